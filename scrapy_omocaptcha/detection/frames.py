@@ -9,8 +9,6 @@ from urllib.parse import parse_qs
 
 from lxml.html import HtmlElement
 
-from scrapy_omocaptcha.challenge import TOKEN_FIELD
-
 _SOURCE = re.compile(
     r"\s*(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)"
     r"/recaptcha/(api2?|enterprise)/(anchor|bframe|fallback)\?([^#]{0,4000})",
@@ -52,14 +50,3 @@ def read_frame(element: HtmlElement) -> Frame | None:
         enterprise=source[1].lower() == "enterprise",
         data_s=query.get("s", [None])[0],
     )
-
-
-def find_container(frame: Frame) -> HtmlElement:
-    """Return the element in which Google's script put ``frame``: the one around its textarea, or else its parent."""
-    for ancestor in list(frame.element.iterancestors())[:3]:
-        if ancestor.find(f".//textarea[@name='{TOKEN_FIELD}']") is not None:
-            parent = ancestor.getparent()
-            # Google's script puts an element with nothing but a style between the container and the textarea.
-            added = parent is not None and ancestor.get("style") and not (ancestor.get("id") or ancestor.get("class"))
-            return parent if added else ancestor
-    return frame.element.getparent()

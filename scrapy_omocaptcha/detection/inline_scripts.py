@@ -141,7 +141,7 @@ def _named_keys(text: str) -> Iterator[tuple[str, str]]:
             continue
         # What a closed object says is about another key.
         before = text[max(0, key.start() - 200) : key.start()].rpartition("}")[2]
-        after = _BRACE.split(text[key.end() : key.end() + 200], maxsplit=1)[0]
+        after = _BRACE.split(text[key.end() : key.end() + 200])[0]
         name = _NAME_BEFORE.search(before)
         if _SAYS_SCORE.search(before) or _SAYS_SCORE.search(after) or _SCORE_OBJECT.search(before):
             continue

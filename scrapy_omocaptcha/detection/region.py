@@ -12,6 +12,7 @@ from lxml.etree import XPath, iterwalk
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.detection.content import HIDDEN_STYLE, MAX_PIECES, MAX_TEXT, UNREAD_TAGS, describe_field
+from scrapy_omocaptcha.forms.controls import input_type
 from scrapy_omocaptcha.forms.page import Inherited, live_elements
 
 _MAX_HEADINGS = 50
@@ -172,7 +173,7 @@ def _is_header(element: HtmlElement) -> bool:
 def label_of(button: HtmlElement) -> str:
     """Return what a button says; nothing for a picture without words."""
     if button.tag == "input":
-        kind = (button.get("type") or "").lower()
+        kind = input_type(button)
         shown = button.get("alt" if kind == "image" else "value")
         text = "Submit" if shown is None and kind == "submit" else shown or ""
     else:

@@ -14,7 +14,7 @@ from lxml.html import HtmlElement
 from parsel import Selector
 
 from scrapy_omocaptcha.detection.elements import Candidates
-from scrapy_omocaptcha.detection.frames import SITEKEY, find_container
+from scrapy_omocaptcha.detection.frames import SITEKEY
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts, only
 from scrapy_omocaptcha.detection.javascript import Code
 
@@ -127,7 +127,7 @@ def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
             is_widget = not frame.invisible or frame.has_options or frame.key in keys_with_pictures
             if not is_widget:
                 continue
-            container = find_container(frame)
+            container = frame.element.getparent()
             widget = widgets.setdefault(container, Widget(container, invisible=frame.invisible))
         widget.merge(frame.key, invisible=frame.invisible, enterprise=frame.enterprise)
         widget.data_s = widget.data_s or frame.data_s
@@ -140,7 +140,7 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
     """
     for frame in page.frames:
         noscript = next(frame.element.iterancestors("noscript"), None)
-        if frame.kind != "fallback" or noscript is None or frame.key in page.score_keys:
+        if frame.kind != "fallback" or noscript is None:
             continue
         if any(widget.sitekey == frame.key for widget in widgets.values()):
             continue

@@ -53,7 +53,7 @@ def parse_page(response: Response) -> Selector | None:
     if isinstance(response, HtmlResponse):
         with suppress(ValueError):  # Scrapy raises it for a <base> that is not a valid URL.
             return _html(response.selector)
-    elif not _XHTML.search(text, 0, 2000):
+    elif not _XHTML.search(text[:2000]):
         return None
     # Scrapy parses XHTML as XML, in which forms and scripts are not what they are in HTML.
     return _html(Selector(text=text, type="html"))

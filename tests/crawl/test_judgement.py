@@ -149,7 +149,6 @@ def test_meta_and_trigger_overrule_the_judgement_in_both_directions(crawl, servi
 def test_a_trigger_that_overrules_the_judgement_is_told(crawl, service):
     with Shown(CHALLENGE, status=403) as wall:
         leave = spider(f"{wall.origin}/2", omocaptcha_trigger=lambda self, response, challenge: False)
-        crawled = crawl(leave, {**service.settings, **QUIET})
-    ((_, said),) = told(crawled, "The page ")
+        ((_, said),) = told(crawl(leave, {**service.settings, **QUIET}), "The page ")
     assert "/2 is left alone, as a trigger says, though its form goes on to the page: status 403; " in said
     assert service.calls == ()

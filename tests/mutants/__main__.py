@@ -48,8 +48,10 @@ TESTS = {
             "simulation/test_found.py",
         ),
     ),
-    "detection": ("unit/detection", "unit/forms", "unit/upfront", "crawl/test_judgement.py"),
-    "forms": ("unit/forms", "unit/upfront", "unit/detection", "crawl/test_forms.py"),
+    "detection": ("unit/detection", "unit/forms", "unit/upfront", "unit/commands", "crawl/test_judgement.py"),
+    "forms": (
+        *("unit/forms", "unit/upfront", "unit/detection", "process/test_browser_forms.py", "crawl/test_forms.py"),
+    ),
     "settings": ("unit/settings", "crawl/test_checks.py"),
     "reporting": ("unit/reporting", "crawl/test_money.py", "process/test_report_page.py"),
 }

@@ -6,7 +6,7 @@ import pytest
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import find_challenge
-from scrapy_omocaptcha.detection.callbacks import MAX_READ
+from scrapy_omocaptcha.detection.callbacks import MAX_DEPTH, MAX_READ
 from tests.helpers.widgetpages import API, KEY, in_form, page, rendered
 
 SUBMITTING = [
@@ -26,6 +26,7 @@ WAITING = [
     "function done(t) { document.getElementById('g-recaptcha-response').value = t; }",
     "// function done(t) { fetch('/x?' + t) }",
     "function other(t) { fetch('/x?' + t) }",
+    "var done =",
 ]
 SCRIPTED = [
     "function done(token) { fetch('/check?t=' + token).then(r => location.reload()); }",
@@ -61,7 +62,7 @@ def test_a_callback_that_uses_the_token_otherwise_is_scripted(script, widget):
 
 @pytest.mark.parametrize("function", ["function (t) { fetch('/x', {body: t}) }", "t => { $.post('/x', t) }", "onToken"])
 def test_a_callback_that_is_passed_to_render_is_read_too(function):
-    before = "function onToken(t) { fetch('/x?t=' + t) }"
+    before = "function onToken(t) { send(t) } function send(t) { fetch('/x?t=' + t) }"
     assert find_challenge(page(rendered(f"{{sitekey: '{KEY}', callback: {function}}}", before=before))).scripted is True
     assert find_challenge(page(rendered(f"{{sitekey: '{KEY}', callback() {{ f.submit() }} }}"))).scripted is False
 
@@ -88,6 +89,13 @@ def test_an_unknown_callback_of_an_invisible_widget_is_scripted_where_there_is_n
     widget = f'<div class="g-recaptcha" data-size="invisible" data-sitekey="{KEY}" data-callback="elsewhere"></div>'
     assert find_challenge(page(API + widget)).scripted is True
     assert find_challenge(page(API + in_form(widget))).scripted is False
+
+
+@pytest.mark.parametrize(("calls", "is_scripted"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False)])
+def test_calls_of_a_callback_are_followed_up_to_a_depth(calls, is_scripted):
+    chain = "".join(f"function f{n}(t) {{ f{n + 1}(t) }} " for n in range(1, calls))
+    script = f"function done(t) {{ f1(t) }} {chain} function f{calls}(t) {{ fetch('/x?' + t) }}"
+    assert find_challenge(with_callback(script)).scripted is is_scripted
 
 
 def test_the_functions_of_a_page_are_read_up_to_a_limit():

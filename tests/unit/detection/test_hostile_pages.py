@@ -112,10 +112,3 @@ def test_no_mutated_saved_page_breaks_detection(data):
     label = data.draw(st.sampled_from([label for label in labels() if label["is_v2"]]), label="page")
     markup = saved(label).body.decode("utf-8", "replace")
     check(data.draw(mutated(st.just(markup))).encode("utf-8", "surrogatepass"))
-
-
-@fuzzed(60)
-@given(st.binary(max_size=200))
-@counted
-def test_no_bytes_break_detection(body):
-    check(body + b"recaptcha" + body)

@@ -29,6 +29,7 @@ def blanked(source: str) -> str:
         ("a = /[/'\"]/; b // c", "a = /[/'\"]/; b"),
         ("a = b / c; d // e", "a = b / c; d"),
         ("<!-- a\nb", "b"),
+        ("a = b'", "a = b'"),
         ("a = 'does not end\nb // c", "a = 'does not end b"),
     ],
 )

@@ -27,14 +27,7 @@ def judged(body: str, title: str = "Site", url: str = "https://site.example/list
 PHRASES = [
     "Our systems have detected unusual traffic from your network.",
     "Please verify you are a human",
-    "Ihr Netzwerk zeigt ungewöhnlichen Datenverkehr",
-    "Confirmez que vous n'êtes pas un robot",
-    "Acesso negado",
     "Подтвердите, что вы не робот",
-    "Robot olmad\u0131\u011f\u0131n\u0131z\u0131 do\u011frulay\u0131n",
-    "请完成安全验证",
-    "私はロボットではありません",
-    "로봇이 아닙니다",
 ]
 
 
@@ -42,6 +35,7 @@ PHRASES = [
 def test_a_bare_page_with_the_phrase_of_a_wall_is_blocking_whatever_its_status(phrase):
     challenge = judged(f"<h1>{phrase}</h1>{WALL_FORM}")
     assert challenge.blocking
+    assert judged(f"<h1>{phrase}</h1>{WALL_FORM.replace(' value=Go', '')}").blocking, "a browser shows 'Submit'"
     assert any(reason.startswith("the heading says '") for reason in challenge.evidence)
     assert any(reason.startswith("the title says '") for reason in judged(WALL_FORM, title=phrase).evidence)
 
@@ -93,6 +87,18 @@ def test_a_page_without_a_form_that_asks_for_more_than_the_captcha_is_not_blocki
     assert (challenge.judgement, challenge.evidence) == ("acts", ("the page also asks for an e-mail address",))
 
 
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        *(("<input>", "something"), ("<input id=age>", "'age'"), ("<textarea name=why></textarea>", "'why'")),
+        *(("<select name=size></select>", "'size'"), ("<input type=PASSWORD name=mail>", "a password")),
+        *(("<input name=myMail>", "an e-mail address"), ("<input type=search name=q>", "a search")),
+    ],
+)
+def test_what_a_form_asks_for_besides_is_described(field, words):
+    assert judged(WALL_FORM.replace("<input", f"{field}<input")).evidence == (f"the form also asks for {words}",)
+
+
 def test_a_demonstration_of_recaptcha_is_not_blocking():
     assert not judged(f"<h1>Show that you are not a robot</h1>{WALL_FORM}", title="reCAPTCHA demo: simple").blocking
 
@@ -117,15 +123,10 @@ ADDED = {
 @pytest.mark.parametrize("added", ADDED)
 @pytest.mark.parametrize(("before", "after"), MISNESTED.values(), ids=MISNESTED)
 def test_what_a_form_has_is_judged_wherever_its_tags_stand(before, after, added):
-    challenge = judged(f"<h1>Access denied</h1>{before}{added}{after}")
+    first = "<h1>Access denied</h1><p>Hello.</p><p>Our shop has been open since 1990.</p>"
+    challenge = judged(f"{first}{before}{added}{after}")
     assert ADDED[added] in challenge.evidence
     assert challenge.blocking == (added in list(ADDED)[:2])
-
-
-@pytest.mark.parametrize("stray", ["<input type=password>", "<button>Post comment</button>"])
-def test_what_follows_the_end_of_a_misnested_form_is_no_part_of_it(stray):
-    body = f"<h1>Please verify you are a human</h1><form method=post><div>{CONTAINER}<button>Go</button></form></div>"
-    assert judged(body + stray).blocking
 
 
 def test_the_evidence_is_told_in_phrases():
@@ -134,14 +135,13 @@ def test_the_evidence_is_told_in_phrases():
         "the title says 'are you a robot'",
         "the form asks for nothing but the captcha",
     )
-    form = f"<form method=post><input type=email name=mail>{CONTAINER}</form>"
-    assert judged(f"{NAVIGATION}{form}").evidence == ("the form also asks for an e-mail address",)
 
 
 def test_fields_that_nobody_sees_are_no_evidence_against_blocking():
     trap = '<input name=url style="display: none"><input type=hidden name=id><noscript><input name=x></noscript>'
-    button = "<button>Continue</button>"
-    assert judged(f"<h1>Are you a robot?</h1><form method=post>{trap}{CONTAINER}{button}</form>").blocking
+    trap += "<div hidden><input name=q></div><input type=hidden name=do value=verify><input hidden name=url>"
+    shown = "<button>Continue</button>"
+    assert judged(f"<h1>Are you a robot?</h1><form method=post>{trap}{CONTAINER}{shown}</form>").blocking
 
 
 LOGIN = f"<form action=/in><input name=user><input type=password name=secret><div {WIDGET}></div></form>"
@@ -164,6 +164,9 @@ FURNITURE = {
     "a menu of old": f"<div id=menu>{NAVIGATION}<p>Buy our new book today, and vote for us.</p></div>",
     "a footer": f"<footer>{NAVIGATION}{ARTICLE}<form><input name=mail><button>Subscribe</button></form></footer>",
     "a search": "<form action=/search><input name=q><button>Search</button></form>",
+    "a menu by its role": f"<div role=navigation><h2>Order now</h2>{ARTICLE}</div>",
+    "a part that is hidden": f"<div hidden><h2>Order now</h2>{ARTICLE}</div>",
+    "a part without a display": f"<div style='display: none'><h2>Order now</h2>{ARTICLE}</div>",
     "terms of use": f"<section><h3>Terms: how to report abuse</h3>{ARTICLE * 5}</section>",
     "a login": "<form action=/login><input name=user><input type=password name=password><button>Log in</button></form>",
 }
@@ -181,7 +184,14 @@ def test_what_stands_around_a_page_of_a_check_does_not_count_at_status_200(besid
 
 
 DEEDS = {
-    "its button": ("<form method=post action=/verify>{}<button>Vote for Anna</button></form>", "Vote for Anna"),
+    **{
+        button: (f"<form method=post action=/verify>{{}}{button}</form>", "Vote for Anna")
+        for button in (
+            *("<button>Vote for Anna</button>", "<input type=image alt='Vote for Anna' value=Go>"),
+            *("<button><img alt='Vote for Anna'></button>", "<button title='Vote for Anna'></button>"),
+        )
+    },
+    "a button that sends something": ("<form method=post>{}<button>Submit Anna</button></form>", "Submit Anna"),
     "its address": ("<form method=post action=/poll/7/vote>{}<button>Continue</button></form>", "vote"),
     "the query of its address": (
         '<form method=post action="/x?do=unsubscribe">{}<button>OK</button></form>',
@@ -223,6 +233,57 @@ def test_neither_a_known_wall_nor_a_long_text_makes_up_for_what_a_form_does(insi
     assert not judged(form).blocking
 
 
+def test_words_of_the_pages_own_address_say_nothing_of_its_form():
+    form = WALL_FORM.replace("/verify", "/vote/7/verify?do=vote")
+    form = form.replace("<input", "<input type=hidden name=coupon><input")
+    assert not judged(form, status=403).blocking
+    assert judged(form, url="https://site.example/do/Vote?coupon=", status=403).blocking
+    button = WALL_FORM.replace("=Go", "='Go to boats'")
+    check = f"<header><h2>Votes</h2></header><h1>Are you a robot?</h1>{button}"
+    assert judged(check, url="https://votes.example/boats").blocking
+    assert not judged(check, url="https://votes.example/").blocking
+    assert not judged(check, url="https://site.example/boats").blocking
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "is_blocking"),
+    [("/account/delete", 403, False), ("/delete/account", 403, True), ("/delete/account", 200, False)],
+)
+def test_a_form_that_is_sent_to_its_own_page_is_doubtful_where_the_address_ends_with_a_deed(path, status, is_blocking):
+    form = WALL_FORM.replace('action="/verify"', "")
+    challenge = judged(f"<h1>Are you a robot?</h1>{form}", url=f"https://site.example{path}", status=status)
+    assert challenge.blocking is is_blocking
+
+
+def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_widget():
+    assert judged(f"<h1>Access denied</h1><p>Anna would be glad to have you here.</p>{WALL_FORM}").blocking
+    deed = f"<p>{'Hello. ' * 40}</p><p>Vote for Anna.</p>"
+    assert not judged(f"{deed}{WALL_FORM}", "Access denied").blocking
+    assert judged(f"{WALL_FORM}{deed}", "Access denied").blocking, "it is too far from the widget"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_blocking"),
+    [
+        *(("Hello to you all.", True), ("Hello to all of you.", False)),
+        *(("你好" * 3, True), ("你好" * 4, False)),
+        *(("Please verify that you are not a robot now.", True), ("Check the box to confirm your order.", False)),
+        *(("robot, " * 60, False), ("We should like all of <!-- -->you, <b>too</b>, to be no robot.", True)),
+        ("We should like you to be no<p>robot.", False),
+    ],
+)
+def test_a_page_of_a_check_may_say_four_more_words(sentence, is_blocking):
+    assert judged(f"<h1>Are you a robot?</h1><p>{sentence}</p>{WALL_FORM}").blocking is is_blocking
+    if "<" not in sentence:
+        header = f"<header><h2>{sentence}</h2></header>"
+        assert judged(f"{header}<h1>Are you a robot?</h1>{WALL_FORM}").blocking is is_blocking
+
+
+@pytest.mark.parametrize(("heading", "is_blocking"), [("Site", True), ("Next", True), ("Anna", False)])
+def test_a_page_of_a_check_has_no_heading_that_is_about_anything_else(heading, is_blocking):
+    assert judged(f"<h1>Are you a robot?</h1><h2>{heading}</h2>{WALL_FORM}").blocking is is_blocking
+
+
 def test_a_page_that_is_too_long_to_be_read_is_doubtful_whatever_its_status():
     assert judged(f"{'<i></i>' * 40_000}{WALL_FORM}", status=403).judgement == "doubtful"
 
@@ -232,8 +293,12 @@ SILENT = {
     "a button of its own": "<h1>Are you a robot?</h1>" + WALL_FORM.replace("Go", "Nominoi"),
     "a sentence of its own": "<h1>Are you a robot?</h1><p>Sen jälkeen Annasta tulee ehdokas.</p>" + WALL_FORM,
     "an address of its own": "<h1>Are you a robot?</h1>" + WALL_FORM.replace("/verify", "/nominoi"),
+    "a verb of its own": "<h1>Are you a robot?</h1>"
+    + WALL_FORM.replace("<input", "<input type=hidden name=action value=nominoi><input"),
     "a field of its own": "<h1>Are you a robot?</h1>"
     + WALL_FORM.replace("<input", "<input type=hidden name=ehdokas><input"),
+    "a button without words": "<h1>Are you a robot?</h1>"
+    + WALL_FORM.replace("type=submit value=Go", "type=submit value=''"),
     "no button": "<h1>Are you a robot?</h1><form method=post>" + CONTAINER + "</form>",
     "no heading": WALL_FORM,
     "an article": "<h1>Are you a robot?</h1>" + ARTICLE + WALL_FORM,
@@ -247,12 +312,15 @@ def test_a_page_that_says_anything_but_the_check_is_doubtful_unless_its_status_s
 
 
 @pytest.mark.parametrize(
-    ("language", "is_wall"), [("", True), ("lang=ka", True), ("lang=en", False), ("lang=de-AT", False)]
+    ("language", "title", "is_wall"),
+    [
+        *(("", "X", True), ("lang=ka", "X", True), ("lang=en", "X", False), ("lang=de-AT", "X", False)),
+        *(("", "Are you a robot?", False), ("", "Access denied", False), ("lang=ka", "Access denied", True)),
+    ],
 )
-def test_at_the_status_of_a_wall_a_button_need_only_go_on_in_a_language_whose_words_are_known(language, is_wall):
-    markup = (
-        f"<!DOCTYPE html><html {language}><title>X</title><form method=post>{CONTAINER}<button>Nominoi</button></form>"
-    )
+def test_at_the_status_of_a_wall_a_button_need_only_go_on_in_a_language_whose_words_are_known(language, title, is_wall):
+    form = f"<form method=post>{CONTAINER}<button>Nominoi</button></form>"
+    markup = f"<!DOCTYPE html><html {language}><title>{title}</title>{form}"
     challenge = find_challenge(HtmlResponse("https://site.example/", body=markup.encode(), status=403))
     assert challenge is not None
     assert challenge.blocking is is_wall

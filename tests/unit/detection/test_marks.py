@@ -30,7 +30,7 @@ def test_what_is_beyond_the_end_of_a_text_is_not_searched(length):
     [("我" * 6_000, ""), ("", "<p>Text" * 20_000)],
     ids=["a long text without markup", "a long page"],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
 def test_a_widget_is_found_after_much_else_however_wide_its_characters_are(before, inside, encoding):
     markup = f"{before}<html><body>{inside}{in_form(CHECKBOXES['a container'])}"
     response = HtmlResponse("https://site.example/", body=markup.encode(encoding), encoding=encoding)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin
-
 import pytest
-from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha import find_challenge
 from scrapy_omocaptcha.detection import find_other_captcha
@@ -15,9 +12,6 @@ pytestmark = needs_pages
 every_page = pytest.mark.parametrize("label", labels(), ids=lambda label: label["file"])
 every_widget = pytest.mark.parametrize(
     "label", [label for label in labels() if label["is_v2"]], ids=lambda label: label["file"]
-)
-every_wall = pytest.mark.parametrize(
-    "label", [label for label in labels() if label["is_v2"] and label["blocking"]], ids=lambda label: label["file"]
 )
 
 
@@ -33,24 +27,6 @@ def test_the_widget_of_a_saved_page_is_read_as_labelled(label):
         assert getattr(challenge, name) == label[name], name
     assert not {label["sitekey"], *(other.sitekey for other in challenge.others)} & set(label.get("decoy_keys", ()))
     assert challenge.evidence
-
-
-@every_widget
-def test_the_form_of_a_saved_page_is_the_one_that_holds_the_widget(label):
-    form = find_challenge(saved(label)).form
-    if label["form"] is None:
-        assert form is None
-    else:
-        assert form.method == label["form"]["method"].upper()
-        assert form.url == safe_url_string(urljoin("https://site.example/some/page", label["form"]["action"]))
-
-
-@every_wall
-@pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_saved_wall_is_blocking_with_any_status_of_a_wall(label, status):
-    challenge = find_challenge(saved(label, status))
-    assert challenge.blocking
-    assert f"status {status}" in challenge.evidence
 
 
 @every_page

@@ -18,9 +18,10 @@ WALLS = {
     "DataDome": "<p>Please enable JS and disable any ad blocker</p><script src=//c.captcha-delivery.com/c.js></script>",
     "Cloudflare JavaScript challenge": "<title>Just a moment...</title><script>window._cf_chl_opt = {}</script>",
     "Incapsula": "<iframe src='/_Incapsula_Resource?a=1'>Request unsuccessful.</iframe>",
-    "Kasada": "<script>window.KPSDK = {}</script>",
+    "Kasada": f"<script>window.KPSDK = {{}}</script><noscript><p>{'No script. ' * 50}</p></noscript>",
     "Akamai": "<div id=sec-if-cpt-container></div>",
-    "GeeTest": "<h2>Security verification</h2><script src=https://static.geetest.com/v4/gt4.js></script>",
+    "GeeTest": "<h2>Security verification</h2><script src=https://static.geetest.com/v4/gt4.js></script>"
+    "<template><input name=q></template>",
 }
 NO_WALLS = {
     "an article with a comment form": f"{ARTICLE}<form><input name=name>{H_CAPTCHA}</form>",
@@ -42,12 +43,22 @@ def test_no_vendor_is_named_on_a_page_that_is_not_a_wall(body):
     assert find_other_captcha(HtmlResponse("https://site.example/", body=body.encode(), status=403)) is None
 
 
-@pytest.mark.parametrize("kind", [Response, TextResponse])
-def test_no_vendor_is_named_for_a_response_that_is_not_a_page(kind):
-    assert find_other_captcha(kind("https://site.example/", body=WALLS["hCaptcha"].encode(), status=403)) is None
+@pytest.mark.parametrize(
+    ("title", "words", "links", "is_wall"),
+    [
+        *(("", 60, 5, True), ("", 61, 5, False), ("", 60, 6, False)),
+        *(("Access denied", 450, 30, True), ("Access denied", 451, 30, False), ("Access denied", 450, 31, False)),
+        ("Are you a robot?", 450, 30, True),
+    ],
+)
+def test_a_wall_has_few_words_and_links_and_more_only_where_it_speaks_of_a_check(title, words, links, is_wall):
+    body = f"<title>{title}</title><p>{'word ' * words}</p>{'<a href=/></a>' * links}{H_CAPTCHA}"
+    found = find_other_captcha(HtmlResponse("https://site.example/", body=body.encode(), status=403))
+    assert (found is not None) is is_wall
 
 
-@pytest.mark.parametrize("status", [200, 404, 500])
-def test_no_vendor_is_named_with_a_status_that_walls_do_not_have(status):
-    response = HtmlResponse("https://site.example/", body=WALLS["hCaptcha"].encode(), status=status)
-    assert find_other_captcha(response) is None
+@pytest.mark.parametrize(
+    ("kind", "status"), [(Response, 403), (TextResponse, 403), (HtmlResponse, 200), (HtmlResponse, 404)]
+)
+def test_no_vendor_is_named_for_what_is_no_page_or_has_a_status_that_walls_do_not_have(kind, status):
+    assert find_other_captcha(kind("https://site.example/", body=WALLS["hCaptcha"].encode(), status=status)) is None

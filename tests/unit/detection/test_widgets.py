@@ -11,7 +11,6 @@ from tests.helpers.widgetpages import (
     API,
     CHECKBOXES,
     ENTERPRISE,
-    EXPLICIT,
     FRAME,
     INVISIBLE,
     KEY,
@@ -64,9 +63,25 @@ def test_the_first_of_several_widgets_comes_first_where_the_page_is_no_challenge
 def test_a_widget_whose_key_is_not_on_the_page_or_has_two_possible_values_has_none():
     challenge = find_challenge(page(in_form(f'{API}<div class="g-recaptcha" data-sitekey="{{{{ key }}}}"></div>')))
     assert challenge.sitekey is None
-    assert find_challenge(page(rendered("{sitekey: window.key()}"))).sitekey is None
+    for options in ("{sitekey: window.key()}", "options", "options()"):
+        assert find_challenge(page(rendered(options))).sitekey is None
     names = f"if (a) {{ siteKey = '{KEY}' }} else {{ siteKey = '{OTHER_KEY}' }}"
     assert find_challenge(page(rendered("{sitekey: siteKey}", before=names))).sitekey is None
+
+
+@pytest.mark.parametrize(
+    ("target", "before"),
+    [
+        ("box", "var box = document.createElement('div')"),
+        ("'box'", "form.append('<div id=\"box\"></div>')"),
+        ("'box'", "form.append($('<div>', {id: 'box'}))"),
+    ],
+)
+def test_a_widget_whose_container_a_script_makes_has_no_form(target, before):
+    challenge = find_challenge(
+        page(f"<form></form><script>{before}; grecaptcha.render({target}, {{sitekey: '{KEY}'}})</script>")
+    )
+    assert (challenge.sitekey, challenge.form) == (KEY, None)
 
 
 def test_data_s_and_callback_of_a_widget_are_read():
@@ -77,9 +92,39 @@ def test_data_s_and_callback_of_a_widget_are_read():
     assert find_challenge(page(f"<div>{frame}{RESPONSE}</div>")).data_s == "from-the-frame"
 
 
-def test_a_button_widget_belongs_to_the_form_that_it_names():
-    button = f'<form id=f action=/f></form>{API}<button form=f class="g-recaptcha" data-sitekey="{KEY}"></button>'
-    assert find_challenge(page(button)).form.url == "https://site.example/f"
+BOX, KEYLESS = f"<div {WIDGET}></div>", "<div class=g-recaptcha data-sitekey=later></div>"
+SAVED, SAVED_BADGE, OF_ANOTHER_KEY = (
+    f"<p>{FRAME.format(f'anchor?k={key}&size={size}')}</p>"
+    for key, size in ((KEY, "normal"), (KEY, "invisible"), (OTHER_KEY, "normal"))
+)
+RENDER_B = f"grecaptcha.render($('.b')[0], {{sitekey: '{KEY}'}})"
+FALLBACK = f"<noscript>{FRAME.format(f'fallback?k={KEY}')}</noscript>"
+
+
+@pytest.mark.parametrize(
+    ("body", "widgets"),
+    [
+        (BOX + SAVED, [(KEY, False)]),
+        (BOX + SAVED_BADGE, [(KEY, True)]),
+        (BOX + OF_ANOTHER_KEY, [(KEY, False), (OTHER_KEY, False)]),
+        (BOX + BOX + SAVED, [(KEY, False)] * 3),
+        (BOX + BOX + SAVED_BADGE, [(KEY, True), (KEY, False)]),
+        (f"<div class=g-recaptcha>{SAVED}</div>", [(KEY, False)]),
+        (SAVED_BADGE.replace(KEY, OTHER_KEY) + SAVED, [(KEY, False)]),
+        (f"<p data-sitekey=other></p>{BOX}", [(KEY, False)]),
+        (OF_ANOTHER_KEY + KEYLESS + FALLBACK, [(OTHER_KEY, False), (KEY, False)]),
+        (BOX + FALLBACK + KEYLESS + FALLBACK.replace(KEY, OTHER_KEY), [(KEY, False), (OTHER_KEY, False)]),
+        (KEYLESS + FALLBACK, [(KEY, False)]),
+        (BOX.replace(KEY, OTHER_KEY) + KEYLESS + FALLBACK, [(OTHER_KEY, False), (KEY, False)]),
+        (BOX + KEYLESS + FALLBACK, [(KEY, False), (None, False)]),
+        (f"{KEYLESS}<script data-other={KEY}></script>", [(None, False)]),
+        (f"<i id=a>{BOX}</i><script>grecaptcha.render('a', {{size: 'invisible'}})</script>", [(KEY, True)]),
+        (f"<i class=b><b class=b></b></i><script>{RENDER_B}</script>", [(KEY, False)]),
+    ],
+)
+def test_frames_and_scripts_belong_to_the_widget_around_them_or_of_their_key_or_to_one_without_a_key(body, widgets):
+    challenge = find_challenge(page(API + body))
+    assert [(widget.sitekey, widget.invisible) for widget in (challenge, *challenge.others)] == widgets
 
 
 def test_the_form_of_a_widget_is_relative_to_the_base_of_the_page():
@@ -89,22 +134,6 @@ def test_the_form_of_a_widget_is_relative_to_the_base_of_the_page():
 
 
 MARKUP = f'<html><body>{API}<p>é ü ж</p><div class="g-recaptcha" data-sitekey="{KEY}"></div></body></html>'
-
-
-WIDTHS = ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-8-sig"]
-
-
-@pytest.mark.parametrize("encoding", [*WIDTHS, "utf-16le", "utf-16be"])
-def test_a_widget_is_found_in_any_width_of_characters_also_where_only_the_header_tells_it(encoding):
-    name = encoding.removesuffix("-sig")
-    told = {"encoding": name} if encoding in WIDTHS else {"headers": {"Content-Type": f"text/html; charset={name}"}}
-    body = (MARKUP if encoding in WIDTHS else f"我{MARKUP}").encode(encoding)
-    assert find_challenge(HtmlResponse("https://site.example/", body=body, **told)).sitekey == KEY
-
-
-@pytest.mark.parametrize("body", [b'"recaptcha"', b'["recaptcha"]', b'{"a": "recaptcha"}'])
-def test_json_that_is_sent_as_html_is_a_page_without_a_widget(body):
-    assert find_challenge(HtmlResponse("https://site.example/", body=body)) is None
 
 
 def test_a_widget_is_found_in_xhtml_whatever_its_content_type():
@@ -126,7 +155,8 @@ def test_no_widget_is_found_in_a_response_that_is_not_a_page():
     assert find_challenge(JsonResponse("https://site.example/x.json", body=b'"' + body + b'"')) is None
     feed = b"<rss><item>&lt;div class='g-recaptcha' data-sitekey='" + KEY.encode() + b"'&gt;</item></rss>"
     assert find_challenge(XmlResponse("https://site.example/feed", body=feed)) is None
-    assert find_challenge(HtmlResponse("https://site.example/", body=b"")) is None
+    for body in (b"", b'"recaptcha"', b'["recaptcha"]', b'{"a": "recaptcha"}'):
+        assert find_challenge(HtmlResponse("https://site.example/", body=body)) is None
 
 
 class CountingResponse(HtmlResponse):
@@ -151,29 +181,3 @@ def test_a_page_is_parsed_once_for_detection_and_the_spider_together():
     assert find_challenge(response).sitekey == KEY
     assert response.css("body")
     assert response.parsed == 1
-
-
-def test_a_widget_is_found_in_a_page_that_scrapy_cannot_parse():
-    response = page(API + f"<div {WIDGET}></div>", '<base href="http://[">')
-    with pytest.raises(ValueError, match="IPv6"):
-        response.selector  # noqa: B018
-    assert find_challenge(response).sitekey == KEY
-
-
-@pytest.mark.parametrize("renders", [("one", "two"), ("two", "one")])
-def test_of_several_bound_buttons_the_first_in_the_page_comes_first_each_with_its_form(renders):
-    calls = "".join(f'grecaptcha.render("{button}", {{sitekey: "{KEY}", callback: send}});' for button in renders)
-    challenge = find_challenge(
-        page(
-            f"{EXPLICIT}<form action=/a method=post><button id=one>1</button></form>"
-            f"<form action=/b method=post><button id=two>2</button></form><script>function go() {{ {calls} }}</script>"
-        )
-    )
-    urls = [widget.form.url for widget in (challenge, *challenge.others)]
-    assert urls == ["https://site.example/a", "https://site.example/b"]
-
-
-def test_a_saved_textarea_of_the_widgets_name_is_the_widgets_own():
-    form = find_challenge(page(f"{API}<form><div {WIDGET}></div><input name=a>{RESPONSE}</form>")).form
-    assert [name for name, _ in form.fields] == ["a", "g-recaptcha-response"]
-    assert form.token_index == 1

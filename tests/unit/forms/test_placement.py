@@ -20,13 +20,6 @@ def _callback(response: Response) -> None:
 
 
 @pytest.mark.parametrize(
-    "put", ["form:token", "json:/a/0/b~1c", "json:/", "header:X-Token", "query:t[]", "cookie:token", "form:a:b"]
-)
-def test_valid_values_of_put_pass_the_check(put):
-    parse_put(put)
-
-
-@pytest.mark.parametrize(
     "put", ["", "token", "form:", "body:token", "json:a", "json:", "json:/a~2", "header:X Token", "header:Cookie", None]
 )
 def test_an_invalid_put_is_named_in_the_error_with_what_is_valid(put):
@@ -45,6 +38,22 @@ def test_put_form_adds_or_replaces_a_field_and_makes_an_empty_post_a_form():
     assert request.body == b"t=tok%2Fen%2B1"
 
 
+PART = '--x\r\nContent-Disposition: form-data; name="t"\r\n\r\n{}\r\n--x\r\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "result"),
+    [
+        ("text/plain", "a=t=\r\nt=\r\nt=2\r\n", f"a=t=\r\nt={TOKEN}\r\nt=2\r\n"),
+        ("text/plain; charset=utf-8", "t=1\r\na=\r\n", f"t={TOKEN}\r\na=\r\n"),
+        ("Multipart/Form-Data; boundary=x", PART.format("1") * 2, PART.format(TOKEN) + PART.format("1")),
+    ],
+)
+def test_put_form_replaces_the_first_field_of_the_name_in_other_formats(kind, body, result):
+    request = Request(URL, method="POST", body=body, headers={"Content-Type": kind})
+    assert put_token(request, "form:t", TOKEN).body.decode() == result
+
+
 def test_put_json_keeps_the_rest_of_the_document():
     document = {"z": [1, {"a/b": None}], "a": "é", "n": 12345678901234567890}
     request = put_token(JsonRequest(URL, data=document, method="PUT"), "json:/z/1/a~1b", TOKEN)
@@ -56,6 +65,7 @@ def test_put_json_keeps_the_rest_of_the_document():
     ("put", "result"),
     [
         ("json:/new", {"list": [1], "new": TOKEN}),
+        ("json:/", {"list": [1], "": TOKEN}),
         ("json:/list/0", {"list": [TOKEN]}),
         ("json:/list/1", {"list": [1, TOKEN]}),
         ("json:/list/-", {"list": [1, TOKEN]}),
@@ -98,6 +108,7 @@ def test_put_cookie_joins_the_cookies_of_the_session_when_the_request_is_sent(me
         (JsonRequest(URL, data={"a": 1}), "json:/b/c", "nothing at 'b'"),
         (JsonRequest(URL, data={"a": "text"}), "json:/a/c", "nothing at 'c'"),
         (JsonRequest(URL, data={"a": [1]}), "json:/a/7", "nothing at '7'"),
+        (JsonRequest(URL, data={"a": [1]}), "json:/a/1/b", "nothing at '1'"),
     ],
 )
 def test_put_is_refused_where_it_does_not_fit_the_request(request_, put, words):

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from lxml.html import HtmlElement
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import Form
-from scrapy_omocaptcha.forms.encoding import charset_name
 from scrapy_omocaptcha.forms.reading import MAX_LENGTH, Controls, read_form
 from tests.helpers.formpages import WIDGET, form_page
 
@@ -29,25 +30,12 @@ def _read(html: str, *, pressed: bool = True, encoding: str = "utf-8") -> Form:
     return read_form(controls.owner(widgets[0]), controls, pressed=pressed)
 
 
-def test_the_owner_of_a_widget_is_the_form_around_it_if_there_is_one():
-    controls, [widget] = _controls(form_page("", "id=f") + "<form id=other></form>")
-    assert controls.owner(widget).get("id") == "f"
-    controls, [widget] = _controls(f"<form></form>{WIDGET}")
-    assert controls.owner(widget) is None
-
-
 def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other():
     names = [f"<button class=g-recaptcha form={name}></button>" for name in ("f", "gone", "p")]
     controls, [named, lost, no_form] = _controls(f"<form id=f></form><form>{''.join(names)}<p id=p></form>")
     assert controls.owner(named).get("id") == "f"
     assert controls.owner(lost) is None
     assert controls.owner(no_form) is None
-
-
-def test_token_index_is_that_of_the_textarea_not_of_a_hidden_field_with_its_name():
-    form = _read(f"<form><input type=hidden name=g-recaptcha-response>{WIDGET}</form>")
-    assert form.fields == (("g-recaptcha-response", ""), ("g-recaptcha-response", ""))
-    assert form.token_index == 1
 
 
 def test_token_index_is_that_of_the_first_of_several_widgets():
@@ -62,28 +50,24 @@ def test_token_index_is_none_where_a_bound_button_is_outside_of_its_form():
     assert form.token_index is None
 
 
-def test_a_textarea_in_noscript_is_not_read():
-    form = _read(form_page("<noscript><textarea name=g-recaptcha-response></textarea></noscript><input name=a>"))
-    assert form.fields == (("a", ""), ("g-recaptcha-response", ""), ("last", "1"))
-
-
 def test_the_names_of_file_inputs_and_the_method_dialog_which_sends_nothing_are_read():
     form = _read(form_page("<input type=file name=photo>", "method=dialog"))
     assert (form.files, form.method) == ({"photo"}, "DIALOG")
 
 
+def test_a_browser_needs_a_field_for_each_value_and_can_choose_a_file():
+    controls, [widget] = _controls(form_page("<input type=file name=photo>"))
+    form = controls.owner(widget)
+    read = partial(read_form, form, controls, pressed=True, in_browser=True)
+    assert ("photo", "a.png") in read(data={"photo": ["a.png"]}).fields
+    with pytest.raises(
+        ValueError, match="it has no field for the value of 'gone'; it has photo, g-recaptcha-response, last"
+    ):
+        read(data={"last": ["2"], "gone": ["x"], "too": ["y"]})
+
+
 def test_the_charset_of_a_form_on_a_page_in_utf_16_is_utf_8():
     assert _read(form_page(""), encoding="utf-16-le").charset == "utf-8"
-
-
-def test_charset_name_is_the_name_that_browsers_use():
-    known = {"utf-8": "UTF-8", "cp1252": "windows-1252", "iso8859-15": "ISO-8859-15", "koi8-r": "KOI8-R"}
-    assert {codec: charset_name(codec) for codec in known} == known
-
-
-def test_a_form_of_ten_thousand_fields_is_read_whole():
-    fields = "".join(f"<input name=n{number}>" for number in range(10_000))
-    assert len(_read(form_page(fields)).fields) == 10_002
 
 
 @pytest.mark.parametrize(

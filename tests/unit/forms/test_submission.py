@@ -10,11 +10,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scrapy import Request, Spider
-from scrapy.core.scheduler import Scheduler
-from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
+from scrapy import Request
 from scrapy.http import HtmlResponse, Response
-from scrapy.utils.test import get_crawler
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
 from scrapy_omocaptcha.forms.encoding import field_names
@@ -153,6 +150,7 @@ def test_a_submission_is_of_the_class_of_the_request_and_has_its_fields():
     assert isinstance(request, RenderedRequest)
     assert (request.wait_time, request.encoding) == (2.5, "latin-1")
     assert TOKEN not in repr(request)
+    assert type(_submit(response=_response(Request("https://site.example/wanted")))) is Submission
     copy = request.replace(url="https://site.example/other")
     assert isinstance(copy, RenderedRequest)
     assert (copy.wait_time, copy.secret) == (2.5, TOKEN)
@@ -191,18 +189,6 @@ def test_a_submission_to_another_origin_carries_no_credentials_and_to_another_ho
     assert request.meta.get("download_slot") == slot
 
 
-def test_a_submission_carries_the_cookie_that_the_wall_has_set():
-    cookies = CookiesMiddleware()
-    original = Request("https://site.example/wanted", cookies={"visit": "before"})
-    cookies.process_request(original)
-    assert original.headers["Cookie"] == b"visit=before"
-    wall = _response(original, headers={"Set-Cookie": "visit=after; Path=/"})
-    cookies.process_response(original, wall)
-    request = _submit(response=wall)
-    cookies.process_request(request)
-    assert request.headers.getlist("Cookie") == [b"visit=after"]
-
-
 @pytest.mark.parametrize("token", [TOKEN, "with+signs/=and spaces"])
 def test_the_representation_of_a_submission_masks_the_token(token):
     request = _submit(dataclasses.replace(FORM, method="GET"), token=token)
@@ -220,32 +206,6 @@ def test_the_representation_of_a_submission_masks_a_token_however_it_is_encoded_
     for url in (f"https://a.example/{encoded}", f"https://a.example/x?next={quote(f'/y?t={encoded}')}"):
         assert repr(Submission(url, secret=TOKEN)) == "<GET ***>"
     assert repr(Submission("http://a.example/POST", method="POST", secret="POST")) == "<POST http://a.example/***>"
-
-
-class _Crawling(Spider):
-    name = "crawling"
-
-
-def test_the_scheduler_keeps_a_submission_in_memory_not_on_disk(tmp_path):
-    # Scrapy's default queue needs the downloader of a running engine.
-    values = {"JOBDIR": str(tmp_path), "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue"}
-    crawler = get_crawler(_Crawling, {**values, "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter"})
-    scheduler = Scheduler.from_crawler(crawler)
-    scheduler.open(_Crawling.from_crawler(crawler))
-    try:
-        for request in (Request(PAGE), _submit()):
-            assert scheduler.enqueue_request(request)
-        stats = crawler.stats.get_stats()
-        assert (stats["scheduler/enqueued/disk"], stats["scheduler/enqueued/memory"]) == (1, 1)
-    finally:
-        scheduler.close("finished")
-
-
-def test_a_submission_cannot_be_turned_into_a_dictionary_or_pickled():
-    with pytest.raises(ValueError, match="carries a token"):
-        _submit().to_dict()
-    with pytest.raises(TypeError, match="carries a token"):
-        pickle.dumps(_submit())
 
 
 @pytest.mark.parametrize(
@@ -284,47 +244,6 @@ def test_without_token_leaves_the_other_fields_of_a_get_submission(fields, place
     coded = urlsplit(without_token(request.url, request.secret)).query
     expected = [(_newlines(name), _newlines(value)) for name, value in fields]
     assert parse_qsl(coded, keep_blank_values=True) == expected
-
-
-@deterministic
-@given(pairs, st.sampled_from(["GET", "POST"]))
-def test_an_urlencoded_submission_decodes_to_its_fields(fields, method):
-    request = _submit(
-        dataclasses.replace(FORM, fields=(*fields, (TOKEN_FIELD, "")), method=method, token_index=len(fields))
-    )
-    coded = request.body.decode() if method == "POST" else urlsplit(request.url).query
-    expected = [(_newlines(name), _newlines(value)) for name, value in (*fields, (TOKEN_FIELD, TOKEN))]
-    assert parse_qsl(coded, keep_blank_values=True, strict_parsing=True) == expected
-
-
-@deterministic
-@given(pairs, st.sampled_from(["utf-8", "cp1252", "cp932", "gbk"]))
-def test_a_multipart_submission_decodes_to_its_fields(fields, charset):
-    form = dataclasses.replace(
-        FORM,
-        fields=(*fields, (TOKEN_FIELD, "")),
-        token_index=len(fields),
-        enctype="multipart/form-data",
-        charset=charset,
-    )
-    request = _submit(form)
-    boundary = request.headers["Content-Type"].partition(b"boundary=")[2]
-    first, *parts, last = (b"\r\n" + request.body).split(b"\r\n--" + boundary)
-    assert (first, last) == (b"", b"--\r\n")
-    read = [part.removeprefix(b"\r\n").partition(b"\r\n\r\n") for part in parts]
-    expected = [_newlines(value).encode(charset, "xmlcharrefreplace") for _, value in (*fields, (TOKEN_FIELD, TOKEN))]
-    assert [value for _, _, value in read] == expected
-    assert all(
-        head.count(b"\r\n") == 0 and head.startswith(b"Content-Disposition: form-data; name=") for head, _, _ in read
-    )
-
-
-@deterministic
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="&;#"), max_size=20))
-def test_a_submission_refers_by_number_to_a_character_that_its_charset_lacks(value):
-    form = dataclasses.replace(FORM, fields=(("a", value), (TOKEN_FIELD, "")), charset="iso8859-1")
-    coded = parse_qsl(_submit(form).body.decode(), encoding="iso8859-1", keep_blank_values=True)[0][1]
-    assert coded == _newlines(value).encode("iso8859-1", "xmlcharrefreplace").decode("iso8859-1")
 
 
 @pytest.mark.parametrize("changes", [{}, {"enctype": "multipart/form-data"}, {"method": "GET"}])

@@ -12,6 +12,7 @@ from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.upfront.wishes import read_wish
 
@@ -48,6 +49,7 @@ TAIL = "g-recaptcha-response=03AFc-token"
         ({"a": None, "c": None}, f"r=1&s=p&{TAIL}&t=old&go=now"),
         ({"b": "9", "t": "new"}, f"a=1&b=9&c=y&r=1&s=p&{TAIL}&t=new&go=now"),
         ({"c": ["y", "x"], "r": "2"}, f"a=1&c=x&c=y&r=2&s=p&{TAIL}&t=old&go=now"),
+        ({"c": ["x", "x"]}, f"a=1&c=x&r=1&s=p&{TAIL}&t=old&go=now&c=x"),
         ({"s": "Q", "m": ["3", "1"]}, f"a=1&c=y&r=1&s=Q&m=1&m=3&{TAIL}&t=old&go=now"),
         ({"s": "new", "z": ["1", "2"]}, f"a=1&c=y&r=1&s=new&{TAIL}&t=old&go=now&z=1&z=2"),
         ({"go": "later", TOKEN_FIELD: ""}, f"a=1&c=y&r=1&s=p&{TAIL}&t=old&go=later"),
@@ -130,6 +132,20 @@ def test_a_hidden_field_of_the_tokens_name_does_not_get_the_token(enctype):
     assert body.replace("\r\n", "&").rstrip("&") == f"q=a&{TAIL}"
 
 
+def test_of_several_forms_with_a_widget_the_first_is_filled_in_and_of_several_widgets_that_in_the_form_is_solved():
+    other = WIDGET.replace("kkk", "jjj", 1)
+    first = f"<form action=/first>{other}{WIDGET}</form>"
+    request = form_request(page(WIDGET, before=first))
+    assert request.url == f"https://site.example/first?{TOKEN_FIELD}="
+    assert request.meta["omocaptcha"]["sitekey"] == KEY.replace("kkk", "jjj", 1)
+    assert form_request(page(WIDGET, before=other), form="#f").meta["omocaptcha"]["sitekey"] == KEY
+
+
+def test_the_fields_that_are_shown_to_be_filled_in_are_those_that_a_user_sees():
+    shown = fields_to_fill(page(f"<input type=hidden name=csrf><input type=file name=up><input value=0>{FIELDS}"))
+    assert shown == {"a": "1", "b": "2", "c": "y", "r": "", "s": "p", "m": "", "t": "old"}
+
+
 def test_the_form_that_is_named_gets_the_token_of_a_widget_elsewhere():
     response = page("<input name=q>", before=WIDGET)
     assert sent(response, {"q": "a"}, form="#f").body.decode() == f"q=a&{TAIL}"
@@ -199,6 +215,8 @@ PLAIN = HtmlResponse(URL, body=b"<form id=a action=/x><input name=u></form><form
     [
         (PLAIN, {}, "no live reCAPTCHA v2 widget; it has <form id='a' action='/x'> with u; <form name='b'> with no"),
         (page("", before=WIDGET), {}, "no reCAPTCHA v2 widget inside a form; it has <form id='f'"),
+        (HtmlResponse(URL, body=b"<form></form>" * 5), {}, "with no fields$"),
+        (HtmlResponse(URL, body=b"<form></form>" * 6), {}, "with no fields; and more$"),
         (HtmlResponse(URL, body=b""), {}, "has no form$"),
         (Response(URL), {}, "is not an HTML page"),
         (page(WIDGET), {"form": "#g"}, "'#g' is no form of https://site.example/search"),

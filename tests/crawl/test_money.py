@@ -362,22 +362,22 @@ def test_a_service_that_answers_no_call_costs_a_dozen_jobs_and_all_that_wait_get
 def test_an_outage_of_ten_minutes_costs_no_page_that_comes_later_than_a_pause_after_it(
     crawl, walled, timeout, most_lost
 ):
-    with OmoCaptchaService(solve_seconds=20) as service, WalledSite(service, "per_page", catalogue_pages=100) as site:
+    with OmoCaptchaService(solve_seconds=20) as service, WalledSite(service, "per_page", catalogue_pages=50) as site:
 
-        class Hourly(RecordingSpider):
+        class HalfAnHour(RecordingSpider):
             async def start(self):
-                for number in range(1, 101):
+                for number in range(1, 51):
                     yield scrapy.Request(f"{site.url}/page/{number}", callback=self.page, errback=self.failed)
                     await sleep(36)
 
         crawl.call_later(900, service.stop)
         crawl.call_later(1500, service.start)
-        crawled = crawl(Hourly, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": timeout})
+        crawled = crawl(HalfAnHour, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": timeout})
     sent = [36 * (int(error.challenge.url.rpartition("/")[2]) - 1) for error in crawled.failures]
     assert {error.reason for error in crawled.failures} <= {"service"}
     assert all(900 <= at <= 1560 for at in sent)
-    assert len(crawled.pages) == 100 - len(sent) >= 100 - most_lost
-    assert crawl.loop.time() < 3600 + 60
+    assert len(crawled.pages) == 50 - len(sent) >= 50 - most_lost
+    assert crawl.loop.time() < 1800 + 60
 
 
 def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):
@@ -416,7 +416,7 @@ def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl
     assert len(service.jobs) <= 8
 
 
-@pytest.mark.parametrize("keys", [1, 2, 6, 1000])
+@pytest.mark.parametrize("keys", [1, 2, 1000])
 @pytest.mark.parametrize("opens", [True, False])
 def test_a_wall_that_shows_its_site_keys_in_turn_costs_as_much_as_one_with_a_single_key(crawl, service, keys, opens):
     left, shown = [], []

@@ -42,9 +42,12 @@ class LateService(OmoCaptchaService):
 
 # Fewer at once are in each simulation.
 @pytest.mark.parametrize(
-    "settings", [{}, BOTH, {"CONCURRENT_REQUESTS": 0}], ids=["sixteen", "two hundred", "unlimited"]
+    ("wall", "settings"),
+    [
+        *((wall, BOTH) for wall in ("session", "redirect", "session_marked", "same_url", "thanks")),
+        ("redirect", {"CONCURRENT_REQUESTS": 0}),
+    ],
 )
-@pytest.mark.parametrize("wall", ["session", "redirect", "session_marked", "same_url", "thanks"])
 def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, settings):
     site = walled(wall, catalogue_pages=60)
     crawled = crawl(pages_of(site, 60), {**service.settings, **settings})

@@ -46,18 +46,6 @@ def test_a_fleet_buys_one_job_a_worker_for_a_session_and_one_a_page_otherwise(tm
     assert one_each == two_each == 10
 
 
-def test_a_peer_that_is_ahead_is_named_with_a_reason():
-    ours = ["scrapy-omocaptcha, after 30", 100.0, 1.0]
-    cells = [ours, ["quick", 90.0, 2.0], ["alike", 99.0, 2.0], ["none", 1.0, 1.0]]
-    columns = [Column("seconds", better="less"), Column("pages", better="more")]
-    table = Table("A race", "", columns, cells, reasons={"seconds": "It cheats."}, baselines=["none"])
-    assert list(table.peers_ahead()) == [
-        "Ahead of this project in “seconds”: quick. It cheats.",
-        "Ahead of this project in “pages”: quick, alike. The reason is not known yet.",
-    ]
-    assert Table.from_json(json.loads(json.dumps(table.to_json()))).texts() == table.texts()
-
-
 def test_each_table_keeps_the_versions_that_it_was_measured_with(tmp_path):
     file = tmp_path / "benchmarks.json"
     walls, ledger = (
@@ -86,11 +74,3 @@ def test_the_page_in_the_documentation_is_made_of_the_kept_tables():
     kept = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
     assert (ROOT / "docs" / "benchmarks.rst").read_text(encoding="utf-8") == "\n".join(page(kept, "benchmarks.svg"))
     assert (ROOT / "docs" / "benchmarks.svg").read_text(encoding="utf-8") == draw(kept)
-
-
-def test_the_page_says_what_was_measured_when_and_where():
-    kept = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
-    kept["measured"]["walls"] = {"date": "2020-01-01", "machine": "a slide rule", "versions": {"scrapyx-mw": "0.2.2"}}
-    text = "\n".join(page(kept, "benchmarks.svg"))
-    assert "- walls: on 2020-01-01, on a slide rule, with scrapyx-mw 0.2.2." in text
-    assert all(table["title"] in text for tables in kept["parts"].values() for table in tables)

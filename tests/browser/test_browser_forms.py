@@ -99,7 +99,7 @@ class Searches(CasesSpider):
 @pytest.fixture(scope="module")
 def crawled(together):
     """Return the crawl that has made all of ``SEARCHES``."""
-    return together(Searches, SEARCHES.values(), OMOCAPTCHA_MAX_ATTEMPTS=2, CONCURRENT_REQUESTS=8)
+    return together(Searches, SEARCHES.values(), OMOCAPTCHA_MAX_ATTEMPTS=2)
 
 
 @pytest.fixture

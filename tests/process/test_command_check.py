@@ -23,7 +23,7 @@ from tests.helpers.docs import code, page
 from tests.helpers.sites import CHALLENGE, Site
 
 TOKEN = "offline-token-that-nobody-may-see"
-FAST = ("-s", "OMOCAPTCHA_POLL_INTERVAL=0.1")
+FAST = ("-s", "OMOCAPTCHA_POLL_INTERVAL=0.01")
 
 
 @pytest.fixture

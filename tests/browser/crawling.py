@@ -176,8 +176,8 @@ class Browsing:
         **settings: Any,
     ) -> Crawl:
         """Run a crawl of many cases, each at a site of its own: a browser takes longer to start than for a case."""
-        # More pages at once would only be slower.
-        settings = {"OMOCAPTCHA_LEDGER": ledger, "CONCURRENT_REQUESTS": 4, **settings}
+        # Many of these wait, some for what never comes; more pages at once would only be slower.
+        settings = {"OMOCAPTCHA_LEDGER": ledger, "CONCURRENT_REQUESTS": 8, **settings}
         with ExitStack() as stack:
             for number, case in enumerate(cases, 2):
                 case.site = stack.enter_context(case.make(self._service, hosts=(f"127.0.0.{number}",)))

@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite, browser_settings
-from tests.helpers.nightly import nightly
 from tests.helpers.stopping import StoppedCrawl, Until
 
 pytestmark = pytest.mark.usefixtures("chromium")
@@ -22,7 +21,7 @@ METAS = {
 }
 
 
-def start(tmp_path, service, site, *, run="CrawlerProcess", meta):
+def start(tmp_path, service, site, *, run, meta):
     urls = [f"{site.url}/page/{number}" for number in range(1, PAGES + 1)]
     settings = {**service.settings, **browser_settings(), "LOG_LEVEL": "DEBUG"}
     return StoppedCrawl(tmp_path, urls, settings, run=run, meta={"playwright": True, **meta}), urls
@@ -35,19 +34,21 @@ def check_log(log):
     assert "03AFcWeA" not in log, log
 
 
-@pytest.mark.parametrize(
-    ("meta", "run"), [nightly("plain", RUNS[0]), nightly("include_page", RUNS[1]), nightly("page methods", RUNS[0])]
-)
-def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp_path, meta, run):
-    asked = Until("getJobResult", 1)
-    solve_seconds = [1e9]
+@pytest.mark.nightly
+@pytest.mark.parametrize("hands_in", [False, True], ids=["waits", "hands in"])
+@pytest.mark.parametrize(("meta", "run"), list(zip(METAS, (*RUNS, RUNS[0]), strict=True)))
+def test_a_crawl_that_a_signal_ends_at_a_wall_loses_nothing_and_resumes(tmp_path, meta, run, hands_in):
+    reached = Until("POST /verify" if hands_in else "getJobResult", 1)
+    solve_seconds = [0.0 if hands_in else 1e9]
     with (
-        OmoCaptchaService(on_event=asked, solve_seconds=lambda _: solve_seconds[0]) as service,
-        WalledSite(service, catalogue_pages=PAGES) as site,
+        OmoCaptchaService(on_event=reached, solve_seconds=lambda _: solve_seconds[0]) as service,
+        WalledSite(service, catalogue_pages=PAGES, on_event=reached) as site,
     ):
+        if hands_in:
+            site.fault("/verify", "hang")
         crawl, urls = start(tmp_path, service, site, run=run, meta=METAS[meta])
         process = crawl.start()
-        asked.wait()
+        reached.wait()
         process.send_signal(signal.SIGINT)
         log = crawl.end(process)
         check_log(log)
@@ -57,25 +58,5 @@ def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp
         log = crawl.resume()
         check_log(log)
     assert crawl.came_back == Counter(f"page {url}" for url in urls), log
-    assert len(service.jobs) == 2
-
-
-@pytest.mark.parametrize("meta", ["plain", "include_page"])
-@pytest.mark.nightly
-def test_a_crawl_that_a_signal_ends_while_it_hands_in_loses_nothing_and_resumes(tmp_path, meta):
-    handed_in = Until("POST /verify", 1)
-    with OmoCaptchaService() as service, WalledSite(service, catalogue_pages=PAGES, on_event=handed_in) as site:
-        site.fault("/verify", "hang")
-        crawl, urls = start(tmp_path, service, site, meta=METAS[meta])
-        process = crawl.start()
-        handed_in.wait()
-        process.send_signal(signal.SIGINT)
-        log = crawl.end(process)
-        check_log(log)
-        before = crawl.came_back
-        log = crawl.resume()
-        check_log(log)
-    assert before == Counter()
-    assert crawl.came_back == Counter(f"page {url}" for url in urls), log
-    # The token that was on its way is spent, and is not handed in again.
-    assert [job.verdicts for job in service.jobs] == [("accepted",)] * 2
+    # A token that is on its way is spent, and is not handed in again.
+    assert [job.verdicts for job in service.jobs] == [("accepted",) if hands_in else (), ("accepted",)]

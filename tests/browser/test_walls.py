@@ -7,7 +7,6 @@ import pytest
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
 from tests.browser.crawling import BrowserSpider, Browsing, WithPage, methods
 from tests.helpers.clock import Clock
-from tests.helpers.crawling import RecordingSpider
 from tests.helpers.labelled_pages import LabelledSites
 from tests.helpers.nightly import nightly
 
@@ -17,6 +16,8 @@ PAGES = {"rate": 4, "expiring": 4}
 """How many pages are asked for, where it is not two."""
 JOBS = {"per_page": 2, "expiring": 2}
 """How many jobs that costs, where it is not one."""
+PARTS = [slice(0, None, 15), *(nightly(slice(start, None, 15)) for start in range(1, 15))]
+"""Parts of the labelled pages."""
 
 
 class WithBoth(BrowserSpider):
@@ -70,17 +71,6 @@ def shown(crawled):
     return sorted(page.url for page in crawled.pages)
 
 
-# Plain HTTP is the measure of what follows.
-
-
-def test_over_plain_http_the_walls_cost_the_jobs_that_they_cost_in_a_browser(crawl, service, sites):
-    # Scrapy puts cookies into a request before it waits for its turn, so that more pages of "rate" are free.
-    opening = sites(*(wall for wall in OPENING if wall not in ("callback_only", "rate")))
-    crawled = crawl(RecordingSpider, service.settings, urls=urls(opening))
-    assert shown(crawled) == sorted(urls(opening))
-    assert jobs(service, opening) == expected(opening)
-
-
 @pytest.mark.parametrize("part", [0, nightly(1), nightly(2), nightly(3)])
 def test_each_wall_opens_in_a_browser_for_as_many_jobs_as_over_plain_http(browse, service, sites, part):
     opening = sites(*OPENING[part::4])
@@ -114,7 +104,7 @@ def test_walls_that_stay_closed_over_plain_http_are_refused_for_the_same_reason_
 
 
 def test_the_spider_gets_what_its_page_methods_return_and_an_open_page(browse, service, sites):
-    opening = sites("session", "same_url", "redirect", "callback_only")
+    opening = sites("redirect", "callback_only")
     crawled = browse(WithBoth, urls=urls(opening))
     assert crawled.failures == []
     assert shown(crawled) == sorted(urls(opening))
@@ -180,7 +170,7 @@ def test_each_context_is_a_session_of_its_own(chromium, crawl):
 # Pages that are none
 
 
-@pytest.mark.parametrize("part", [slice(0, None, 6), *(nightly(slice(start, None, 6)) for start in range(1, 6))])
+@pytest.mark.parametrize("part", PARTS)
 def test_a_browser_sends_no_form_that_may_do_something_and_buys_nothing_for_it(browse, service, part):
     with LabelledSites("action", "doubtful", part=part) as site:
         crawled = browse(BrowserSpider, {"HTTPERROR_ALLOW_ALL": True}, urls=site.move_here())
@@ -188,7 +178,7 @@ def test_a_browser_sends_no_form_that_may_do_something_and_buys_nothing_for_it(b
         assert (site.submissions, service.calls) == ([], ())
 
 
-@pytest.mark.parametrize("part", [slice(0, None, 6), *(nightly(slice(start, None, 6)) for start in range(1, 6))])
+@pytest.mark.parametrize("part", PARTS)
 def test_a_browser_gets_the_pages_behind_walls(browse, service, part):
     with LabelledSites("wall", part=part) as site:
         settings = {"HTTPERROR_ALLOW_ALL": True, "OMOCAPTCHA_MAX_JOBS_PER_HOST": 100}

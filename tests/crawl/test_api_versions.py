@@ -1,4 +1,4 @@
-"""Whole crawls through a wall with version 2 of the API: OMOcaptcha's own, and another service that speaks it."""
+"""Whole crawls through a wall with version 2 of the API, and with the one that tells the balance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.sites import pages_of, spider
 
 
@@ -28,28 +28,6 @@ def test_version_2_opens_a_wall(crawl, service, walled, wall):
     assert all(call.authorised for call in service.calls)
     assert (crawled.count("jobs/solved"), crawled.count("cost_usd")) == (1, 0.00055)
     assert (crawled.failures, crawled.said(), crawled.bugs) == ([], [], [])
-
-
-def test_another_service_of_the_protocol_opens_a_wall_too(crawl, service, walled):
-    service.task_shape = TaskShape(task_id="number", created="idle", running="idle", solution="both", failed="code")
-    service.next_job("fail")
-    site = walled("session")
-    settings = {
-        **service.settings,
-        "OMOCAPTCHA_API_URL": service.origin,
-        "OMOCAPTCHA_TASK_TYPE": "RecaptchaV2TaskProxyless",
-        "OMOCAPTCHA_PRICE": 0.003,
-    }
-    crawled = crawl(spider(f"{site.url}/page/1"), settings)
-    assert [page.status for page in crawled.pages] == [200]
-    assert [(job.kind, job.state) for job in service.jobs] == [
-        ("RecaptchaV2TaskProxyless", "failed"),
-        ("RecaptchaV2TaskProxyless", "solved"),
-    ]
-    assert {call.path for call in service.calls} == {"/createTask", "/getTaskResult"}
-    assert {call.body["taskId"] for call in service.calls if call.name == "getTaskResult"} == {1000001, 1000002}
-    assert crawled.count("cost_usd") == pytest.approx(0.006)
-    assert (crawled.failures, crawled.bugs) == ([], [])
 
 
 @pytest.mark.parametrize("message", ["Insufficient balance", "Busy"])

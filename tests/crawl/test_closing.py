@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 
 import pytest
 import scrapy
@@ -100,37 +99,6 @@ def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed,
     assert [page.url for page in resumed.pages] == [url]
     assert (len(service.jobs), closed.count("tokens/accepted")) == (jobs, 0)
     assert [path for _, path, *_ in site.requests].count("/page") == asked
-
-
-def test_the_page_is_not_asked_for_once_more_after_a_token_that_is_answered_as_the_crawl_closes(
-    closed_and_resumed, service
-):
-    class LateGate(HangingGate):
-        async def _handle(self, request):
-            if request.path == "/verify":
-                handed_in.set()
-                while not closing.is_set():
-                    await asyncio.sleep(0.01)
-            return await sites.Site._handle(self, request)
-
-    class Stops(ClosingSpider):
-        def is_waiting(self):
-            return handed_in.is_set()
-
-        async def _stop_while_waiting(self):
-            deferred_from_coro(super()._stop_while_waiting())
-            while not (self.is_waiting() and self.crawler.engine._slot.closing):
-                await sleep(0.01)
-            closing.set()
-
-    handed_in, closing = threading.Event(), threading.Event()
-    with LateGate(-1, "") as site:
-        url = f"{site.origin}/page"
-        closed, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(url,))
-    assert closed.pages == closed.failures == resumed.failures == []
-    assert [page.url for page in resumed.pages] == [url]
-    assert closed.count("tokens/unknown") == 1
-    assert [path for _, path, *_ in site.requests].count("/page") == 3
 
 
 def test_the_token_of_a_call_under_way_when_the_crawl_closes_is_waited_for_half_a_second(crawl, service):

@@ -12,33 +12,11 @@ from protego import Protego
 from scrapy import signals
 from w3lib.http import basic_auth_header
 
-from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.sites import spider
 
-# -- Retry ------------------------------------------------------------------------------------------------------
-
 REFRESH = '<meta http-equiv="refresh" content="0; url=/captcha">'
-
-
-def test_a_page_behind_the_wall_that_answers_503_is_retried_but_solved_once(crawl, service, walled):
-    site = walled("session")
-    seen = []
-
-    @hears(detected=challenge_detected)
-    class Fragile(spider(f"{site.url}/page/1")):
-        def detected(self, verdict):
-            # From here on the page itself is broken for good.
-            seen.append(verdict)
-            site.fault("/page/1", "server_error", times=20)
-
-    crawled = crawl(Fragile, service.settings)
-    assert seen == ["solve"]
-    assert len(service.jobs) == 1
-    assert [type(error).__name__ for error in crawled.failures] == ["HttpError"]
-    assert crawled.stats["retry/count"] == 2
-
 
 # -- HttpCache --------------------------------------------------------------------------------------------------
 

@@ -178,20 +178,6 @@ def test_a_form_is_fetched_anew_before_its_token_is_handed_in_once_more(crawl, s
     assert len({token for _, token in numbers}) == 1
 
 
-def test_a_fresh_page_whose_form_goes_to_another_site_costs_nothing(crawl, service):
-    pages = []
-
-    def answer(request, form):
-        pages.append(request)
-        action = "/verify" if len(pages) == 1 else "http://other.example/verify"
-        return web.Response(text=sites.CHALLENGE.replace("/verify", action), content_type="text/html")
-
-    with sites.Site(answer) as site:
-        crawled = crawl(fresh_form(site.origin), service.settings)
-    assert [error.reason for error in crawled.failures] == ["foreign_form"]
-    assert service.jobs == ()
-
-
 def asking(site, *makes, **attributes):
     """Return a spider that makes requests from the page of the search."""
     return filling(f"{site.url}/find", *makes, **attributes)
@@ -244,25 +230,20 @@ async def is_late(self, response):
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("is_rejectd", "is neither a method of the spider nor an element of HTML"),
+        *(
+            (name, "is neither a method of the spider nor an element of HTML")
+            for name in ("is_rejectd", "state", "self.is_rejected", "error.big")
+        ),
         ("is_late", "is an async def, which has to be a plain def"),
     ],
 )
 def test_what_cannot_tell_a_rejection_is_one_error_and_costs_nothing(crawl, service, walled, settings, name, why):
     makes = searches("abcdefghijklmnopqrstuvwxyz", rejected=name)
-    crawled = crawl(asking(walled(), *makes, is_late=is_late), {**service.settings, **settings})
+    crawled = crawl(asking(walled(), *makes, is_late=is_late, state={"seen": 1}), {**service.settings, **settings})
     assert [error.reason for error in crawled.failures] == ["hook"] * 26
     (told,) = crawled.said(logging.ERROR)
     assert told.startswith(f"rejected={name!r} {why}, so no token is bought for it")
     assert len(crawled.said()) == 2
-    assert service.jobs == ()
-
-
-@pytest.mark.parametrize("rejected", ["state", "self.is_rejected", "error.big"])
-def test_no_text_that_can_tell_nothing_is_found_out_by_a_token(crawl, service, walled, rejected):
-    crawled = crawl(asking(walled(), *searches("a", rejected=rejected), state={"seen": 1}), service.settings)
-    assert [error.reason for error in crawled.failures] == ["hook"]
-    assert f"rejected={rejected!r} is neither a method" in "".join(crawled.said(logging.ERROR))
     assert service.jobs == ()
 
 
@@ -329,20 +310,19 @@ def test_results_are_followed_in_the_session_of_the_search(crawl, service, walle
     assert len(service.jobs) == 2
 
 
-def test_a_page_that_has_changed_since_costs_nothing(crawl, service):
-    pages = [0]
-
-    def answer(request, form):
-        if request.path != "/":
-            return sites.page()
-        pages[0] += 1
-        return web.Response(text=sites.CHALLENGE if pages[0] == 1 else "<form></form>", content_type="text/html")
-
-    with sites.Site(answer) as site:
-        crawled = crawl(fresh_form(f"{site.origin}/"), service.settings)
+@pytest.mark.parametrize(
+    ("later", "reason", "said"),
+    [
+        ("<form></form>", "form_changed", "no live reCAPTCHA v2 widget"),
+        (sites.CHALLENGE.replace("/verify", "http://other.example/verify"), "foreign_form", "posts to another site"),
+    ],
+)
+def test_a_page_whose_form_has_changed_since_costs_nothing(crawl, service, later, reason, said):
+    pages = iter([sites.CHALLENGE])
+    with sites.Site(lambda request, form: html(next(pages, later))) as site:
+        crawled = crawl(fresh_form(site.origin), service.settings)
     (error,) = crawled.failures
-    assert error.reason == "form_changed"
-    assert "no live reCAPTCHA v2 widget" in str(error)
+    assert (error.reason, said in str(error)) == (reason, True)
     assert service.jobs == ()
 
 

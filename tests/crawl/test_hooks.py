@@ -7,21 +7,8 @@ import logging
 import pytest
 import scrapy
 
-from scrapy_omocaptcha import Token, errors
+from scrapy_omocaptcha import errors
 from tests.helpers.sites import pages_of, spider
-
-
-def test_a_spider_can_submit_the_token_its_own_way(crawl, service, walled):
-    site = walled("callback_only")
-
-    def submit(self, response, challenge, token):
-        assert isinstance(token, Token)
-        return scrapy.http.JsonRequest(response.urljoin("/verify"), data={"token": token.value})
-
-    crawled = crawl(spider(f"{site.url}/page/1", omocaptcha_submit=submit), service.settings)
-    assert crawled.failures == []
-    assert [page.url for page in crawled.pages] == [f"{site.url}/page/1"]
-    assert len(service.jobs) == 1
 
 
 @pytest.mark.parametrize(("says", "jobs"), [(True, 1), (False, 0), (None, 1)])

@@ -123,3 +123,18 @@ def test_no_request_and_no_response_is_kept_when_its_page_has_been_delivered(cou
 def test_a_session_keeps_as_much_whatever_the_number_of_its_pages(count, walled):
     site = walled("session", hosts=HOSTS, catalogue_pages=100).url
     assert count(site, pages=2, came=16).kept == count(site, pages=4, came=32).kept
+
+
+def test_nothing_of_a_crawl_is_kept_once_it_has_ended(reactor, count, walled):
+    left = weakref.ref(count(walled("expiring", hosts=HOSTS, catalogue_pages=100).url, pages=2, came=16).crawler)
+
+    def is_gone():
+        gc.collect()
+        return left() is None
+
+    # The last delayed calls of a crawl are short.
+    for _ in range(100):
+        if reactor.call(is_gone):
+            break
+        reactor.call(lambda: deferLater(reactor.reactor, 0.05))
+    assert reactor.call(is_gone)

@@ -203,42 +203,6 @@ def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_w
     assert len(service.jobs) == 2
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 500])
-def test_a_token_is_not_called_accepted_where_the_page_comes_with_an_error_that_the_wall_may_answer(
-    crawl, service, status
-):
-    tokens = []
-
-    def answer(request, form):
-        if request.path == "/verify":
-            tokens.append(form["g-recaptcha-response"])
-        return web.Response(status=status, text="Blocked", content_type="text/html") if tokens else sites.challenge()
-
-    with sites.Site(answer) as site:
-        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "RETRY_ENABLED": False})
-    assert len(crawled.failures) == 1
-    assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, 0)
-
-
-def test_a_token_is_not_called_accepted_where_the_walls_address_breaks_after_it(crawl, service):
-    broken = []
-
-    def answer(request, form):
-        if request.path == "/verify":
-            broken.append(True)
-            return sites.page("<title>Thank you</title>")
-        if request.path != "/captcha":
-            return sites.redirect("/captcha")
-        if broken:
-            request.transport.abort()
-        return sites.challenge()
-
-    with sites.Site(answer) as site:
-        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "RETRY_TIMES": 1})
-    assert (len(crawled.failures), crawled.count("tokens/accepted")) == (1, 0)
-    assert crawled.count("tokens/unknown") == len(service.jobs) == 1
-
-
 # -- the account -----------------------------------------------------------------------------------------------------
 
 
@@ -362,22 +326,22 @@ def test_a_service_that_answers_no_call_costs_a_dozen_jobs_and_all_that_wait_get
 def test_an_outage_of_ten_minutes_costs_no_page_that_comes_later_than_a_pause_after_it(
     crawl, walled, timeout, most_lost
 ):
-    with OmoCaptchaService(solve_seconds=20) as service, WalledSite(service, "per_page", catalogue_pages=100) as site:
+    with OmoCaptchaService(solve_seconds=20) as service, WalledSite(service, "per_page", catalogue_pages=50) as site:
 
-        class Hourly(RecordingSpider):
+        class HalfAnHour(RecordingSpider):
             async def start(self):
-                for number in range(1, 101):
+                for number in range(1, 51):
                     yield scrapy.Request(f"{site.url}/page/{number}", callback=self.page, errback=self.failed)
                     await sleep(36)
 
         crawl.call_later(900, service.stop)
         crawl.call_later(1500, service.start)
-        crawled = crawl(Hourly, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": timeout})
+        crawled = crawl(HalfAnHour, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": timeout})
     sent = [36 * (int(error.challenge.url.rpartition("/")[2]) - 1) for error in crawled.failures]
     assert {error.reason for error in crawled.failures} <= {"service"}
     assert all(900 <= at <= 1560 for at in sent)
-    assert len(crawled.pages) == 100 - len(sent) >= 100 - most_lost
-    assert crawl.loop.time() < 3600 + 60
+    assert len(crawled.pages) == 50 - len(sent) >= 50 - most_lost
+    assert crawl.loop.time() < 1800 + 60
 
 
 def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):
@@ -416,7 +380,7 @@ def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl
     assert len(service.jobs) <= 8
 
 
-@pytest.mark.parametrize("keys", [1, 2, 6, 1000])
+@pytest.mark.parametrize("keys", [1, 2, 1000])
 @pytest.mark.parametrize("opens", [True, False])
 def test_a_wall_that_shows_its_site_keys_in_turn_costs_as_much_as_one_with_a_single_key(crawl, service, keys, opens):
     left, shown = [], []
@@ -600,14 +564,6 @@ def test_a_ledger_that_is_deleted_or_replaced_while_the_crawl_runs_is_given_up(
     bought = 1 if per_day else 3
     assert len(service.jobs) == len(crawled.pages) == bought
     assert crawled.count("jobs/created") == bought
-
-
-def test_a_ledger_in_the_jobdir_has_each_job_once(crawl, service, walled, tmp_path):
-    site = walled("per_page", catalogue_pages=4)
-    crawled = crawl(pages_of(site, 2), {**service.settings, "JOBDIR": str(tmp_path / "job")})
-    assert crawled.said(logging.ERROR) == []
-    records = read_ledger(tmp_path / "job" / "omocaptcha.sqlite")
-    assert sorted(record.job for record in records) == sorted(str(job.id) for job in service.jobs)
 
 
 def test_a_resumed_crawl_goes_on_counting_in_a_ledger_that_others_share(crawl, service, walled, ledger, tmp_path):

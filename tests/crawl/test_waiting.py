@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
-import logging
-import weakref
 
 import pytest
 import scrapy
 from aiohttp import web
-from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha import Challenge, solve
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
@@ -42,9 +38,12 @@ class LateService(OmoCaptchaService):
 
 # Fewer at once are in each simulation.
 @pytest.mark.parametrize(
-    "settings", [{}, BOTH, {"CONCURRENT_REQUESTS": 0}], ids=["sixteen", "two hundred", "unlimited"]
+    ("wall", "settings"),
+    [
+        *((wall, BOTH) for wall in ("session", "redirect", "session_marked", "same_url", "thanks")),
+        ("redirect", {"CONCURRENT_REQUESTS": 0}),
+    ],
 )
-@pytest.mark.parametrize("wall", ["session", "redirect", "session_marked", "same_url", "thanks"])
 def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, settings):
     site = walled(wall, catalogue_pages=60)
     crawled = crawl(pages_of(site, 60), {**service.settings, **settings})
@@ -395,31 +394,6 @@ def test_callbacks_that_wait_for_a_token_hold_up_the_crawl_when_their_responses_
     settings = {**service.settings, "SCRAPER_SLOT_MAX_ACTIVE_SIZE": 1, "CONCURRENT_REQUESTS": 4}
     crawled = crawl(Buys, settings, urls=urls)
     assert crawled.pages[0] <= 4 < crawled.spider.came == 60
-
-
-@pytest.mark.sockets
-def test_a_crawl_that_has_ended_leaves_nothing_in_memory(reactor, crawl, service, walled):
-    # Each clearance runs out after three pages, so that requests that were held solve the next wall themselves.
-    site = walled("expiring", catalogue_pages=12)
-    logging.disable(logging.CRITICAL)  # pytest keeps what is logged, and that names the spider
-    try:
-        crawled = crawl(pages_of(site, 12), service.settings)
-    finally:
-        logging.disable(logging.NOTSET)
-    assert len(crawled.pages) == 12
-    left = weakref.ref(crawled.spider.crawler)
-    del crawled
-
-    def is_gone():
-        gc.collect()
-        return left() is None
-
-    # The last delayed calls of a crawl are short.
-    for _ in range(100):
-        if reactor.call(is_gone):
-            break
-        reactor.call(lambda: deferLater(reactor.reactor, 0.05))
-    assert reactor.call(is_gone)
 
 
 @pytest.mark.parametrize(

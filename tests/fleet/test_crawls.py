@@ -84,19 +84,6 @@ def test_a_fleet_has_the_name_of_its_spider_unless_it_is_given_one(crawl, walled
     assert any("for the fleet 'recording'" in line for line in crawled.said(logging.INFO))
 
 
-@pytest.mark.parametrize(
-    ("limit", "value", "reason"),
-    [("MAX_COST_PER_DAY", 2 * PRICE, "max_cost_per_day"), ("MIN_BALANCE", 10 - 2.5 * PRICE, "min_balance")],
-)
-def test_the_day_and_the_balance_are_those_of_the_fleet(crawl, service, walled, shared, limit, value, reason):
-    site = walled("per_page", catalogue_pages=10)
-    shared[f"OMOCAPTCHA_{limit}"] = value
-    first, second = crawl(pages_of(site, 1), shared), crawl(pages_of(site, 10), shared)
-    assert len(first.pages) == 1
-    assert len(service.jobs) == 2
-    assert reasons(second) == {reason: 10 - len(second.pages)}
-
-
 def test_the_floor_of_the_balance_holds_for_a_fleet_while_others_spend_too(crawl, redis, shared_account):
     service, site = shared_account
     shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": redis.url, "OMOCAPTCHA_MIN_BALANCE": 0.015}

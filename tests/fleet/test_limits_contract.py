@@ -15,7 +15,7 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
 from tests.helpers.ledgers import new_ledger
-from tests.helpers.limit_cases import CASES, PRICE, Counts, job, run, settings_of
+from tests.helpers.limit_cases import CASES, PRICE, Counts, run, settings_of
 
 FLEET = "omocaptcha:fleet:shop"
 
@@ -36,14 +36,10 @@ class InRedis:
         self._client = redis.client
         self._settings = settings_of(redis_url=redis.url, price=PRICE, **limits)
         self._workers = []
-        self.near = []
-
-    def told(self, reason, host, message):
-        self.near.append((reason, host, message))
 
     def limits(self):
         store = RedisStore(self._settings.redis_url, "shop")
-        worker = FleetLimits(self._settings, new_ledger(), time.monotonic, self.told, store, OpenLifetime())
+        worker = FleetLimits(self._settings, new_ledger(), time.monotonic, lambda *_: None, store, OpenLifetime())
         self._workers.append(worker)
         return worker
 
@@ -98,15 +94,3 @@ def during(reactor):
 def test_limits_of_a_fleet(case, during, redis):
     driver = InRedis(redis, case.limits)
     during(lambda: run(case, driver), driver)
-
-
-def test_a_fleet_is_told_that_little_is_left_by_what_all_its_workers_have_bought(during, redis):
-    driver = InRedis(redis, {"max_jobs": 5})
-
-    async def buy():
-        for _ in range(5):
-            await driver.limits().reserve(job("key", "a.example"), "a.example")
-
-    during(buy, driver)
-    said = "80 % of OMOCAPTCHA_MAX_JOBS is used by the fleet 'shop' (4 of 5 jobs)"
-    assert driver.near == [("max_jobs", "", f"{said}; at 100 % buying stops: raise it before")]

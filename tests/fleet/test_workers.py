@@ -1,7 +1,6 @@
 """A fleet of processes whose queue scrapy-redis shares, some of which are stopped or killed.
 
-In the nights only: the stop of a worker, which simulated fleets have with each change, a restart of Redis, and all at
-once.
+In the nights only: a crawl whose workers are stopped and killed, and whose Redis restarts.
 """
 
 from __future__ import annotations
@@ -82,22 +81,6 @@ def test_the_fleet_buys_exactly_as_many_jobs_as_its_limit_allows(fleet_of, shops
     assert (fleet.lost, fleet.twice) == (0, 0)
 
 
-@pytest.mark.nightly
-def test_a_worker_that_is_stopped_gives_its_requests_back_and_abandons_its_jobs(fleet_of, shops, ideal, room):
-    fleet = fleet_of(WORKERS, room)
-    stopped = fleet.workers[0]
-    shops.after(IN_THE_MIDDLE, stopped.stop)
-    fleet.wait()
-    # The others may have finished before it gave its requests back.
-    fleet.start()
-    fleet.wait()
-    assert fleet.ends == once_each(shops.urls)
-    # A call that Redis had counted, and that had not been sent when the worker was stopped, stays counted.
-    recorded = sum(len(worker.records) for worker in fleet.workers)
-    assert len(shops.service.jobs) <= recorded <= fleet.counted <= recorded + CONCURRENT_JOBS
-    assert recorded <= ideal + 1 + stopped.abandoned
-
-
 def test_a_worker_that_is_killed_loses_only_the_requests_that_it_had_taken(fleet_of, shops, ideal, room):
     fleet = fleet_of(WORKERS, room)
     killed = fleet.workers[0]
@@ -111,22 +94,6 @@ def test_a_worker_that_is_killed_loses_only_the_requests_that_it_had_taken(fleet
     # What it bought is in its ledger and counts for good.
     assert len(shops.service.jobs) <= ideal + 1 + killed.abandoned
     assert len(shops.service.jobs) <= fleet.counted <= len(shops.service.jobs) + CONCURRENT_JOBS
-
-
-@pytest.mark.nightly
-def test_a_restart_of_redis_loses_only_the_requests_that_were_on_their_way(fleet_of, shops, ideal, redis):
-    def restart():
-        redis.stop()
-        redis.start()
-
-    shops.after(IN_THE_MIDDLE, restart)
-    fleet = fleet_of(WORKERS, int(1.05 * ideal))
-    fleet.wait()
-    # scrapy-redis takes a request off the queue before the worker has it, so one a worker may be lost.
-    lost = once_each(shops.urls) - fleet.ends
-    assert lost.total() == fleet.lost <= WORKERS
-    assert fleet.ends == once_each(shops.urls) - lost
-    assert len(shops.service.jobs) == fleet.counted <= 1.05 * ideal
 
 
 @pytest.mark.nightly

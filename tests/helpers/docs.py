@@ -77,7 +77,8 @@ def _text(name: str, rawtext: str, text: str, *_: Any) -> tuple[list[nodes.Node]
 
 
 for _role in ("doc", "ref", "term", "class", "func", "attr", "meth", "confval", "setting"):
-    roles.register_canonical_role(_role, _text)
+    # As a canonical one, its first use would leave a message in the page.
+    roles.register_local_role(_role, _text)
 for _directive in ("toctree", "index", "automodule", "autoclass", "autofunction", "autodata", "currentmodule"):
     directives.register_directive(_directive, _Silent)
 for _directive in ("class", "method", "data", "literalinclude"):

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,20 +19,9 @@ from tests.helpers.commands import ROOT, TIMEOUT
 
 
 class Scrapyd:
-    """A Scrapyd that runs in a folder, with this API token in its environment, until ``close``.
+    """A Scrapyd that runs in a folder, with this API token in its environment, until ``close``."""
 
-    :param command: what follows ``python -m``.
-    :param package: the folder from which the add-on is imported.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        api_token: str,
-        command: Sequence[str] = ("scrapyd", "--pidfile="),
-        package: Path = ROOT,
-        **environment: str,
-    ) -> None:
+    def __init__(self, folder: Path, api_token: str) -> None:
         with socket.socket() as reserved:
             # Scrapyd takes no 0 for any free port. This one is nobody else's until it listens there.
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,9 +29,9 @@ class Scrapyd:
             port = reserved.getsockname()[1]
             self.url = f"http://127.0.0.1:{port}"
             # It uses pkg_resources, which warns that it is deprecated.
-            environment |= {"PYTHONWARNINGS": "", "PYTHONPATH": str(package), "OMOCAPTCHA_API_TOKEN": api_token}
+            environment = {"PYTHONWARNINGS": "", "PYTHONPATH": str(ROOT), "OMOCAPTCHA_API_TOKEN": api_token}
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [sys.executable, "-m", "scrapyd", "--pidfile="],
                 cwd=folder,
                 env={**os.environ, **environment, "SCRAPYD_BIND_ADDRESS": "127.0.0.1", "SCRAPYD_HTTP_PORT": str(port)},
                 stdout=subprocess.PIPE,

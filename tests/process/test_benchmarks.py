@@ -86,11 +86,3 @@ def test_the_page_in_the_documentation_is_made_of_the_kept_tables():
     kept = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
     assert (ROOT / "docs" / "benchmarks.rst").read_text(encoding="utf-8") == "\n".join(page(kept, "benchmarks.svg"))
     assert (ROOT / "docs" / "benchmarks.svg").read_text(encoding="utf-8") == draw(kept)
-
-
-def test_the_page_says_what_was_measured_when_and_where():
-    kept = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
-    kept["measured"]["walls"] = {"date": "2020-01-01", "machine": "a slide rule", "versions": {"scrapyx-mw": "0.2.2"}}
-    text = "\n".join(page(kept, "benchmarks.svg"))
-    assert "- walls: on 2020-01-01, on a slide rule, with scrapyx-mw 0.2.2." in text
-    assert all(table["title"] in text for tables in kept["parts"].values() for table in tables)

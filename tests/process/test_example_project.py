@@ -13,19 +13,6 @@ from tests.helpers.commands import ROOT, python, scrapy, scrapy_crawl
 PROJECT = ROOT / "example_project"
 
 
-def test_the_settings_are_those_of_startproject_plus_one_line(tmp_path):
-    made = scrapy("startproject", "shop", cwd=tmp_path)
-    assert made.returncode == 0, made.stdout
-    theirs = _settings(tmp_path / "shop/shop/settings.py")
-    assert _settings(PROJECT / "shop/settings.py") == {**theirs, "ADDONS": {"scrapy_omocaptcha.Addon": 500}}
-
-
-def _settings(path):
-    values = {}
-    exec(path.read_text(), values)
-    return {name: value for name, value in values.items() if name.isupper()}
-
-
 def test_the_catalogue_spider_gets_all_items_for_one_job(walled, service, tmp_path):
     site = walled("session")
     feed = tmp_path / "items.jsonl"
@@ -41,11 +28,6 @@ def test_the_catalogue_spider_gets_all_items_for_one_job(walled, service, tmp_pa
     assert (len(service.jobs), site.accepted, site.pages) == (1, 1, 5)
     assert "Through the reCAPTCHA at" in log
     assert service.api_token not in log
-
-
-def test_the_catalogue_spider_does_not_mention_captchas():
-    source = (PROJECT / "shop/spiders/s1_catalogue.py").read_text()
-    assert not re.search("captcha|token", source, re.IGNORECASE)
 
 
 FAST = ("--solve-seconds", "0", "-s", "DOWNLOAD_DELAY=0.01", "-s", "OMOCAPTCHA_POLL_INTERVAL=0.05")

@@ -46,9 +46,11 @@ def test_the_contact_form_has_a_widget(omocaptcha_crawl, omocaptcha_service, omo
 def project(tmp_path):
     """Return the project that the quick start makes, in the folder of the test."""
     assert scrapy("startproject", "shop", cwd=tmp_path).returncode == 0
-    # One request a second is for real sites.
-    settings = f"{code(START, 'quickstart-settings')}DOWNLOAD_DELAY = 0.01\nTELNETCONSOLE_ENABLED = False\n"
-    set_addons(tmp_path / "shop/shop/settings.py", settings)
+    settings = tmp_path / "shop/shop/settings.py"
+    set_addons(settings, code(START, "quickstart-settings"))
+    with settings.open("a", encoding="utf-8") as file:
+        # One request a second, which the template sets, is for real sites.
+        file.write("DOWNLOAD_DELAY = 0.01\nTELNETCONSOLE_ENABLED = False\n")
     (tmp_path / "shop/shop/spiders/shop.py").write_text(code(START, "quickstart-spider"))
     return tmp_path / "shop"
 

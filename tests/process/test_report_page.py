@@ -11,6 +11,7 @@ from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.reporting.format import LONGEST_NAME, shorten
 from scrapy_omocaptcha.reporting.html import web_page
 from tests.helpers.ledgers import business, job, write
+from tests.helpers.nightly import nightly
 
 # Finds text that is cut off, and elements that must not be in the page.
 LOOK = r"""
@@ -114,7 +115,7 @@ def look(browser, tmp_path):
     return look
 
 
-@pytest.mark.parametrize("width", [1280, 768, 360])
+@pytest.mark.parametrize("width", [1280, nightly(768), 360])
 @pytest.mark.parametrize("ledger", LEDGERS)
 def test_all_plots_are_complete_and_nothing_is_fetched(look, ledger, width):
     seen = look(LEDGERS[ledger], width=width)
@@ -163,7 +164,7 @@ def test_what_sites_reject_is_told_in_a_tile_columns_and_the_shares_over_time(lo
     assert rejected == [pytest.approx(accepted[1] * 3 / 4, abs=1)]
 
 
-@pytest.mark.parametrize("periods", [*range(2, 14), 25, 38])
+@pytest.mark.parametrize("periods", [2, 7, 13, 38, *map(nightly, (*range(3, 7), *range(8, 13), 25))])
 def test_labels_do_not_collide_however_many_periods_there_are(look, periods):
     for minutes in (1, 60, 24 * 60):
         first = datetime(2026, 11, 24, 22, 30, tzinfo=timezone.utc)

@@ -16,7 +16,6 @@ URL = "https://shop.example/page/1"
 SHOWN = [shlex.split(line.removeprefix("$ ")) for line in code(PAGE, "shell-commands").splitlines()]
 COMMANDS = {
     **{words[1]: words[1:] for words in SHOWN},
-    "shell, fetch": ["shell", "-c", f"fetch('{URL}') or response.css('title::text').get()"],
     "shell, fetch again": [
         "shell",
         "-c",

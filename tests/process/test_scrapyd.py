@@ -1,4 +1,4 @@
-"""The example project in a real Scrapyd: deployed, scheduled and cancelled, and as the container file has it."""
+"""The example project in a real Scrapyd: deployed, scheduled and cancelled; and what its container file says."""
 
 from __future__ import annotations
 
@@ -189,49 +189,3 @@ def test_the_image_installs_the_scrapyd_that_these_tests_use():
     pinned = Requirement(scrapyd)
     assert (source, pinned.name) == ("/src", "scrapyd")
     assert pinned.specifier.contains(version("scrapyd"))
-
-
-@pytest.mark.nightly
-def test_what_the_image_holds_runs_as_the_container_file_says(service, walled, tmp_path):
-    # Without a container engine: its root is a folder here, and of RUN only pip is run, without a network.
-    root = work = tmp_path / "root"
-    for instruction, rest in instructions():
-        if instruction == "WORKDIR":
-            work = root / rest.lstrip("/")
-            work.mkdir()
-        elif instruction == "COPY":
-            *sources, target = rest.split()
-            copy([ROOT / source for source in sources], work, target if target[0] != "/" else f"{root}{target}")
-    data = root / "data"
-    data.mkdir()
-    conf = work / "scrapyd.conf"
-    conf.write_text(conf.read_text(encoding="utf-8").replace("/data", str(data)), encoding="utf-8")
-    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--target", root / "packages")
-    installed = python("-m", "pip", "install", *offline, root / "src", cwd=root, PYTHONPATH="", PYTHONWARNINGS="")
-    assert installed.returncode == 0, installed.stdout
-    before = sorted(work.rglob("*"))
-
-    site = walled("session")
-    (command,) = map(json.loads, following("CMD"))
-    environment = {"HOME": str(data), "PYTHONDONTWRITEBYTECODE": "1"}
-    scrapyd = Scrapyd(work, service.api_token, command, root / "packages", **environment)
-    try:
-        job = schedule(scrapyd, service, site, data / "omocaptcha.sqlite")
-        assert scrapyd.finished(job) == "finished"
-    finally:
-        scrapyd.close()
-    assert len((data / f"items/shop/catalogue/{job}.jl").read_text(encoding="utf-8").splitlines()) == 50
-    assert [record.outcome for record in read_ledger(data / "omocaptcha.sqlite")] == ["accepted"]
-    # In the container, it could write nowhere else.
-    assert sorted(work.rglob("*")) == before
-
-
-def copy(sources, work, target):
-    """Do what COPY does with files whose target ends with a slash, or with one folder."""
-    for source in sources:
-        if source.is_dir():
-            shutil.copytree(source, work / target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            assert target.endswith("/")
-            (work / target).mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, work / target)

@@ -52,11 +52,6 @@ def test_a_page_is_well_formed_and_in_the_contents(path):
     assert name == "index" or re.search(rf"^   {name}$", contents, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("*.rst"), *pages()], ids=lambda path: path.stem)
-def test_a_literal_is_between_two_backticks(path):
-    assert [node.astext() for node in page(path).findall(nodes.title_reference)] == []
-
-
 RECIPES = [path for path in pages() if path.parent.name == "recipes" and path.stem not in ("moving", "offline")]
 """All but the one without a spider of ours, and the one about running them offline."""
 
@@ -183,19 +178,6 @@ def test_every_verb_of_the_command_is_told_with_its_options_and_no_other():
     assert all(action.help for verb in verbs.values() for action in verb._actions)
 
 
-def test_the_pages_for_users_are_short():
-    contents = (DOCS / "index.rst").read_text(encoding="utf-8")
-    for_users = re.findall(r"^   ([a-z/-]+)$", contents.partition("For developers")[0], re.MULTILINE)
-    assert {"quickstart", "glossary", "troubleshooting", "changes"} < set(for_users)
-    assert sum(words_of(page(name)) for name in for_users if name != "changes") <= 15_000
-
-
-def words_of(tree):
-    """Return how many words a page has of its own, code included, without what Sphinx fills in."""
-    texts = [node for node in tree.findall(nodes.TextElement) if not isinstance(node.parent, nodes.TextElement)]
-    return sum(len(node.astext().split()) for node in texts if not isinstance(node, nodes.comment))
-
-
 # Waiting and internals
 
 
@@ -220,6 +202,11 @@ def test_each_paragraph_of_waiting_and_internals_names_the_tests_that_hold_what_
 def test_the_first_line_of_a_module_says_what_it_does(path):
     first, *_ = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines() or [""]
     assert re.fullmatch(r"[A-Z].{20,}\.", first)
+
+
+def test_contributing_says_of_each_folder_what_its_tests_need():
+    folders = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert folders == set(first_column(page(ROOT / "CONTRIBUTING.rst"), "folder"))
 
 
 def test_the_modules_that_the_picture_names_exist():

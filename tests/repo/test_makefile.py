@@ -10,8 +10,6 @@ from tests.helpers.docs import MAKE_TARGETS, ROOT
 
 # A source distribution has none.
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-ON_THE_IMAGE = {"chromium-headless-shell", "git", "make", "python3-venv"}
-"""What a hosted runner has of what .ci/run installs; its Chromium is the one with windows."""
 
 
 def read(name):
@@ -20,13 +18,6 @@ def read(name):
 
 def test_contributing_tells_of_every_target_and_of_no_other():
     assert set(re.findall(r"^``make ([a-z-]+)``", read("CONTRIBUTING.rst"), re.MULTILINE)) == MAKE_TARGETS - {"help"}
-
-
-def test_every_environment_of_tox_is_a_target():
-    commands = re.findall(r"^    [^:\n]+: (.+)", read("tox.ini"), re.MULTILINE)
-    assert len(commands) == 7
-    assert {command.split()[0] for command in commands} == {"make"}
-    assert {command.split()[1] for command in commands} <= MAKE_TARGETS
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -43,13 +34,3 @@ def test_a_workflow_runs_targets_may_only_read_and_pins_what_it_uses(path):
     used = re.findall(r"uses: (.+)", text)
     assert used
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used), used
-
-
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_installs_what_the_tests_cannot_do_without_in_ci(path):
-    wanted = set(re.findall(r"missing\+=\(([\w-]+)\)", read(".ci/run"))) - ON_THE_IMAGE
-    jobs = re.findall(r"^    steps:\n((?:^      .*\n|\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    testing = [job for job in jobs if re.search("make (check|minimum|[$])", job)]
-    assert testing
-    for job in testing:
-        assert wanted <= set(" ".join(re.findall("apt-get install (.+)", job)).split())

@@ -11,7 +11,7 @@ from docutils import nodes
 from docutils.core import publish_doctree
 
 from scrapy_omocaptcha.buying.database import read_ledger
-from tests.helpers.commands import python, scrapy_crawl
+from tests.helpers.commands import scrapy, scrapy_crawl
 from tests.helpers.docs import README, code, set_addons
 
 SITE = "https://shop.example"
@@ -37,7 +37,7 @@ def test_it_renders_without_a_word_of_complaint():
 
 def test_the_first_spider_gets_its_pages_and_the_log_is_as_shown(readme, tmp_path, walled, service):
     site = walled("session")
-    made = python("-m", "scrapy", "startproject", "fresh", ".", cwd=tmp_path)
+    made = scrapy("startproject", "fresh", ".", cwd=tmp_path)
     assert made.returncode == 0, made.stdout
     set_addons(tmp_path / "fresh/settings.py", code(readme, "settings-py"))
     spider = code(readme, "spider").replace(SITE, site.url)

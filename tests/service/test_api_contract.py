@@ -276,12 +276,6 @@ def test_calls_to_a_stopped_service_are_not_taken(client, version, service):
         assert (version, name) in GETS or not error.taken, name
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_the_retry_after_header_is_in_the_error(client, version, service, name):
-    service.fault(NAMES[version][name], "too_many", seconds=7)
-    assert failure(getattr(client(), name), *ARGUMENTS[name]).retry_after == 7.0
-
-
 def test_no_credential_is_sent_to_a_redirect_or_the_price_list(client, version, service):
     api = client()
     service.fault("*", "redirect", location=f"{service.origin}/trap", times=4)

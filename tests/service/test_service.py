@@ -203,24 +203,6 @@ def test_a_body_that_is_not_json_and_a_get_request_are_refused(service):
     assert [(call.name, call.path) for call in service.calls[2:]] == [("", "/api/createTask"), ("", "/elsewhere")]
 
 
-def test_the_balance_decreases_until_it_is_too_low():
-    with OmoCaptchaService(balance=0.0012, price=0.00055) as service:
-        client = Client(service)
-        assert client("getBalance") == {"error": False, "balance": "0.00120", "message": "Get balance success."}
-        client.job()
-        client.job()
-        assert client("getBalance")["balance"] == "0.00010"
-        answer = client("createJob", data=DATA)
-        assert answer == {"error": True, "message": "Your balance is not enough to create this job."}
-        assert (len(service.jobs), service.charged, service.balance) == (2, 0.0011, 0.0001)
-
-
-def test_the_list_of_services_shows_the_price():
-    with OmoCaptchaService(price=0.00077) as service:
-        (listed,) = Client(service)("getService")["service"]
-        assert (listed["id"], listed["price"], listed["is_active"]) == (1, "0.00077", 1)
-
-
 @pytest.mark.parametrize("seconds", [[1, 5], lambda number: 1 + 4 * (number % 2)])
 def test_solve_times_can_differ_between_jobs(seconds):
     with OmoCaptchaService(solve_seconds=seconds, clock=lambda: 0.0) as service:
@@ -334,37 +316,12 @@ def test_only_faults_after_processing_create_a_job(service):
 
 
 @pytest.mark.parametrize(
-    ("kind", "status", "header", "body"),
-    [
-        ("too_many", 429, ("Retry-After", "7"), b""),
-        ("server_error", 500, ("Content-Type", "text/html; charset=utf-8"), b"<!DOCTYPE html>"),
-        ("bad_gateway", 502, ("Content-Type", "text/html; charset=utf-8"), b"<!DOCTYPE html>"),
-        ("redirect", 307, ("Location", "/elsewhere"), b""),
-        ("empty", 200, ("Content-Length", "0"), b""),
-        ("html", 200, ("Content-Type", "text/html; charset=utf-8"), b"<!DOCTYPE html>"),
-        ("wrong_type", 200, ("Content-Type", "application/json; charset=utf-8"), b'["unexpected"]'),
-        ("wrong_encoding", 200, ("Content-Type", "application/json; charset=utf-8"), b"\xff\xfe{\0"),
-        ("wrong_gzip", 200, ("Content-Encoding", "gzip"), b'{"error": false'),
-        ("slow", 200, ("Content-Type", "application/json; charset=utf-8"), b'{"error": false'),
-    ],
+    ("kind", "status"),
+    [("too_many", 429), ("server_error", 500), ("bad_gateway", 502), ("redirect", 307), ("html", 200)],
 )
-def test_a_fault_changes_the_answer(service, kind, status, header, body):
-    service.fault("getBalance", kind, seconds=7 if kind == "too_many" else 0.01)
-    response, got = Client(service).raw("getBalance")
-    assert (response.status, response.headers[header[0]]) == (status, header[1])
-    assert got.startswith(body)
-    assert Client(service)("getBalance")["error"] is False
-
-
-def test_a_reset_fault_breaks_the_connection_and_a_truncated_answer_is_incomplete(service):
-    for kind in ("reset", "reset_after"):
-        service.fault("*", kind)
-        with pytest.raises(OSError, match=r"reset|closed connection"):
-            Client(service).raw("getBalance")
-    service.fault("getBalance", "truncated")
-    with pytest.raises(http.client.IncompleteRead) as caught:
-        Client(service).raw("getBalance")
-    assert b'{"error": false, "balance"'.startswith(caught.value.partial[:20])
+def test_a_fault_has_its_status_once(service, kind, status):
+    service.fault("getBalance", kind)
+    assert [Client(service).raw("getBalance")[0].status for _ in range(2)] == [status, 200]
 
 
 def test_a_hanging_answer_ends_when_the_service_stops(caplog):

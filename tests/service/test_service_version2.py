@@ -131,14 +131,6 @@ def test_a_refusal_can_have_any_error_code(service):
     assert ask(service, "createTask", task=TASK)["errorCode"] == "ERROR_INVALID_TASK_DATA"
 
 
-def test_the_balance_decreases_until_it_is_too_low():
-    with OmoCaptchaService(api_version=2, balance=0.0006) as service:
-        assert ask(service, "getBalance") == {"errorId": 0, "balance": 0.0006, "quantity": 0, "voucher_balance": 0.0}
-        ask(service, "createTask", task=TASK)
-        assert ask(service, "createTask", task=TASK)["errorCode"] == "ERROR_ZERO_BALANCE"
-        assert (len(service.jobs), service.balance) == (1, 0.00005)
-
-
 def test_the_price_list_is_public_and_only_available_with_get():
     with OmoCaptchaService(price=0.00077) as service:
         with urllib.request.urlopen(service.price_list_url) as response:

@@ -12,6 +12,7 @@ from unittest.mock import ANY
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, Wall, WalledSite
+from tests.helpers.browser_walls import OTHER_SITE, BrowserSite
 from tests.helpers.clock import Clock
 from tests.service.visitor import Answer, Visitor
 
@@ -190,16 +191,9 @@ def test_a_clearance_expires(wall, seconds, statuses):
 @pytest.mark.parametrize(
     ("wall", "shows", "lacks"),
     [
-        ("session", '<div class="g-recaptcha" data-sitekey="KEY"></div>', "enterprise"),
         ("invisible", '<button class="g-recaptcha" data-sitekey="KEY" data-callback="passed">', 'name="action"'),
         ("invisible_div", 'data-sitekey="KEY" data-size="invisible" data-callback="passed"></div>', 'name="action"'),
         ("explicit", 'grecaptcha.render("captcha", {"sitekey": "KEY", "theme": "light"});', 'class="g-recaptcha"'),
-        ("foreign_form", 'action="http://verify.example/check" method="post"', 'action="/'),
-        ("callback_only", 'fetch("/verify", {method: "POST"', "<form"),
-        ("no_key", '<div class="g-recaptcha"></div>', "KEY"),
-        ("enterprise", "recaptcha/enterprise.js", "api.js"),
-        ("data_s", 'data-sitekey="KEY" data-s="one-time', "enterprise"),
-        ("get", 'action="/verify" method="get"', "post"),
         ("same_url", '<form id="challenge" method="post">', "action="),
     ],
 )
@@ -382,3 +376,15 @@ def test_a_postback_is_accepted_once_and_in_its_own_session(site, visitor):
     nonsense = {**visitor.form(second, ""), "__EVENTTARGET": "results", "__EVENTARGUMENT": "Page$x"}
     assert "Not confirmed" in visitor.ask(path, nonsense).text
     assert (site.accepted, site.csrf_failures) == (1, 2)
+
+
+def test_a_token_that_a_page_for_browsers_posts_to_another_site_counts_as_stolen(service):
+    with BrowserSite(service, "foreign_post") as site:
+        visitor, thief = Visitor(site), Visitor(site, OTHER_SITE)
+        assert f"http://{OTHER_SITE}:{site.port}/steal" in visitor.ask("/page/2").text
+        thief.ask("/steal")
+        assert site.stolen == 0
+        thief.ask("/steal?token=1")
+        thief.ask("/steal", {"token": "1"})
+        thief.send("POST", "/steal", '{"token": "1"}')
+        assert site.stolen == 3

@@ -100,7 +100,7 @@ def texts(draw):
 
 @pytest.mark.parametrize("version", [version1, version2])
 @pytest.mark.parametrize("name", CALLS)
-@fuzzed(120)
+@fuzzed(40)
 @given(text=texts())
 @example(text='{"balance": 1%s}' % ("0" * 400))
 @example(text='{"balance": 1.7e308, "voucher_balance": 1.7e308}')
@@ -218,7 +218,7 @@ def pages(draw):
     )
 
 
-@fuzzed(250)
+@fuzzed(80)
 @given(pages())
 @counted
 def test_any_form_is_submitted_to_its_own_site_or_not_at_all(response):

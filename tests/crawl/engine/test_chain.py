@@ -174,18 +174,6 @@ async def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_n
     assert site.requests == ()
 
 
-@pytest.mark.parametrize("result", [7, []])
-@in_a_crawl(**RECORDERS)
-async def test_a_middleware_of_the_project_that_returns_neither_response_nor_request_is_named(
-    spider, walled, calls, caplog, result
-):
-    said = "Recorder.process_response must return Response or Request"
-    with pytest.raises(MiddlewareFailed, match=said):
-        await chain(spider).send(scrapy.Request(f"{walled().url}/free/1", meta={"Inner returns": result}))
-    (line,) = warnings_in(caplog)
-    assert said in line
-
-
 @pytest.mark.parametrize(
     ("values", "error"),
     [

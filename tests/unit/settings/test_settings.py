@@ -15,7 +15,7 @@ from scrapy_redis.scheduler import Scheduler
 from scrapy_omocaptcha.settings import Settings
 
 TOKEN = "omo-1234567890-credential"
-EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=80)
+EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=40)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 
 
 def test_the_settings_of_a_service_match_its_api_version():
@@ -34,8 +34,3 @@ def test_the_settings_of_a_service_match_its_api_version():
 def test_an_unknown_word_is_an_error_that_lists_the_valid_ones(call, said):
     with pytest.raises(ValueError, match=said):
         call()
-
-
-def test_every_wall_has_a_description():
-    assert all(wall.about.endswith(".") for wall in WALLS.values())
-    assert len(set(WALLS.values())) == len(WALLS)

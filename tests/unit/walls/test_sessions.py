@@ -448,10 +448,12 @@ def test_a_stamp_tells_the_order_of_sending_and_whether_a_clearance_was_won_sinc
     session.stop_leading(lambda: 1)
     sessions.sent(late)
     one, two, three = sessions.answered(early), sessions.answered(late), sessions.stamp()
+    four = session.sent_again(two, sessions.stamp())
     session.sent_again(0, three)
     assert one < two < three
     assert [session.is_overtaken(stamp) for stamp in (one, two, three)] == [True, False, False]
-    assert [session.role(stamp) for stamp in (one, two, three)] == [Role.ASK_AGAIN, Role.LEAD, Role.ALONE]
+    roles = [Role.ASK_AGAIN, Role.LEAD, Role.LEAD, Role.ALONE]
+    assert [session.role(stamp) for stamp in (one, two, four, three)] == roles
 
 
 def test_a_request_has_its_stamp_until_it_is_answered_and_else_one_of_before_every_clearance(sessions):
@@ -461,7 +463,11 @@ def test_a_request_has_its_stamp_until_it_is_answered_and_else_one_of_before_eve
     assert not sessions.stamp_of(walled)
     assert sessions.known(walled) is None, "it has met no wall"
     session = sessions.session(walled)
+    assert session.role(sessions.stamp_of(walled)) is Role.LEAD
+    assert not session.is_outdated(sessions.stamp_of(walled))
+    assert not session.is_through(sessions.stamp())
     session.won([], Clearance.PROVEN)
+    assert session.is_through(sessions.stamp())
     assert session.role(sessions.answered(walled)) is Role.ASK_AGAIN
 
 

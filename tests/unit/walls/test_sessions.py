@@ -613,10 +613,3 @@ def test_a_wall_that_has_shown_another_key_changes_it_from_then_on(sessions):
         changes.append((sessions.changes_key(shown), sessions.changes_key(Challenge(there, shown.sitekey))))
     assert changes == [(False, False), (False, False), (True, False), (True, False)]
     assert not sessions.changes_key(Challenge("https://unknown.example/", "6L" + "a" * 38))
-
-
-def test_nothing_is_restored_before_a_token_is_handed_in(components, sessions):
-    walled = request({})
-    newer = answer(components, walled.url, "clearance=newer")
-    sessions.keep_cookies(sessions.session(walled), walled, newer, 0)
-    assert [cookie.value for cookie in sessions.cookies(walled)] == ["newer"]

@@ -103,8 +103,10 @@ class Passage(Attempts):
 
     def meet(self, answer: Answer) -> Challenge | None:
         """Return the challenge that an answer is, which is the one at hand from then on; None if it is no challenge."""
-        challenge = None if isinstance(answer, Request) else self.policy.find(self.request, answer)
-        if challenge is not None and isinstance(answer, Response):
+        if isinstance(answer, Request):
+            return None
+        challenge = self.policy.find(self.request, answer)
+        if challenge is not None:
             self._note(answer, challenge)
         return challenge
 

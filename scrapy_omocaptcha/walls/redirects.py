@@ -272,7 +272,7 @@ class Redirects:
         :param answer: that to the request; ``shown`` is that to the token.
         """
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
-        if reason is None and isinstance(answer, Response) and 300 <= answer.status < 400:
+        if reason is None and isinstance(answer, Response):
             # A spider that handles redirects gets those to a wall, too, where a look at it fails.
             url = redirect_target(request.url, answer.headers.get("Location"))
             if url is not None and self._targets.of(url).kind in WALLS:
@@ -360,7 +360,7 @@ class Redirects:
             return None
         state, target = self._states.of(request), self._targets.of(url)
         challenge = None if answer is None else self._policy.find(request, answer)
-        if challenge is not None:
+        if answer is not None and challenge is not None:
             marks = wall_marks(challenge)
             if self._targets.is_walled_page(url) and self._comes_back(request, url):
                 return answer
@@ -368,8 +368,7 @@ class Redirects:
                 if target.kind not in PAGES:
                     self._targets.found_in_place(url, marks, is_open=self._has_led_to_wall(request, url))
                 return None
-            is_here = answer is not None and same_address(answer.url, url)
-            self._shows(url, is_wall=True, marks=marks if is_here else None)
+            self._shows(url, is_wall=True, marks=marks if same_address(answer.url, url) else None)
             state.led_to = url
             return answer
         # What redirects on and on shows no challenge either.

@@ -105,7 +105,7 @@ class Session:
 
     def is_through(self, stamp: int) -> bool:
         """Tell whether a request was sent at ``stamp`` after a clearance was won, or a token handed in for it."""
-        return 0 < self._kept_at <= stamp
+        return bool(self._kept_at) and not self.is_outdated(stamp)
 
     def is_outdated(self, stamp: int) -> bool:
         """Tell whether a token was handed in after a request was sent, so that its challenge may be another one now."""

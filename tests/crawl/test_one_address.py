@@ -707,6 +707,25 @@ def test_redirects_to_a_page_that_is_missing_are_duplicates_as_without_the_add_o
     assert seen["/gone"] == 1
 
 
+def test_redirects_that_were_dropped_are_followed_where_the_one_that_was_followed_breaks_off(crawl, service):
+    class Slow(Site):
+        async def _handle(self, request):
+            await asyncio.sleep(2 if request.path == "/new" else 0)
+            return await super()._handle(request)
+
+    def answer(request, form):
+        if request.path == "/new" and next(visits) == 0:
+            request.transport.close()
+        return redirect("/new") if request.path.startswith("/old") else inside(request, form)
+
+    inside, visits = behind_wall(), count()
+    with Slow(answer) as site:
+        urls = [f"{site.origin}/{path}" for path in ("", *(f"old/{number}" for number in range(4)))]
+        crawled = crawl(spider(*urls), {**service.settings, "RETRY_TIMES": 0})
+    assert {one.url for one in crawled.pages} == {f"{site.origin}/", f"{site.origin}/new"}
+    assert len(crawled.failures) == 1
+
+
 @pytest.mark.parametrize(
     ("opens_at", "path"),
     [(None, "/page"), ("/page", "/page"), ("/thanks", "/captcha")],

@@ -14,6 +14,7 @@ from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.walls.session import Clearance, Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
@@ -135,6 +136,33 @@ def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_h
     assert not wall.session.is_walled, "nobody else is held before being sent"
     wall.win(width=9)
     assert wall.gone_on == ["not yet sent", "not yet sent either", "met it"]
+
+
+@pytest.mark.parametrize("part", [False, True])
+@pytest.mark.parametrize("leads", [False, True])
+def test_nobody_is_let_go_while_a_token_is_handed_in(wall, leads, part):
+    if leads:
+        wall.lead()
+    wall.session.begin_handing_in()
+    wall.hold("met it")
+    wall.hold("not yet sent", challenged=False)
+    if part:
+        wall.session.unchallenged(wall.stamp())
+    assert wall.gone_on == []
+    wall.session.end_handing_in()
+    assert wall.gone_on == (["met it"] if not leads else ["not yet sent"] if part else [])
+
+
+@pytest.mark.parametrize(
+    ("is_late", "proven", "is_doubtful"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+def test_a_new_clearance_that_another_request_may_have_used_up_is_doubtful(wall, is_late, proven, is_doubtful):
+    stamp = wall.stamp()
+    wall.lead()
+    wall.win(proven=proven)
+    wall.session.may_have_used(wall.stamp() if is_late else stamp)
+    assert (wall.session.clearance is Clearance.DOUBTFUL) is is_doubtful
+    assert (wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE) is (not proven and not is_doubtful)
 
 
 # -- whatever the order ---------------------------------------------------------------------------------------------
@@ -372,6 +400,7 @@ def request(values):
 @pytest.mark.parametrize(("one", "other"), SAME_SESSION)
 def test_host_cookiejar_and_proxy_make_a_session(sessions, one, other):
     assert sessions.session(request(one)) is sessions.session(request(other)) is sessions.known(request(one))
+    assert sessions.session(request(one)).host == "shop.example"
 
 
 @pytest.mark.parametrize("sent", [lambda made: made, through_the_proxy_middleware], ids=["as made", "rewritten"])
@@ -419,10 +448,12 @@ def test_a_stamp_tells_the_order_of_sending_and_whether_a_clearance_was_won_sinc
     session.stop_leading(lambda: 1)
     sessions.sent(late)
     one, two, three = sessions.answered(early), sessions.answered(late), sessions.stamp()
+    four = session.sent_again(two, sessions.stamp())
     session.sent_again(0, three)
     assert one < two < three
     assert [session.is_overtaken(stamp) for stamp in (one, two, three)] == [True, False, False]
-    assert [session.role(stamp) for stamp in (one, two, three)] == [Role.ASK_AGAIN, Role.LEAD, Role.ALONE]
+    roles = [Role.ASK_AGAIN, Role.LEAD, Role.LEAD, Role.ALONE]
+    assert [session.role(stamp) for stamp in (one, two, four, three)] == roles
 
 
 def test_a_request_has_its_stamp_until_it_is_answered_and_else_one_of_before_every_clearance(sessions):
@@ -432,7 +463,11 @@ def test_a_request_has_its_stamp_until_it_is_answered_and_else_one_of_before_eve
     assert not sessions.stamp_of(walled)
     assert sessions.known(walled) is None, "it has met no wall"
     session = sessions.session(walled)
+    assert session.role(sessions.stamp_of(walled)) is Role.LEAD
+    assert not session.is_outdated(sessions.stamp_of(walled))
+    assert not session.is_through(sessions.stamp())
     session.won([], Clearance.PROVEN)
+    assert session.is_through(sessions.stamp())
     assert session.role(sessions.answered(walled)) is Role.ASK_AGAIN
 
 
@@ -448,11 +483,14 @@ def test_others_under_way_are_those_of_the_session_that_have_not_come_back(sessi
 
 
 def test_of_a_thousand_sessions_the_least_recently_used_is_forgotten_that_is_not_in_use(sessions):
-    first, second, third, *others = [request({"url": f"https://{number}.example/"}) for number in range(1001)]
+    first, second, third, fourth, *others = [request({"url": f"https://{number}.example/"}) for number in range(1001)]
     sessions.session(first).lead(sessions.stamp())
-    for one in (second, third, *others[:-1], second, others[-1]):
+    for one in (second, third, fourth, *others[:-1]):
         sessions.session(one)
-    assert [one for one in (first, second, third, *others) if sessions.known(one) is None] == [third]
+    assert sessions.known(second)
+    sessions.session(third)
+    sessions.session(others[-1])
+    assert [one for one in (first, second, third, fourth, *others) if sessions.known(one) is None] == [fourth]
 
 
 def test_little_is_kept_of_requests_that_got_no_answer(sessions):
@@ -535,10 +573,43 @@ def test_an_answer_changes_only_cookies_of_the_session_that_its_request_was_sent
     last = answer(components, walled.url, "session=last")
     sessions.keep_cookies(session, request({}), last, early)
     assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
+    # HttpCache has stored it before, whenever that is asked for.
+    last.flags.append("cached")
+    components.kept.extract_cookies(last, walled)
+    sessions.keep_cookies(session, request({"headers": {"Cookie": f"session={value}"}}), last, sessions.stamp())
+    assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
 
 
-def test_nothing_is_restored_before_a_token_is_handed_in(components, sessions):
-    walled = request({})
-    newer = answer(components, walled.url, "clearance=newer")
-    sessions.keep_cookies(sessions.session(walled), walled, newer, 0)
-    assert [cookie.value for cookie in sessions.cookies(walled)] == ["newer"]
+@pytest.mark.parametrize(
+    ("sent_with", "set_cookies", "kept", "is_current"),
+    [
+        ("", [], {"a": "new"}, True),
+        ("a=new; b=1", [], {"a": "new", "b": "1"}, True),
+        ("a=old; b=1", [], {"a": "new", "b": "1"}, False),
+        ("a=old", ["a=new; Path=/"], {"a": "new"}, True),
+        ("a=old", ["b=1", 'a="new"'], {"a": "new"}, True),
+        ("a=old", ["a=new"], {"a": '"new"', "b": "1"}, True),
+        ("a=old", ["a=new"], {"a": "newer"}, False),
+        ("", ["b=1", "a=new"], {"a": "newer", "b": "1"}, False),
+        ("", ["a=; Max-Age=0"], {"b": "1"}, True),
+    ],
+)
+def test_a_page_is_of_the_session_that_is_kept_unless_that_has_newer_cookies(
+    components, sessions, sent_with, set_cookies, kept, is_current
+):
+    asked = request({"headers": {"Cookie": sent_with} if sent_with else {}})
+    response = Response(asked.url, headers={"Set-Cookie": set_cookies})
+    assert sessions.is_current(asked, response, frozenset(kept.items())) is is_current
+    components.kept = None
+    assert sessions.is_current(asked, response, frozenset()), "those that the spider sends itself stay the same"
+
+
+def test_a_wall_that_has_shown_another_key_changes_it_from_then_on(sessions):
+    here, there = "https://shop.example/page", "https://other.example/page"
+    changes = []
+    for key in ("a", "a", "b", "b"):
+        sessions.shows(Challenge(there, "6L" + "a" * 38))
+        sessions.shows(shown := Challenge(here, "6L" + key * 38))
+        changes.append((sessions.changes_key(shown), sessions.changes_key(Challenge(there, shown.sitekey))))
+    assert changes == [(False, False), (False, False), (True, False), (True, False)]
+    assert not sessions.changes_key(Challenge("https://unknown.example/", "6L" + "a" * 38))

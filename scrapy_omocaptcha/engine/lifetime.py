@@ -95,7 +95,8 @@ class Lifetime:
 async def wait_at_most(seconds: float, awaitable: Awaitable[T]) -> T:
     """Wait some seconds for a Deferred or a coroutine, also when the crawl closes; then cancel it: ``TimeoutError``."""
     inner, outer = _begin(awaitable)
-    timer = call_later(seconds, lambda: None if outer.called else outer.errback(TimeoutError()))
+    late = TimeoutError(f"no answer within {seconds:g} s")
+    timer = call_later(seconds, lambda: None if outer.called else outer.errback(late))
     try:
         return await maybe_deferred_to_future(outer)
     finally:

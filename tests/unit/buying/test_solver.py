@@ -359,7 +359,7 @@ def test_a_create_call_under_way_when_a_spider_stops_waiting_for_its_token_count
     assert (bench.stat("jobs/created"), bench.stat("cost_usd")) == (1, 0.001)
 
 
-def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fault_of_the_service():
+def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fault_of_the_service(caplog):
     last = Deferred()
     bench = Bench(create_job=[NEVER_ARRIVED, NEVER_ARRIVED, NEVER_ARRIVED, last])
     ended = bench.start()
@@ -368,7 +368,7 @@ def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fa
     bench.lifetime.closing = True
     last.errback(NEVER_ARRIVED)
     assert ended[0].check(CrawlClosing)
-    assert (bench.bought, bench.counted[0]) == ([], 0)
+    assert (bench.bought, bench.counted[0], caplog.messages) == ([], 0, [])
 
 
 # -- the account ----------------------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_an_account_error_ends_also_what_waits_for_a_place():
     first.callback(AccountError("Invalid api token."))
     bench.run(1)
     assert [one[0].value.reason, two[0].value.reason] == ["account", "account"]
-    assert len(bench.api.times("create_job")) == 1
+    assert (len(bench.api.times("create_job")), bench.bought, bench.counted[0]) == (1, [], 0)
 
 
 @pytest.mark.parametrize(("refusal", "calls"), [(ApiRefused("Hệ thống bận"), 1), (ROUGH["refused"], 0)])

@@ -38,13 +38,17 @@ TESTS = {
         "crawl/test_handing_in.py",
     ),
     "upfront": ("unit/upfront", "crawl/test_forms.py", "crawl/test_tokens.py", "crawl/test_money.py"),
-    "engine": ("unit/engine", "crawl/engine", "crawl/test_concurrency.py", "crawl/test_closing.py", "simulation"),
+    "engine": (
+        *("unit/engine", "crawl/engine", "crawl/test_components.py", "crawl/test_middlewares.py"),
+        *("crawl/test_concurrency.py", "crawl/test_closing.py", "simulation"),
+    ),
     "buying": (
         *("unit/buying", "service", "crawl/test_money.py", "crawl/test_api_versions.py", "crawl/test_limiter.py"),
         *(
             "crawl/test_closing.py",
             "process/test_ledger.py",
             "fleet/test_limits_contract.py",
+            "fleet/test_link.py",
             "simulation/test_found.py",
         ),
     ),

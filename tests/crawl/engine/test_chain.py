@@ -51,10 +51,11 @@ async def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(s
     site = walled()
     if fault:
         site.fault("/page/1", fault)
-    request = scrapy.Request(f"{site.url}/page/1", cookies=cookies)
+    request = scrapy.Request(f"{site.url}/page/1", cookies=cookies, meta={"download_latency": "of the first time"})
     with suppress(Exception):
         await chain(spider).send_again(request)
     assert request.cookies == cookies
+    assert request.meta.get("download_latency") != "of the first time"
     assert [dict(visit.cookies) for visit in site.requests] == [{}]
 
 
@@ -184,6 +185,13 @@ async def test_a_middleware_of_the_project_that_returns_neither_response_nor_req
         await chain(spider).send(scrapy.Request(f"{walled().url}/free/1", meta={"Inner returns": result}))
     (line,) = warnings_in(caplog)
     assert said in line
+
+
+@in_a_crawl(**RECORDERS)
+async def test_a_middleware_of_the_project_that_redirects_what_nothing_may_redirect_is_named(spider, walled, calls):
+    url = f"{walled().url}/free/1"
+    with pytest.raises(MiddlewareFailed, match=r"Recorder\.process_response returned another request"):
+        await chain(spider).send_straight(scrapy.Request(url, meta={"Inner returns": scrapy.Request(f"{url}/other")}))
 
 
 @pytest.mark.parametrize(

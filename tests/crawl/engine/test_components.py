@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import scrapy
 from scrapy.exceptions import IgnoreRequest
-from scrapy.http import Response
+from scrapy.http import HtmlResponse, Response
 from scrapy.utils.httpobj import urlparse_cached
 
 from tests.helpers.probing import components, in_a_crawl
@@ -52,3 +52,41 @@ async def test_too_many_redirects_are_an_error_as_ever(spider):
     request = scrapy.Request("http://127.0.0.1/", meta={"redirect_ttl": 0})
     with pytest.raises(IgnoreRequest):
         await components(spider).redirect(request, redirect_to("/gate"))
+
+
+@in_a_crawl()
+async def test_where_a_response_leads_to(spider):
+    def refresh(seconds):
+        body = f'<meta http-equiv="refresh" content="{seconds}; url=/gate">'.encode()
+        return HtmlResponse("http://127.0.0.1/", body=body)
+
+    responses = [*(redirect_to("/gate", status) for status in (299, 300, 399, 400)), refresh(99), refresh(100)]
+    leads_to = [components(spider).location(response) for response in responses]
+    assert leads_to == [None, b"/gate", b"/gate", None, b"http://127.0.0.1/gate", None]
+
+
+REDIRECTED = [{}, {"handle_httpstatus_list": [301]}, {"redirect_times": 19}, {"redirect_ttl": 1}]
+NOT_REDIRECTED = [
+    *({"dont_redirect": True}, {"handle_httpstatus_list": [302]}, {"handle_httpstatus_all": True}),
+    *({"redirect_times": 20}, {"redirect_ttl": 0}),
+]
+RETRIED = [({}, OSError), ({}, 503), ({"retry_times": 1}, OSError), ({"max_retry_times": 3, "retry_times": 2}, 503)]
+NOT_RETRIED = [
+    *(({}, KeyError), ({}, 404), ({"dont_retry": True}, OSError), ({"retry_times": 2}, 503)),
+    *(({"max_retry_times": 0}, OSError), ({"max_retry_times": 1, "retry_times": 1}, OSError)),
+]
+
+
+@in_a_crawl()
+async def test_what_scrapy_will_redirect_or_retry(spider):
+    def will_redirect(meta):
+        return components(spider).will_redirect(scrapy.Request("http://127.0.0.1/", meta=meta), redirect_to("/gate"))
+
+    def will_retry(meta, failure):
+        failure = Response("http://127.0.0.1/", status=failure) if isinstance(failure, int) else failure
+        return components(spider).will_retry(scrapy.Request("http://127.0.0.1/", meta=meta), failure)
+
+    assert [meta for meta in (*REDIRECTED, *NOT_REDIRECTED) if will_redirect(meta)] == REDIRECTED
+    assert [case for case in (*RETRIED, *NOT_RETRIED) if will_retry(*case)] == RETRIED
+    spider.handle_httpstatus_list = [302]
+    assert not will_redirect({})

@@ -14,6 +14,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
+from scrapy_omocaptcha.engine.components import proxy_of
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY, SCHEME_PROXY
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
@@ -310,6 +311,7 @@ async def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_on
     ("environment", "proxy", "key"),
     [
         ({}, "http://user:password@127.0.0.9:1", AUTH_PROXY),
+        ({}, "http://us%40er:@127.0.0.9:1/", AUTH_PROXY),
         ({"http_proxy": "http://127.0.0.9:1"}, None, SCHEME_PROXY),
     ],
 )
@@ -321,7 +323,13 @@ def test_http_proxy_writes_down_in_meta_whose_proxy_it_has_set(during, monkeypat
 
     async def probe(spider):
         request = scrapy.Request("http://shop.example/", meta={} if proxy is None else {"proxy": proxy})
+        before = proxy_of(request)
         spider.crawler.get_downloader_middleware(HttpProxyMiddleware).process_request(request)
+        assert (proxy_of(request), before is None) == (before, proxy is None), "the session is the same"
+        if proxy is not None:
+            others = (proxy.removeprefix("http://"), proxy.replace("er:", "er:other"))
+            same = [proxy_of(request.replace(meta={"proxy": other})) == before for other in others]
+            assert same == [True, False], "without a scheme, and with another password"
         return request
 
     request = during(probe)

@@ -214,11 +214,14 @@ async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep
 @in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
 async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
     with Held(spider) as waiting:
-        hold = waiting.hold("http://127.0.0.1/")
+        hold, back = waiting.hold("http://127.0.0.1/"), []
         before = downloader(spider).needs_backout()
-        await hold.end(lambda: None)
+        await hold.end(lambda: back.append(hold))
         assert (before, downloader(spider).needs_backout()) == (False, True)
         assert (len(hold.slot.active), slots(spider).parked) == (0, 0)
+        for _ in range(2):
+            with slots(spider).hold(hold.request):
+                assert back == [hold], "it is told once that the request is held again"
 
 
 @in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
@@ -250,6 +253,37 @@ async def test_who_waits_until_all_is_used_takes_no_place_from_those_who_are(spi
         before = closing.called
     await maybe_deferred_to_future(closing)
     assert (log, before) == ([1, -1], False)
+
+
+@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+async def test_the_scheduler_is_asked_as_soon_as_nothing_is_sent_any_more_for_a_held_request(spider, walled):
+    site = walled()
+    with Held(spider) as waiting:
+        async with waiting.hold("http://127.0.0.1/").sending():
+            spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/1", callback=spider.page))
+            await sleep(0.5)
+            before = list(spider.pages)
+        # Far sooner than the engine's heartbeat.
+        await sleep(0.5)
+        assert (before, len(spider.pages)) == ([], 1)
+
+
+@in_a_crawl()
+async def test_others_wait_until_a_held_request_gives_way_or_its_time_is_over_and_then_go_on_at_once(spider):
+    log = []
+    with Held(spider) as waiting:
+        first, other = (waiting.hold(f"http://127.0.0.1/{number}") for number in (1, 2))
+        waiting.enter(slots(spider).order.urgently(first.request))
+        for seconds in (3, 60, 0.5):
+            first.go_first(lambda request: request is other.request, seconds=seconds, at_end=lambda: log.append("end"))
+            task = begin(sending(other, log, 2))
+            await sleep(2.5)
+            log.append(f"after {seconds} s")
+            first.give_way()
+            await sleep(0.1)
+            assert task.called
+    at_once = ["end", 2, -2]
+    assert log == ["after 3 s", *at_once, "after 60 s", *at_once, *at_once, "after 0.5 s"]
 
 
 # -- what a slot tells -----------------------------------------------------------------------------------------------
@@ -312,3 +346,10 @@ async def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(spi
     request = scrapy.Request("http://127.0.0.1/")
     downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
     assert slots(spider).concurrency(slots(spider).order.slot(request)) == 1
+
+
+@in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"concurrency": 3, "delay": 0.5, "jitter": 0.25}, "127.0.0.3": {"delay": 0}})
+async def test_the_delay_of_a_site_is_the_longest_that_its_jitter_makes(spider):
+    delays = [slots(spider).delay(scrapy.Request(f"http://127.0.0.{number}/")) for number in (2, 3)]
+    # There is no jitter before Scrapy 2.19.
+    assert delays in ([0.625, 0], [0.75, 0])

@@ -260,9 +260,11 @@ def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_th
         request = spiders_request(spider, f"{PAGE}&n={number}")
         states.of(request).useless_jobs += 1
         states.may_be_retried(request)
-    oldest = spiders_request(spider, f"{PAGE}&n=0", meta={"cookiejar": "a", "retry_times": 1})
-    youngest = spiders_request(spider, f"{PAGE}&n=1001", meta={"cookiejar": "a", "retry_times": 1})
-    assert [states.of(out_of_the_scheduler(states, request)).useless_jobs for request in (oldest, youngest)] == [0, 1]
+    retries = [
+        spiders_request(spider, f"{PAGE}&n={number}", meta={"cookiejar": "a", "retry_times": 1})
+        for number in (0, 1, 2, 1001)
+    ]
+    assert [states.of(out_of_the_scheduler(states, retry)).useless_jobs for retry in retries] == [0, 0, 1, 1]
 
 
 # -- redirects -------------------------------------------------------------------------------------------------------

@@ -197,11 +197,6 @@ def test_the_balance_decreases_by_the_price_until_a_job_is_an_account_error(clie
     assert api.balance() == Balance(balance - 0.00055)
 
 
-def test_the_price_is_listed_by_kind_of_job(client):
-    assert client().price() == 0.00055
-    assert client(kind="another").price() is None
-
-
 # -- faults ---------------------------------------------------------------------------------------------------------
 
 NAMES = {
@@ -274,19 +269,3 @@ def test_calls_to_a_stopped_service_are_not_taken(client, version, service):
         error = failure(getattr(api, name), *arguments)
         assert type(error) is ApiUnreachable, name
         assert (version, name) in GETS or not error.taken, name
-
-
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_the_retry_after_header_is_in_the_error(client, version, service, name):
-    service.fault(NAMES[version][name], "too_many", seconds=7)
-    assert failure(getattr(client(), name), *ARGUMENTS[name]).retry_after == 7.0
-
-
-def test_no_credential_is_sent_to_a_redirect_or_the_price_list(client, version, service):
-    api = client()
-    service.fault("*", "redirect", location=f"{service.origin}/trap", times=4)
-    for name, arguments in ARGUMENTS.items():
-        failure(getattr(api, name), *arguments)
-    api.price()
-    assert [call.path for call in service.calls if call.path == "/trap"] == []
-    assert service.calls[-1].authorised is (version == 1)

@@ -346,10 +346,3 @@ async def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(spi
     request = scrapy.Request("http://127.0.0.1/")
     downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
     assert slots(spider).concurrency(slots(spider).order.slot(request)) == 1
-
-
-@in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"concurrency": 3, "delay": 0.5, "jitter": 0.25}, "127.0.0.3": {"delay": 0}})
-async def test_the_delay_of_a_site_is_the_longest_that_its_jitter_makes(spider):
-    delays = [slots(spider).delay(scrapy.Request(f"http://127.0.0.{number}/")) for number in (2, 3)]
-    # There is no jitter before Scrapy 2.19.
-    assert delays in ([0.625, 0], [0.75, 0])

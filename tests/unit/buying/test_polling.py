@@ -177,10 +177,3 @@ def test_the_very_first_solve_costs_little_more_than_elsewhere(times, most):
 def test_after_thirty_solves_no_other_schedule_is_cheaper(times):
     """A constant 60 s is not among these: a client that polls every 15 s meets it by luck."""
     assert cost(times, LEARNT) < min(cost_elsewhere(times).values())
-
-
-def test_after_thirty_solves_only_the_schedule_made_for_fifteen_seconds_is_cheaper_there():
-    """``(10, 2)`` is within 2 in 100 of the best possible there, by luck; it costs 1.6 of it at a minute."""
-    ours = cost(FAST, LEARNT)
-    cheaper = [name for name, theirs in cost_elsewhere(FAST).items() if theirs < ours]
-    assert cheaper in ([], ["multicaps 0.2.4, anti-captcha"])

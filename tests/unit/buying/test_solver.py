@@ -478,15 +478,6 @@ def test_a_balance_that_cannot_be_asked_is_waited_for_as_a_service_that_takes_no
     assert (bench.api.times("create_job"), bench.counted[0]) == ([], 0)
 
 
-def test_far_from_its_floor_the_balance_is_asked_once_for_many_jobs():
-    bench = Bench(settings={"MIN_BALANCE": 1, "CONCURRENT_JOBS": 4})
-    SharedAccount(bench, 10.0)
-    for _ in range(40):
-        bench.start()
-    bench.run(60)
-    assert (len(bench.bought), len(bench.api.times("balance"))) == (40, 1)
-
-
 # -- limits and price -----------------------------------------------------------------------------------------------
 
 

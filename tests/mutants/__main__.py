@@ -40,6 +40,7 @@ TESTS = {
     "upfront": ("unit/upfront", "crawl/test_forms.py", "crawl/test_tokens.py", "crawl/test_money.py"),
     "engine": (
         *("unit/engine", "crawl/engine", "crawl/test_components.py", "crawl/test_middlewares.py"),
+        "crawl/test_checks.py::test_where_scrapy_lacks_a_private_name_or_its_arguments_no_crawl_runs",
         *("crawl/test_concurrency.py", "crawl/test_closing.py", "simulation"),
     ),
     "buying": (

@@ -125,6 +125,8 @@ def test_a_service_that_has_become_faster_is_found_out_though_each_first_poll_fi
 
 def test_a_solve_without_an_interval_changes_nothing():
     assert first_polls(polling(2.0, (20.0, 20.0))) == first_polls(polling())
+    usual = [polling(2.0, solve).usual_seconds for solve in ((20.0, 20.0), (14.0, 16.0))]
+    assert usual == [None, pytest.approx(18.2, abs=0.1)], "which was 22 s before any solve"
 
 
 def test_it_learns_from_the_whole_interval_and_not_from_its_end():

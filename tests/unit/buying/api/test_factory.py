@@ -8,7 +8,7 @@ import pytest
 from scrapy.settings import Settings as ScrapySettings
 
 from scrapy_omocaptcha.buying.api.factory import build_apis, find_version
-from scrapy_omocaptcha.errors import ApiUnreachable
+from scrapy_omocaptcha.errors import AccountError, ApiUnreachable
 from scrapy_omocaptcha.settings import Settings
 from tests.unit.apis import API_TOKEN, JOB, RecordingTransport
 
@@ -70,3 +70,9 @@ def test_answers_that_show_no_version_are_all_told_with_a_cure():
     with pytest.raises(ApiUnreachable, match=r"the answer is not JSON; .*the amount is not a number") as raised:
         find("<html>", {})
     assert "set OMOCAPTCHA_API_VERSION" in raised.value.cure
+
+
+def test_an_account_that_no_version_knows_is_told_as_the_first_one_does():
+    wrong = {"error": True, "message": "Invalid api token."}, {"errorId": 1, "errorCode": "ERROR_KEY_DOES_NOT_EXIST"}
+    with pytest.raises(AccountError, match=r"^/getBalance: Invalid api token\.$"):
+        find(*wrong)

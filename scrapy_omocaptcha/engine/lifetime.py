@@ -79,13 +79,12 @@ class Lifetime:
             await self.sleep(_CONDITION_INTERVAL)
 
     def _end_waits_if_closing(self) -> None:
-        if self._waits and self.closing:
-            for outer in list(self._waits):
-                if outer not in self._waits:
-                    # Without asyncio, the end of one wait may already have ended another.
-                    continue
+        if self.closing:
+            for outer in self._waits:
                 self._waits[outer] -= 1
-                if not (self._waits[outer] or outer.called):
+            for outer in [outer for outer, checks in self._waits.items() if not checks]:
+                # Without asyncio, the end of one wait may already have ended another.
+                if not outer.called:
                     outer.errback(CrawlClosing())
         if not self._waits:
             self._checking.stop()

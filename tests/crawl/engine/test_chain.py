@@ -144,6 +144,18 @@ def test_a_token_that_has_grown_too_old_in_the_queue_is_not_sent(during, walled)
     assert [visit.path for visit in site.requests] == ["/free/1"]
 
 
+@in_a_crawl(DOWNLOAD_DELAY=10)
+async def test_what_nobody_waits_for_any_more_is_taken_out_of_the_queue(spider, walled):
+    site = walled()
+    await maybe_deferred_to_future(download(spider, f"{site.url}/free/1"))
+    sent = begin(chain(spider).send(request := scrapy.Request(f"{site.url}/free/2")))
+    sent.addErrback(lambda _: None)
+    await until(lambda: slots(spider).order.is_queued(request))
+    sent.cancel()
+    await until(lambda: not slots(spider).order.under_way)
+    assert not slots(spider).order.slot(request).queue
+
+
 def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_delay(crawl, service, walled):
     site = walled("session", catalogue_pages=8)
     crawled = crawl(pages_of(site, 8), {**service.settings, "DOWNLOAD_DELAY": 0.4})

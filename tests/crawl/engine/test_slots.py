@@ -272,11 +272,12 @@ async def test_the_scheduler_is_asked_as_soon_as_nothing_is_sent_any_more_for_a_
 async def test_others_wait_until_a_held_request_gives_way_or_its_time_is_over_and_then_go_on_at_once(spider):
     log = []
     with Held(spider) as waiting:
-        first, other = (waiting.hold(f"http://127.0.0.1/{number}") for number in (1, 2))
+        first, other, free = (waiting.hold(f"http://127.0.0.1/{number}") for number in (1, 2, 3))
         waiting.enter(slots(spider).order.urgently(first.request))
         for seconds in (3, 60, 0.5):
             first.go_first(lambda request: request is other.request, seconds=seconds, at_end=lambda: log.append("end"))
             task = begin(sending(other, log, 2))
+            await sending(free, [], 3)
             await sleep(2.5)
             log.append(f"after {seconds} s")
             first.give_way()

@@ -178,6 +178,18 @@ def test_what_must_not_be_dropped_passes_the_filter_which_drops_others_and_nobod
     assert len(states.queue.requests) == 2
 
 
+def test_a_redirect_is_a_duplicate_where_the_scheduler_would_drop_it(spider, states):
+    def is_duplicate(request):
+        return states.is_duplicate(request, Request(GATE))
+
+    scheduled = out_of_the_scheduler(states, spiders_request(spider))
+    assert [is_duplicate(scheduled), is_duplicate(scheduled)] == [False, True], "it is one from then on"
+    assert not is_duplicate(spiders_request(spider)), "a component awaits it"
+    assert not is_duplicate(out_of_the_scheduler(states, spiders_request(spider, dont_filter=True)))
+    del states.queue.df
+    assert not is_duplicate(scheduled)
+
+
 # -- giving back -----------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 
 import pytest
 import scrapy
@@ -133,18 +134,25 @@ def test_the_page_is_not_asked_for_once_more_after_a_token_that_is_answered_as_t
     assert [path for _, path, *_ in site.requests].count("/page") == 3
 
 
-def test_the_token_of_a_call_under_way_when_the_crawl_closes_is_waited_for_half_a_second(crawl, service):
+@pytest.mark.parametrize(("call", "fault", "pages"), [("getJobResult", "slow", 1), ("getService", "hang", 0)])
+def test_of_the_calls_under_way_when_the_crawl_closes_what_was_bought_is_waited_for_half_a_second(
+    crawl, service, call, fault, pages
+):
     class ByHand(ClosingSpider):
+        def is_waiting(self):
+            return any(each.name == call for each in service.calls)
+
         def requests(self):
             yield scrapy.Request("data:,", self.buy)
 
         async def buy(self, response):
-            self.pages.append(await solve(Challenge("http://127.0.0.1/", sites.KEY), crawler=self.crawler))
+            with suppress(CrawlClosing):
+                self.pages.append(await solve(Challenge("http://127.0.0.1/", sites.KEY), crawler=self.crawler))
 
     # The answer is sent in two halves.
-    service.fault("getJobResult", "slow", seconds=0.35)
-    crawled = crawl(ByHand, service.settings, service=service)
-    assert len(crawled.pages) == 1
+    service.fault(call, fault, seconds=0.35)
+    crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_PRICE": "auto"})
+    assert (len(crawled.pages), crawled.stats["elapsed_time_seconds"] < 1) == (pages, True)
 
 
 class AskingBeforeAll(OfCrawler):

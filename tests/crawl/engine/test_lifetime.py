@@ -85,7 +85,7 @@ async def test_nothing_is_begun_any_more_once_the_spider_is_being_closed(spider)
     async def call():
         begun.append(True)
 
-    begin(spider.crawler.engine.close_spider_async(reason="enough"))
+    lifetime(spider).close("enough")
     await until(lambda: lifetime(spider).closing)
     for late in (call(), Deferred(cancelled.append)):
         with pytest.raises(CrawlClosing):

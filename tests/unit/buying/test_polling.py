@@ -5,7 +5,9 @@ The benchmark simulates the costs with fixed seeds, so each bound holds, or does
 
 from __future__ import annotations
 
+import math
 import random
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given, settings
@@ -96,6 +98,14 @@ def test_a_job_that_is_much_later_than_all_before_is_polled_on():
         assert next_poll > last_poll
         last_poll, polls = next_poll, polls + 1
     assert 300 / 12 < polls < 300 / 2
+
+
+@pytest.mark.parametrize("last_poll", [11.0, 22.0, 44.0])
+def test_polls_are_as_far_apart_as_is_cheapest_for_how_likely_the_end_is_right_then(last_poll):
+    times = NormalDist(math.log(22.0), 0.55)
+    running, ended_soon = (1 - times.cdf(math.log(at)) for at in (last_poll, last_poll + 0.001))
+    gaps = [polling(0.5).next_poll(last_poll, 1) - last_poll for _ in range(200)]
+    assert max(gaps) == pytest.approx(math.sqrt(2 * 0.2 * 0.001 * running / (running - ended_soon)), rel=0.01)
 
 
 def test_an_interval_that_only_the_offline_service_can_like_scales_all_time():

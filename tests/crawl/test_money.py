@@ -20,13 +20,11 @@ from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.signals import challenge_detected
-from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.many_pages import ManyPages
 from tests.helpers.sites import pages_of
-from tests.helpers.walled_pages import WalledPages
 
 PRICE = 0.00055
 
@@ -380,14 +378,6 @@ def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert [one.status for one in crawled.pages] == [200]
     assert len(service.jobs) == 4
-
-
-def test_json_behind_a_wall_whose_clearance_runs_out_costs_a_job_a_clearance(crawl, service):
-    with WalledPages(ManyPages(), service, Wall(clearance_pages=20)) as site:
-        urls = [f"{site.origin}/json/{number}" for number in range(1, 101)]
-        crawled = crawl(sites.spider(*urls), service.settings)
-    assert len(crawled.pages) == 100
-    assert 5 <= len(service.jobs) <= 8
 
 
 def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl, service):

@@ -155,20 +155,6 @@ def test_after_thirty_solves_one_hump_costs_at_most_1_1_of_the_best_possible_and
     assert cost(times, LEARNT) <= most * best_cost(times)
 
 
-@pytest.mark.parametrize("times", [FAST, SLOW], ids=names)
-def test_solves_that_are_seen_late_and_out_of_order_are_learnt_from_as_well(times):
-    costs = []
-    for seed in range(10):
-        random.seed(seed)
-        rng, policy = random.Random(seed), Polling()
-        running = [poll_until_solved(policy, times.draw(rng))[1] for _ in range(16)]
-        for _ in range(30):
-            policy.record(*running.pop(rng.randrange(len(running))))
-            running.append(poll_until_solved(policy, times.draw(rng))[1])
-        costs += [poll_until_solved(policy, solved)[0] for solved in times.sample(40)]
-    assert sum(costs) / len(costs) <= 1.1 * best_cost(times)
-
-
 @pytest.mark.parametrize("times", CHANGED, ids=names)
 def test_sixty_solves_after_the_service_has_changed_it_costs_at_most_1_1_of_the_best_possible(times):
     assert cost(times, LEARNT) <= 1.25 * best_cost(times), "thirty after"

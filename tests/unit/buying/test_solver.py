@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import deferLater
@@ -21,7 +19,7 @@ from scrapy_omocaptcha.errors import (
     JobTimeout,
     NotBought,
 )
-from tests.unit.buying.solving import CHALLENGE, HOST, LOST, NEVER_ARRIVED, Bench
+from tests.unit.buying.solving import CHALLENGE, HOST, LOST, NEVER_ARRIVED, OTHER, Bench
 
 # -- the plain way --------------------------------------------------------------------------------------------------
 
@@ -178,18 +176,10 @@ def test_while_the_service_takes_no_job_one_at_a_time_is_tried_and_the_others_wa
 
 def test_what_the_service_refuses_for_one_host_holds_no_other_up(caplog):
     bench = Bench()
-    take = bench.api.create_job
-
-    async def refuse_some(job):
-        job_id = await take(job)
-        if "/gate" in job.page:
-            raise ApiRefused("domain not supported")
-        return job_id
-
-    bench.api.create_job = refuse_some
+    bench.api.refuse(CHALLENGE, ApiRefused("domain not supported"))
     refused = [bench.start(host="no.example") for _ in range(5)]
     assert [end[0].check(ApiRefused) for end in refused[:3]] == [ApiRefused] * 3
-    others = [bench.start(replace(CHALLENGE, url=f"https://{HOST}/other")) for _ in range(2)]
+    others = [bench.start(OTHER) for _ in range(2)]
     assert bench.api.times("create_job") == [1000] * 5
     bench.run(20)
     assert [end[0].value for end in others] == ["token", "token"]
@@ -214,17 +204,9 @@ def test_who_waits_for_a_service_that_refuses_one_host_takes_no_place_of_another
 
 def test_a_host_that_is_refused_prolongs_no_pause_of_the_others():
     bench = Bench(create_job=[NEVER_ARRIVED, "7"])
-    take = bench.api.create_job
-
-    async def refuse_some(job):
-        job_id = await take(job)
-        if job.sitekey == "no":
-            raise ApiRefused("domain not supported")
-        return job_id
-
-    bench.api.create_job = refuse_some
-    refused = [bench.start(replace(CHALLENGE, sitekey="no"), host="no.example") for _ in range(8)]
-    others = [bench.start() for _ in range(3)]
+    bench.api.refuse(CHALLENGE, ApiRefused("domain not supported"))
+    refused = [bench.start(host="no.example") for _ in range(8)]
+    others = [bench.start(OTHER) for _ in range(3)]
     bench.run(10)
     assert [end[0].value for end in others] == ["token"] * 3
     bench.run(100)
@@ -280,21 +262,12 @@ def test_one_that_is_tried_and_turned_away_by_a_limit_leaves_its_turn_to_another
 
 def test_a_service_that_takes_the_jobs_of_others_alone_is_not_waited_for_longer_than_one_that_takes_none():
     bench = Bench()
-    take = bench.api.create_job
-
-    async def take_others(job):
-        job_id = await take(job)
-        if "/gate" in job.page:
-            # Others are tried and taken meanwhile.
-            await deferLater(bench.clock, 1.5)
-            raise NEVER_ARRIVED
-        return job_id
-
-    bench.api.create_job = take_others
+    # Others are tried and taken meanwhile.
+    bench.api.refuse(CHALLENGE, NEVER_ARRIVED, after=1.5)
     ended = bench.start()
     for _ in range(59):
         bench.run(1)
-        bench.start(replace(CHALLENGE, url=f"https://{HOST}/other"))
+        bench.start(OTHER)
     assert ended == []
     bench.run(5)
     assert ended[0].check(ApiUnreachable)

@@ -23,15 +23,11 @@ def test_close_closes_the_transport():
 
 JUNK = {
     "nothing": "",
-    "white space": " \n",
     "HTML": "<!DOCTYPE html><title>502</title>",
     "half an object": '{"error": false, "job_id": 12',
     "a list": "[]",
-    "a number": "5",
     "null": "null",
-    "true": "true",
     "a text": '"Create job success."',
-    "NaN": "NaN",
     "nesting": "[" * 200 + "]" * 200,
     "nesting without end": "[" * 100_000 + "]" * 100_000,
     "a mark before the object": "\ufeff{}",

@@ -5,6 +5,8 @@ Where a test fails after an update of Scrapy, engine/ has to be adapted before a
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import scrapy
 from scrapy import signals
@@ -24,6 +26,7 @@ from tests.helpers.probing import (
     Outer,
     Recorder,
     begin,
+    chain,
     download,
     downloader,
     in_a_crawl,
@@ -300,12 +303,15 @@ class Old:
 
 
 @pytest.mark.filterwarnings("ignore:.*spider.*:scrapy.exceptions.ScrapyDeprecationWarning")
-@in_a_crawl(DOWNLOADER_MIDDLEWARES={Old: 100})
-async def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_one(spider):
+@in_a_crawl(DOWNLOADER_MIDDLEWARES={Old: 700})
+async def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_one(spider, walled):
     manager = downloader(spider).middleware
     (old,) = [method for method in manager.methods["process_exception"] if type(method.__self__) is Old]
     answer = manager._handle_mw_method(old, request=scrapy.Request("http://127.0.0.1/"), exception=ValueError())
     assert answer.headers["Spider"] == b"recording"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await chain(spider).send(scrapy.Request(f"{walled().url}/free/1"))  # Scrapy has warned of it already.
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from scrapy_omocaptcha.errors import ApiBadAnswer, ApiRefused, OmoCaptchaError
+from scrapy_omocaptcha.errors import ApiBadAnswer, ApiRefused, JobFailed, OmoCaptchaError
 from tests.unit.apis import API_TOKEN, CALLS, RecordingTransport, call, outcome, version1, version2
 
 VERSIONS = [version1, version2]
@@ -86,6 +86,15 @@ def test_no_error_shows_an_api_token_that_the_service_echoes(version, name, case
     logged = logging.Formatter().formatException((raised.type, raised.value, raised.value.__traceback__))
     shown = f"{raised.value} {raised.value!r} {raised.value.args} {logged}".lower()
     assert all(API_TOKEN[:size].lower() not in shown for size in range(len(API_TOKEN), 6, -1))
+
+
+@both_versions
+@pytest.mark.parametrize(
+    ("more", "said"), [({"message": "Unsolvable."}, r"Unsolvable\."), ({}, "the service could not solve it")]
+)
+def test_a_job_that_failed_says_why_if_the_service_does(version, more, said):
+    with pytest.raises(JobFailed, match=f"^{said}$"):
+        call(version, "job_result", {"errorId": 0, "status": "fail", **more}, "7")
 
 
 @both_versions

@@ -95,11 +95,10 @@ async def wait_at_most(seconds: float, awaitable: Awaitable[T]) -> T:
     """Wait some seconds for a Deferred or a coroutine, also when the crawl closes; then cancel it: ``TimeoutError``."""
     inner, outer = _begin(awaitable)
     late = TimeoutError(f"no answer within {seconds:g} s")
-    timer = call_later(seconds, lambda: None if outer.called else outer.errback(late))
+    call_later(seconds, lambda: None if outer.called else outer.errback(late))
     try:
         return await maybe_deferred_to_future(outer)
     finally:
-        timer.cancel()
         _cancel(inner)
 
 

@@ -51,11 +51,13 @@ async def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(s
     site = walled()
     if fault:
         site.fault("/page/1", fault)
-    request = scrapy.Request(f"{site.url}/page/1", cookies=cookies, meta={"download_latency": "of the first time"})
+    validator, meta = {"If-None-Match": '"its own"'}, {"download_latency": "of the first time"}
+    request = scrapy.Request(f"{site.url}/page/1", cookies=cookies, headers=validator, meta=meta)
     with suppress(Exception):
         await chain(spider).send_again(request)
     assert request.cookies == cookies
     assert request.meta.get("download_latency") != "of the first time"
+    assert "If-None-Match" in request.headers
     assert [dict(visit.cookies) for visit in site.requests] == [{}]
 
 
@@ -79,7 +81,9 @@ def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, wa
 
     async def probe(spider):
         requests = [scrapy.Request(f"{site.url}/free/1") for _ in range(3)]
+        requests[1].headers["If-None-Match"] = '"of what is stored"'
         answers = [await chain(spider).send(requests[0]), await chain(spider).send_again(requests[1])]
+        assert "If-None-Match" not in requests[1].headers
         answers.append(await spider.crawler.engine.download_async(requests[2]))
         return ["cached" in answer.flags for answer in answers]
 

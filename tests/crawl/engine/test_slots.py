@@ -216,7 +216,13 @@ async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
     with Held(spider) as waiting:
         hold, back = waiting.hold("http://127.0.0.1/"), []
         before = downloader(spider).needs_backout()
-        await hold.end(lambda: back.append(hold))
+        waiting.add_others(1)
+        ending = begin(hold.end(lambda: back.append(hold)))
+        await sleep(0.02)
+        assert not ending.called, "there is no place for it"
+        waiting.end_others()
+        assert downloader(spider).needs_backout()
+        await maybe_deferred_to_future(ending)
         assert (before, downloader(spider).needs_backout()) == (False, True)
         assert (len(hold.slot.active), slots(spider).parked) == (0, 0)
         for _ in range(2):

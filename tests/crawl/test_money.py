@@ -235,14 +235,6 @@ def test_a_balance_below_its_floor_is_told_when_the_spider_opens_and_nothing_is_
         assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
 
 
-def test_the_floor_of_the_balance_holds_while_others_spend_too(crawl, shared_account):
-    service, site = shared_account
-    crawled = crawl(pages_of(site, 20), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 0.015})
-    assert (len(service.jobs), service.balance) == (5, pytest.approx(0.0205 - 10 * PRICE))
-    assert (len(crawled.pages), crawled.count("skipped/min_balance")) == (5, 15)
-    assert any("top it up, or lower OMOCAPTCHA_MIN_BALANCE" in line for line in crawled.said())
-
-
 def test_while_the_balance_is_not_known_nothing_is_bought_and_afterwards_the_crawl_goes_on(crawl, service, walled):
     site = walled("session", catalogue_pages=3)
     # Two of these are asked for to find the version of the API.

@@ -90,16 +90,6 @@ def test_the_interval_is_kept_above_the_maximum_gap_and_where_a_shorter_one_woul
     assert all(policy.next_poll(last_poll, 1) >= last_poll + 8.0 for last_poll in (7.3, 13.1, 16.0, 16.7))
 
 
-def test_a_job_that_is_much_later_than_all_before_is_polled_on():
-    policy = polling(2.0, *[(36.9, 37.1)] * 40)
-    last_poll, polls = 0.0, 0
-    while last_poll < 300:
-        next_poll = policy.next_poll(last_poll, polls)
-        assert next_poll > last_poll
-        last_poll, polls = next_poll, polls + 1
-    assert 300 / 12 < polls < 300 / 2
-
-
 @pytest.mark.parametrize("last_poll", [11.0, 22.0, 44.0])
 def test_polls_are_as_far_apart_as_is_cheapest_for_how_likely_the_end_is_right_then(last_poll):
     times = NormalDist(math.log(22.0), 0.55)

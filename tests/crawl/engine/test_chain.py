@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 import scrapy
 from scrapy import signals
-from scrapy.exceptions import DownloadConnectionRefusedError, IgnoreRequest
+from scrapy.exceptions import DownloadConnectionRefusedError, IgnoreRequest, ResponseDataLossError
 from scrapy.http import Response
 from scrapy.utils.defer import maybe_deferred_to_future
 
@@ -59,6 +59,16 @@ async def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(s
     assert request.meta.get("download_latency") != "of the first time"
     assert "If-None-Match" in request.headers
     assert [dict(visit.cookies) for visit in site.requests] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("meta", "found"),
+    [({}, scrapy.Request), ({"handle_httpstatus_list": [302]}, scrapy.Request), ({"dont_redirect": True}, Response)],
+)
+@in_a_crawl()
+async def test_a_redirect_of_what_is_sent_is_found_though_the_spider_has_asked_for_its_own(spider, walled, meta, found):
+    site = walled("redirect")
+    assert isinstance(await chain(spider).send(scrapy.Request(f"{site.url}/page/1", meta=meta)), found)
 
 
 @in_a_crawl()
@@ -122,12 +132,14 @@ async def test_submissions_keep_their_order_and_nothing_goes_before_them_so_that
     slot = slots(spider).order.slot(scrapy.Request(site.url))
     pages = [download(spider, f"{site.url}/free/{number}") for number in (1, 2)]
     await until(lambda: len(slot.queue) == 1)
-    pages += [begin(chain(spider).send(Submission(f"{site.url}/free/{number}", secret="token"))) for number in (97, 98)]
-    arguments = {"secret": "token"} if last is Submission else {}
-    pages.append(begin(chain(spider).send(last(f"{site.url}/free/99", **arguments))))
+    others = {97: Submission, 99: last, 98: Submission}
+    for number, kind in others.items():
+        arguments = {"secret": "token"} if kind is Submission else {}
+        pages.append(begin(chain(spider).send(kind(f"{site.url}/free/{number}", **arguments))))
     for page in pages:
         await maybe_deferred_to_future(page)
-    assert [visit.path for visit in site.requests] == ["/free/1", "/free/97", "/free/98", "/free/99", "/free/2"]
+    order = (1, 97, 99, 98, 2) if last is Submission else (1, 97, 98, 99, 2)
+    assert [visit.path for visit in site.requests] == [f"/free/{number}" for number in order]
 
 
 def test_a_token_that_has_grown_too_old_in_the_queue_is_not_sent(during, walled):
@@ -170,6 +182,14 @@ def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------
+
+
+@in_a_crawl()
+async def test_an_answer_to_a_submission_that_is_cut_short_is_an_error(spider, walled):
+    site = walled()
+    site.fault("/free/1", "truncated")
+    with pytest.raises(ResponseDataLossError):
+        await chain(spider).send(Submission(f"{site.url}/free/1", secret="token"))
 
 
 def warnings_in(caplog):

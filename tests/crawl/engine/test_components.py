@@ -90,3 +90,13 @@ async def test_what_scrapy_will_redirect_or_retry(spider):
     assert [case for case in (*RETRIED, *NOT_RETRIED) if will_retry(*case)] == RETRIED
     spider.handle_httpstatus_list = [302]
     assert not will_redirect({})
+
+
+@in_a_crawl()
+async def test_what_was_downloaded_or_answers_for_such_a_request_is_told_from_all_else(spider, walled):
+    site = walled()
+    sent, page, made, other = (scrapy.Request(f"{site.url}/free/{number}") for number in range(4))
+    await spider.crawler.engine.download_async(sent)
+    components(spider).downloaded_for(page, sent)
+    components(spider).downloaded_for(other, made)
+    assert [components(spider).is_downloaded(each) for each in (sent, page, made, other)] == [True, True, False, False]

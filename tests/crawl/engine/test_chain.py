@@ -13,8 +13,19 @@ from scrapy.http import Response
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
-from scrapy_omocaptcha.forms.submission import Submission
-from tests.helpers.probing import RECORDERS, Inner, begin, chain, download, downloader, in_a_crawl, slots, until
+from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
+from tests.helpers.probing import (
+    RECORDERS,
+    Inner,
+    begin,
+    chain,
+    components,
+    download,
+    downloader,
+    in_a_crawl,
+    slots,
+    until,
+)
 from tests.helpers.sites import pages_of
 
 # -- the way ---------------------------------------------------------------------------------------------------------
@@ -95,6 +106,9 @@ def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, wa
         answers = [await chain(spider).send(requests[0]), await chain(spider).send_again(requests[1])]
         assert "If-None-Match" not in requests[1].headers
         answers.append(await spider.crawler.engine.download_async(requests[2]))
+        metas = ({}, {"dont_cache": True})
+        cached = [components(spider).is_cached(scrapy.Request(f"{site.url}/free/1", meta=meta)) for meta in metas]
+        assert (cached, components(spider).is_cached(scrapy.Request(f"{site.url}/free/2"))) == ([True, False], False)
         return ["cached" in answer.flags for answer in answers]
 
     assert during(probe, {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}) == [False, False, True]
@@ -189,7 +203,7 @@ async def test_an_answer_to_a_submission_that_is_cut_short_is_an_error(spider, w
     site = walled()
     site.fault("/free/1", "truncated")
     with pytest.raises(ResponseDataLossError):
-        await chain(spider).send(Submission(f"{site.url}/free/1", secret="token"))
+        await chain(spider).send(Submission(f"{site.url}/free/1", meta=TOKEN_META, secret="token"))
 
 
 def warnings_in(caplog):

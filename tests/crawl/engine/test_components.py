@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import scrapy
+from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.utils.httpobj import urlparse_cached
@@ -100,3 +101,18 @@ async def test_what_was_downloaded_or_answers_for_such_a_request_is_told_from_al
     components(spider).downloaded_for(page, sent)
     components(spider).downloaded_for(other, made)
     assert [components(spider).is_downloaded(each) for each in (sent, page, made, other)] == [True, True, False, False]
+
+
+@in_a_crawl()
+async def test_what_is_offsite_because_of_a_page(spider):
+    spider.allowed_domains = ["shop.example"]
+    spider.crawler.get_downloader_middleware(OffsiteMiddleware).spider_opened(spider)
+
+    async def forbids(target, page="shop.example", **meta):
+        page = scrapy.Request(f"http://{page}/", meta=meta)
+        return await components(spider).forbids(scrapy.Request(f"http://{target}/"), page=page)
+
+    assert await forbids("elsewhere.example") == "offsite"
+    allowed = [forbids("www.shop.example"), forbids("elsewhere.example", allow_offsite=True)]
+    allowed.append(forbids("elsewhere.example", page="elsewhere.example"))
+    assert [await one for one in allowed] == [None] * 3

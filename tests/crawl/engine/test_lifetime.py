@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from inspect import CORO_CLOSED, getcoroutinestate
 
 import pytest
 import scrapy
@@ -87,10 +88,12 @@ async def test_nothing_is_begun_any_more_once_the_spider_is_being_closed(spider)
 
     lifetime(spider).close("enough")
     await until(lambda: lifetime(spider).closing)
-    for late in (call(), Deferred(cancelled.append)):
+    coroutine, deferred = call(), Deferred(cancelled.append)
+    for late in (coroutine, deferred):
         with pytest.raises(CrawlClosing):
             await lifetime(spider).wait(late)
-    assert (begun, len(cancelled)) == ([], 1)
+    assert (begun, getcoroutinestate(coroutine)) == ([], CORO_CLOSED)
+    assert (len(cancelled), deferred.result) == (1, None), "its error is nobody's any more"
 
 
 @in_a_crawl()

@@ -303,12 +303,17 @@ async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_i
     for request in requests:
         spider.crawler.engine.crawl(request)
         await until(lambda one=request: slots(spider).is_active(one) and slots(spider).order.slot(one).transferring)
+    # Nothing that a component awaits has to wait.
+    awaited = scrapy.Request(f"{site.url}/free/4")
+    page = begin(spider.crawler.engine.download_async(awaited))
+    await until(lambda: slots(spider).order.is_queued(awaited))
     with Held(spider) as held:
         hold = held.hold(f"{site.url}/hold/1")
         held.enter(slots(spider).order.urgently(hold.request))
         log = []
-        hold.go_first(lambda other: other in requests, seconds=60, at_end=lambda: log.append("end"))
-        await until(lambda: len(site.requests) == 1 and len(downloader(spider).active) == 3)
+        hold.go_first(lambda other: other in (*requests, awaited), seconds=60, at_end=lambda: log.append("end"))
+        await maybe_deferred_to_future(page)
+        assert len(downloader(spider).active) == 3
         held.add_others(1)
         await sending(hold, log, 1)
         assert [slots(spider).order.is_queued(request) for request in requests] == [False, True, True]
@@ -322,7 +327,7 @@ async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_i
         assert log == [1, -1, "end"]
         held.end_others()
     await until(lambda: not downloader(spider).active)
-    assert [visit.path for visit in site.requests] == ["/free/1", "/free/2", "/free/3"]
+    assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 
 
 @in_a_crawl(CONCURRENT_REQUESTS_PER_DOMAIN=1)

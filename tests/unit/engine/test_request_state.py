@@ -238,6 +238,13 @@ def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states, resumed):
     assert essence(retry) == before
 
 
+def test_what_was_asked_for_stays_known_over_a_retry_of_scrapy(spider, states):
+    request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
+    states.may_be_retried(request)
+    retry = get_retry_request(request, spider=spider, reason="test")
+    assert original_of(states, out_of_the_scheduler(states, retry)).url == PAGE
+
+
 def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     states.of(request).useless_jobs += 1

@@ -188,42 +188,6 @@ def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_w
     assert len(service.jobs) == 2
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 500])
-def test_a_token_is_not_called_accepted_where_the_page_comes_with_an_error_that_the_wall_may_answer(
-    crawl, service, status
-):
-    tokens = []
-
-    def answer(request, form):
-        if request.path == "/verify":
-            tokens.append(form["g-recaptcha-response"])
-        return web.Response(status=status, text="Blocked", content_type="text/html") if tokens else sites.challenge()
-
-    with sites.Site(answer) as site:
-        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "RETRY_ENABLED": False})
-    assert len(crawled.failures) == 1
-    assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, 0)
-
-
-def test_a_token_is_not_called_accepted_where_the_walls_address_breaks_after_it(crawl, service):
-    broken = []
-
-    def answer(request, form):
-        if request.path == "/verify":
-            broken.append(True)
-            return sites.page("<title>Thank you</title>")
-        if request.path != "/captcha":
-            return sites.redirect("/captcha")
-        if broken:
-            request.transport.abort()
-        return sites.challenge()
-
-    with sites.Site(answer) as site:
-        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "RETRY_TIMES": 1})
-    assert (len(crawled.failures), crawled.count("tokens/accepted")) == (1, 0)
-    assert crawled.count("tokens/unknown") == len(service.jobs) == 1
-
-
 # -- the account -----------------------------------------------------------------------------------------------------
 
 

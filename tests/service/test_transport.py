@@ -21,7 +21,6 @@ from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.testing import OmoCaptchaService
-from scrapy_omocaptcha.testing.faults import KINDS
 from tests.helpers.certificates import self_signed
 from tests.helpers.leaks import Search
 from tests.helpers.simultaneous import SimultaneousService
@@ -278,12 +277,6 @@ def test_a_call_is_not_sent_over_a_connection_that_is_being_closed(client, answe
 
 
 # -- faults of the service, beside those of test_api_contract -------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"slow", "hang", "empty", "html", "wrong_type"}))
-def test_no_error_of_a_fault_holds_the_secret(client, service, kind):
-    service.fault("getBalance", kind)
-    failure(client, service.url)
 
 
 def test_a_compressed_answer_is_decompressed(client):

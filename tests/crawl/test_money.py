@@ -349,29 +349,6 @@ def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl
     assert len(service.jobs) <= 8
 
 
-@pytest.mark.parametrize("keys", [1, 2, 6, 1000])
-@pytest.mark.parametrize("opens", [True, False])
-def test_a_wall_that_shows_its_site_keys_in_turn_costs_as_much_as_one_with_a_single_key(crawl, service, keys, opens):
-    left, shown = [], []
-
-    def answer(request, form):
-        if request.path == "/verify" and opens:
-            left[:] = range(10)
-            return sites.won(form["next"])
-        if request.path != "/verify" and sites.cleared(request) and left:
-            left.pop()
-            return sites.page()
-        shown.append(request.path)
-        key = f"{sites.KEY[:-4]}{len(shown) % keys:04d}"
-        button = f"<input type=hidden name=next value={request.path}><button"
-        text = sites.CHALLENGE.replace(sites.KEY, key).replace("<button", button)
-        return web.Response(text=text, status=403, content_type="text/html")
-
-    with sites.Site(answer) as site:
-        crawled = crawl(sites.spider(*(f"{site.origin}/{number}" for number in range(60))), service.settings)
-    assert (len(crawled.pages), len(service.jobs) - opens) == ((60, 5) if opens else (0, 5 + (keys > 1)))
-
-
 # -- dry run ---------------------------------------------------------------------------------------------------------
 
 

@@ -50,6 +50,7 @@ TESTS = {
             "process/test_ledger.py",
             "fleet/test_limits_contract.py",
             "fleet/test_link.py",
+            "fleet/test_crawls.py::test_workers_with_the_same_fleet_name_are_one_crawl",
             "simulation/test_found.py",
         ),
     ),

@@ -23,16 +23,17 @@ def build(answer, **values):
     return api, transport.sent
 
 
-def test_version_1_creates_jobs_of_the_configured_type():
-    api, sent = build({"job_id": 5}, API_VERSION=1, TYPE_JOB_ID="3")
+@pytest.mark.parametrize(
+    ("version", "setting", "kind", "where"),
+    [
+        (1, "TYPE_JOB_ID", "3", ("data", "type_job_id")),
+        ("2", "TASK_TYPE", "NoCaptchaTask", ("task", "type")),
+    ],
+)
+def test_each_version_creates_jobs_of_the_configured_type(version, setting, kind, where):
+    api, sent = build({"job_id": 5, "taskId": 5}, API_VERSION=version, **{setting: kind})
     asyncio.run(api.create_job(JOB))
-    assert [(path, body["data"]["type_job_id"]) for path, body in sent] == [("/createJob", "3")]
-
-
-def test_version_2_creates_tasks_of_the_configured_type():
-    api, sent = build({"taskId": 5}, API_VERSION="2", TASK_TYPE="RecaptchaV2TaskProxyless")
-    asyncio.run(api.create_job(JOB))
-    assert [(path, body["task"]["type"]) for path, body in sent] == [("/createTask", "RecaptchaV2TaskProxyless")]
+    assert [body[where[0]][where[1]] for _, body in sent] == [kind]
 
 
 @pytest.mark.parametrize("url", [None, "https://api.omocaptcha.com/v3", "https://OMOcaptcha.com/v2"])

@@ -210,6 +210,7 @@ def test_a_public_list_is_requested_without_a_body(client):
         assert once.get(f"http://127.0.0.1:{server.port}/list?type=service") == "[]"
     assert server.received.startswith(b"GET /list?type=service HTTP/1.1\r\n")
     assert server.received.endswith(b"\r\n\r\n")
+    assert b"content-type" not in server.received.lower()
 
 
 def test_a_missing_public_list_raises_what_a_call_raises(client, service):
@@ -232,6 +233,7 @@ def test_calls_share_a_connection_that_close_closes(client):
         once = client(server.url, idle=60)
         assert (once.post(), once.post()) == ("{}", "{}")
         assert server.connections == 1
+        assert server.received.lower().count(b"content-type: application/json") == 2
         once.close()
         assert server.ended.acquire(timeout=10), "the server did not see the connection end"
 

@@ -142,6 +142,7 @@ def test_a_create_call_whose_answer_is_lost_counts_as_bought_and_ends_the_job_at
     bench = Bench(create_job=[error], settings={"MAX_JOBS": 1})
     bench.fails(JobLost, seconds=0.5)
     assert (len(bench.api.times("create_job")), bench.bought) == (1, [0.001])
+    assert [record.questions for record in bench.ledger.records] == [0]
     assert (bench.stat("jobs/created"), bench.stat("jobs/failed/lost"), bench.stat("cost_usd")) == (1, 1, 0.001)
     assert bench.fails(NotBought).reason == "max_jobs"
 
@@ -438,12 +439,13 @@ def test_jobs_at_once_spend_the_balance_down_to_its_floor_and_stop_no_job_early(
 
 
 @pytest.mark.parametrize("error", [LOST, NEVER_ARRIVED, ApiBadAnswer("x")])
-def test_a_balance_that_cannot_be_asked_is_waited_for_as_a_service_that_takes_no_job(error):
+def test_a_balance_that_cannot_be_asked_is_waited_for_as_a_service_that_takes_no_job(error, caplog):
     bench = Bench(balance=[error, error, Balance(10.0)], settings={"MIN_BALANCE": 1})
     ended = [bench.start() for _ in range(3)]
     bench.run(30)
     assert [end[0].value for end in ended] == ["token"] * 3
     assert len(bench.api.times("balance")) <= 6
+    assert not any("The balance is" in line for line in caplog.messages), "it is far from its floor"
     bench = Bench(balance=[error], settings={"MIN_BALANCE": 1})
     ended = [bench.start() for _ in range(3)]
     bench.run(61)

@@ -204,6 +204,5 @@ class Account:
         try:
             return await wait_at_most(_CLOSE_TIMEOUT, self.api.balance())
         except (ApiError, TimeoutError) as error:
-            why = str(error) or f"the service did not answer within {_CLOSE_TIMEOUT:g} s"
-            logger.debug("The balance at the end is not known: %s", why)
+            logger.debug("The balance at the end is not known: %s", error)
             return None

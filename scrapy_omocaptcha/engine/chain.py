@@ -17,7 +17,7 @@ from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.python import global_object_name
 
-from scrapy_omocaptcha.engine.components import Components, proxy_of
+from scrapy_omocaptcha.engine.components import Components, is_redirect, proxy_of
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.order import Sending, SendingOrder
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
@@ -95,7 +95,7 @@ class InnerChain:
             for _ in range(_MAX_REPLACEMENTS):
                 if isinstance(result, Submission) and result.url == request.url:
                     result = await self._send(result, sending)
-            if isinstance(result, Response) and 300 <= result.status < 400 and not request.meta.get("dont_redirect"):
+            if isinstance(result, Response) and is_redirect(result) and not request.meta.get("dont_redirect"):
                 # The spider may have asked for its own redirects, but not for those of this package's requests.
                 result = await self.components.redirect(request, result) or result
             self.check_whole(request, result)

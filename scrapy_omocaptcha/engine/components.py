@@ -97,7 +97,7 @@ class Components:
 
     def location(self, response: Response) -> bytes | None:
         """Return where a redirect, or the meta refresh of a page, leads to."""
-        if 300 <= response.status < 400:
+        if is_redirect(response):
             return response.headers.get("Location")
         url = self.meta_refresh(response)
         return None if url is None else url.encode()
@@ -138,7 +138,7 @@ class Components:
         if self._follower(response) is None or meta.get("dont_redirect"):
             return True
         # Some of these lists are ranges with exceptions, which only a test for membership knows.
-        return 300 <= status < 400 and (
+        return is_redirect(response) and (
             meta.get("handle_httpstatus_all", False)
             or status in meta.get("handle_httpstatus_list", ())
             or status in getattr(self._crawler.spider, "handle_httpstatus_list", ())
@@ -165,7 +165,7 @@ class Components:
 
     def _follower(self, response: Response) -> Any:
         """Return the middleware that follows a redirect, or a meta refresh."""
-        kind = RedirectMiddleware if 300 <= response.status < 400 else MetaRefreshMiddleware
+        kind = RedirectMiddleware if is_redirect(response) else MetaRefreshMiddleware
         return self._crawler.get_downloader_middleware(kind)
 
     async def forbids(self, target: Request, *, page: Request) -> str | None:
@@ -219,6 +219,11 @@ class Components:
                     public_address(request.url),
                     error.strerror,
                 )
+
+
+def is_redirect(response: Response) -> bool:
+    """Tell whether a response has the status of a redirect."""
+    return 300 <= response.status < 400
 
 
 def cookies_of_host(jar: CookieJar, host: str) -> list[Cookie]:

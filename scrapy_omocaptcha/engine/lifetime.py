@@ -79,13 +79,12 @@ class Lifetime:
             await self.sleep(_CONDITION_INTERVAL)
 
     def _end_waits_if_closing(self) -> None:
-        if self._waits and self.closing:
-            for outer in list(self._waits):
-                if outer not in self._waits:
-                    # Without asyncio, the end of one wait may already have ended another.
-                    continue
+        if self.closing:
+            for outer in self._waits:
                 self._waits[outer] -= 1
-                if not (self._waits[outer] or outer.called):
+            for outer in [outer for outer, checks in self._waits.items() if not checks]:
+                # Without asyncio, the end of one wait may already have ended another.
+                if not outer.called:
                     outer.errback(CrawlClosing())
         if not self._waits:
             self._checking.stop()
@@ -95,7 +94,8 @@ class Lifetime:
 async def wait_at_most(seconds: float, awaitable: Awaitable[T]) -> T:
     """Wait some seconds for a Deferred or a coroutine, also when the crawl closes; then cancel it: ``TimeoutError``."""
     inner, outer = _begin(awaitable)
-    timer = call_later(seconds, lambda: None if outer.called else outer.errback(TimeoutError()))
+    late = TimeoutError(f"no answer within {seconds:g} s")
+    timer = call_later(seconds, lambda: None if outer.called else outer.errback(late))
     try:
         return await maybe_deferred_to_future(outer)
     finally:

@@ -87,14 +87,3 @@ def test_a_service_of_which_no_version_answers_buys_nothing_and_is_told_once(cra
     assert re.search(r"it has answered version 1 by HTTP status 404 .* and version 2 by HTTP status 404", said)
     assert "check OMOCAPTCHA_API_URL" in said
     assert (service.jobs, crawled.count("account/closed")) == ((), 1)
-
-
-def test_an_address_without_version_1_is_told_before_anything_is_bought(crawl, service, walled):
-    site = walled("session")
-    settings = {"OMOCAPTCHA_API_VERSION": 1, "OMOCAPTCHA_API_URL": f"{service.origin}/gone", "OMOCAPTCHA_PRICE": "auto"}
-    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, **settings})
-    assert [error.reason for error in crawled.failures] == ["service"]
-    (said,) = [line for line in crawled.said() if "does not answer as the API would" in line]
-    assert "HTTP status 404" in said
-    assert "set OMOCAPTCHA_API_VERSION = 2" in said
-    assert crawled.count("jobs/created") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 import pytest
 import scrapy
@@ -101,18 +102,25 @@ def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed,
     assert [path for _, path, *_ in site.requests].count("/page") == asked
 
 
-def test_the_token_of_a_call_under_way_when_the_crawl_closes_is_waited_for_half_a_second(crawl, service):
+@pytest.mark.parametrize(("call", "fault", "pages"), [("getJobResult", "slow", 1), ("getService", "hang", 0)])
+def test_of_the_calls_under_way_when_the_crawl_closes_what_was_bought_is_waited_for_half_a_second(
+    crawl, service, call, fault, pages
+):
     class ByHand(ClosingSpider):
+        def is_waiting(self):
+            return any(each.name == call for each in service.calls)
+
         def requests(self):
             yield scrapy.Request("data:,", self.buy)
 
         async def buy(self, response):
-            self.pages.append(await solve(Challenge("http://127.0.0.1/", sites.KEY), crawler=self.crawler))
+            with suppress(CrawlClosing):
+                self.pages.append(await solve(Challenge("http://127.0.0.1/", sites.KEY), crawler=self.crawler))
 
     # The answer is sent in two halves.
-    service.fault("getJobResult", "slow", seconds=0.35)
-    crawled = crawl(ByHand, service.settings, service=service)
-    assert len(crawled.pages) == 1
+    service.fault(call, fault, seconds=0.35)
+    crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_PRICE": "auto"})
+    assert (len(crawled.pages), crawled.stats["elapsed_time_seconds"] < 1) == (pages, True)
 
 
 class AskingBeforeAll(OfCrawler):

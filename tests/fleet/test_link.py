@@ -6,7 +6,7 @@ import logging
 import time
 
 import pytest
-from scrapy.utils.defer import deferred_from_coro
+from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 
 from scrapy_omocaptcha.buying.fleet.link import CommandFailed, FleetLink, NoReply
 from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
@@ -26,10 +26,10 @@ def during(reactor, redis):
     A reply is waited for shortly where Redis ``freezes``. Where one has to come, a busy machine may take longer.
     """
 
-    def run(probe, *, freezes=False, clock=time.monotonic):
+    def run(probe, *, freezes=False, clock=time.monotonic, patience=0.0):
         async def whole():
             store = RedisStore(Secret(f"{redis.url}?socket_timeout={0.3 if freezes else 30}"), "shop")
-            link = FleetLink(store, clock, patience=0.0)
+            link = FleetLink(store, clock, patience=patience)
             try:
                 return await probe(link)
             finally:
@@ -54,7 +54,7 @@ def test_notifications_arrive_in_order_and_before_a_later_call(during, redis):
     assert crawl(redis, "spendable") == "299"
 
 
-def test_a_notification_whose_reply_was_lost_is_sent_again_and_counts_once(during, redis):
+def test_a_notification_whose_reply_was_lost_is_sent_again_and_counts_once(during, redis, caplog):
     async def probe(link):
         redis.freeze()
         link.notify("create_accepted", CREATED)
@@ -64,14 +64,18 @@ def test_a_notification_whose_reply_was_lost_is_sent_again_and_counts_once(durin
         # It is sent after the other one, and each again until its reply has come in time.
         await until(lambda: crawl(redis, "spendable"))
 
-    during(probe, freezes=True)
+    with caplog.at_level(logging.INFO):
+        during(probe, freezes=True)
     assert redis.client.hget("omocaptcha:fleet:shop:breaker:a.example", "jobs") == '[["j",0]]'
     assert crawl(redis, "spendable") == "7"
+    told = [line for line in caplog.messages if "Redis" in line]
+    assert ["does not answer" in line for line in told[:2]] == [True, False], "and then that it is back"
 
 
-def test_callers_learn_that_redis_is_unavailable_and_may_stop_waiting(during, redis):
+@pytest.mark.parametrize(("away", "back"), [("freeze", "thaw"), ("stop", "start")])
+def test_callers_learn_that_redis_is_unavailable_and_may_stop_waiting(during, redis, away, back):
     async def probe(link):
-        redis.freeze()
+        getattr(redis, away)()
         calls = [deferred_from_coro(link.call(*CHARGED)) for _ in range(5)]
         for each in calls:
             each.addErrback(lambda failure: failure.value)
@@ -80,11 +84,24 @@ def test_callers_learn_that_redis_is_unavailable_and_may_stop_waiting(during, re
         await until(lambda: all(each.called for each in calls))
         with pytest.raises(NoReply, match="a moment ago"):
             await link.call(*CHARGED)
-        redis.thaw()
+        getattr(redis, back)()
         return calls[0].result
 
     # No time passes, so that it is a moment ago.
     assert isinstance(during(probe, freezes=True, clock=lambda: 0.0), NoReply)
+
+
+def test_a_caller_that_stops_waiting_while_redis_is_away_keeps_no_other_from_its_reply(during, redis):
+    async def probe(link):
+        redis.freeze()
+        first, second = (deferred_from_coro(link.call(*CHARGED)) for _ in range(2))
+        first.addErrback(lambda _: None)
+        await until(lambda: link.unavailable_for)
+        first.cancel()
+        redis.thaw()
+        return await maybe_deferred_to_future(second)
+
+    assert during(probe, freezes=True, patience=60.0) == "0"
 
 
 def test_closing_ends_in_time_though_redis_hangs(during, redis):

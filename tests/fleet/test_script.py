@@ -85,17 +85,6 @@ def worker(redis):
 # -- the figures --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("limit", "figure"), [({"max_jobs": 2}, 2), ({"max_jobs_per_host": 2}, 2), ({"max_cost": 2 * COST}, 2 * COST)]
-)
-def test_a_refusal_tells_the_figure_of_its_limit_which_is_of_one_fleet(worker, redis, limit, figure):
-    worker.buy(1, **limit)
-    Worker(redis.client).buy(2, **limit)
-    assert worker("reserve", job="3", **limit) == [*limit, str(figure)]
-    assert worker.figure("jobs") == 2
-    assert Worker(redis.client, "another fleet").reserve(4, **limit) == "counted"
-
-
 def test_a_day_is_counted_over_all_fleets_of_a_redis_and_what_is_older_counts_no_more(worker, redis):
     Worker(redis.client, "another fleet").buy(1)
     worker.buy(2, max_cost_per_day=2 * COST)

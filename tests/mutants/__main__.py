@@ -38,13 +38,19 @@ TESTS = {
         "crawl/test_handing_in.py",
     ),
     "upfront": ("unit/upfront", "crawl/test_forms.py", "crawl/test_tokens.py", "crawl/test_money.py"),
-    "engine": ("unit/engine", "crawl/engine", "crawl/test_concurrency.py", "crawl/test_closing.py", "simulation"),
+    "engine": (
+        *("unit/engine", "crawl/engine", "crawl/test_components.py", "crawl/test_middlewares.py"),
+        "crawl/test_checks.py::test_where_scrapy_lacks_a_private_name_or_its_arguments_no_crawl_runs",
+        *("crawl/test_concurrency.py", "crawl/test_closing.py", "simulation"),
+    ),
     "buying": (
         *("unit/buying", "service", "crawl/test_money.py", "crawl/test_api_versions.py", "crawl/test_limiter.py"),
         *(
             "crawl/test_closing.py",
             "process/test_ledger.py",
             "fleet/test_limits_contract.py",
+            "fleet/test_link.py",
+            "fleet/test_crawls.py::test_workers_with_the_same_fleet_name_are_one_crawl",
             "simulation/test_found.py",
         ),
     ),

@@ -12,7 +12,7 @@ from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
 from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.buying.api.version1 import Version1Api
 from scrapy_omocaptcha.buying.api.version2 import Version2Api
-from scrapy_omocaptcha.buying.records import Balance, JobRequest
+from scrapy_omocaptcha.buying.records import JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed, OmoCaptchaError
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, TaskShape
@@ -74,14 +74,9 @@ def clock():
 
 
 @pytest.fixture
-def balance():
-    return 10.0
-
-
-@pytest.fixture
-def service(version, clock, balance):
+def service(version, clock):
     """Run a service whose jobs take 15 seconds of ``clock``."""
-    options = {"api_version": version, "api_token": SECRET, "solve_seconds": 15, "clock": clock, "balance": balance}
+    options = {"api_version": version, "api_token": SECRET, "solve_seconds": 15, "clock": clock}
     with OmoCaptchaService(**options) as service:
         yield service
 
@@ -185,21 +180,6 @@ def test_a_wrong_api_token_is_an_account_error_in_every_call(client, service):
     assert type(failure(api.job_result, 1)) is AccountError
     assert type(failure(api.balance)) is AccountError
     assert service.jobs == ()
-
-
-@pytest.mark.parametrize("balance", [0.001])
-def test_the_balance_decreases_by_the_price_until_a_job_is_an_account_error(client, balance):
-    api = client()
-    assert api.balance() == Balance(balance)
-    api.create_job(JOB)
-    assert api.balance() == Balance(balance - 0.00055)
-    assert type(failure(api.create_job, JOB)) is AccountError
-    assert api.balance() == Balance(balance - 0.00055)
-
-
-def test_the_price_is_listed_by_kind_of_job(client):
-    assert client().price() == 0.00055
-    assert client(kind="another").price() is None
 
 
 # -- faults ---------------------------------------------------------------------------------------------------------

@@ -204,6 +204,8 @@ class Network:
         self._servers: dict[tuple[str, int], LoopbackServer] = {}
         self.exchanges: list[Exchange] = []
         """All exchanges, in the order in which they began."""
+        self.transports: set[Transport] = set()
+        """Those of the service's API that have not been closed."""
         self._next_port = _FIRST_PORT
 
     @property
@@ -218,7 +220,9 @@ class Network:
 
     def build_transport(self, url: str, timeout: float) -> Transport:
         """Build the transport of the service's API, in the place of the function in ``buying.api.factory``."""
-        return SimulatedTransport(self, url, timeout=timeout)
+        transport = SimulatedTransport(self, url, timeout=timeout)
+        self.transports.add(transport)
+        return transport
 
     def start(self, server: LoopbackServer) -> None:
         """Let a server accept connections, in the place of :meth:`LoopbackServer.start`."""
@@ -240,6 +244,7 @@ class Network:
         """Let the servers go on in another loop."""
         for server in self._servers.values():
             server._stopping = asyncio.Event()
+        self.transports.clear()
 
     @asynccontextmanager
     async def exchange(
@@ -398,7 +403,7 @@ class SimulatedTransport(Transport):
                     break
 
     async def close(self) -> None:
-        """Do nothing: there are no connections to close."""
+        self._network.transports.remove(self)
 
 
 class SimulatedHandler(BaseStreamingDownloadHandler[Reply]):

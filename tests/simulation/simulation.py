@@ -88,6 +88,7 @@ class Simulation:
 
         with keep_log() as log:
             self.run(crawl())
+        assert not self.network.transports, "its connections to the service are left open"
         return [Crawl(crawler.spider, crawler.stats.get_stats(), log) for crawler in crawlers]
 
 

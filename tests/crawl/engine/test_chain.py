@@ -8,13 +8,24 @@ from contextlib import suppress
 import pytest
 import scrapy
 from scrapy import signals
-from scrapy.exceptions import DownloadConnectionRefusedError, IgnoreRequest
+from scrapy.exceptions import DownloadConnectionRefusedError, IgnoreRequest, ResponseDataLossError
 from scrapy.http import Response
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
-from scrapy_omocaptcha.forms.submission import Submission
-from tests.helpers.probing import RECORDERS, Inner, begin, chain, download, downloader, in_a_crawl, slots, until
+from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
+from tests.helpers.probing import (
+    RECORDERS,
+    Inner,
+    begin,
+    chain,
+    components,
+    download,
+    downloader,
+    in_a_crawl,
+    slots,
+    until,
+)
 from tests.helpers.sites import pages_of
 
 # -- the way ---------------------------------------------------------------------------------------------------------
@@ -51,11 +62,24 @@ async def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(s
     site = walled()
     if fault:
         site.fault("/page/1", fault)
-    request = scrapy.Request(f"{site.url}/page/1", cookies=cookies)
+    validator, meta = {"If-None-Match": '"its own"'}, {"download_latency": "of the first time"}
+    request = scrapy.Request(f"{site.url}/page/1", cookies=cookies, headers=validator, meta=meta)
     with suppress(Exception):
         await chain(spider).send_again(request)
     assert request.cookies == cookies
+    assert request.meta.get("download_latency") != "of the first time"
+    assert "If-None-Match" in request.headers
     assert [dict(visit.cookies) for visit in site.requests] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("meta", "found"),
+    [({}, scrapy.Request), ({"handle_httpstatus_list": [302]}, scrapy.Request), ({"dont_redirect": True}, Response)],
+)
+@in_a_crawl()
+async def test_a_redirect_of_what_is_sent_is_found_though_the_spider_has_asked_for_its_own(spider, walled, meta, found):
+    site = walled("redirect")
+    assert isinstance(await chain(spider).send(scrapy.Request(f"{site.url}/page/1", meta=meta)), found)
 
 
 @in_a_crawl()
@@ -78,8 +102,13 @@ def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, wa
 
     async def probe(spider):
         requests = [scrapy.Request(f"{site.url}/free/1") for _ in range(3)]
+        requests[1].headers["If-None-Match"] = '"of what is stored"'
         answers = [await chain(spider).send(requests[0]), await chain(spider).send_again(requests[1])]
+        assert "If-None-Match" not in requests[1].headers
         answers.append(await spider.crawler.engine.download_async(requests[2]))
+        metas = ({}, {"dont_cache": True})
+        cached = [components(spider).is_cached(scrapy.Request(f"{site.url}/free/1", meta=meta)) for meta in metas]
+        assert (cached, components(spider).is_cached(scrapy.Request(f"{site.url}/free/2"))) == ([True, False], False)
         return ["cached" in answer.flags for answer in answers]
 
     assert during(probe, {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}) == [False, False, True]
@@ -117,12 +146,14 @@ async def test_submissions_keep_their_order_and_nothing_goes_before_them_so_that
     slot = slots(spider).order.slot(scrapy.Request(site.url))
     pages = [download(spider, f"{site.url}/free/{number}") for number in (1, 2)]
     await until(lambda: len(slot.queue) == 1)
-    pages += [begin(chain(spider).send(Submission(f"{site.url}/free/{number}", secret="token"))) for number in (97, 98)]
-    arguments = {"secret": "token"} if last is Submission else {}
-    pages.append(begin(chain(spider).send(last(f"{site.url}/free/99", **arguments))))
+    others = {97: Submission, 99: last, 98: Submission}
+    for number, kind in others.items():
+        arguments = {"secret": "token"} if kind is Submission else {}
+        pages.append(begin(chain(spider).send(kind(f"{site.url}/free/{number}", **arguments))))
     for page in pages:
         await maybe_deferred_to_future(page)
-    assert [visit.path for visit in site.requests] == ["/free/1", "/free/97", "/free/98", "/free/99", "/free/2"]
+    order = (1, 97, 99, 98, 2) if last is Submission else (1, 97, 98, 99, 2)
+    assert [visit.path for visit in site.requests] == [f"/free/{number}" for number in order]
 
 
 def test_a_token_that_has_grown_too_old_in_the_queue_is_not_sent(during, walled):
@@ -143,6 +174,18 @@ def test_a_token_that_has_grown_too_old_in_the_queue_is_not_sent(during, walled)
     assert [visit.path for visit in site.requests] == ["/free/1"]
 
 
+@in_a_crawl(DOWNLOAD_DELAY=10)
+async def test_what_nobody_waits_for_any_more_is_taken_out_of_the_queue(spider, walled):
+    site = walled()
+    await maybe_deferred_to_future(download(spider, f"{site.url}/free/1"))
+    sent = begin(chain(spider).send(request := scrapy.Request(f"{site.url}/free/2")))
+    sent.addErrback(lambda _: None)
+    await until(lambda: slots(spider).order.is_queued(request))
+    sent.cancel()
+    await until(lambda: not slots(spider).order.under_way)
+    assert not slots(spider).order.slot(request).queue
+
+
 def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_delay(crawl, service, walled):
     site = walled("session", catalogue_pages=8)
     crawled = crawl(pages_of(site, 8), {**service.settings, "DOWNLOAD_DELAY": 0.4})
@@ -153,6 +196,14 @@ def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------
+
+
+@in_a_crawl()
+async def test_an_answer_to_a_submission_that_is_cut_short_is_an_error(spider, walled):
+    site = walled()
+    site.fault("/free/1", "truncated")
+    with pytest.raises(ResponseDataLossError):
+        await chain(spider).send(Submission(f"{site.url}/free/1", meta=TOKEN_META, secret="token"))
 
 
 def warnings_in(caplog):
@@ -172,6 +223,13 @@ async def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_n
     assert line.endswith(f"failed in the project: {Inner.__module__}.Recorder.process_request raised ZeroDivisionError")
     assert "secret-token" not in caplog.text
     assert site.requests == ()
+
+
+@in_a_crawl(**RECORDERS)
+async def test_a_middleware_of_the_project_that_redirects_what_nothing_may_redirect_is_named(spider, walled, calls):
+    url = f"{walled().url}/free/1"
+    with pytest.raises(MiddlewareFailed, match=r"Recorder\.process_response returned another request"):
+        await chain(spider).send_straight(scrapy.Request(url, meta={"Inner returns": scrapy.Request(f"{url}/other")}))
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import scrapy
+from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
 from scrapy.exceptions import IgnoreRequest
-from scrapy.http import Response
+from scrapy.http import HtmlResponse, Response
 from scrapy.utils.httpobj import urlparse_cached
 
 from tests.helpers.probing import components, in_a_crawl
@@ -52,3 +53,66 @@ async def test_too_many_redirects_are_an_error_as_ever(spider):
     request = scrapy.Request("http://127.0.0.1/", meta={"redirect_ttl": 0})
     with pytest.raises(IgnoreRequest):
         await components(spider).redirect(request, redirect_to("/gate"))
+
+
+@in_a_crawl()
+async def test_where_a_response_leads_to(spider):
+    def refresh(seconds):
+        body = f'<meta http-equiv="refresh" content="{seconds}; url=/gate">'.encode()
+        return HtmlResponse("http://127.0.0.1/", body=body)
+
+    responses = [*(redirect_to("/gate", status) for status in (299, 300, 399, 400)), refresh(99), refresh(100)]
+    leads_to = [components(spider).location(response) for response in responses]
+    assert leads_to == [None, b"/gate", b"/gate", None, b"http://127.0.0.1/gate", None]
+
+
+REDIRECTED = [{}, {"handle_httpstatus_list": [301]}, {"redirect_times": 19}, {"redirect_ttl": 1}]
+NOT_REDIRECTED = [
+    *({"dont_redirect": True}, {"handle_httpstatus_list": [302]}, {"handle_httpstatus_all": True}),
+    *({"redirect_times": 20}, {"redirect_ttl": 0}),
+]
+RETRIED = [({}, OSError), ({}, 503), ({"retry_times": 1}, OSError), ({"max_retry_times": 3, "retry_times": 2}, 503)]
+NOT_RETRIED = [
+    *(({}, KeyError), ({}, 404), ({"dont_retry": True}, OSError), ({"retry_times": 2}, 503)),
+    *(({"max_retry_times": 0}, OSError), ({"max_retry_times": 1, "retry_times": 1}, OSError)),
+]
+
+
+@in_a_crawl()
+async def test_what_scrapy_will_redirect_or_retry(spider):
+    def will_redirect(meta):
+        return components(spider).will_redirect(scrapy.Request("http://127.0.0.1/", meta=meta), redirect_to("/gate"))
+
+    def will_retry(meta, failure):
+        failure = Response("http://127.0.0.1/", status=failure) if isinstance(failure, int) else failure
+        return components(spider).will_retry(scrapy.Request("http://127.0.0.1/", meta=meta), failure)
+
+    assert [meta for meta in (*REDIRECTED, *NOT_REDIRECTED) if will_redirect(meta)] == REDIRECTED
+    assert [case for case in (*RETRIED, *NOT_RETRIED) if will_retry(*case)] == RETRIED
+    spider.handle_httpstatus_list = [302]
+    assert not will_redirect({})
+
+
+@in_a_crawl()
+async def test_what_was_downloaded_or_answers_for_such_a_request_is_told_from_all_else(spider, walled):
+    site = walled()
+    sent, page, made, other = (scrapy.Request(f"{site.url}/free/{number}") for number in range(4))
+    await spider.crawler.engine.download_async(sent)
+    components(spider).downloaded_for(page, sent)
+    components(spider).downloaded_for(other, made)
+    assert [components(spider).is_downloaded(each) for each in (sent, page, made, other)] == [True, True, False, False]
+
+
+@in_a_crawl()
+async def test_what_is_offsite_because_of_a_page(spider):
+    spider.allowed_domains = ["shop.example"]
+    spider.crawler.get_downloader_middleware(OffsiteMiddleware).spider_opened(spider)
+
+    async def forbids(target, page="shop.example", **meta):
+        page = scrapy.Request(f"http://{page}/", meta=meta)
+        return await components(spider).forbids(scrapy.Request(f"http://{target}/"), page=page)
+
+    assert await forbids("elsewhere.example") == "offsite"
+    allowed = [forbids("www.shop.example"), forbids("elsewhere.example", allow_offsite=True)]
+    allowed.append(forbids("elsewhere.example", page="elsewhere.example"))
+    assert [await one for one in allowed] == [None] * 3

@@ -5,6 +5,8 @@ Where a test fails after an update of Scrapy, engine/ has to be adapted before a
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import scrapy
 from scrapy import signals
@@ -14,6 +16,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
+from scrapy_omocaptcha.engine.components import proxy_of
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY, SCHEME_PROXY
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
@@ -23,6 +26,7 @@ from tests.helpers.probing import (
     Outer,
     Recorder,
     begin,
+    chain,
     download,
     downloader,
     in_a_crawl,
@@ -151,9 +155,10 @@ async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_
 
 @in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"concurrency": 3, "delay": 0.5, "jitter": 0.25}})
 async def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once_and_its_delay(spider):
-    slot = slots(spider).order.slot(scrapy.Request("http://127.0.0.2/"))
+    slot = slots(spider).order.slot(request := scrapy.Request("http://127.0.0.2/"))
     # There is no jitter before Scrapy 2.19.
     assert (slot.concurrency, slot.delay, getattr(slot, "jitter", 0.25)) == (3, 0.5, 0.25)
+    assert slots(spider).delay(request) == 0.5 * (1 + getattr(slot, "jitter", 0.5))
 
 
 @in_a_crawl()
@@ -298,18 +303,22 @@ class Old:
 
 
 @pytest.mark.filterwarnings("ignore:.*spider.*:scrapy.exceptions.ScrapyDeprecationWarning")
-@in_a_crawl(DOWNLOADER_MIDDLEWARES={Old: 100})
-async def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_one(spider):
+@in_a_crawl(DOWNLOADER_MIDDLEWARES={Old: 700})
+async def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_one(spider, walled):
     manager = downloader(spider).middleware
     (old,) = [method for method in manager.methods["process_exception"] if type(method.__self__) is Old]
     answer = manager._handle_mw_method(old, request=scrapy.Request("http://127.0.0.1/"), exception=ValueError())
     assert answer.headers["Spider"] == b"recording"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await chain(spider).send(scrapy.Request(f"{walled().url}/free/1"))  # Scrapy has warned of it already.
 
 
 @pytest.mark.parametrize(
     ("environment", "proxy", "key"),
     [
         ({}, "http://user:password@127.0.0.9:1", AUTH_PROXY),
+        ({}, "http://us%40er:@127.0.0.9:1/", AUTH_PROXY),
         ({"http_proxy": "http://127.0.0.9:1"}, None, SCHEME_PROXY),
     ],
 )
@@ -321,7 +330,13 @@ def test_http_proxy_writes_down_in_meta_whose_proxy_it_has_set(during, monkeypat
 
     async def probe(spider):
         request = scrapy.Request("http://shop.example/", meta={} if proxy is None else {"proxy": proxy})
+        before = proxy_of(request)
         spider.crawler.get_downloader_middleware(HttpProxyMiddleware).process_request(request)
+        assert (proxy_of(request), before is None) == (before, proxy is None), "the session is the same"
+        if proxy is not None:
+            others = (proxy.removeprefix("http://"), proxy.replace("er:", "er:other"))
+            same = [proxy_of(request.replace(meta={"proxy": other})) == before for other in others]
+            assert same == [True, False], "without a scheme, and with another password"
         return request
 
     request = during(probe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from inspect import CORO_CLOSED, getcoroutinestate
 
 import pytest
 import scrapy
@@ -80,16 +81,19 @@ async def test_what_is_waited_for_comes_back_with_its_value_or_its_error(spider)
 
 @in_a_crawl()
 async def test_nothing_is_begun_any_more_once_the_spider_is_being_closed(spider):
-    begun = []
+    begun, cancelled = [], []
 
     async def call():
         begun.append(True)
 
-    begin(spider.crawler.engine.close_spider_async(reason="enough"))
+    lifetime(spider).close("enough")
     await until(lambda: lifetime(spider).closing)
-    with pytest.raises(CrawlClosing):
-        await lifetime(spider).wait(call())
-    assert begun == []
+    coroutine, deferred = call(), Deferred(cancelled.append)
+    for late in (coroutine, deferred):
+        with pytest.raises(CrawlClosing):
+            await lifetime(spider).wait(late)
+    assert (begun, getcoroutinestate(coroutine)) == ([], CORO_CLOSED)
+    assert (len(cancelled), deferred.result) == (1, None), "its error is nobody's any more"
 
 
 @in_a_crawl()
@@ -102,7 +106,7 @@ async def test_what_takes_longer_than_its_time_is_cancelled_and_what_does_not_co
         raise KeyError
 
     cancelled = []
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match="no answer within"):
         await wait_at_most(0.01, Deferred(cancelled.append))
     with pytest.raises(KeyError):
         await wait_at_most(3600, error())

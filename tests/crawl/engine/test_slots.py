@@ -214,11 +214,20 @@ async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep
 @in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
 async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
     with Held(spider) as waiting:
-        hold = waiting.hold("http://127.0.0.1/")
+        hold, back = waiting.hold("http://127.0.0.1/"), []
         before = downloader(spider).needs_backout()
-        await hold.end(lambda: None)
+        waiting.add_others(1)
+        ending = begin(hold.end(lambda: back.append(hold)))
+        await sleep(0.02)
+        assert not ending.called, "there is no place for it"
+        waiting.end_others()
+        assert downloader(spider).needs_backout()
+        await maybe_deferred_to_future(ending)
         assert (before, downloader(spider).needs_backout()) == (False, True)
         assert (len(hold.slot.active), slots(spider).parked) == (0, 0)
+        for _ in range(2):
+            with slots(spider).hold(hold.request):
+                assert back == [hold], "it is told once that the request is held again"
 
 
 @in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
@@ -252,6 +261,38 @@ async def test_who_waits_until_all_is_used_takes_no_place_from_those_who_are(spi
     assert (log, before) == ([1, -1], False)
 
 
+@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+async def test_the_scheduler_is_asked_as_soon_as_nothing_is_sent_any_more_for_a_held_request(spider, walled):
+    site = walled()
+    with Held(spider) as waiting:
+        async with waiting.hold("http://127.0.0.1/").sending():
+            spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/1", callback=spider.page))
+            await sleep(0.5)
+            before = list(spider.pages)
+        # Far sooner than the engine's heartbeat.
+        await sleep(0.5)
+        assert (before, len(spider.pages)) == ([], 1)
+
+
+@in_a_crawl()
+async def test_others_wait_until_a_held_request_gives_way_or_its_time_is_over_and_then_go_on_at_once(spider):
+    log = []
+    with Held(spider) as waiting:
+        first, other, free = (waiting.hold(f"http://127.0.0.1/{number}") for number in (1, 2, 3))
+        waiting.enter(slots(spider).order.urgently(first.request))
+        for seconds in (3, 60, 0.5):
+            first.go_first(lambda request: request is other.request, seconds=seconds, at_end=lambda: log.append("end"))
+            task = begin(sending(other, log, 2))
+            await sending(free, [], 3)
+            await sleep(2.5)
+            log.append(f"after {seconds} s")
+            first.give_way()
+            await sleep(0.1)
+            assert task.called
+    at_once = ["end", 2, -2]
+    assert log == ["after 3 s", *at_once, "after 60 s", *at_once, *at_once, "after 0.5 s"]
+
+
 # -- what a slot tells -----------------------------------------------------------------------------------------------
 
 
@@ -262,12 +303,17 @@ async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_i
     for request in requests:
         spider.crawler.engine.crawl(request)
         await until(lambda one=request: slots(spider).is_active(one) and slots(spider).order.slot(one).transferring)
+    # Nothing that a component awaits has to wait.
+    awaited = scrapy.Request(f"{site.url}/free/4")
+    page = begin(spider.crawler.engine.download_async(awaited))
+    await until(lambda: slots(spider).order.is_queued(awaited))
     with Held(spider) as held:
         hold = held.hold(f"{site.url}/hold/1")
         held.enter(slots(spider).order.urgently(hold.request))
         log = []
-        hold.go_first(lambda other: other in requests, seconds=60, at_end=lambda: log.append("end"))
-        await until(lambda: len(site.requests) == 1 and len(downloader(spider).active) == 3)
+        hold.go_first(lambda other: other in (*requests, awaited), seconds=60, at_end=lambda: log.append("end"))
+        await maybe_deferred_to_future(page)
+        assert len(downloader(spider).active) == 3
         held.add_others(1)
         await sending(hold, log, 1)
         assert [slots(spider).order.is_queued(request) for request in requests] == [False, True, True]
@@ -281,7 +327,7 @@ async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_i
         assert log == [1, -1, "end"]
         held.end_others()
     await until(lambda: not downloader(spider).active)
-    assert [visit.path for visit in site.requests] == ["/free/1", "/free/2", "/free/3"]
+    assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 
 
 @in_a_crawl(CONCURRENT_REQUESTS_PER_DOMAIN=1)

@@ -17,10 +17,12 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ApiUnreachable, CrawlClosing
 from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.urls import public_address
 from tests.helpers.ledgers import new_ledger
 
 HOST = "shop.example"
 CHALLENGE = Challenge(f"https://user:pass@{HOST}/gate?session=secret#top", "6LcSiteKey", invisible=True)
+OTHER = Challenge(f"https://{HOST}/other", CHALLENGE.sitekey)
 NEVER_ARRIVED = ApiUnreachable("refused", taken=False)
 LOST = ApiUnreachable("reset")
 
@@ -73,6 +75,7 @@ class ScriptedApi:
     def __init__(self, clock, **scripts):
         self._clock = clock
         self._last = 0
+        self._refused = None
         self.scripts = {
             "create_job": [f"job{number}" for number in range(100)],
             "job_result": ["token"],
@@ -88,6 +91,10 @@ class ScriptedApi:
     def arguments(self, name):
         return [argument for called, _, argument in self.calls if called == name]
 
+    def refuse(self, challenge, error, after=0.0):
+        """Answer all further calls to create a job for the page of ``challenge`` with an error."""
+        self._refused, self._refusal, self._refuses_after = public_address(challenge.url), error, after
+
     async def _answer(self, name, *arguments):
         self.calls.append((name, self._clock.seconds(), *(arguments or (None,))))
         script = self.scripts[name]
@@ -101,6 +108,10 @@ class ScriptedApi:
     async def create_job(self, job):
         is_last = len(self.scripts["create_job"]) == 1
         job_id = await self._answer("create_job", job)
+        if job.page == self._refused:
+            if self._refuses_after:
+                await deferLater(self._clock, self._refuses_after)
+            raise self._refusal
         # Each job has an id of its own, also where the last one repeats.
         self._last += is_last
         return f"{job_id}/{self._last}" if is_last and self._last > 1 else job_id

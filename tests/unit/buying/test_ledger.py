@@ -7,7 +7,7 @@ import logging
 import resource
 import sqlite3
 import stat
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,8 @@ def enter(ledger, host="shop.example", cost=PRICE, check=lambda sums: None):
 
 
 def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
+    with pytest.raises(FileNotFoundError):
+        read_ledger(path)
     ledger = new_ledger(path)
     entry = enter(ledger)
     (record,) = read_ledger(path)
@@ -208,16 +210,31 @@ def test_what_becomes_of_a_job_after_the_end_is_no_error(path, caplog, has_file)
     assert failed(caplog) == []
 
 
+@contextmanager
+def full_disk(size):
+    """Let no file become longer than ``size``."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# The longer one has room for the tables if they are written at once, and not one by one.
+@pytest.mark.parametrize("size", [30_000, 40_000])
+def test_a_ledger_is_made_as_a_whole_or_not_at_all(path, size):
+    with full_disk(size):
+        new_ledger(path)
+    enter(new_ledger(path))
+    assert len(read_ledger(path)) == 1
+
+
 def test_a_full_disk_is_told_and_the_crawl_goes_on_in_memory(path, caplog):
     ledger = new_ledger(path)
     enter(ledger).bought("1")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    wal = Path(f"{path}-wal").stat().st_size
-    resource.setrlimit(resource.RLIMIT_FSIZE, (wal, hard))
-    try:
+    with full_disk(Path(f"{path}-wal").stat().st_size):
         second = enter(ledger)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     second.bought("2")
     (error,) = failed(caplog)
     assert f"{path} cannot be used (" in error

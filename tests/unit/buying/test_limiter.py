@@ -29,6 +29,10 @@ def test_a_call_that_waits_has_not_begun_so_that_no_timeout_of_it_runs():
     assert len(bench.api.calls) == bench.stat("api/calls") == CROWD + CALLS_AT_ONCE
     questions[0].callback("token")
     assert [name for name, *_ in bench.api.calls[CROWD + CALLS_AT_ONCE :]] == ["job_result"]
+    ended = bench.start()
+    bench.lifetime.close()
+    assert ended[0].check(CrawlClosing)
+    assert bench.counted[0] == CROWD, "a create call that has not begun has bought nothing"
 
 
 def test_when_the_crawl_closes_thousands_may_be_waiting():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import deferLater
@@ -21,7 +19,7 @@ from scrapy_omocaptcha.errors import (
     JobTimeout,
     NotBought,
 )
-from tests.unit.buying.solving import CHALLENGE, HOST, LOST, NEVER_ARRIVED, Bench
+from tests.unit.buying.solving import CHALLENGE, HOST, LOST, NEVER_ARRIVED, OTHER, Bench
 
 # -- the plain way --------------------------------------------------------------------------------------------------
 
@@ -144,6 +142,7 @@ def test_a_create_call_whose_answer_is_lost_counts_as_bought_and_ends_the_job_at
     bench = Bench(create_job=[error], settings={"MAX_JOBS": 1})
     bench.fails(JobLost, seconds=0.5)
     assert (len(bench.api.times("create_job")), bench.bought) == (1, [0.001])
+    assert [record.questions for record in bench.ledger.records] == [0]
     assert (bench.stat("jobs/created"), bench.stat("jobs/failed/lost"), bench.stat("cost_usd")) == (1, 1, 0.001)
     assert bench.fails(NotBought).reason == "max_jobs"
 
@@ -178,18 +177,10 @@ def test_while_the_service_takes_no_job_one_at_a_time_is_tried_and_the_others_wa
 
 def test_what_the_service_refuses_for_one_host_holds_no_other_up(caplog):
     bench = Bench()
-    take = bench.api.create_job
-
-    async def refuse_some(job):
-        job_id = await take(job)
-        if "/gate" in job.page:
-            raise ApiRefused("domain not supported")
-        return job_id
-
-    bench.api.create_job = refuse_some
+    bench.api.refuse(CHALLENGE, ApiRefused("domain not supported"))
     refused = [bench.start(host="no.example") for _ in range(5)]
     assert [end[0].check(ApiRefused) for end in refused[:3]] == [ApiRefused] * 3
-    others = [bench.start(replace(CHALLENGE, url=f"https://{HOST}/other")) for _ in range(2)]
+    others = [bench.start(OTHER) for _ in range(2)]
     assert bench.api.times("create_job") == [1000] * 5
     bench.run(20)
     assert [end[0].value for end in others] == ["token", "token"]
@@ -214,17 +205,9 @@ def test_who_waits_for_a_service_that_refuses_one_host_takes_no_place_of_another
 
 def test_a_host_that_is_refused_prolongs_no_pause_of_the_others():
     bench = Bench(create_job=[NEVER_ARRIVED, "7"])
-    take = bench.api.create_job
-
-    async def refuse_some(job):
-        job_id = await take(job)
-        if job.sitekey == "no":
-            raise ApiRefused("domain not supported")
-        return job_id
-
-    bench.api.create_job = refuse_some
-    refused = [bench.start(replace(CHALLENGE, sitekey="no"), host="no.example") for _ in range(8)]
-    others = [bench.start() for _ in range(3)]
+    bench.api.refuse(CHALLENGE, ApiRefused("domain not supported"))
+    refused = [bench.start(host="no.example") for _ in range(8)]
+    others = [bench.start(OTHER) for _ in range(3)]
     bench.run(10)
     assert [end[0].value for end in others] == ["token"] * 3
     bench.run(100)
@@ -280,21 +263,12 @@ def test_one_that_is_tried_and_turned_away_by_a_limit_leaves_its_turn_to_another
 
 def test_a_service_that_takes_the_jobs_of_others_alone_is_not_waited_for_longer_than_one_that_takes_none():
     bench = Bench()
-    take = bench.api.create_job
-
-    async def take_others(job):
-        job_id = await take(job)
-        if "/gate" in job.page:
-            # Others are tried and taken meanwhile.
-            await deferLater(bench.clock, 1.5)
-            raise NEVER_ARRIVED
-        return job_id
-
-    bench.api.create_job = take_others
+    # Others are tried and taken meanwhile.
+    bench.api.refuse(CHALLENGE, NEVER_ARRIVED, after=1.5)
     ended = bench.start()
     for _ in range(59):
         bench.run(1)
-        bench.start(replace(CHALLENGE, url=f"https://{HOST}/other"))
+        bench.start(OTHER)
     assert ended == []
     bench.run(5)
     assert ended[0].check(ApiUnreachable)
@@ -359,7 +333,7 @@ def test_a_create_call_under_way_when_a_spider_stops_waiting_for_its_token_count
     assert (bench.stat("jobs/created"), bench.stat("cost_usd")) == (1, 0.001)
 
 
-def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fault_of_the_service():
+def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fault_of_the_service(caplog):
     last = Deferred()
     bench = Bench(create_job=[NEVER_ARRIVED, NEVER_ARRIVED, NEVER_ARRIVED, last])
     ended = bench.start()
@@ -368,7 +342,7 @@ def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fa
     bench.lifetime.closing = True
     last.errback(NEVER_ARRIVED)
     assert ended[0].check(CrawlClosing)
-    assert (bench.bought, bench.counted[0]) == ([], 0)
+    assert (bench.bought, bench.counted[0], caplog.messages) == ([], 0, [])
 
 
 # -- the account ----------------------------------------------------------------------------------------------------
@@ -381,7 +355,7 @@ def test_an_account_error_ends_also_what_waits_for_a_place():
     first.callback(AccountError("Invalid api token."))
     bench.run(1)
     assert [one[0].value.reason, two[0].value.reason] == ["account", "account"]
-    assert len(bench.api.times("create_job")) == 1
+    assert (len(bench.api.times("create_job")), bench.bought, bench.counted[0]) == (1, [], 0)
 
 
 @pytest.mark.parametrize(("refusal", "calls"), [(ApiRefused("Hệ thống bận"), 1), (ROUGH["refused"], 0)])
@@ -465,26 +439,18 @@ def test_jobs_at_once_spend_the_balance_down_to_its_floor_and_stop_no_job_early(
 
 
 @pytest.mark.parametrize("error", [LOST, NEVER_ARRIVED, ApiBadAnswer("x")])
-def test_a_balance_that_cannot_be_asked_is_waited_for_as_a_service_that_takes_no_job(error):
+def test_a_balance_that_cannot_be_asked_is_waited_for_as_a_service_that_takes_no_job(error, caplog):
     bench = Bench(balance=[error, error, Balance(10.0)], settings={"MIN_BALANCE": 1})
     ended = [bench.start() for _ in range(3)]
     bench.run(30)
     assert [end[0].value for end in ended] == ["token"] * 3
     assert len(bench.api.times("balance")) <= 6
+    assert not any("The balance is" in line for line in caplog.messages), "it is far from its floor"
     bench = Bench(balance=[error], settings={"MIN_BALANCE": 1})
     ended = [bench.start() for _ in range(3)]
     bench.run(61)
     assert all(end[0].check(type(error), ApiUnreachable) for end in ended)
     assert (bench.api.times("create_job"), bench.counted[0]) == ([], 0)
-
-
-def test_far_from_its_floor_the_balance_is_asked_once_for_many_jobs():
-    bench = Bench(settings={"MIN_BALANCE": 1, "CONCURRENT_JOBS": 4})
-    SharedAccount(bench, 10.0)
-    for _ in range(40):
-        bench.start()
-    bench.run(60)
-    assert (len(bench.bought), len(bench.api.times("balance"))) == (40, 1)
 
 
 # -- limits and price -----------------------------------------------------------------------------------------------

@@ -178,6 +178,18 @@ def test_what_must_not_be_dropped_passes_the_filter_which_drops_others_and_nobod
     assert len(states.queue.requests) == 2
 
 
+def test_a_redirect_is_a_duplicate_where_the_scheduler_would_drop_it(spider, states):
+    def is_duplicate(request):
+        return states.is_duplicate(request, Request(GATE))
+
+    scheduled = out_of_the_scheduler(states, spiders_request(spider))
+    assert [is_duplicate(scheduled), is_duplicate(scheduled)] == [False, True], "it is one from then on"
+    assert not is_duplicate(spiders_request(spider)), "a component awaits it"
+    assert not is_duplicate(out_of_the_scheduler(states, spiders_request(spider, dont_filter=True)))
+    del states.queue.df
+    assert not is_duplicate(scheduled)
+
+
 # -- giving back -----------------------------------------------------------------------------------------------------
 
 
@@ -226,6 +238,13 @@ def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states, resumed):
     assert essence(retry) == before
 
 
+def test_what_was_asked_for_stays_known_over_a_retry_of_scrapy(spider, states):
+    request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
+    states.may_be_retried(request)
+    retry = get_retry_request(request, spider=spider, reason="test")
+    assert original_of(states, out_of_the_scheduler(states, retry)).url == PAGE
+
+
 def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     states.of(request).useless_jobs += 1
@@ -260,9 +279,11 @@ def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_th
         request = spiders_request(spider, f"{PAGE}&n={number}")
         states.of(request).useless_jobs += 1
         states.may_be_retried(request)
-    oldest = spiders_request(spider, f"{PAGE}&n=0", meta={"cookiejar": "a", "retry_times": 1})
-    youngest = spiders_request(spider, f"{PAGE}&n=1001", meta={"cookiejar": "a", "retry_times": 1})
-    assert [states.of(out_of_the_scheduler(states, request)).useless_jobs for request in (oldest, youngest)] == [0, 1]
+    retries = [
+        spiders_request(spider, f"{PAGE}&n={number}", meta={"cookiejar": "a", "retry_times": 1})
+        for number in (0, 1, 2, 1001)
+    ]
+    assert [states.of(out_of_the_scheduler(states, retry)).useless_jobs for retry in retries] == [0, 0, 1, 1]
 
 
 # -- redirects -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from scrapy.settings import Settings as ScrapySettings
 
 from scrapy_omocaptcha.buying.api.factory import build_apis, find_version
-from scrapy_omocaptcha.errors import ApiUnreachable
+from scrapy_omocaptcha.errors import AccountError, ApiUnreachable
 from scrapy_omocaptcha.settings import Settings
 from tests.unit.apis import API_TOKEN, JOB, RecordingTransport
 
@@ -23,16 +23,17 @@ def build(answer, **values):
     return api, transport.sent
 
 
-def test_version_1_creates_jobs_of_the_configured_type():
-    api, sent = build({"job_id": 5}, API_VERSION=1, TYPE_JOB_ID="3")
+@pytest.mark.parametrize(
+    ("version", "setting", "kind", "where"),
+    [
+        (1, "TYPE_JOB_ID", "3", ("data", "type_job_id")),
+        ("2", "TASK_TYPE", "NoCaptchaTask", ("task", "type")),
+    ],
+)
+def test_each_version_creates_jobs_of_the_configured_type(version, setting, kind, where):
+    api, sent = build({"job_id": 5, "taskId": 5}, API_VERSION=version, **{setting: kind})
     asyncio.run(api.create_job(JOB))
-    assert [(path, body["data"]["type_job_id"]) for path, body in sent] == [("/createJob", "3")]
-
-
-def test_version_2_creates_tasks_of_the_configured_type():
-    api, sent = build({"taskId": 5}, API_VERSION="2", TASK_TYPE="RecaptchaV2TaskProxyless")
-    asyncio.run(api.create_job(JOB))
-    assert [(path, body["task"]["type"]) for path, body in sent] == [("/createTask", "RecaptchaV2TaskProxyless")]
+    assert [body[where[0]][where[1]] for _, body in sent] == [kind]
 
 
 @pytest.mark.parametrize("url", [None, "https://api.omocaptcha.com/v3", "https://OMOcaptcha.com/v2"])
@@ -70,3 +71,9 @@ def test_answers_that_show_no_version_are_all_told_with_a_cure():
     with pytest.raises(ApiUnreachable, match=r"the answer is not JSON; .*the amount is not a number") as raised:
         find("<html>", {})
     assert "set OMOCAPTCHA_API_VERSION" in raised.value.cure
+
+
+def test_an_account_that_no_version_knows_is_told_as_the_first_one_does():
+    wrong = {"error": True, "message": "Invalid api token."}, {"errorId": 1, "errorCode": "ERROR_KEY_DOES_NOT_EXIST"}
+    with pytest.raises(AccountError, match=r"^/getBalance: Invalid api token\.$"):
+        find(*wrong)

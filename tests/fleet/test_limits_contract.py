@@ -39,10 +39,14 @@ class InRedis:
         self._client = redis.client
         self._settings = settings_of(redis_url=redis.url, price=PRICE, **limits)
         self._workers = []
+        self.near = []
+
+    def told(self, reason, host, message):
+        self.near.append((reason, host, message))
 
     def limits(self):
         store = RedisStore(self._settings.redis_url, "shop")
-        worker = FleetLimits(self._settings, new_ledger(), time.monotonic, lambda *_: None, store, OpenLifetime())
+        worker = FleetLimits(self._settings, new_ledger(), time.monotonic, self.told, store, OpenLifetime())
         self._workers.append(worker)
         return worker
 

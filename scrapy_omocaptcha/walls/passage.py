@@ -239,9 +239,12 @@ class Passage(Attempts):
     def answering(self) -> Iterator[None]:
         """Count the answer to something that is sent to the site in the block."""
         self._answers = self.session.answers + 1
-        yield
-        self.session.answers += 1
-        self.session.update_cookies(self.cookies())
+        try:
+            yield
+        finally:
+            # An answer that is lost on its way outdates forms as well.
+            self.session.answers += 1
+            self.session.update_cookies(self.cookies())
 
     # Buy a token, and hand it in
 

@@ -56,7 +56,7 @@ class Session:
         self._re_asks: set[int] = set()
         """Stamps of the requests that were sent because a clearance was won, as long as it is not proven."""
         self.answers = 0
-        """Number of responses so far. Each may have replaced the cookies or fields that an earlier page depends on."""
+        """Number of answers so far. Each may have replaced the cookies or fields that an earlier page depends on."""
         self._last_answer_checksum: int | None = None
         """Checksum of the last answer to a submission that was neither the page nor a challenge."""
         self.cookies: list[Cookie] = []

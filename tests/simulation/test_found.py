@@ -179,3 +179,17 @@ def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_t
     )
     outcome = run(planned)
     assert (outcome.wrong, outcome.jobs) == ([], 5)
+
+
+def test_a_challenge_whose_answer_is_lost_outdates_the_forms_that_were_shown_before():
+    """Seed 695581236334: the form of another request was sent, with a token, though it was void."""
+    planned = Plan(
+        seed=77,
+        sites=(Site("walled", "session", status=503, outdates=True),),
+        settings={**SETTINGS, "CONCURRENT_REQUESTS": 64, "OMOCAPTCHA_MAX_ATTEMPTS": 3},
+        wanted=(Wanted(8, "page", 0, cookiejar=1), Wanted(16, "page", 0, cookiejar=1)),
+        site_faults=("reset_after",),
+        rate=0.3,
+        solve_seconds=(20.0,),
+    )
+    assert run(planned).wrong == []

@@ -98,7 +98,7 @@ class Candidates:
             # Consent managers defer scripts by changing their type, and mark them with attributes.
             deferred = kind == "text/plain" and any(name.startswith("data-") for name in element.attrib)
             if not deferred:
-                if _HOLDS_DATA.search(kind):
+                if _HOLDS_DATA.search(kind) and "ld+json" not in kind:
                     data.append(text)
                 return
         if "aptcha" in text and not self.is_live(element):

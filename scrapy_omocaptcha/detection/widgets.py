@@ -140,7 +140,7 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
     """
     for frame in page.frames:
         noscript = next(frame.element.iterancestors("noscript"), None)
-        if frame.kind != "fallback" or noscript is None:
+        if frame.kind != "fallback" or noscript is None or frame.key in page.score_keys:
             continue
         if any(widget.sitekey == frame.key for widget in widgets.values()):
             continue

@@ -23,6 +23,7 @@ from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
+from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
@@ -272,7 +273,7 @@ class Redirects:
         :param answer: that to the request; ``shown`` is that to the token.
         """
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
-        if reason is None and isinstance(answer, Response):
+        if reason is None and isinstance(answer, Response) and is_redirect(answer):
             # A spider that handles redirects gets those to a wall, too, where a look at it fails.
             url = redirect_target(request.url, answer.headers.get("Location"))
             if url is not None and self._targets.of(url).kind in WALLS:
@@ -396,7 +397,7 @@ class Redirects:
             and self._targets.may_be_page(url)
             and is_page_of(request.replace(url=url), answer)
             and host_of(url) == host_of(request.url)
-            and 300 <= response.status < 400
+            and is_redirect(response)
             and self._components.will_redirect(request, response)
         ):
             return False

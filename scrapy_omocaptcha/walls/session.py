@@ -12,6 +12,9 @@ from zlib import crc32
 
 from twisted.internet.defer import Deferred, DeferredLock
 
+_SURE = 3
+"""From how many new clearances on that held for one page each it is sure that a wall wants a token for each page."""
+
 
 def _one_at_once() -> int:
     return 1
@@ -64,7 +67,9 @@ class Session:
         self._kept_at = 0
         """Stamp of that moment; 0 before the first."""
         self._walled_in_part = False
-        """Whether a request passed that was sent after the last leader met the wall: it is not around all pages."""
+        """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
+        self._for_one_page = 0
+        """How many clearances in a row held for one page, with no challenged request let through without a token."""
         self.is_handing_in = False
         """Whether the leader hands a token in. An answer to a new request could outdate its form."""
         self.submitting = DeferredLock()
@@ -128,6 +133,7 @@ class Session:
             return Role.ASK_AGAIN
         if stamp in self._re_asks and self.clearance is Clearance.NEW:
             self.clearance = Clearance.FOR_ONE_PAGE
+            self._for_one_page += 1
             self._release_all(challenged=True)
         return Role.ALONE if self.clearance is Clearance.FOR_ONE_PAGE else Role.LEAD
 
@@ -199,8 +205,11 @@ class Session:
             self._walled_in_part = True
             if not self.is_handing_in:
                 self._release_all(challenged=False)
-        # A page that is free anyway shows nothing.
-        if not self.is_overtaken(stamp) and (has_met_wall or not self._walled_in_part):
+        if has_met_wall:
+            self._for_one_page = 0
+        # The page may be one of a part of the site that is free.
+        is_sure = self.clearance is Clearance.FOR_ONE_PAGE and self._for_one_page >= _SURE
+        if not (self.is_overtaken(stamp) or is_sure):
             self.clearance = Clearance.PROVEN
             self._re_asks.clear()
 

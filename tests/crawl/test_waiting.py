@@ -190,9 +190,20 @@ def test_free_pages_do_not_show_that_a_wall_which_wants_a_token_a_page_is_open(c
     paths = [f"{kind}/{number}" for number in range(1, 101) for kind in ("page", "free")]
     crawled = crawl(spider(*(f"{site.url}/{path}" for path in paths)), service.settings)
     assert (len(crawled.pages), len(service.jobs)) == (200, 100)
-    # Were a free page to show that, others would wait for the next page's token, and ask again in vain.
+    # Were a free page to show that whenever it comes, others would wait for the next page's token, and ask in vain.
     in_flight = 8
-    assert site.challenges <= 100 + 3 * in_flight
+    assert site.challenges <= 100 + 9 * in_flight
+
+
+@pytest.mark.parametrize("clearance", ["cookie", "session"])
+def test_a_clearance_of_ten_pages_is_not_taken_for_one_of_a_page_where_half_of_the_site_is_free(
+    crawl, service, walled, clearance
+):
+    site = walled(Wall(form="page", clearance=clearance, clearance_pages=10), catalogue_pages=400, free_delay=0.1)
+    paths = [f"{kind}/{number}" for number in range(1, 101) for kind in ("page", "free")]
+    crawled = crawl(spider(*(f"{site.url}/{path}" for path in paths)), {**service.settings, "DOWNLOAD_DELAY": 0.25})
+    assert len(crawled.pages) == 200
+    assert len(service.jobs) <= 100 // 10 * 2
 
 
 @pytest.mark.parametrize("sets_cookie", [False, True])

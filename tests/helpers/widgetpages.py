@@ -34,6 +34,11 @@ CHECKBOXES = {
     "a key with spaces around it": f'{API}<div class="g-recaptcha" data-sitekey=" {KEY} "></div>',
     "capitals": f'<SCRIPT SRC="//google.com/recaptcha/api.js"></SCRIPT><DIV CLASS="G-RECAPTCHA" DATA-SITEKEY="{KEY}">',
     "capitals, and the key elsewhere": f'{API}<DIV CLASS="G-RECAPTCHA"></DIV><script>var siteKey = "{KEY}"</script>',
+    "the key elsewhere, beside one in data for search engines": f'{API}<script type="application/ld+json">{{"text": '
+    f"\"data-sitekey='{OTHER_KEY}'\"}}</script><div class=g-recaptcha></div><script>var siteKey = '{KEY}'</script>",
+    "the key elsewhere, beside version 3 without scripts": f'{API}<script src="{LOADER}?render={OTHER_KEY}">'
+    f"</script><div class=g-recaptcha></div><script>var siteKey = '{KEY}'</script><noscript>"
+    f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={OTHER_KEY}"></iframe></noscript>',
     "an id in the place of a class": f'{EXPLICIT}<div id="g-recaptcha" data-sitekey="{KEY}"></div>',
     "Gravity Forms": f'{API}<div class="ginput_container ginput_recaptcha" data-sitekey="{KEY}" data-size=""></div>',
     "Elementor, checkbox": f'<div class="elementor-g-recaptcha" data-sitekey="{KEY}" data-type="v2_checkbox"></div>',

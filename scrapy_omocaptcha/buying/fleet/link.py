@@ -93,6 +93,7 @@ class FleetLink:
         with suppress(TimeoutError):
             await wait_at_most(_CLOSE_TIMEOUT, self._send())
         self._retry_at = math.inf
+        self._queue.clear()
         await self._store.close()
 
     def _start(self) -> None:
@@ -120,7 +121,9 @@ class FleetLink:
                 if self._unavailable_since is not None:
                     logger.info("OMOcaptcha: Redis is back after %.0f s", self.unavailable_for)
                     self._unavailable_since = None
-                self._queue.popleft()
+                # close() may have emptied the queue meanwhile.
+                if self._queue:
+                    self._queue.popleft()
                 if reply is not None and not reply.called:
                     (reply.errback if isinstance(result, CommandFailed) else reply.callback)(result)
 

@@ -87,6 +87,18 @@ def test_those_who_met_a_wall_of_a_token_a_page_are_all_let_go_at_once(wall):
     assert wall.gone_on == [0, 1, 2, 3]
 
 
+def test_after_three_clearances_for_one_page_each_only_who_has_met_the_wall_shows_that_it_is_open(wall):
+    for _ in range(3):
+        assert wall.session.clearance is not Clearance.FOR_ONE_PAGE
+        wall.lead()
+        wall.win()
+        assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+        wall.session.unchallenged(wall.stamp())
+    assert wall.session.clearance is Clearance.FOR_ONE_PAGE
+    wall.session.unchallenged(wall.stamp(), has_met_wall=True)
+    assert wall.session.clearance is Clearance.PROVEN
+
+
 # -- letting go -----------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +202,8 @@ class Crowd(RuleBasedStateMachine):
         self.woken = []
         self.leader = None
         self.clearance = 0
-        self.proven = self.per_page = self.is_walled = self.is_partial = False
+        self.proven = self.per_page = self.is_walled = False
+        self.in_a_row = 0
 
     def join(self, passenger, *, challenged):
         passenger.turn = self.session.wait_turn(challenged=challenged)
@@ -217,8 +230,9 @@ class Crowd(RuleBasedStateMachine):
         """What the session says, held against what it may say."""
         carried_the_clearance = passenger.clearance == self.clearance
         # A request that was sent again with a fresh clearance has met the wall before any has passed with it.
-        if self.leader is None and passenger.re_ask and carried_the_clearance and not self.proven:
+        if self.leader is None and passenger.re_ask and carried_the_clearance and not self.proven and not self.per_page:
             self.per_page = True
+            self.in_a_row += 1
         role = self.session.role(passenger.stamp)
         assert (role is Role.WAIT) == (self.leader is not None)
         if self.leader is None:
@@ -234,7 +248,7 @@ class Crowd(RuleBasedStateMachine):
         elif role is Role.LEAD:
             self.session.lead(passenger.stamp)
             self.leader = passenger
-            self.is_walled, self.is_partial = True, False
+            self.is_walled = True
         elif role is Role.WAIT:
             self.join(passenger, challenged=True)
 
@@ -259,8 +273,11 @@ class Crowd(RuleBasedStateMachine):
     def one_comes_through(self, data):
         passenger = self.take(data, self.under_way)
         if self.leader is not None and passenger.stamp > self.leader.stamp:
-            self.is_walled, self.is_partial = False, True
-        if passenger.clearance == self.clearance and (passenger.re_ask or not self.is_partial):
+            self.is_walled = False
+        if passenger.re_ask:
+            self.in_a_row = 0
+        # After three clearances that held for one page each, only one who has met the wall shows that it is open.
+        if passenger.clearance == self.clearance and not (self.per_page and self.in_a_row >= 3):
             self.proven, self.per_page = True, False
         if passenger.re_ask:
             self.session.unchallenged(passenger.stamp, has_met_wall=True)

@@ -116,8 +116,8 @@ SCHEDULES = {
 }
 """Intervals that documentation recommends, and those in the code of clients."""
 
-LUCK = "a fixed schedule happens to fit these solve times."
-LEARNING = "a fixed schedule happens to fit these solve times, and has no others to unlearn."
+LUCK = "their fixed schedules happen to fit these solve times."
+LEARNING = "their fixed schedules happen to fit these solve times, and they have no others to unlearn."
 
 
 def tables(scale: Scale) -> Iterator[Table]:

@@ -95,7 +95,7 @@ class Table:
                 reason = self.reasons.get(column.name, "the reason is not known yet.")
                 found.setdefault(reason, []).append(f"“{column.name}”")
         for reason, columns in found.items():
-            yield f"Peers ahead in {', '.join(columns)}: {reason}"
+            yield f"Those ahead in {', '.join(columns)}: {reason}"
 
     def __str__(self) -> str:
         texts = self.texts()

@@ -92,9 +92,8 @@ def _check_prices(settings: Settings) -> Iterator[str]:
 def _check_names(project: BaseSettings, spider: Spider) -> Iterator[str]:
     """Yield what is named almost as something that is read, and is read nowhere."""
     known = sorted(_PREFIX + stem for stem in _SETTINGS)
-    unread = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in _FROM_ENVIRONMENT)
-    for name in unread:
-        if name not in project:
+    for name in known:
+        if name in os.environ and name not in project and name not in _FROM_ENVIRONMENT:
             yield (
                 f"{name} is set in the environment, which is read for {' and '.join(_FROM_ENVIRONMENT)} only: set it "
                 f"in settings.py, or with -s {name}=…"

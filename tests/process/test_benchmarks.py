@@ -52,8 +52,8 @@ def test_where_a_peer_is_ahead_the_reason_is_told():
     columns = [Column("seconds", better="less"), Column("pages", better="more")]
     table = Table("A race", "", columns, cells, reasons={"seconds": "they cheat."}, baselines=["none"])
     assert list(table.peers_ahead()) == [
-        "Peers ahead in “seconds”: they cheat.",
-        "Peers ahead in “pages”: the reason is not known yet.",
+        "Those ahead in “seconds”: they cheat.",
+        "Those ahead in “pages”: the reason is not known yet.",
     ]
     assert Table.from_json(json.loads(json.dumps(table.to_json()))).texts() == table.texts()
 

@@ -164,7 +164,8 @@ class Seen:
             session = self.session(name)
             if visit.token == "accepted" or visit.shown in ("page", "open"):
                 done.add(session)
-            if visit.shown == "challenge" and session not in done:
+            # Where its answer is lost, nobody knows of the wall yet.
+            if visit.shown == "challenge" and visit.fault is None and session not in done:
                 met[session].add(name)
         for session, names in met.items():
             has_failed = any(self.record.ends.get(name) != "page" for name in names)

@@ -108,7 +108,7 @@ def in_short(parts: Parts) -> Iterator[str]:
     yield (
         f"**How much memory?** {crawls.cell('tiny', 'MB with') - crawls.cell('tiny', 'MB without'):.0f} MB, "
         f"{held.cell('1,000', 'KiB'):.0f} KiB for each request that waits, and {jobs.cell('1,000', 'KiB/job'):.0f} KiB "
-        f"for each job. In a long crawl, {long_crawl[-1]:.1%} of what Python has allocated at first come to that."
+        f"for each job. A long crawl adds {long_crawl[-1]:.1%} of what Python has allocated at first."
     )
     actions = [counts for kind, counts in judged.items() if kind.startswith("does something")]
     walls = [counts for kind, counts in judged.items() if kind.startswith("withholds")]

@@ -24,6 +24,7 @@ from scrapy_omocaptcha.browser import find_medium
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
+from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH, find_missing
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
@@ -285,7 +286,7 @@ class RedirectMiddleware:
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge if a redirect leads to one, else the redirect."""
-        if not 300 <= response.status < 400:
+        if not is_redirect(response):
             return response
         middleware = self._crawler.get_downloader_middleware(OmoCaptchaMiddleware)
         return response if middleware is None else await middleware.process_redirect(request, response)

@@ -12,8 +12,8 @@ from zlib import crc32
 
 from twisted.internet.defer import Deferred, DeferredLock
 
-_SURE = 3
-"""From how many new clearances on that held for one page each it is sure that a wall wants a token for each page."""
+_SURE_AFTER = 3
+"""After so many clearances in a row that held for one page each, the wall wants a token for each page."""
 
 
 def _one_at_once() -> int:
@@ -57,7 +57,7 @@ class Session:
         """Stamp of the moment at which the last clearance was won; 0 if none was."""
         self.clearance = Clearance.NONE
         self._re_asks: set[int] = set()
-        """Stamps of the requests that were sent because a clearance was won, as long as it is not proven."""
+        """Stamps of the requests that were sent because the last clearance was won, before it was proven."""
         self.answers = 0
         """Number of answers so far. Each may have replaced the cookies or fields that an earlier page depends on."""
         self._last_answer_checksum: int | None = None
@@ -68,8 +68,8 @@ class Session:
         """Stamp of that moment; 0 before the first."""
         self._walled_in_part = False
         """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
-        self._for_one_page = 0
-        """How many clearances in a row held for one page, with no challenged request let through without a token."""
+        self._for_one_page_in_a_row = 0
+        """How many clearances held for one page, since a challenged request was last let through without a token."""
         self.is_handing_in = False
         """Whether the leader hands a token in. An answer to a new request could outdate its form."""
         self.submitting = DeferredLock()
@@ -133,7 +133,7 @@ class Session:
             return Role.ASK_AGAIN
         if stamp in self._re_asks and self.clearance is Clearance.NEW:
             self.clearance = Clearance.FOR_ONE_PAGE
-            self._for_one_page += 1
+            self._for_one_page_in_a_row += 1
             self._release_all(challenged=True)
         return Role.ALONE if self.clearance is Clearance.FOR_ONE_PAGE else Role.LEAD
 
@@ -206,12 +206,11 @@ class Session:
             if not self.is_handing_in:
                 self._release_all(challenged=False)
         if has_met_wall:
-            self._for_one_page = 0
+            self._for_one_page_in_a_row = 0
         # The page may be one of a part of the site that is free.
-        is_sure = self.clearance is Clearance.FOR_ONE_PAGE and self._for_one_page >= _SURE
+        is_sure = self.clearance is Clearance.FOR_ONE_PAGE and self._for_one_page_in_a_row >= _SURE_AFTER
         if not (self.is_overtaken(stamp) or is_sure):
             self.clearance = Clearance.PROVEN
-            self._re_asks.clear()
 
     def may_have_used(self, stamp: int) -> None:
         """Record that a request sent at ``stamp`` was let through, which may have used up what the clearance is for."""

@@ -121,9 +121,11 @@ class Seen:
         """Tell whether a form was voided by what came while it was on its way, so that its crawl could not know.
 
         That is an answer to what was asked for before the form's page came, or one that came while the form waited in
-        the queue of a slot with a delay. What HttpCache gives may be void, and a broken page may lack its cookie.
+        the queue of a slot with a delay. What HttpCache gives may be void, and a broken page may lack its cookie. What
+        a callback downloads itself has no name here, and may cross as well.
         """
-        if not self.planned.settings.keys().isdisjoint(_VOID_FORMS):
+        is_awaited = any(wanted.kind == "nested" and wanted.site == self.number for wanted in self.planned.wanted)
+        if is_awaited or not self.planned.settings.keys().isdisjoint(_VOID_FORMS):
             return True
         shown = [
             (other, visit)

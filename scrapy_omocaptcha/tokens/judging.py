@@ -88,18 +88,9 @@ def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
     return challenge.sitekey == later.sitekey and forms[0] == forms[1]
 
 
-def changes_key(challenge: Challenge, later: Challenge) -> bool:
-    """Tell whether a later challenge differs from an earlier one by its site key alone, as where a wall has several."""
-    return challenge.sitekey != later.sitekey and wall_marks(challenge) == wall_marks(later)
-
-
-def is_other_wall(challenge: Challenge, later: Challenge, *, changes_key: bool) -> bool:
-    """Tell whether a challenge that came after a token is another one for sure; the form of one wall may change.
-
-    :param changes_key: whether the walls of the host are known to show another key each time.
-    """
-    is_other_key = challenge.sitekey != later.sitekey and not changes_key
-    return is_other_key or host_of(challenge.url) != host_of(later.url)
+def is_other_wall(challenge: Challenge, later: Challenge) -> bool:
+    """Tell whether a challenge that came after a token is another one for sure; the form of one wall may change."""
+    return challenge.sitekey != later.sitekey or host_of(challenge.url) != host_of(later.url)
 
 
 def form_marks(form: Form) -> list[str]:

@@ -37,11 +37,6 @@ class FormPassage(Passage):
     _set_cookies: Sequence[bytes] = ()
     """The ``Set-Cookie`` headers that have answered the last submission, and what it has led to."""
 
-    async def challenge(self) -> Challenge | Answer:
-        """Return the challenge at hand, fetched anew before it is paid for if its key may be another one afterwards."""
-        challenge = await super().challenge()
-        return await self.ready() if self.sessions.changes_key(self.page.challenge) else challenge
-
     async def try_token(self, purchase: Purchase) -> Result:
         if not self.is_alone:
             self._go_first()
@@ -154,8 +149,6 @@ class FormPassage(Passage):
 
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
-        # Where each page wants a token, others of the session are at the site all the time, so only cookies tell. A
-        # token that has been paid for does not fit a form whose key changes each time that it is fetched.
-        is_kept = self.is_alone or (self.purchase is not None and self.sessions.changes_key(self.page.challenge))
-        is_answered = not is_kept and self.page.answers != self.session.answers
+        # Where each page wants a token, others of the session are at the site all the time, so only cookies tell.
+        is_answered = not self.is_alone and self.page.answers != self.session.answers
         return is_answered or self.page.cookies != self.cookie_values()

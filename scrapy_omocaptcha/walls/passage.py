@@ -113,7 +113,6 @@ class Passage(Attempts):
     def _note(self, response: Response, challenge: Challenge) -> None:
         # Scrapy sets it only after the middlewares, but a submission takes its session from there.
         response.request = response.request or self.request
-        self.sessions.shows(challenge)
         values = self.cookie_values()
         is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
@@ -386,8 +385,7 @@ class Passage(Attempts):
 
     def may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         """Tell whether the answer to a submission may be the page, which shows a challenge when it is asked for."""
-        later = self.page.challenge
-        if is_other_wall(page.challenge, later, changes_key=self.sessions.changes_key(later)):
+        if is_other_wall(page.challenge, self.page.challenge):
             return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return handed.is_own_address and answer.status != page.response.status

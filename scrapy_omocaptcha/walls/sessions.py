@@ -11,10 +11,8 @@ from weakref import ref
 
 from scrapy import Request
 from scrapy.http import Response
-from scrapy.utils.datatypes import LocalCache
 
-from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.tokens.judging import changes_key, is_stored
+from scrapy_omocaptcha.tokens.judging import is_stored
 from scrapy_omocaptcha.tokens.medium import Key, Mediums
 from scrapy_omocaptcha.urls import host_of
 
@@ -37,8 +35,6 @@ class Sessions:
         """The sessions by key, the least recently used first."""
         self.stamp = count(_LONG_AGO + 1).__next__
         """Returns a stamp for what is sent now."""
-        self._shown: LocalCache[str, tuple[Challenge, bool]] = LocalCache(_MAX_SESSIONS)
-        """The last challenge of a host, and whether its wall has shown another site key before."""
         # A WeakKeyDictionary takes several times as long, and each request of a crawl is written down here.
         self._stamps: dict[ref[Request], int] = {}
         """The stamps of the requests whose answers have not been counted yet."""
@@ -72,16 +68,6 @@ class Sessions:
             idle = next((key for key, session in self._sessions.items() if session.is_idle), None)
             if idle is not None:
                 del self._sessions[idle]
-
-    def shows(self, challenge: Challenge) -> None:
-        """Record the challenge that a request has met, in whatever session."""
-        host = host_of(challenge.url)
-        last, is_changing = self._shown.get(host, (challenge, False))
-        self._shown[host] = challenge, is_changing or changes_key(last, challenge)
-
-    def changes_key(self, challenge: Challenge) -> bool:
-        """Tell whether a wall changes its site key, so that a token may not fit a form that is fetched anew."""
-        return self._shown.get(host_of(challenge.url), (challenge, False))[1]
 
     def stamp_of(self, request: Request) -> int:
         """Return when a request was sent; long ago if its answer has been counted."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import WALLS, WalledSite
@@ -65,28 +64,6 @@ class Followed(WalledSite):
             anchors = "".join(f'<a class="follow" href="{link}">a page</a>' for link in links)
             answer.body = answer.body.replace("</body>", f"{anchors}</body>")
         return answer
-
-
-class KeysInTurn(WalledSite):
-    """Site whose challenge shows one of several site keys in turn, of which any may have been solved."""
-
-    def __init__(self, service: OmoCaptchaService, wall: Wall, keys: int, **options: Any) -> None:
-        super().__init__(service, wall, **options)
-        shown = [self.sitekey, *(f"{self.sitekey[:-8]}other{number:03d}" for number in range(1, keys))]
-        self._next_key = cycle(shown).__next__
-
-        def siteverify(token: str) -> dict[str, Any]:
-            known = service._account._tokens.get(token)
-            is_for_one = known is not None and known.sitekey in shown
-            return service.siteverify(token, known.sitekey if is_for_one else self.sitekey)
-
-        self._inner, self._shop = self._shop, self
-        self._inner._gate._siteverify = siteverify
-
-    def answer(self, visit: Visit) -> Answer:
-        """Answer a visit as the shop does, with the next key."""
-        self._inner._sitekey = self._next_key()
-        return self._inner.answer(visit)
 
 
 class LateCookie(WalledSite):

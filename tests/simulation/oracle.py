@@ -347,7 +347,7 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
             "by_hand": any(wanted.kind == "bought" for wanted in planned.wanted),
             "closing": bool(planned.stops),
             "cookies": not keeps_cookies(planned),
-            "other_key": any(site.keys > 1 or site.kind == "two walls" for site in planned.sites),
+            "other_key": any(site.kind == "two walls" for site in planned.sites),
             "not_seen": False,
         }
         if not only_if.get(record.reason, True):
@@ -422,13 +422,9 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         bought = by_site[world.sites[number].url.partition("://")[2]]
         least, most = _jobs_of(planned, world, number)
         most += sum(value for name, value in stats.items() if name.startswith("omocaptcha/tokens/expired")) * is_slow
-        # It may take one more job to learn that the key changes.
-        most += site.keys > 1
         if not least <= bought <= most:
             yield f"ideal: {least} to {most} jobs for {site.kind} {site.wall} {site.changes}; {bought} bought"
-    is_plain = not is_slow and all(
-        site.is_solvable and site.keys == 1 and not _is_limited(site) for site in planned.sites
-    )
+    is_plain = not is_slow and all(site.is_solvable and not _is_limited(site) for site in planned.sites)
     for name in ("rejected", "expired"):
         if is_plain and stats[f"omocaptcha/tokens/{name}"]:
             yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"
@@ -479,8 +475,8 @@ def _stumbling(planned: Plan, world: World, record: Record, stats: Counter[str])
     for name, how in record.ends.items():
         wanted = wanted_of(planned, name)
         site = planned.sites[wanted.site]
-        # So many lost jobs of a request fail it; one of its attempts may go into another wall or key.
-        spare = attempts - (site.kind == "two walls" or site.keys > 1)
+        # So many lost jobs of a request fail it; one of its attempts may go into another wall.
+        spare = attempts - (site.kind == "two walls")
         expected += comb(attempts, spare) * planned.stumbles**spare
         if how != "page" and site.is_solvable and wanted.kind != "alone":
             failed.append(name)
@@ -541,8 +537,7 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
             at_least, at_most = 0, max(pages, at_most)
         if planned.wants_redirects and redirects(site):
             at_least = 0
-        # A session finds out by a token for another key that its wall changes the key.
-        least, most = least + at_least, most + at_most + (site.keys > 1)
+        least, most = least + at_least, most + at_most
     return least, most
 
 

@@ -70,8 +70,6 @@ class Site:
     gzip: bool = False
     robots_walled: bool = False
     refuse_every: int = 0
-    keys: int = 1
-    """How many site keys its challenge shows in turn."""
     outdates: bool = False
     """Whether each challenge outdates the form of the one before, in the same session."""
     gate_fault: str | None = None
@@ -187,7 +185,6 @@ def plan(seed: int) -> Plan:
     if any(site.kind == "two walls" for site in sites):
         # A token for each wall; the first counts as useless until the page is there.
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
-    planned = _show_keys(planned)
     rare = _ask_rarely(planned if is_calm else _reject(_go_wrong(draw, planned)))
     return _follow(_outdate(_stumble(planned) if is_calm and rare == planned else rare))
 
@@ -281,28 +278,13 @@ def _site(draw: random.Random, *, is_calm: bool) -> Site:
     )
 
 
-def _show_keys(planned: Plan) -> Plan:
-    """Let some walls show several site keys in turn."""
-    # Drawn apart, so that older seeds keep all else.
-    draw = random.Random(f"keys {planned.seed}")
-    keys = [draw.choice((2, 3, 99)) if draw.random() < 0.1 else 1 for _ in planned.sites]
-    may_change = [site.kind == "walled" and site.wall not in UNSOLVABLE for site in planned.sites]
-    drawn = zip(planned.sites, keys, may_change, strict=True)
-    sites = tuple(replace(site, keys=number) if may else site for site, number, may in drawn)
-    # What waits in a slow queue has no cookie of the session yet, and outdates each form by another one.
-    if sites == planned.sites or "AUTOTHROTTLE_ENABLED" in planned.settings:
-        return planned
-    # A token may not fit a form that another cookie has outdated.
-    return replace(planned, sites=sites, settings={**planned.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 3})
-
-
 def _outdate(planned: Plan) -> Plan:
     """Let the forms of some walls be good only until the session gets the next one, and some spiders send a cookie."""
     # Drawn apart, so that older seeds keep all else.
     draw = random.Random(f"outdate {planned.seed}")
     sites = []
     for site in planned.sites:
-        is_plain = site.kind in ("walled", "one address", "two walls") and site.keys == 1
+        is_plain = site.kind in ("walled", "one address", "two walls")
         # Where each page wants a token, others of the session are at the site all the time.
         may_outdate = is_plain and site.wall not in ("per_page", *UNSOLVABLE)
         sites.append(replace(site, outdates=draw.random() < 0.4 and may_outdate))
@@ -330,8 +312,7 @@ def _ask_rarely(planned: Plan) -> Plan:
     draw = random.Random(f"rarely {planned.seed}")
     sites, settings = list(planned.sites), dict(planned.settings)
     changes: dict[str, Any] = {}
-    shows_keys = any(site.keys > 1 for site in sites)
-    if any(site.kind == "two walls" for site in sites) and draw.random() < 0.5 and not shows_keys:
+    if any(site.kind == "two walls" for site in sites) and draw.random() < 0.5:
         settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 1
     if draw.random() < 0.08:
         changes["wants_redirects"] = True
@@ -340,7 +321,7 @@ def _ask_rarely(planned: Plan) -> Plan:
             for site in sites
         ]
     if draw.random() < 0.05:
-        late = {"kind": "late cookie", "changes": {}, "keys": 1, "gate_fault": None}
+        late = {"kind": "late cookie", "changes": {}, "gate_fault": None}
         sites = [
             site if site.kind == "never answers" else replace(site, wall=draw.choice(_LATE_COOKIE), **late)
             for site in sites

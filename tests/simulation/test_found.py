@@ -148,17 +148,6 @@ def test_a_cookie_out_of_the_cache_does_not_replace_the_clearance():
     assert (outcome.wrong, outcome.jobs) == ([], 2)
 
 
-def test_the_answer_to_a_post_may_be_its_page_though_the_wall_shows_another_key_each_time():
-    """Seed 285418620067: each accepted token of a search was taken for one of another wall."""
-    planned = Plan(
-        seed=285418620067,
-        sites=(Site("walled", "per_page", status=200, keys=99),),
-        settings={**SETTINGS, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 3},
-        wanted=tuple(Wanted(number, kind, 0) for number, kind in enumerate(("item", "item", "search"))),
-    )
-    assert run(planned).wrong == []
-
-
 def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_that_it_was_accepted():
     """Seed 596609546579: the answer to the token was lost, and so was the look behind the redirect that came next."""
     kinds = ("signup", "search", "signup", "free", "item", "page", "item", "page", "free", "search", "robots")

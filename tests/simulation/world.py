@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
-from tests.helpers.hard_walls import GATE, Followed, KeysInTurn, LateCookie, OneAddress, TwoWalls
+from tests.helpers.hard_walls import GATE, Followed, LateCookie, OneAddress, TwoWalls
 from tests.simulation.plan import STUMBLES
 
 if TYPE_CHECKING:
@@ -150,8 +150,6 @@ def _server(site: Site, service: OmoCaptchaService, *, is_open: bool, options: d
         return Followed(service, wall, **links, **options)
     if is_open:
         return WalledSite(service, wall, **options)
-    if site.keys > 1:
-        return KeysInTurn(service, wall, site.keys, **options)
     if site.kind == "late cookie":
         return LateCookie(service, site.wall, **options)
     if site.kind == "walled":

@@ -14,7 +14,6 @@ from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
-from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.walls.session import Clearance, Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
@@ -619,14 +618,3 @@ def test_a_page_is_of_the_session_that_is_kept_unless_that_has_newer_cookies(
     assert sessions.is_current(asked, response, frozenset(kept.items())) is is_current
     components.kept = None
     assert sessions.is_current(asked, response, frozenset()), "those that the spider sends itself stay the same"
-
-
-def test_a_wall_that_has_shown_another_key_changes_it_from_then_on(sessions):
-    here, there = "https://shop.example/page", "https://other.example/page"
-    changes = []
-    for key in ("a", "a", "b", "b"):
-        sessions.shows(Challenge(there, "6L" + "a" * 38))
-        sessions.shows(shown := Challenge(here, "6L" + key * 38))
-        changes.append((sessions.changes_key(shown), sessions.changes_key(Challenge(there, shown.sitekey))))
-    assert changes == [(False, False), (False, False), (True, False), (True, False)]
-    assert not sessions.changes_key(Challenge("https://unknown.example/", "6L" + "a" * 38))

@@ -523,7 +523,9 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         if wall.clearance == "none":
             at_least = at_most = pages
         elif wall.clearance_pages is not None:
-            at_least, at_most = ceil(pages / (wall.clearance_pages + 1)), pages
+            # What is sent at once with a clearance that is used up may cost each clearance one job more.
+            at_least = ceil(pages / (wall.clearance_pages + 1))
+            at_most = min(pages, 2 * at_least)
         elif wall.clearance_seconds is not None:
             visits = [visit.at for visit in world.sites[number].requests]
             at_least, at_most = 1, 1 + int((visits[-1] - visits[0]) / wall.clearance_seconds)
@@ -532,9 +534,7 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
             # The only request may give up at the second one.
             at_least = min(at_most, planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"])
         if wall.free_pages:
-            # Requests that are sent before the first answer get a session each, with free pages of its own, and a token
-            # is of no use if the page has come so meanwhile.
-            at_least, at_most = 0, max(pages, at_most)
+            at_least = 0
         if planned.wants_redirects and redirects(site):
             at_least = 0
         least, most = least + at_least, most + at_most

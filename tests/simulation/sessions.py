@@ -201,7 +201,9 @@ class Seen:
             entries.sort()
             if any(submits for *_, submits in entries) and not entries[0][-1]:
                 yield f"order: request {entries[0][2]} of session {session} met the wall first; {entries} solves it"
-            began = [begin for _, begin, _, submits in entries if not submits]
+            # Who meets it later was on its way while a token was handed in, and does not wait for the others.
+            solves_at = entries[0][1]
+            began = [begin for met, begin, _, submits in entries if met < solves_at and not submits]
             if began != sorted(began):
                 yield f"order: session {session} asks again in the order {entries}"
 

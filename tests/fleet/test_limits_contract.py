@@ -14,6 +14,7 @@ from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
+from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.errors import NotBought
 from tests.helpers.ledgers import new_ledger
 from tests.helpers.limit_cases import CASES, PRICE, Counts, job, run, settings_of
@@ -44,9 +45,9 @@ class InRedis:
     def told(self, reason, host, message):
         self.near.append((reason, host, message))
 
-    def limits(self):
+    def limits(self, ledger=None):
         store = RedisStore(self._settings.redis_url, "shop")
-        worker = FleetLimits(self._settings, new_ledger(), time.monotonic, self.told, store, OpenLifetime())
+        worker = FleetLimits(self._settings, ledger or new_ledger(), time.monotonic, self.told, store, OpenLifetime())
         self._workers.append(worker)
         return worker
 
@@ -134,6 +135,9 @@ def test_the_balance_lacks_a_job_once_its_call_is_answered_or_it_and_the_next_on
         for _ in range(3):
             charged.append(await worker.charged_so_far())
             driver.advance(20)
+        needed = [worker.needs_balance]
+        worker.set_balance(Balance(100.0), charged[-1])
+        assert [*needed, worker.needs_balance] == [True, False]
 
     during(reserve, driver)
     assert charged == pytest.approx([PRICE, PRICE, 2 * PRICE])
@@ -152,3 +156,14 @@ def test_a_worker_says_once_that_another_one_was_refused_by_the_service(during, 
 
     during(refused, driver)
     assert ["the balance is empty" in line for line in caplog.messages] == [True]
+
+
+def test_the_ledger_of_a_worker_is_closed_with_its_limits(during, redis, tmp_path):
+    driver, ledger, has_file = InRedis(redis, {}), new_ledger(tmp_path / "ledger.sqlite"), []
+
+    async def buy():
+        await driver.limits(ledger).reserve(JOB, HOST)
+        has_file.append(ledger.has_file)
+
+    during(buy, driver)
+    assert [*has_file, ledger.has_file] == [True, False]

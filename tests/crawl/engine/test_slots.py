@@ -211,6 +211,44 @@ async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep
     assert of_slow == [1, -1, 2, -2, 3, -3]
 
 
+@in_a_crawl(CONCURRENT_REQUESTS=3)
+async def test_requests_whose_site_has_no_delay_are_let_go_together(spider):
+    log = []
+    with Held(spider) as waiting:
+        tasks = [begin(sending(waiting.hold("http://127.0.0.1/"), log, number)) for number in (1, 2, 3)]
+        await sleep(0.02)
+        assert log == [1, 2, 3]
+        for task in tasks:
+            await maybe_deferred_to_future(task)
+
+
+@in_a_crawl(CONCURRENT_REQUESTS=3, DOWNLOAD_SLOTS={"127.0.0.3": {"delay": 100}})
+async def test_the_end_of_a_hold_lets_the_next_one_of_a_site_with_a_delay_go_at_once(spider):
+    with Held(spider) as waiting:
+        waiting.add_others(3)
+        ends = [begin(waiting.hold("http://127.0.0.3/").end(lambda: None)) for _ in range(3)]
+        await sleep(0.02)
+        waiting.end_others()
+        downloader(spider).needs_backout()
+        await sleep(0.02)
+        assert [end.called for end in ends] == [True, True, True]
+
+
+@in_a_crawl()
+async def test_a_request_that_was_let_go_and_then_replaced_by_a_middleware_is_known_to_be_back(spider):
+    with Held(spider) as waiting:
+        back = []
+        hold = waiting.hold("http://127.0.0.1/1")
+        await hold.end(lambda: back.append(hold))
+        waiting.hold("http://127.0.0.1/2")
+        seen = []
+        for _ in range(2):
+            downloader(spider).needs_backout()
+            seen.append(list(back))
+            downloader(spider).active.discard(hold.request)
+    assert seen == [[], [hold]]
+
+
 @in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
 async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
     with Held(spider) as waiting:
@@ -258,7 +296,20 @@ async def test_who_waits_until_all_is_used_takes_no_place_from_those_who_are(spi
         await sending(hold, log, 1)
         before = closing.called
     await maybe_deferred_to_future(closing)
-    assert (log, before) == ([1, -1], False)
+    assert (log, before, slots(spider).parked) == ([1, -1], False, 0)
+
+
+@in_a_crawl()
+async def test_who_waits_until_all_is_used_waits_for_each_token_that_a_callback_wants(spider):
+    with ExitStack() as tokens:
+        tokens.enter_context(slots(spider).buying())
+        with slots(spider).buying():
+            pass
+        closing = begin(slots(spider).until_all_is_used(None))
+        await sleep(1)
+        before = closing.called
+    await maybe_deferred_to_future(closing)
+    assert not before
 
 
 @in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import resource
 import sqlite3
 import stat
@@ -42,6 +43,7 @@ def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
     entry = enter(ledger)
     (record,) = read_ledger(path)
     assert (record.outcome, record.reason, record.job, record.cost_usd) == ("abandoned", "under_way", None, PRICE)
+    assert (record.seconds, record.questions, record.form) == (None, 0, "")
     entry.bought("7")
     entry.solved(12.3456, 7)
     assert read_ledger(path) == [entry.record]
@@ -251,6 +253,16 @@ def test_what_earlier_runs_have_bought_counts_though_the_file_can_no_longer_be_w
     enter(resumed, "b.example")
     assert len(failed(caplog)) == 1
     assert resumed.sums("a.example") == (2, 1, pytest.approx(2 * PRICE), None)
+
+
+def test_a_file_that_is_no_ledger_is_not_kept_open(path):
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE others (id)")
+    # The error keeps what its frames refer to.
+    with pytest.raises(sqlite3.DatabaseError, match="it is no ledger") as caught:
+        open_ledger(path)
+    assert str(path) not in [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
+    del caught
 
 
 def test_a_file_is_not_locked_by_reading_it(path):

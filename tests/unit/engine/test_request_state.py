@@ -161,6 +161,15 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     assert not states.is_scheduled(spiders_request(spider)), "it did not even pass the engine"
 
 
+def test_a_request_is_of_concern_once_more_is_known_of_it_than_that_somebody_awaits_it(spider, states):
+    request = spiders_request(spider)
+    seen = [states.concerns(request)]
+    states.slot.add_request(request)
+    seen.append(states.concerns(request))
+    states.of(request).useless_jobs = 1
+    assert [*seen, states.concerns(request)] == [False, False, True]
+
+
 @pytest.mark.parametrize("dont_filter", [True, False])
 @pytest.mark.parametrize("has_filter", [True, False], ids=["scrapy's", "one without a duplicate filter"])
 def test_what_must_not_be_dropped_passes_the_filter_which_drops_others_and_nobody_sees_that(

@@ -11,6 +11,7 @@ import pytest
 
 from scrapy_omocaptcha.buying.api.transport import Transport, check_head
 from scrapy_omocaptcha.errors import ApiError, ApiUnreachable
+from scrapy_omocaptcha.settings.secret import Secret
 
 SECRET = "omo-Secret-4711"
 MODULES = [
@@ -76,6 +77,17 @@ def test_every_error_of_an_http_client_is_unreachable_and_shows_no_secret(sent):
         assert (error.__cause__, error.__context__) == (None, None), cls
 
 
+def test_an_api_token_that_an_answer_repeats_is_masked():
+    class Echo(BrokenTransport):
+        async def _exchange(self, call):
+            call.receive(call.body)
+
+    call = Echo(None, True).post("/createJob", {"api_token": Secret(SECRET), "kind": SECRET[:3]})
+    with pytest.raises(StopIteration) as ended:
+        call.send(None)
+    assert ended.value.value == '{"api_token": "***", "kind": "omo"}'
+
+
 def test_a_module_that_cannot_be_imported_is_named():
     call = BrokenTransport(ModuleNotFoundError("No module", name="treq"), sent=False).post("/createJob", {})
     with pytest.raises(ApiUnreachable, match="the module treq cannot be imported"):
@@ -122,7 +134,18 @@ def test_retry_after_may_be_a_date_in_the_future():
     assert 3000 < caught.value.retry_after <= 3600
 
 
-FOREIGN = {301: True, 307: True, 404: True, 410: True, 403: True, 408: False, 429: False, 500: False, 503: False}
+FOREIGN = {
+    300: True,
+    301: True,
+    307: True,
+    404: True,
+    410: True,
+    403: True,
+    408: False,
+    429: False,
+    500: False,
+    503: False,
+}
 
 
 @pytest.mark.parametrize("status", FOREIGN)

@@ -14,6 +14,7 @@ from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import Challenge, solve
+from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
@@ -102,9 +103,12 @@ def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed,
     assert [path for _, path, *_ in site.requests].count("/page") == asked
 
 
-@pytest.mark.parametrize(("call", "fault", "pages"), [("getJobResult", "slow", 1), ("getService", "hang", 0)])
+@pytest.mark.parametrize(
+    ("call", "fault", "pages", "jobs"),
+    [("getJobResult", "slow", 1, ["1000001"]), ("createJob", "slow", 0, ["1000001"]), ("getService", "hang", 0, [])],
+)
 def test_of_the_calls_under_way_when_the_crawl_closes_what_was_bought_is_waited_for_half_a_second(
-    crawl, service, call, fault, pages
+    crawl, service, tmp_path, call, fault, pages, jobs
 ):
     class ByHand(ClosingSpider):
         def is_waiting(self):
@@ -119,8 +123,10 @@ def test_of_the_calls_under_way_when_the_crawl_closes_what_was_bought_is_waited_
 
     # The answer is sent in two halves.
     service.fault(call, fault, seconds=0.35)
-    crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_PRICE": "auto"})
+    ledger = tmp_path / "ledger.sqlite"
+    crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_PRICE": "auto", "OMOCAPTCHA_LEDGER": str(ledger)})
     assert (len(crawled.pages), crawled.stats["elapsed_time_seconds"] < 1) == (pages, True)
+    assert [record.job for record in read_ledger(ledger)] == jobs
 
 
 class AskingBeforeAll(OfCrawler):

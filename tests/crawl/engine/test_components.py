@@ -6,7 +6,7 @@ import pytest
 import scrapy
 from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
 from scrapy.exceptions import IgnoreRequest
-from scrapy.http import HtmlResponse, Response
+from scrapy.http import HtmlResponse, Response, TextResponse
 from scrapy.utils.httpobj import urlparse_cached
 
 from tests.helpers.probing import components, in_a_crawl
@@ -57,13 +57,14 @@ async def test_too_many_redirects_are_an_error_as_ever(spider):
 
 @in_a_crawl()
 async def test_where_a_response_leads_to(spider):
-    def refresh(seconds):
+    def refresh(seconds, kind=HtmlResponse):
         body = f'<meta http-equiv="refresh" content="{seconds}; url=/gate">'.encode()
-        return HtmlResponse("http://127.0.0.1/", body=body)
+        return kind("http://127.0.0.1/", body=body)
 
-    responses = [*(redirect_to("/gate", status) for status in (299, 300, 399, 400)), refresh(99), refresh(100)]
+    redirects = [redirect_to("/gate", status) for status in (299, 300, 399, 400)]
+    responses = [*redirects, refresh(99), refresh(100), refresh(0, TextResponse)]
     leads_to = [components(spider).location(response) for response in responses]
-    assert leads_to == [None, b"/gate", b"/gate", None, b"http://127.0.0.1/gate", None]
+    assert leads_to == [None, b"/gate", b"/gate", None, b"http://127.0.0.1/gate", None, None]
 
 
 REDIRECTED = [{}, {"handle_httpstatus_list": [301]}, {"redirect_times": 19}, {"redirect_ttl": 1}]

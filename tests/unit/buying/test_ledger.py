@@ -319,7 +319,7 @@ def test_spiders_of_one_jobdir_do_not_mix_and_an_id_that_was_cut_off_is_made_ane
 # -- a day -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("hours", "jobs"), [(0, 1), (23.9, 1), (24.4, 0), (-48, 1)])
+@pytest.mark.parametrize(("hours", "jobs"), [(0, 1), (24, 1), (24.4, 0), (-48, 1)])
 def test_a_job_counts_for_a_day_by_the_time_of_day(path, hours, jobs):
     ledger = new_ledger(path)
     enter(ledger)

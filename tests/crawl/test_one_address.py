@@ -807,6 +807,33 @@ def test_pages_that_many_links_redirect_to_come_once_though_each_is_behind_a_wal
         assert not crawled.count("tokens/unknown")
 
 
+def test_redirects_to_a_walled_page_that_the_spider_has_asked_for_are_duplicates_that_nobody_looks_behind(
+    crawl, service
+):
+    """Two pages to which links redirect have shown that the wall is in the place of the pages."""
+    left = 0
+
+    def answer(request, form):
+        nonlocal left
+        if request.path == "/verify":
+            left = 1
+            return redirect(form["next"])
+        if request.path.startswith("/go/"):
+            return redirect(f"/p/{request.path.split('/')[2]}")
+        if left <= 0:
+            text = CHALLENGE.replace("<button", f"<input type=hidden name=next value={request.path}><button")
+            return web.Response(text=text, status=403, content_type="text/html")
+        left -= 1
+        return page()
+
+    paths = ["go/1", "go/2", "p/3", *(f"go/3/{link}" for link in range(6))]
+    with Site(answer) as site:
+        urls = [scrapy.Request(f"{site.origin}/{path}", priority=-at) for at, path in enumerate(paths)]
+        crawled = crawl(sending(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert Counter(one.url for one in crawled.pages) == Counter(f"{site.origin}/p/{n}" for n in (1, 2, 3))
+    assert [path for _, path, *_ in site.requests].count("/p/3") == 2
+
+
 def test_a_redirect_that_is_dropped_once_its_target_is_a_wall_again_is_not_lost(crawl, service):
     """It was followed while the target was a page, and dropped a moment later."""
 

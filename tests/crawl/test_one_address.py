@@ -707,7 +707,8 @@ def test_redirects_to_a_page_that_is_missing_are_duplicates_as_without_the_add_o
     assert seen["/gone"] == 1
 
 
-def test_redirects_that_were_dropped_are_followed_where_the_one_that_was_followed_breaks_off(crawl, service):
+@pytest.mark.parametrize("fails", ["breaks off", "an error"])
+def test_redirects_that_were_dropped_are_followed_where_the_one_that_was_followed_fails(crawl, service, fails):
     class Slow(Site):
         async def _handle(self, request):
             await asyncio.sleep(2 if request.path == "/new" else 0)
@@ -715,6 +716,8 @@ def test_redirects_that_were_dropped_are_followed_where_the_one_that_was_followe
 
     def answer(request, form):
         if request.path == "/new" and next(visits) == 0:
+            if fails == "an error":
+                return page(status=500)
             request.transport.close()
         return redirect("/new") if request.path.startswith("/old") else inside(request, form)
 

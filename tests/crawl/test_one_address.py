@@ -810,30 +810,52 @@ def test_pages_that_many_links_redirect_to_come_once_though_each_is_behind_a_wal
         assert not crawled.count("tokens/unknown")
 
 
+class InPlace(Site):
+    """Shows its challenge in the place of its pages ``/p/N``, to which ``/go/N`` redirects.
+
+    :param pages: how many pages a clearance is good for.
+    """
+
+    def __init__(self, pages):
+        super().__init__(self._respond)
+        self._pages, self._left = pages, 0
+
+    def _respond(self, request, form):
+        if request.path == "/verify":
+            self._left = self._pages
+            return redirect(form["next"])
+        if request.path.startswith("/go/"):
+            return redirect(f"/p/{request.path.split('/')[2]}")
+        if self._left <= 0:
+            text = CHALLENGE.replace("<button", f"<input type=hidden name=next value={request.path}><button")
+            return web.Response(text=text, status=403, content_type="text/html")
+        self._left -= 1
+        return page()
+
+    def asking(self, *paths):
+        """Return a spider that asks for some paths in this order."""
+        return sending(*(scrapy.Request(f"{self.origin}/{path}", priority=-at) for at, path in enumerate(paths)))
+
+
+@pytest.mark.parametrize("concurrent", [1, 2])
+@pytest.mark.parametrize("paths", [("go/1", "p/1"), ("p/1", "go/1")])
+@pytest.mark.parametrize("pages", [1, 1000])
+def test_a_walled_page_comes_once_though_the_spider_asks_for_it_and_is_redirected_there(
+    crawl, service, concurrent, paths, pages
+):
+    with InPlace(pages) as site:
+        crawled = crawl(site.asking(*paths), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
+    assert [one.url for one in crawled.pages] == [f"{site.origin}/p/1"]
+
+
 def test_redirects_to_a_walled_page_that_the_spider_has_asked_for_are_duplicates_that_nobody_looks_behind(
     crawl, service
 ):
     """Two pages to which links redirect have shown that the wall is in the place of the pages."""
-    left = 0
-
-    def answer(request, form):
-        nonlocal left
-        if request.path == "/verify":
-            left = 1
-            return redirect(form["next"])
-        if request.path.startswith("/go/"):
-            return redirect(f"/p/{request.path.split('/')[2]}")
-        if left <= 0:
-            text = CHALLENGE.replace("<button", f"<input type=hidden name=next value={request.path}><button")
-            return web.Response(text=text, status=403, content_type="text/html")
-        left -= 1
-        return page()
-
-    paths = ["go/1", "go/2", "p/3", *(f"go/3/{link}" for link in range(6))]
-    with Site(answer) as site:
-        urls = [scrapy.Request(f"{site.origin}/{path}", priority=-at) for at, path in enumerate(paths)]
-        crawled = crawl(sending(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
-    assert Counter(one.url for one in crawled.pages) == Counter(f"{site.origin}/p/{n}" for n in (1, 2, 3))
+    with InPlace(1) as site:
+        asks = site.asking("go/1", "go/2", "p/3", *(f"go/3/{link}" for link in range(6)))
+        crawled = crawl(asks, {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert Counter(one.url for one in crawled.pages) == Counter(f"{site.origin}/p/{number}" for number in (1, 2, 3))
     assert [path for _, path, *_ in site.requests].count("/p/3") == 2
 
 

@@ -538,6 +538,25 @@ def test_a_challenge_that_refreshes_itself_leaves_nothing_in_meta(crawl, service
     assert "_omocaptcha" not in error.response.meta
 
 
+def test_a_challenge_behind_a_redirect_that_has_changed_a_cookie_is_not_fetched_again(crawl, service):
+    def answer(request, form):
+        response = page() if request.path == "/free" or cleared(request) else redirect("/captcha")
+        response.set_cookie("session", "1" if request.path == "/page" else "0", path="/")
+        return {"/captcha": challenge(), "/verify": won("/page")}.get(request.path, response)
+
+    class AfterFree(spider()):
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}/free", self.go_on)
+
+        def go_on(self, response):
+            yield scrapy.Request(f"{site.origin}/page", self.page, errback=self.failed)
+
+    with Site(answer) as site:
+        crawled = crawl(AfterFree, service.settings)
+    assert len(crawled.pages) == 1
+    assert [path for _, path, *_ in site.requests] == ["/free", "/page", "/captcha", "/verify", "/page"]
+
+
 @pytest.mark.parametrize("fault", ["bad_gateway", "truncated"])
 def test_a_redirected_request_that_retry_repeats_still_knows_what_was_asked_for(crawl, service, one_address, fault):
     """It alone knows: nothing else has been redirected to the wall's address, which does not say that it is one."""

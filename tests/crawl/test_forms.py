@@ -273,6 +273,8 @@ def test_jobs_that_gave_no_token_are_told_apart_from_tokens_that_were_rejected(c
     service.next_job("fail")
     crawled = crawl(asking(walled(refuse_every=1), *searches("a", rejected=".error")), service.settings)
     assert any("(attempts): 3 jobs gave no page; the site rejected 2 tokens" in line for line in crawled.said())
+    told = [line.partition("useless job ")[2] for line in crawled.said(logging.DEBUG) if "The site rejected" in line]
+    assert told == [f"{number} of at most 3 for this request)" for number in (2, 3)]
 
 
 def test_a_request_is_picklable_and_waits_in_a_queue_on_disk(crawl, service, walled, tmp_path):

@@ -114,6 +114,14 @@ def test_crawl_report_shows_the_estimate_of_a_dry_run_by_host():
     )
 
 
+def test_crawl_report_names_the_hosts_of_the_most_jobs_first_and_why_the_account_is_closed():
+    hosts = {"a.example": (1, 2), "b.example": (1, 5)}
+    told = {"challenges": 7, "pages": 7, "not_solved": {}, "would_buy": hosts, "account_closed": "no balance"}
+    text = crawl_report([], **told)
+    assert "\n  account  closed: no balance\n" in text
+    assert text.endswith(": b.example 1 to 5, a.example 1 to 2")
+
+
 def test_crawl_report_shows_one_number_if_the_estimate_is_exact():
     def text(**hosts):
         by_host = {f"{name}.example": (jobs, jobs) for name, jobs in hosts.items()}

@@ -70,6 +70,7 @@ def placed(place, **others):
         ({"CONCURRENT_REQUESTS": 0, "OMOCAPTCHA_MAX_WAITING": 1}, {}),
         ({"CONCURRENT_REQUESTS": 1}, {}),
         ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, {}),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 8}, {}),
         ({"OMOCAPTCHA_MAX_WAITING": 1}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
@@ -81,6 +82,7 @@ def placed(place, **others):
         # The price is known, or nothing is bought.
         ({**OTHER_SERVICE, "OMOCAPTCHA_PRICE": 0.003}, {}),
         ({**OTHER_SERVICE, "OMOCAPTCHA_DRY_RUN": True}, {}),
+        ({"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
         ({**OTHER_SERVICE, "OMOCAPTCHA_API_VERSION": 1}, {}),
         ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": "https://OMOcaptcha.com/v2"}, {}),
         ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": None}, {}),
@@ -180,9 +182,9 @@ MISTAKES = {
     ),
     "a URL as a domain": (
         {},
-        {"allowed_domains": ["https://shop.example/"], "start_urls": ["https://shop.example/"]},
-        "the spider's allowed_domains has https://shop.example/, so that no host is allowed: write the host only "
-        "(shop.example)",
+        {"allowed_domains": ["https://shop.example/", "shop.test:80"], "start_urls": ["https://shop.example/"]},
+        "the spider's allowed_domains has https://shop.example/, shop.test:80, so that no host is allowed: write the "
+        "host only (shop.example, shop.test)",
     ),
     "no middleware for redirects": (
         {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: None}},
@@ -197,9 +199,9 @@ MISTAKES = {
         "; raise the former to at least 4, or lower the latter to at most 1.75",
     ),
     "too few concurrent and waiting requests": (
-        {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1},
+        {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 7},
         {},
-        "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (1) are so low …: raise OMOCAPTCHA_MAX_WAITING",
+        "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (7) are so low …: raise OMOCAPTCHA_MAX_WAITING",
     ),
     "disabled cookies": ({"COOKIES_ENABLED": False}, {}, "COOKIES_ENABLED is False: …; set it to True"),
     "a middleware that takes challenges for bans": (

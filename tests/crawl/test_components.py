@@ -12,6 +12,7 @@ from protego import Protego
 from scrapy import signals
 from w3lib.http import basic_auth_header
 
+from scrapy_omocaptcha import submit_token
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.sites import spider
@@ -161,18 +162,27 @@ def test_everything_for_a_request_goes_through_its_proxy(crawl, service, priorit
     assert len(service.jobs) == crawled.count("tokens/accepted") == len(opened) == 4
 
 
-def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(crawl, service, walled):
+@pytest.mark.parametrize(
+    ("agent", "hooks", "jobs"),
+    [("crab", {}, 0), ("fish", {}, 1), ("crab", {"omocaptcha_submit": staticmethod(submit_token)}, 1)],
+    ids=["forbidden", "to another only", "the spider's own"],
+)
+def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(
+    crawl, service, walled, agent, hooks, jobs
+):
     site = walled("session")
+    request = scrapy.Request(f"{site.url}/page/1", headers={"User-Agent": agent})
 
     @hears(parsed=signals.robots_parsed)
-    class Forbids(spider(f"{site.url}/page/1")):
+    class Forbids(sites.sending(request, **hooks)):
         def parsed(self, robotparser):
             # The shop's robots.txt allows all; this one is read instead.
-            robotparser.rp = Protego.parse("User-agent: *\nDisallow: /verify\n")
+            robotparser.rp = Protego.parse("User-agent: crab\nDisallow: /verify\n")
 
     crawled = crawl(Forbids, {**service.settings, "ROBOTSTXT_OBEY": True})
-    assert [error.reason for error in crawled.failures] == ["robots"]
-    assert service.calls == ()
+    assert [error.reason for error in crawled.failures] == ["robots"] * (1 - jobs)
+    assert len(crawled.pages) == len(service.jobs) == jobs
+    assert bool(service.calls) is bool(jobs)
 
 
 def shop_with_its_captcha_elsewhere(request, form):

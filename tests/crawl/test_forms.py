@@ -258,7 +258,7 @@ def test_each_form_that_is_lost_is_told_but_not_with_what_was_typed(crawl, servi
     site = walled("session", refuse_every=1)
 
     def make(q, **data):
-        return lambda response: form_request(response, {"q": q, **data}, rejected=".error")
+        return lambda response: form_request(response, {"q": q, **data}, rejected=".error", cb_kwargs={"asked": 7})
 
     makes = [make("a boat with a name that is far too long"), make("b", password="correct horse", e="e", f=["1", "2"])]
     crawled = crawl(asking(site, *makes), {**service.settings, "OMOCAPTCHA_BREAKER_FAILURES": 50})
@@ -266,13 +266,16 @@ def test_each_form_that_is_lost_is_told_but_not_with_what_was_typed(crawl, servi
         "(attempts): 3 jobs gave no page, since the site rejected each token: it may want more than its form shows, "
         "tie tokens to an IP address, or not trust them"
     )
-    assert [line for line in crawled.said() if "No way" in line] == [f"No way through at {site.url}/find {why}"] * 2
+    lost = f"No way through at {site.url}/find (asked=7) {why}"
+    assert [line for line in crawled.said() if "No way" in line] == [lost] * 2
 
 
 def test_jobs_that_gave_no_token_are_told_apart_from_tokens_that_were_rejected(crawl, service, walled):
     service.next_job("fail")
     crawled = crawl(asking(walled(refuse_every=1), *searches("a", rejected=".error")), service.settings)
     assert any("(attempts): 3 jobs gave no page; the site rejected 2 tokens" in line for line in crawled.said())
+    told = [line.partition("useless job ")[2] for line in crawled.said(logging.DEBUG) if "The site rejected" in line]
+    assert told == [f"{number} of at most 3 for this request)" for number in (2, 3)]
 
 
 def test_a_request_is_picklable_and_waits_in_a_queue_on_disk(crawl, service, walled, tmp_path):

@@ -317,24 +317,35 @@ def test_a_wall_whose_redirect_shows_the_page_once_gives_it(crawl, service, targ
     assert len(service.jobs) == jobs
 
 
+@pytest.mark.parametrize("way", [None, "/next"], ids=["at once", "by a detour"])
 @pytest.mark.parametrize("reason", ["offsite", "robots"])
-def test_a_token_whose_answer_leads_where_the_crawl_may_not_go_is_unknown_and_no_other_is_bought(
-    crawl, service, reason
+def test_a_token_whose_answer_leads_where_the_crawl_may_not_go_is_unknown_and_no_other_is_bought_for_its_key(
+    crawl, service, reason, way
 ):
     robots = web.Response(text="User-agent: *\nDisallow: /pass")
     with Site(lambda request, form: robots if request.path == "/robots.txt" else page(), host="127.0.0.8") as other:
 
         def answer(request, form):
-            return redirect(f"{other.origin}/pass") if request.path == "/verify" else challenge()
+            if request.path == "/verify" and way is not None:
+                return redirect(way)
+            if request.path in ("/verify", way):
+                return redirect(f"{other.origin}/pass")
+            if request.path == "/else":
+                shown = sites.CHALLENGE.replace(sites.KEY, OTHER_KEY).replace("/verify", "/else")
+                return page() if form else page(shown, status=403)
+            return challenge()
 
         with Site(answer) as site:
             domains = ["127.0.0.9"] if reason == "offsite" else ["127.0.0.8", "127.0.0.9"]
-            asks = spider(*(f"{site.origin}/{number}" for number in range(3)), allowed_domains=domains)
+            asks = spider(*(f"{site.origin}/{path}" for path in (0, 1, 2, "else")), allowed_domains=domains)
             crawled = crawl(asks, {**service.settings, "ROBOTSTXT_OBEY": reason == "robots"})
     assert "/pass" not in [path for _, path, *_ in other.requests]
     assert [error.reason for error in crawled.failures] == [reason] * 3
-    assert (len(service.jobs), crawled.count("tokens/unknown")) == (1, 1)
-    assert len([line for line in crawled.said() if "127.0.0.8" in line]) == 1
+    assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (2, 1, 1)
+    assert [one.url[-5:] for one in crawled.pages] == ["/else"]
+    (said,) = [line for line in crawled.said() if "redirects to 127.0.0.8, which" in line]
+    cure = "the spider's allowed_domains leave out: add it there" if reason == "offsite" else "robots.txt forbids"
+    assert said.endswith(cure)
 
 
 def two_walls(second):

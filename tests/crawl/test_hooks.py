@@ -11,11 +11,16 @@ from scrapy_omocaptcha import errors
 from tests.helpers.sites import pages_of, spider
 
 
-@pytest.mark.parametrize(("says", "jobs"), [(True, 1), (False, 0), (None, 1)])
-def test_the_spiders_trigger_has_the_last_word(crawl, service, walled, says, jobs):
+@pytest.mark.parametrize(
+    ("says", "setting", "jobs"), [(True, False, 1), (False, True, 0), (None, None, 1), (None, False, 0)]
+)
+def test_the_spiders_trigger_has_the_last_word_and_the_settings_that_before(
+    crawl, service, walled, says, setting, jobs
+):
     site = walled("session", status=200)
     judges = spider(f"{site.url}/page/1", omocaptcha_trigger=lambda self, response, challenge: says)
-    crawled = crawl(judges, service.settings)
+    settings = {"OMOCAPTCHA_TRIGGER": lambda response, challenge: setting}
+    crawled = crawl(judges, {**service.settings, **settings})
     assert len(crawled.pages) + len(crawled.failures) == 1
     # Said of every page, True is right for the challenge alone; the shop's pages carry no widget.
     assert len(service.jobs) == jobs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import scrapy
 
@@ -42,6 +44,9 @@ def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, wa
     crawled = crawl(asking("json", site), service.settings)
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == 2
+    told = crawled.said(logging.INFO)
+    assert [line for line in told if "jobs bought by this request: 2 (0.00110 USD)" in line]
+    assert told.count("the service could not solve it") == 1
 
     service.next_job("fail", times=3)
     crawled = crawl(asking("json", site), service.settings)

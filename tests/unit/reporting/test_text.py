@@ -6,7 +6,7 @@ import pytest
 from scrapy import Request
 
 from scrapy_omocaptcha.buying.records import Balance, Record
-from scrapy_omocaptcha.reporting.format import percent, place, ranked, shorten, usd
+from scrapy_omocaptcha.reporting.format import percent, place, ranked, sent, shorten, table_of, usd
 from scrapy_omocaptcha.reporting.text import crawl_report, ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals
 from tests.helpers.ledgers import FIELDS
@@ -32,6 +32,7 @@ SOME = [
         ({"number": 7, "page": "catalogue"}, " (number=7, page='catalogue')"),
         ({"name": "Ann Lee", "number": 3}, " (number=3)"),
         ({"name": "Ann", "half": "correct horse"}, ""),
+        ({"code": 7731, "text": "x" * 40}, f" (text='{'x' * 40}')"),
         ({"row": {"name": "Ann"}, "text": "x" * 41, "note": "a\x1b[31mb"}, " (note='a\\x1b[31mb')"),
     ],
 )
@@ -73,6 +74,7 @@ def test_the_report_of_a_crawl_names_challenges_pages_money_time_and_what_was_no
 def test_the_cost_of_a_thousand_pages_is_not_told_where_it_is_a_guess(pages, accepted):
     text = crawl_report([record()] * accepted, challenges=accepted, pages=pages, not_solved={})
     assert f"  cost        {usd(0.00055 * accepted)} USD\n" in text
+    assert " USD per 1,000 pages\n" in crawl_report([record()] * 2, challenges=2, pages=100, not_solved={})
 
 
 def test_crawl_report_has_one_line_without_challenges():
@@ -88,6 +90,7 @@ def test_crawl_report_shows_an_unexpected_change_of_the_balance():
         return next(line for line in report.splitlines() if "balance" in line)
 
     assert "9.99780 after: 0.00220 less, but 0.00275 less was expected (" in text(9.9978)
+    assert "10.00000 after: 0.00000 less, but 0.00275 less was expected (" in text(10.0)
     assert "15.00000 after: 5.000 more, but 0.00275 less was expected (" in text(15.0)
     assert text(9.99725 + 1e-9).endswith("0.00275 less, as expected")
 
@@ -111,9 +114,22 @@ def test_crawl_report_shows_the_estimate_of_a_dry_run_by_host():
     )
 
 
+def test_crawl_report_names_the_hosts_of_the_most_jobs_first_and_why_the_account_is_closed():
+    hosts = {"a.example": (1, 2), "b.example": (1, 5)}
+    told = {"challenges": 7, "pages": 7, "not_solved": {}, "would_buy": hosts, "account_closed": "no balance"}
+    text = crawl_report([], **told)
+    assert "\n  account  closed: no balance\n" in text
+    assert text.endswith(": b.example 1 to 5, a.example 1 to 2")
+
+
 def test_crawl_report_shows_one_number_if_the_estimate_is_exact():
-    text = crawl_report([], challenges=3, pages=9, not_solved={}, would_buy={"shop.example": (3, 3)}, price=0.00055)
-    assert text.endswith("dry run  3 jobs for 0.00165 USD not bought: shop.example 3")
+    def text(**hosts):
+        by_host = {f"{name}.example": (jobs, jobs) for name, jobs in hosts.items()}
+        return crawl_report([], challenges=3, pages=9, not_solved={}, would_buy=by_host, price=0.00055)
+
+    assert text(shop=3).endswith("dry run  3 jobs for 0.00165 USD not bought: shop.example 3")
+    assert text(shop=1).endswith("dry run  1 job for 0.00055 USD not bought: shop.example 1")
+    assert text(a=5, b=4, c=3, d=2, e=1).endswith(", d.example 2, e.example 1")
 
 
 # -- ledger_report -------------------------------------------------------------------------------------------------
@@ -161,6 +177,7 @@ def test_ledger_report_adds_a_table_without_columns_of_zeros(by, table):
 def test_ledger_report_shows_the_time_of_a_single_day():
     assert ", 2026-11-24 20:08 to 20:09 UTC: 1 crawl" in ledger_report(SOME[:2], sources=["a", "b"])
     assert ", 2026-11-24 20:08 UTC: 1 crawl" in ledger_report(SOME[:1], sources=["a"])
+    assert "  solve time  10.0 s\n" in ledger_report(SOME[:1], sources=["a"])
     assert "  basis       the records in 2 ledgers. " in ledger_report(SOME[:2], sources=["a", "b"])
 
 
@@ -188,7 +205,7 @@ def test_failed_jobs_have_no_solve_time():
     ("amount", "text"),
     [
         *((0.0, "0.00000"), (0.00055, "0.00055"), (0.0000001, "<0.00001"), (1.23456, "1.235"), (55, "55.00")),
-        (1e4, "10,000.00"),
+        *((1e4, "10,000.00"), (1, "1.000"), (10, "10.00"), (0.000004, "<0.00001"), (0.000006, "0.00001")),
     ],
 )
 def test_usd_has_the_digits_that_matter(amount, text):
@@ -201,10 +218,24 @@ def test_usd_has_the_same_number_of_digits_in_a_column():
 
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
-    [(0, 5, "0 %"), (5, 5, "100 %"), (1, 3, "33.3 %"), (1, 9999, "<0.1 %"), (9999, 10000, ">99.9 %")],
+    [
+        *((0, 5, "0 %"), (5, 5, "100 %"), (1, 3, "33.3 %"), (1, 9999, "<0.1 %"), (9999, 10000, ">99.9 %")),
+        *((5, 10000, "0.1 %"), (9995, 10000, ">99.9 %")),
+    ],
 )
 def test_percent_is_0_or_100_only_if_it_is_exact(part, whole, text):
     assert percent(part, whole) == text
+
+
+def test_of_the_fields_that_are_sent_twenty_are_named_and_the_others_counted():
+    names = [f"f{number}" for number in range(23)]
+    assert sent("POST", "https://shop.example/find?id=1", names[:20]).endswith("/find with " + ", ".join(names[:20]))
+    assert sent("POST", "https://shop.example/find?id=1", names).endswith(", f19, 3 more")
+
+
+def test_crawls_that_share_a_row_are_not_named_by_the_first_of_them():
+    _, one, others = table_of([Totals([record()], FIELDS["crawl"]), Totals([record()], "3 earlier")], "crawl", [])
+    assert (one[0], others[0]) == (f"2026-11-24 20:08 {FIELDS['spider']} {FIELDS['crawl']}", "3 earlier")
 
 
 def test_shorten_keeps_both_ends():

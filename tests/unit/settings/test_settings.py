@@ -263,7 +263,7 @@ def test_a_redis_url_is_not_in_the_representation_of_the_settings(url):
     "url",
     [
         *("", "s3cret@h:6379", "http://s3cret@h/", "redis://", "redis://s3cret @h", "redis://:12#s3cret@h/0", 6379),
-        b"redis://h",
+        *(b"redis://h", "redis://s3cret@h\n/0"),
     ],
 )
 def test_an_invalid_redis_url_is_not_shown_in_the_error(url):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import Challenge, Form
+from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form
 from scrapy_omocaptcha.tokens.hints import Hints
 
 
@@ -42,9 +44,11 @@ def test_a_request_with_a_key_that_is_read_is_never_plain(key):
 
 def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
     hints = Hints(has_browser=False)
-    login = "https://shop.example/login"
-    hints.form_seen(Challenge(login, "key", form=Form("POST", login, ())), Response(login))
+    login, find = "https://shop.example/login", "https://shop.example/find"
+    search = Challenge(login, "key", form=Form("GET", find, (("q", ""), (TOKEN_FIELD, ""))))
+    hints.form_seen(Challenge(login, "key", form=Form("POST", login, ()), others=(search,)), Response(login))
     assert hints.concerns(Request(login, method="POST", body="name=Ann"))
+    assert [hints.concerns(Request(f"{find}?{query}")) for query in ("q=boat", "page=2")] == [True, False]
     for url, body in ((login, "name=Ann&g-recaptcha-response=token"), (login, ""), (f"{login}/other", "name=Ann")):
         assert not hints.concerns(Request(url, method="POST", body=body))
     assert not hints.concerns(Request(login))
@@ -56,6 +60,25 @@ def test_the_keys_that_were_checked_are_bounded():
         hints.check(_request(f"key {number}"))
     assert not hints.concerns(_request("key 0"))
     assert hints.concerns(_request("key 2999"))
+
+
+def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_status_if_it_may_be_a_wall(caplog):
+    caplog.set_level(logging.INFO)
+    hints = Hints(has_browser=False)
+    urls = [f"https://{host}.example/{path}" for host in "ab" for path in "12"]
+    form = Form("POST", "/verify", ())
+    for url in urls:
+        hints.form_seen(Challenge(url, "key", judgement="acts", form=form), Response(url))
+        hints.form_seen(Challenge(url, "key"), Response(url))
+    assert caplog.messages == []
+    for url in urls:
+        page = Challenge(url, "key", form=form)
+        for status in (200, 403, 429):
+            hints.form_seen(page, Response(url, status=status))
+        hints.overruled(page, "a trigger")
+    levels = (logging.INFO, logging.WARNING, logging.WARNING, logging.INFO)
+    told = [(record.levelno, record.args[0]) for record in caplog.records]
+    assert told == [(level, url) for url in urls[::2] for level in levels]
 
 
 @pytest.mark.parametrize("has_browser", [False, True])

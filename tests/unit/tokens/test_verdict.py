@@ -10,7 +10,7 @@ from scrapy_omocaptcha.buying.purchase import ACCEPTED
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.tokens.judging import doubt_about
-from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed
+from scrapy_omocaptcha.tokens.verdict import Handed, came_without, opened, still_closed
 
 URL = "http://shop.example/page/1"
 KEY, OTHER_KEY = "6L" + "a" * 38, "6L" + "b" * 38
@@ -62,6 +62,15 @@ def test_a_page_after_a_token_accepts_it_only_if_nothing_else_explains_the_page(
     told = opened(handed, answer, doubt_about(Request(URL), answer))
     assert (told.outcome, told.reason, told.is_useless) == verdict
     assert bool(told.message) == (told is not ACCEPTED), "users are told why"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(page(), "not_needed"), (page(403), "not_needed"), (Request(URL), "not_needed"), (page(429), "page_failed")],
+)
+def test_a_token_is_not_needed_where_a_page_came_without_it_and_lost_where_the_site_is_overloaded(answer, reason):
+    told = came_without(answer)
+    assert (told.outcome, told.reason) == ("expired", reason)
 
 
 def test_a_token_whose_answer_was_lost_may_not_have_opened_a_wall_that_other_requests_have_tokens_for():

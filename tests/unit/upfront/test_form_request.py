@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from contextlib import nullcontext
 
 import pytest
 from scrapy import Request
@@ -14,7 +15,7 @@ from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.forms.placement import put_token
-from scrapy_omocaptcha.upfront.wishes import read_wish
+from scrapy_omocaptcha.upfront.wishes import check_wish, read_wish
 
 URL = "https://site.example/search?page=1#top"
 KEY = "6LtestOnly" + "k" * 30
@@ -170,7 +171,7 @@ def test_the_request_is_an_ordinary_one_in_the_session_of_the_page():
         cb_kwargs={"n": 1},
         priority=5,
         headers={"X-More": "2"},
-        meta={"mine": 1, "omocaptcha": {"old": True}},
+        meta={"mine": 1, "cookiejar": 9, "omocaptcha": {"old": True}},
     )
     assert type(request) is Request
     given = (request.callback, request.cb_kwargs, request.priority, request.dont_filter)
@@ -184,7 +185,7 @@ def test_the_request_is_an_ordinary_one_in_the_session_of_the_page():
         "X-More": "2",
     }
     wish = request.meta.pop("omocaptcha")
-    assert request.meta == {"cookiejar": 3, "proxy": "http://p:1", "_auth_proxy": "http://p:1", "mine": 1}
+    assert request.meta == {"cookiejar": 9, "proxy": "http://p:1", "_auth_proxy": "http://p:1", "mine": 1}
     assert wish == {
         "sitekey": KEY,
         "page": URL.partition("#")[0],
@@ -205,6 +206,28 @@ def test_a_fresh_request_has_all_that_it_needs_as_json_and_a_session_of_its_own(
     assert json.loads(json.dumps(one.meta)) == one.meta
     assert pickle.loads(pickle.dumps(one.to_dict())) == one.to_dict()
     assert read_wish(one).as_json() == one.meta["omocaptcha"]
+
+
+def test_a_token_for_an_invisible_widget_is_asked_for_as_one():
+    request = form_request(page(WIDGET.replace("<div", "<div data-size=invisible")))
+    assert read_wish(request).challenge.invisible
+    assert not read_wish(form_request(page(WIDGET))).challenge.invisible
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "is_refused"),
+    [
+        ("application/x-www-form-urlencoded; charset=utf-8", "a=1", True),
+        ("Multipart/Form-Data; boundary=x", "--x--", True),
+        ("application/x-www-form-urlencoded", "", False),
+        ("application/json", "{}", False),
+    ],
+)
+def test_true_is_refused_on_the_data_of_a_form_and_on_nothing_else(kind, body, is_refused):
+    headers = {"Content-Type": kind}
+    request = Request(URL, method="POST", headers=headers, body=body, meta={"omocaptcha": True})
+    with pytest.raises(ValueError, match="form_request") if is_refused else nullcontext():
+        check_wish(request)
 
 
 PLAIN = HtmlResponse(URL, body=b"<form id=a action=/x><input name=u></form><form name=b></form>", encoding="utf-8")
@@ -245,12 +268,11 @@ def test_what_cannot_be_sent_is_refused_with_what_is_on_the_page(response, argum
         ({"data": {"q": ["a", None]}}, "data has"),
         ({"data": {1: "a"}}, "data has str for 1; a name is a text"),
         ({"rejected": callback}, "the name of a method"),
-        ({"form": page(WIDGET).css("form")[0], "fresh": True}, "CSS selectors"),
+        *(({name: None, "fresh": True}, "CSS selectors") for name in ("form", "click")),
     ],
 )
 def test_an_argument_of_the_wrong_type_is_refused(arguments, words):
-    response = page(f"<input name=q>{WIDGET}")
-    if "form" in arguments:
-        arguments["form"] = response.css("form")[0]
+    response = page(f"<input name=q>{WIDGET}<button>Go</button>")
+    selectors = {"form": response.css("form")[0], "click": response.css("button")[0]}
     with pytest.raises(TypeError, match=words):
-        form_request(response, **arguments)
+        form_request(response, **{name: selectors.get(name, value) for name, value in arguments.items()})

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 import scrapy
 
-from tests.helpers.sites import Site, behind_wall, challenge, page, redirect, sending, spider, wishing
+from tests.helpers.sites import CHALLENGE, Site, behind_wall, challenge, page, redirect, sending, spider, wishing
 
 # -- to a wall -------------------------------------------------------------------------------------------------------
 
@@ -187,6 +187,24 @@ def test_a_redirect_that_repeats_the_body_does_not_take_the_token_elsewhere(craw
             wanted = wishing(url, "form:token", page=f"{site.origin}/", method="POST")
             crawl(sending(wanted if upfront else scrapy.Request(url)), service.settings)
     assert thief.requests == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "posts"),
+    [("/verify", 307, ["/verify", "/next"]), ("/verify", 300, ["/verify"]), ("/page", 307, ["/page"])],
+    ids=["as by a browser", "which no browser follows", "from the address of the page"],
+)
+def test_a_body_with_a_token_is_repeated_within_its_site_but_not_for_the_address_of_the_page(
+    crawl, service, path, status, posts
+):
+    def answer(request, form):
+        if (request.method, request.path) == ("GET", "/page"):
+            return page(CHALLENGE.replace("/verify", path), status=403)
+        return redirect("/next", status) if request.path == path else page("the page")
+
+    with Site(answer) as site:
+        crawl(spider(f"{site.origin}/page"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
+    assert [path for method, path, *_ in site.requests if method == "POST"] == posts
 
 
 def test_a_header_with_a_token_does_not_follow_a_redirect(crawl, service):

@@ -159,8 +159,8 @@ SEARCHES = {
     # Those that wait longest come first.
     "refused": Search("/ways/refused", {"rejected": ".error"}),
     "encoded": Search("/ways/encoded", {"rejected": ".error"}),
-    # Longer than a page may take to send its token, which its callback does.
-    "slow": Search("/ways/callback", prepare=lambda site: site.fault("/find", "slow", seconds=11)),
+    # Longer than a page may take to send its token.
+    "slow": Search("/ways/other-address", prepare=lambda site: site.fault("/find", "slow", seconds=11)),
     "unanswered": Search(
         "/ways/other-address",
         meta={"dont_retry": True, "download_timeout": 5},

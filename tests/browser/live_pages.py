@@ -65,6 +65,7 @@ WAYS = {
     + f"<script>form.onsubmit = () => {{ form.token.value = {_TOKEN}; }};</script>",
     "frame": '<iframe src="/find" width="600" height="600"></iframe>',
     "callback": _form(_CALLBACK) + "<script>function passed(token) { form.submit(); }</script>",
+    "idle callback": _form(_CALLBACK) + "<script>function passed(token) {}</script>",
     "invisible button": '<form id="form" action="/find" method="post">'
     f'{_FIELDS}<button id="go" class="g-recaptcha" data-sitekey="$key" data-callback="passed">Go</button></form>'
     "<script>function passed(token) { form.submit(); }</script>",

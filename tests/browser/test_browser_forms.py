@@ -132,6 +132,7 @@ WAYS = {
     "/ways/new-window": ACCEPTED,
     "/ways/submit-handler": ACCEPTED,
     "/ways/callback": ACCEPTED,
+    "/ways/idle-callback": ACCEPTED,
     "/ways/invisible-button": ACCEPTED,
     # The page still shows its form, and nothing of what its script was told.
     "/ways/fetch": ("unknown", "widget_again"),

@@ -120,12 +120,17 @@ def test_the_site_gets_the_token_in_whatever_way_its_page_sends_it(driven, way):
     assert (one.site.accepted, one.site.rejected.total()) == (1, 0)
 
 
+def test_the_token_for_a_frame_is_bought_for_the_address_of_the_frame(driven):
+    site = SEARCHES["frame"].site
+    assert [job.page for job in site.service.jobs if job.page.startswith(site.url)] == [f"{site.url}/find"]
+
+
 async def press(page, crawler, site):
     await solve_page(page, crawler=crawler, press=True)
     await page.wait_for_selector(".result")
 
 
-PRESSED = {way: drives(way)(press) for way in ("other address", "callback")}
+PRESSED = {way: drives(way)(press) for way in ("other address", "callback", "idle callback")}
 
 
 @pytest.mark.parametrize("way", PRESSED)
@@ -212,7 +217,21 @@ async def have_none_and_closed_refused(page, crawler, site):
         await solve_page(page, crawler=crawler)
 
 
-@pytest.mark.parametrize("drive", [see_refused, have_none_and_closed_refused], ids=["unsolvable", "none and closed"])
+@drives("none", make=lambda service, hosts: LiveSite(service, hosts=(*hosts, "127.0.0.222")))
+async def have_frame_of_another_site_refused(page, crawler, site):
+    show = "(address) => new Promise((done) => { const it = document.createElement('iframe'); it.onload = done;"
+    await page.evaluate(
+        f"{show} it.src = address; document.body.append(it); }})", site.at("same address").replace(*site.hosts)
+    )
+    with pytest.raises(ValueError, match="has no reCAPTCHA v2 widget; if it is shown after a click"):
+        await solve_page(page, crawler=crawler)
+
+
+@pytest.mark.parametrize(
+    "drive",
+    [see_refused, have_none_and_closed_refused, have_frame_of_another_site_refused],
+    ids=["unsolvable", "none and closed", "of another site"],
+)
 def test_what_cannot_be_solved_is_refused_before_anything_is_paid(driven, drive):
     assert (drive.problems, drive.bought) == ([], 0)
 
@@ -305,7 +324,7 @@ def test_a_window_of_its_own_takes_no_token_to_another_site_though_another_page_
     assert (drive.problems, failures) == ([], ["net::ERR_FAILED"])
 
 
-@drives("other address", make=partial(LiveSite, refuse_every=1, refusal=422))
+@drives("other address", make=partial(LiveSite, refuse_every=1, refusal=400))
 async def see_error(page, crawler, site):
     async with await solve_page(page, crawler=crawler, press=True) as purchase:
         await page.wait_for_selector(".error")
@@ -314,8 +333,9 @@ async def see_error(page, crawler, site):
 
 def test_an_answer_that_is_an_error_is_told(driven):
     site = see_error.site
-    said = f"The token for {site.at('other address')} was answered with 422 by {site.url}/find"
+    said = f"The token for {site.at('other address')} was answered with 400 by {site.url}/find"
     assert said in driven.said(logging.INFO)
+    assert "was answered with 2" not in "\n".join(driven.said(logging.INFO))
     assert (see_error.problems, see_error.jobs) == ([], [("rejected", "")])
 
 
@@ -351,6 +371,19 @@ async def search_with_both(page, crawler, site):
 
 def test_the_widget_that_is_meant_gets_the_token(driven):
     assert (search_with_both.problems, search_with_both.jobs) == ([], [("accepted", "")] * 2)
+
+
+@drives("other address")
+async def search_with_late(page, crawler, site):
+    late = "document.body.insertAdjacentHTML('beforeend', form.outerHTML.replace('id=\"form\"', 'id=\"late\"'))"
+    await page.evaluate(f"() => {{ setTimeout(() => {{ {late}; }}, 700); }}")
+    (await solve_page(page, crawler=crawler, widget="#late")).accepted()
+    fields = page.locator("textarea[name=g-recaptcha-response]")
+    assert [bool(await fields.nth(number).input_value()) for number in range(2)] == [False, True]
+
+
+def test_the_widget_that_is_meant_is_waited_for_though_there_is_another(driven):
+    assert (search_with_late.problems, search_with_late.jobs) == ([], [("accepted", "")])
 
 
 @drives("twins")

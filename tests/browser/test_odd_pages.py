@@ -170,11 +170,41 @@ def opaque(*, breaks=False):
     return at(answer)
 
 
+def refusing():
+    """Return a site whose widget is rendered late, that takes the second token only, and that compresses its page."""
+    tokens = []
+    late = f"function ready() {{ setTimeout(() => grecaptcha.render('box', {{sitekey: '{sites.KEY}'}}), 700); }}"
+
+    def answer(request, form):
+        if form.get(FIELD):
+            tokens.append(form[FIELD])
+            return sites.won("/page/1") if len(tokens) > 1 else sites.redirect("/page/1")
+        if sites.cleared(request):
+            page = sites.page(PAGE)
+            page.enable_compression(web.ContentCoding.gzip)
+            return page
+        wall = challenge(
+            f"<form method=post action=/verify><p id=box></p><button>Go on</button></form><script>{late}</script>"
+            f"{GOOGLE.replace('.js', '.js?onload=ready&render=explicit')}"
+        )
+        # As that of a page.
+        wall.set_status(200)
+        return wall
+
+    return at(answer)
+
+
+async def note(page):
+    NOTED.append(await page.title())
+
+
+NOTED = []
+REFUSING = Case(make=refusing(), meta={"playwright_page_methods": [PageMethod(note)]})
 OPAQUE = Case(make=opaque())
 BREAKS = Case(make=opaque(breaks=True), meta={"dont_retry": True})
 CASES = [
     *(*CHANGES.values(), *THEFTS.values()),
-    *(BESIDE_ANOTHER, OVERLOADED, IN_ADDRESS, CLICKED, OPAQUE, BREAKS),
+    *(BESIDE_ANOTHER, OVERLOADED, IN_ADDRESS, CLICKED, REFUSING, OPAQUE, BREAKS),
 ]
 
 
@@ -232,6 +262,14 @@ def test_page_methods_may_be_an_iterator_and_are_called_in_a_page_whose_address_
     assert [page.meta["playwright_page_methods"][1].result for page in IN_ADDRESS.pages] == ["the page"]
     assert [path.partition("?")[0] for _, path, _, _ in IN_ADDRESS.site.requests].count("/page/1") == 3
     assert IN_ADDRESS.bought == 1
+
+
+def test_page_methods_are_called_in_no_challenge_before_or_after_a_token(crawled):
+    assert REFUSING.jobs == [("rejected", ""), *ACCEPTED]
+    assert [page.css(".item::text").get() for page in REFUSING.pages] == ["Lamp"]
+    assert NOTED == ["the page"]
+    # The browser has unpacked the page.
+    assert "Content-Encoding" not in REFUSING.pages[0].headers
 
 
 def test_a_live_page_has_no_token_in_its_address_nor_in_the_referer_of_what_follows(crawled):

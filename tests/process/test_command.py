@@ -190,6 +190,19 @@ def test_a_file_is_judged_as_the_given_response_and_nothing_is_fetched(detect, w
     assert site.requests == ()
 
 
+@pytest.mark.parametrize(("status", "is_advised"), [(200, False), (403, True)])
+def test_where_a_form_that_acts_may_be_a_challenge_it_is_told_how_to_say_so(detect, tmp_path, status, is_advised):
+    (tmp_path / "contact.html").write_text(
+        "<form method=post><input name=mail><textarea name=message></textarea><button>Send</button>"
+        f"<div class=g-recaptcha data-sitekey={KEY}></div></form>"
+        "<script src=https://www.google.com/recaptcha/api.js></script>"
+    )
+    (finding,) = detect(tmp_path / "contact.html", "--status", status).values()
+    assert (finding["verdict"], finding["challenge"]["judgement"]) == ("pass", "acts")
+    cure = '; if it is a challenge, say so with meta={"omocaptcha": True} or omocaptcha_trigger'
+    assert finding["message"] == f"its form does something else{cure * is_advised}"
+
+
 def test_files_and_urls_may_be_mixed(detect, wall_file, walled, tmp_path):
     site = walled("session")
     free, missing = f"{site.url}/free/1", str(tmp_path / "missing.html")
@@ -204,11 +217,16 @@ def run(installed, cwd, *arguments, **streams):
     return subprocess.Popen(command, cwd=cwd, env=environment, text=True, stderr=subprocess.PIPE, **streams)
 
 
-def test_a_page_on_standard_input_is_judged_and_only_that_is_printed(installed, fresh, wall_file, tmp_path):
+def test_a_page_on_standard_input_is_judged_and_only_that_is_printed(
+    installed, fresh, wall_file, tmp_path, monkeypatch
+):
     loud = tmp_path / "loud"
     shutil.copytree(fresh, loud)
     with (loud / "fresh/settings.py").open("a", encoding="utf-8") as settings:
         settings.write('LOG_LEVEL = "DEBUG"\nLOG_STDOUT = True\nLOG_FILE = "theirs.log"\n')
+    saved = wall_file.read_text()
+    wall_file.write_text(saved.replace("<button", "<input type=hidden name=größe><button"), encoding="utf-8")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     with (
         wall_file.open() as page,
         run(installed, loud, "-", "--status", "403", stdin=page, stdout=subprocess.PIPE) as quiet,
@@ -219,13 +237,15 @@ def test_a_page_on_standard_input_is_judged_and_only_that_is_printed(installed, 
         *("verdict", "cost", "page", "judged", "widget", "form"),
     ]
     assert (printed.startswith("-\n  verdict   solve it\n"), errors, quiet.returncode) == (True, "", 0)
+    assert "fields: g-recaptcha-response, gr??e; " in printed
     assert not (loud / "theirs.log").exists()
 
 
 def test_the_log_can_be_turned_on_and_the_consoles_stay_off(scrapy, wall_file):
-    logged = scrapy("detect", wall_file, "-L", "INFO").stdout
+    consoles = ("-s", "TELNETCONSOLE_ENABLED=True", "-s", "REMOTE_CONTROL_ENABLED=True")
+    logged = scrapy("detect", wall_file, "-L", "INFO", *consoles).stdout
     assert "Enabled addons:\n" in logged
-    assert "remote_control" not in logged
+    assert not re.search("remote_control|telnet", logged)
 
 
 def test_who_reads_the_findings_may_stop(installed, fresh, wall_file):
@@ -276,7 +296,7 @@ def test_settings_and_trigger_of_the_domains_spider_are_used(detect, spider, wal
     assert (named["spider"], named["verdict"]) == ("theirs", "host_not_allowed")
 
 
-def test_a_trigger_that_fails_affects_its_page_only(detect, spider, walled):
+def test_a_trigger_that_fails_affects_its_page_only(scrapy, detect, spider, walled):
     site = walled("session")
     spider(
         "    def omocaptcha_trigger(self, response, challenge):\n"
@@ -287,6 +307,21 @@ def test_a_trigger_that_fails_affects_its_page_only(detect, spider, walled):
     assert failed["error"] == "KeyError: '/1'"
     assert judged["verdict"] == "solve"
     assert judged["message"] == "a trigger says that it is a challenge"
+    assert "KeyError" not in scrapy("detect", "--spider", "theirs", f"{site.url}/contact", "-L", "DEBUG").stdout
+    logged = scrapy("detect", "--spider", "theirs", f"{site.url}/item/1", "-L", "DEBUG").stdout
+    assert f"{site.url}/item/1 cannot be judged\nTraceback (most recent call last):\n" in logged
+
+
+def test_a_page_that_a_middleware_of_the_project_has_made_is_judged_as_one_of_a_browser(detect, spider, wall_file):
+    spider(
+        "    class Selenium:\n"
+        "        def process_request(self, request):\n"
+        f"            body = {wall_file.read_bytes()!r}\n"
+        "            return scrapy.http.HtmlResponse(request.url, 403, body=body)\n"
+        "    custom_settings = {'DOWNLOADER_MIDDLEWARES': {Selenium: 600}, 'ROBOTSTXT_OBEY': False}\n"
+    )
+    (finding,) = detect("--spider", "theirs", "http://127.0.0.1:1/").values()
+    assert finding["verdict"] == "browser"
 
 
 def test_a_spider_that_cannot_be_created_is_an_error(scrapy, spider, wall_file):
@@ -312,22 +347,27 @@ def test_a_disabled_add_on_is_reported_and_a_file_without_url_is_judged_as_a_mad
 ):
     (switched_off,) = detect(wall_file, "-s", "OMOCAPTCHA_ENABLED=False").values()
     assert (switched_off["verdict"], switched_off["is_on"]) == ("solve", False)
-    nowhere = scrapy("detect", wall_file, cwd=tmp_path)  # there is no project
+    nowhere = scrapy("detect", wall_file, "-s", "OMOCAPTCHA_MAX_ATTEMPTS=1", cwd=tmp_path)  # there is no project
     assert nowhere.returncode == 0
     assert "status 200, judged as https://page.invalid/, which is made up (--url sets the real one)" in nowhere.stdout
     assert "verdict   solve it\n" in nowhere.stdout
-    assert "note      the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing\n" in nowhere.stdout
+    price = "USD a job (the last price known; crawls fetch the service's list)\n"
+    note = "  note      the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing\n"
+    assert price + note in nowhere.stdout
 
 
-def test_feeds_and_jobdir_of_the_project_are_untouched(detect, spider, walled, tmp_path):
+def test_feeds_jobdir_and_cache_of_the_project_are_untouched(detect, spider, walled, tmp_path):
     feed, queue = tmp_path / "items.json", tmp_path / "queue"
     feed.write_text("[]")
     settings = {"FEEDS": {str(feed): {"format": "json", "overwrite": True}}, "JOBDIR": str(queue)}
     spider(f"    custom_settings = {settings!r}\n")
-    (finding,) = detect("--spider", "theirs", f"{walled('session').url}/", "-s", f"JOBDIR={queue}").values()
+    given = {"JOBDIR": queue, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": tmp_path / "cache", "ROBOTSTXT_OBEY": False}
+    options = [word for name, value in given.items() for word in ("-s", f"{name}={value}")]
+    (finding,) = detect("--spider", "theirs", f"{walled('session').url}/", *options).values()
     assert finding["verdict"] == "solve"
     assert feed.read_text() == "[]"
     assert not queue.exists()
+    assert not (tmp_path / "cache").exists()
 
 
 # -- fetching -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from scrapy_omocaptcha.buying.database import read_ledger
+from scrapy_omocaptcha.commands import check as command
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from scrapy_omocaptcha.tokens.reasons import TEST_KEY
 from tests.helpers import sites
@@ -53,17 +54,34 @@ def wrong(lines):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_path, version):
-    with OmoCaptchaService(api_token=TOKEN, api_version=version, balance=7.5) as service:
+    with OmoCaptchaService(api_token=TOKEN, api_version=version, balance=7.5, price=0.0005) as service:
         status, lines = check("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_MAX_JOBS=20", url=service.url)
         told = {name: message for name, _, message in lines}
         assert (status, list(told)) == (0, ["settings", "scrapy", "api", "balance", "price", "ledger"])
         # Not what the other version says, such as that the token is wrong.
         assert re.fullmatch(rf"version {version} at {re.escape(service.url)}: answers \(after \d\.\d s\)", told["api"])
         assert told["balance"] == "7.50000 USD"
-        assert "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 1,818 jobs" in told["price"]
+        # The other version's list is asked of OMOcaptcha itself only, so that crawls count the last price known.
+        assert told["price"] == (
+            "0.00050 USD a job in the service's list; crawls count 0.00050 for each job; "
+            "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 2,000 jobs; the balance buys 15,000"
+            if version == 1
+            else "is not listed; crawls count 0.00055 for each job; "
+            "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 1,818 jobs; the balance buys 13,636"
+        )
         assert told["ledger"] == f"{tmp_path / 'jobs.sqlite'} can be written"
         assert {call.name for call in service.calls} <= {"getBalance", "getService"}
         assert list(tmp_path.glob("jobs*")) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "is_tested"), [("2.17.1", False), ("2.18.0", True), ("2.19.2", True), ("2.20.0", False)]
+)
+def test_it_is_told_whether_this_version_of_scrapy_was_tested(monkeypatch, version, is_tested):
+    monkeypatch.setattr(command, "scrapy_version", version)
+    monkeypatch.setattr(command, "TESTED_WITH", "2.18 to 2.19")
+    line = command._check_scrapy()
+    assert (line.message.startswith(f"{version}, which is among those"), line.status) == (is_tested, 0)
 
 
 def test_the_page_about_the_command_shows_such_lines(scrapy, service, tmp_path):
@@ -82,6 +100,10 @@ def test_the_page_about_the_command_shows_such_lines(scrapy, service, tmp_path):
         (7.5, "OMOCAPTCHA_API_URL=http://127.0.0.1:1/api", 4),
         (0.0005, "OMOCAPTCHA_MIN_BALANCE=7", 5),
         (7.5, "OMOCAPTCHA_MIN_BALANCE=7.4999", 6),
+        # It buys one job, and that for nothing does not count.
+        (0.00055, "OMOCAPTCHA_MIN_BALANCE=0", 0),
+        (0.00055, "OMOCAPTCHA_MIN_BALANCE=1", 6),
+        (7.5, "OMOCAPTCHA_PRICE=0", 0),
     ],
 )
 def test_the_exit_status_tells_what_is_wrong(check, balance, setting, expected):
@@ -90,7 +112,7 @@ def test_the_exit_status_tells_what_is_wrong(check, balance, setting, expected):
 
 
 def test_balance_and_price_are_numbers_for_a_script(scrapy, tmp_path):
-    with OmoCaptchaService(api_token=TOKEN, api_version=2, balance=0.5, package=2500) as service:
+    with OmoCaptchaService(api_token=TOKEN, api_version=2, balance=0, package=2500) as service:
         at = (
             "-s",
             f"OMOCAPTCHA_API_URL={service.url}",
@@ -100,7 +122,10 @@ def test_balance_and_price_are_numbers_for_a_script(scrapy, tmp_path):
             "OMOCAPTCHA_PRICE=0.002",
         )
         told = json.loads(scrapy("check", "--json", *at, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=TOKEN).stdout)
-    assert (told["balance_usd"], told["package_solves"], told["price_usd"]) == (0.5, 2500, 0.002)
+    assert (told["balance_usd"], told["package_solves"], told["price_usd"]) == (0, 2500, 0.002)
+    # A package is enough, and there is no telling how much of it a job takes.
+    assert told["ok"] is True
+    assert "the balance buys" not in str(told["lines"])
 
 
 def test_without_a_token_it_exits_with_status_3(check):
@@ -122,6 +147,15 @@ def test_it_says_what_to_do_about_each_thing_that_is_wrong(check, service, tmp_p
         "7.50000 USD, and a job would leave less than OMOCAPTCHA_MIN_BALANCE (8): top up the account, or lower it"
     )
     assert told["redis"] == "OMOCAPTCHA_REDIS_URL does not answer (ConnectionError)"
+
+
+def test_a_redis_that_answers_is_told_and_nothing_is_bought_beside_its_crawls(check, service, redis):
+    status, lines = check("--buy", "--yes", "-s", f"OMOCAPTCHA_REDIS_URL={redis.url}")
+    assert (status, service.jobs) == (1, ())
+    assert lines[-2:] == [
+        ("redis", False, "answers"),
+        ("buy", True, "nothing was bought: leave OMOCAPTCHA_REDIS_URL out for this"),
+    ]
 
 
 def test_a_wrong_token_is_told_with_what_each_version_says(check):
@@ -176,7 +210,9 @@ def test_one_job_is_bought_for_a_page_and_it_is_told_what_the_site_made_of_it(
         service.fault("createJob", settings["fault"])
     with WalledSite(service, refuse_every=settings.get("refuse_every", 0)) as site:
         ledger = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_JOB_TIMEOUT=1")
-        status, lines = check("--buy", "--yes", "--page", f"{site.url}/find", *ledger)
+        cache = ("-s", "HTTPCACHE_ENABLED=True", "-s", f"HTTPCACHE_DIR={tmp_path / 'cache'}")
+        status, lines = check("--buy", "--yes", "--page", f"{site.url}/find", *ledger, *cache)
+    assert not (tmp_path / "cache").exists(), "the next check would see the page as it is now"
     name, is_wrong, message = lines[-1]
     assert (name, is_wrong, status) == ("buy", outcome != "accepted", int(outcome != "accepted"))
     assert message.startswith(said)
@@ -189,6 +225,16 @@ def test_a_wall_of_any_kind_is_taken_as_a_crawl_would(check, service, wall):
         status, lines = check("--buy", "--yes", "--page", f"{site.url}/page/1")
     assert (status, len(service.jobs)) == (0, 1)
     assert lines[-1][2].startswith("accepted")
+
+
+def test_that_a_page_has_no_widget_or_does_not_come_is_told(check, walled):
+    page = f"{walled().url}/free/1"
+    for more, said in (
+        ((), f"nothing was bought: {page} (200) has no reCAPTCHA v2 widget"),
+        (("-s", 'EXTENSIONS={"shop.Missing": 1}'), "the crawl ended before the page came (-L ERROR shows why)"),
+    ):
+        status, lines = check("--buy", "--yes", "--page", page, *more)
+        assert (status, lines[-1]) == (1, ("buy", True, said))
 
 
 def test_robots_txt_is_obeyed_if_the_project_does(check, service):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from scrapy_omocaptcha.browser.page import until
 
 
@@ -23,3 +25,11 @@ def test_a_look_that_is_given_up_and_then_fails_is_no_error_that_asyncio_tells_o
 
     asyncio.run(give_up())
     assert told == []
+
+
+def test_a_look_that_fails_is_not_taken_for_what_is_waited_for():
+    async def looks():
+        raise RuntimeError("the page has been closed")
+
+    with pytest.raises(RuntimeError, match="closed"):
+        asyncio.run(until(looks, 60, lambda: False))

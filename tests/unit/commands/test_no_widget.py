@@ -38,6 +38,7 @@ def test_a_page_with_scripts_and_little_text_may_show_more_in_a_browser_and_only
 def test_of_a_page_with_text_or_without_scripts_nothing_more_is_said():
     assert said(f"<p>{WORDS}</p>{SCRIPT}") == NONE
     assert said("<div id=root></div>") == NONE
+    assert said("<div id=root></div>", 400) == "it is an error page (400 Bad Request) without a reCAPTCHA v2 widget"
 
 
 @needs_pages

@@ -38,6 +38,14 @@ def test_a_token_is_put_where_the_request_wants_it(crawl, service, walled, put):
     assert (page.request.url, page.request.body) == (wish.url, wish.body)
 
 
+def test_only_before_its_first_token_a_site_is_asked_for_its_robots_txt(crawl, service, walled):
+    site = walled("session")
+    asks = sites.sending(*sites.wishes(site).values())
+    crawled = crawl(asks, {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert len(crawled.pages) == len(service.jobs) > 1
+    assert [visit.path for visit in site.requests].count("/robots.txt") == 1
+
+
 def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, walled):
     site = walled("session")
     service.next_job("fail")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from http import HTTPStatus
@@ -446,6 +447,9 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         session = wanted.site, wanted.cookiejar
         if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
             may_give_up.remove(session)
+        # A link to a page that has come is a duplicate, whatever becomes of it.
+        elif record.ends.get(re.sub(r"/go/(\d+)/\d+$", r"/item/\1", name)) == "page":
+            continue
         elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
 

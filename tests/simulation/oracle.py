@@ -589,8 +589,8 @@ def followed(
         if is_page and left <= 0:
             necessary, left = necessary + 1, site.changes["clearance_pages"]
         left -= is_page or site.links_spend
-    # A direct link and one that redirects may each buy a token for a page, and what a look behind a redirect spends may
-    # be bought anew, see "Known limits" as well.
-    most = 2 * necessary + 5
+    # A direct link and one that redirects may each buy a token for a page, and what a look behind a redirect spends, or
+    # a link, may be bought anew, see "Known limits" as well.
+    most = (4 if site.links_spend else 2) * necessary + 5
     if jobs > most:
         yield f"excess: {jobs} jobs, though {necessary} would do"

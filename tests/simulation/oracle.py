@@ -22,7 +22,7 @@ from tests.helpers.hard_walls import GATE
 from tests.simulation import sessions
 from tests.simulation.network import NAME, PLACE
 from tests.simulation.plan import PRICE, redirects
-from tests.simulation.sessions import at_once, keeps_cookies, wanted_of
+from tests.simulation.sessions import SPOILED, at_once, keeps_cookies, wanted_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,8 +55,6 @@ _BEHIND = ("page", "item", "search", "robots")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
-_SPOILED = ("empty", "html", "wrong_type", "wrong_encoding", "wrong_gzip")
-"""Faults that leave a whole answer, which is no page, without the cookies that it would have set."""
 _MOST_GIVEN = 2
 """How many redirects to a wall whose address does not look like one are given to a spider that wants redirects, besides
 those that come before anybody has seen the challenge there."""
@@ -332,7 +330,7 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
         # A wall may be back so soon after a token that nobody can tell whether it was accepted.
         is_limited = _is_limited(planned.sites[[site.hosts[0] for site in world.sites].index(record.host)])
         is_taken = "accepted" in said and not is_limited
-        spoiled = [visit for site in world.sites for visit in site.requests if visit.fault in _SPOILED]
+        spoiled = [visit for site in world.sites for visit in site.requests if visit.fault in SPOILED]
         is_spoiled = any(visit.host == record.host for visit in spoiled)
         # Two crawls with one cache have the cookies of one session, whose wall the other one may have opened.
         is_shared = planned.end == "two crawls" and "HTTPCACHE_ENABLED" in planned.settings

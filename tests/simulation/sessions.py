@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 _ALIKE = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding")
 _FIELDS = {"csrf", "next", "action", "g-recaptcha-response", "q", "name", "email"}
-_VOID_FORMS = ("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY", "HTTPCACHE_ENABLED")
+SPOILED = ("empty", "html", "wrong_type", "wrong_encoding", "wrong_gzip")
+"""Faults that leave a whole answer, which is no page, without the cookies that it would have set."""
+_SLOW = ("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY")
+_VOID_FORMS = (*_SLOW, "HTTPCACHE_ENABLED")
 """Settings with which a form may be void that was good when its page was shown."""
 _FAILED = {"attempts", "service", "broke", "account", "breaker"}
 """Why a challenge stays closed where something went wrong."""
@@ -82,7 +85,12 @@ class Seen:
         is_plain = self.told.kind in ("walled", "one address")
         # What another run or crawl did cannot be told apart.
         is_one_run = not self.planned.stops and self.planned.end not in ("two crawls", "fleet")
-        return is_one_run and is_plain and self.told.is_solvable and not is_limited
+        return is_one_run and is_plain and self.told.is_solvable and not (is_limited or self.is_spoiled)
+
+    @property
+    def is_spoiled(self) -> bool:
+        """Tell whether the answer to an accepted token came without its clearance, as if it were good for one page."""
+        return any(visit.token == "accepted" and visit.fault in SPOILED for visit in self.site.requests)
 
     def cookies(self) -> Iterator[str]:
         """Check that each request came with the spider's own cookie, with none of another session, and one head."""
@@ -122,10 +130,11 @@ class Seen:
 
         That is an answer to what was asked for before the form's page came, or one that came while the form waited in
         the queue of a slot with a delay. What HttpCache gives may be void, and a broken page may lack its cookie. What
-        a callback downloads itself has no name here, and may cross as well.
+        a callback downloads itself has no name here, and may cross as well. Where each page wants a token, or seems to,
+        others of the session are at the site all the time.
         """
         is_awaited = any(wanted.kind == "nested" and wanted.site == self.number for wanted in self.planned.wanted)
-        if is_awaited or not self.planned.settings.keys().isdisjoint(_VOID_FORMS):
+        if is_awaited or self.is_spoiled or not self.planned.settings.keys().isdisjoint(_VOID_FORMS):
             return True
         shown = [
             (other, visit)
@@ -146,8 +155,10 @@ class Seen:
         """Check that a request meets the wall once at most after a token has opened it for its session."""
         opened: set[int | None] = set()
         met: Counter[str] = Counter()
-        # Where the wall's own address fails, redirects to it from before are looked behind more than once.
-        for name, visit in self.named if self.stays_open and self.told.gate_fault is None else ():
+        # Where the wall's own address fails, redirects to it from before are looked behind more than once, and so are
+        # those that wait in the queue of a slot with a delay.
+        is_slow = redirects(self.told) and not self.planned.settings.keys().isdisjoint(_SLOW)
+        for name, visit in self.named if self.stays_open and self.told.gate_fault is None and not is_slow else ():
             met[name] += self.session(name) in opened and visit.shown == "challenge" and visit.fault is None
             # What an answer that was lost has opened, the crawl cannot know.
             is_read = visit.fault is None and not self.planned.stalls

@@ -38,7 +38,7 @@ OWN = {
         "<select name=c><option selected>1<option selected>2<option>3</select>"
         "<select name=d multiple><option selected>1<option>2<option selected value=''>3</select>"
         "<select name=e multiple><option>1</select>"
-        "<select name=f size=3><option>1<option>2</select>"
+        "<select name=f size=3><option>1<option>2</select><select name=g0 size=0><option>1<option>2</select>"
         "<select name=g><optgroup disabled><option selected>1</optgroup><option>2</select>"
         "<select name=h><option selected disabled value=''>choose<option>2</select>"
         "<select name=i></select>"
@@ -105,6 +105,7 @@ OWN = {
         "<input type=week name=n value=2026-W07><input type=email name=o value=' a@b '>"
         "<input type=url name=p value=' x '>"
         "<input type=email multiple name=q value=' a@b , c@d '><input type=tel name=r value=' 1 '>"
+        "<input multiple name=s0 value='a , b'>"
         "<input type=nonsense name=s value=1><input type=search name=t value=1><input type=password name=u value=1>"
     ),
     "multipart": form_page(

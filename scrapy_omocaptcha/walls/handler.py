@@ -108,8 +108,8 @@ class WallHandler:
         That is so of most responses, and this takes half the time of :meth:`after`.
         """
         if (
+            # It is so of all once a wall was met, so that no answer of its session is left out.
             self._redirects.concerns(request)
-            or self._sessions.known(request) is not None
             or not is_good(response)
             or has_recaptcha_word(response)
             or self._components.meta_refresh(response) is not None

@@ -522,17 +522,10 @@ def test_a_cookie_without_a_value_does_not_outdate_a_form(crawl, service):
 
     inside = sites.behind_wall(opens_at="/page")
 
-    class AfterFree(spider()):
-        def requests(self):
-            yield scrapy.Request(f"{site.origin}/free", self.go_on)
-
-        def go_on(self, response):
-            yield scrapy.Request(f"{site.origin}/page", self.page, errback=self.failed)
-
     with Site(answer) as site:
-        crawled = crawl(AfterFree, service.settings)
+        crawled = crawl(sites.one_by_one(f"{site.origin}/free", f"{site.origin}/page"), service.settings)
         paths = [path for _, path, *_ in site.requests]
-    assert len(crawled.pages) == 1
+    assert len(crawled.pages) == 2
     assert paths == ["/free", "/page", "/verify", "/page"]
 
 

@@ -402,14 +402,8 @@ def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):
 
 
 def test_how_long_a_token_takes_is_told_from_the_jobs_of_the_crawl_once_there_are_some(crawl, service, walled):
-    class OneAfterTheOther(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{walled('session').url}/page/1", self.first)
-
-        def first(self, response):
-            yield scrapy.Request(f"{walled('session', hosts=('127.0.0.9',)).url}/page/1", self.page)
-
-    crawled = crawl(OneAfterTheOther, service.settings)
+    urls = [f"{walled('session', hosts=(host,)).url}/page/1" for host in ("127.0.0.8", "127.0.0.9")]
+    crawled = crawl(sites.one_by_one(*urls), service.settings)
     first, later = (line for line in crawled.said(logging.INFO) if "usually takes" in line)
     assert "a token usually takes 15 to 60 s;" in first
     assert re.search(r"usually takes \d+ s in this crawl;", later)

@@ -26,6 +26,7 @@ from tests.helpers.sites import (
     behind_wall,
     challenge,
     cleared,
+    one_by_one,
     page,
     pages_of,
     redirect,
@@ -544,16 +545,9 @@ def test_a_challenge_behind_a_redirect_that_has_changed_a_cookie_is_not_fetched_
         response.set_cookie("session", "1" if request.path == "/page" else "0", path="/")
         return {"/captcha": challenge(), "/verify": won("/page")}.get(request.path, response)
 
-    class AfterFree(spider()):
-        def requests(self):
-            yield scrapy.Request(f"{site.origin}/free", self.go_on)
-
-        def go_on(self, response):
-            yield scrapy.Request(f"{site.origin}/page", self.page, errback=self.failed)
-
     with Site(answer) as site:
-        crawled = crawl(AfterFree, service.settings)
-    assert len(crawled.pages) == 1
+        crawled = crawl(one_by_one(f"{site.origin}/free", f"{site.origin}/page"), service.settings)
+    assert len(crawled.pages) == 2
     assert [path for _, path, *_ in site.requests] == ["/free", "/page", "/captcha", "/verify", "/page"]
 
 

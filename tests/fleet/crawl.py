@@ -235,9 +235,13 @@ def judge(fleet: FleetCrawl, shops: Shops, workers: int, max_jobs: int) -> list[
     """Return a sentence for each thing that is wrong."""
     bought, more = len(shops.service.jobs), len(fleet.workers) - workers
     abandoned = sum(worker.abandoned for worker in fleet.workers)
-    ends = Counter(line.split()[0] for line in fleet.ends.elements())
-    # Whose Redis goes while its duplicate filter asks that gets an error, as without the add-on.
-    ends["ConnectionError"] -= sum(worker.went_down for worker in fleet.workers)
+    ends = Counter(
+        line.split()[0]
+        for worker in fleet.workers
+        for line in worker.ends
+        # What a worker asked of its Redis as that went may have failed a request.
+        if not (worker.went_down and line.startswith("ConnectionError"))
+    )
     wrong = {
         f"{fleet.lost} pages are lost, more than may be": fleet.lost > fleet.may_be_lost + workers,
         f"{fleet.twice} came twice": fleet.twice > 0,
@@ -250,7 +254,7 @@ def judge(fleet: FleetCrawl, shops: Shops, workers: int, max_jobs: int) -> list[
         f"{bought} jobs were bought, more than are used or left by those that ended": (
             bought > shops.ideal(workers + more) + abandoned
         ),
-        f"there are other ends than pages and the limit: {ends}": not (+ends).keys() <= {"page", "max_jobs"},
+        f"there are other ends than pages and the limit: {ends}": not ends.keys() <= {"page", "max_jobs"},
         f"the limit leaves room, and {ends['max_jobs']} pages did not come for it": (
             ends["max_jobs"] > 0 and fleet.counted < max_jobs
         ),

@@ -95,6 +95,21 @@ def sending(*requests, base=RecordingSpider, **attributes):
     return type("Sends", (Sends,), attributes)
 
 
+def one_by_one(*urls):
+    """Return a spider that asks for each address once the page before has come."""
+
+    class OneByOne(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(urls[0], self.page, errback=self.failed)
+
+        def page(self, response):
+            self.pages.append(response)
+            for url in urls[len(self.pages) :][:1]:
+                yield scrapy.Request(url, self.page, errback=self.failed)
+
+    return OneByOne
+
+
 def wishing(url, put, *, page, sitekey=KEY, **values):
     """Return a request that wants a token upfront."""
     return scrapy.Request(url, meta={"omocaptcha": {"sitekey": sitekey, "page": page, "put": put}}, **values)

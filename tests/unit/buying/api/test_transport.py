@@ -134,18 +134,7 @@ def test_retry_after_may_be_a_date_in_the_future():
     assert 3000 < caught.value.retry_after <= 3600
 
 
-FOREIGN = {
-    300: True,
-    301: True,
-    307: True,
-    404: True,
-    410: True,
-    403: True,
-    408: False,
-    429: False,
-    500: False,
-    503: False,
-}
+FOREIGN = dict.fromkeys((300, 301, 307, 404, 410, 403), True) | dict.fromkeys((408, 429, 500, 503), False)
 
 
 @pytest.mark.parametrize("status", FOREIGN)

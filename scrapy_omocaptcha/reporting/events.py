@@ -4,9 +4,7 @@ Addresses are logged without their query, and no line holds a token or a credent
 """
 
 import logging
-import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,29 +17,14 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.format import place, waiting_requests
 from scrapy_omocaptcha.settings import LIMITS
-from scrapy_omocaptcha.urls import host_of, public_address
+from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
 _SAME_ON_ALL_HOSTS = {"account", "redis", *(reason for reason, limit in LIMITS.items() if limit.closes_with)}
 """Reasons that are logged once for the crawl, not once for each host."""
-_MAX_TOLD = 10
-"""Pages behind the walls of a host that have a line each; those after them share one a minute."""
-_PAUSE = 60.0
-"""Seconds between such lines."""
-_MAX_HOSTS = 1000
 _MAX_WARNED = 10_000
 """First warnings that are remembered, by reason and host."""
-
-
-@dataclass
-class _Opened:
-    """How often requests have got through the walls of a host, and what of it has been logged."""
-
-    pages: int = 0
-    told: int = 0
-    told_at: float = 0.0
-    """Seconds of the monotonic clock."""
 
 
 class Events:
@@ -53,7 +36,6 @@ class Events:
         self._warned: LocalCache[tuple[str, str], bool] = LocalCache(_MAX_WARNED)
         # What closes the account was logged as an error.
         self._warned["account", ""] = True
-        self._opened: LocalCache[str, _Opened] = LocalCache(_MAX_HOSTS)
         self.dry_run: defaultdict[str, Counter[object]] = defaultdict(Counter)
         """The number of challenges that a dry run did not solve, by host and session."""
         self.not_solved: Counter[str] = Counter()
@@ -65,26 +47,16 @@ class Events:
         self._send(signals.challenge_detected, request, challenge, verdict=verdict)
 
     def solved(self, request: Request, challenge: Challenge, seconds: float, jobs: int, cost: float) -> None:
-        """Report that the page that was asked for has come."""
+        """Report that the page that was asked for has come: as INFO once for its host."""
         self._send(signals.challenge_solved, request, challenge, seconds=seconds, cost_usd=cost)
-        host, now = host_of(request.url), time.monotonic()
-        opened = self._opened.setdefault(host, _Opened())
-        opened.pages += 1
-        is_told = opened.pages <= _MAX_TOLD
         logger.log(
-            logging.INFO if is_told else logging.DEBUG,
+            self._level("solved", request.url, logging.INFO),
             "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
             place(request),
             seconds,
             jobs,
             cost,
         )
-        if not is_told and now - opened.told_at >= _PAUSE:
-            is_told = True
-            more, seconds = opened.pages - opened.told, now - opened.told_at
-            logger.info("Through the reCAPTCHAs of %s: %d more pages in %.0f s", host, more, seconds)
-        if is_told:
-            opened.told, opened.told_at = opened.pages, now
 
     def buying(self, url: str, waiting: int, usual_seconds: float | None) -> None:
         """Report that a token is bought: as INFO once for its host, since nothing else is told until it is there.

@@ -130,10 +130,10 @@ class PageText:
         for event, element in islice(walk, MAX_PIECES):
             events += 1
             if event == "start":
-                if element.tag not in _INLINE_TAGS:
+                is_place = element in self._places
+                if is_place or element.tag not in _INLINE_TAGS:
                     end_block()
-                if element in self._places:
-                    end_block()
+                if is_place:
                     self._places[element] = (len(self._blocks), len(self.headings))
                     self._unread.discard(element)
                 skipped = element.tag in _UNREAD_TAGS

@@ -47,7 +47,8 @@ _DEEDS = {
     "Arabic, Persian, Hebrew": r"صوّ?ت|تصويت|اشتر|ادفع|الدفع|حذف|إلغاء|تبرع|حجز|تنزيل|رأی|سفارش|پرداخت|لغو|הצבע|הזמנ"
     r"|תשלום|מחק|מחיק|ביטול|הרשמ|תרומ",
 }
-_DEED = re.compile("|".join(_DEEDS.values()))
+# The whole word says more than its stem.
+_DEED = re.compile(rf"(?:{'|'.join(_DEEDS.values())})\w*")
 _DEED_NAME = re.compile(
     r"accept(?:ed)?|agreed?|consent|tos|terms|age|adult|enabled?|fee|amount|price|total|choice|option|candidate|rating"
     r"|quantity|qty|product|cart|items|recipient|coupon|gdpr|marketing|plan|seat|answer|poll|ballot|currency"
@@ -143,18 +144,14 @@ _FIELDS = FOR_ONCE | frozenset(
 _LETTERS = re.compile(r"(?:[^\W_]|[\u0e31-\u0e4e])+")
 _CAMEL = re.compile(r"([a-z])([A-Z])")
 _NUMBER = re.compile(r"\d+|[0-9a-f]{6,}|.")
-_END = re.compile(r"\W|\Z")
 
 
 # A page may have twenty widgets under the same headings.
 @lru_cache(1000)
 def find_deed(text: str) -> str | None:
     """Return a word by which a page says that it does something (``"vote"``), in lower case, or None."""
-    lower = text.lower()
-    found = _DEED.search(lower)
-    # The whole word says more than its stem.
-    end = None if found is None else _END.search(lower, found.end())
-    return None if found is None or end is None else lower[found.start() : end.start()]
+    found = _DEED.search(text.lower())
+    return None if found is None else found[0]
 
 
 def find_deed_of_button(label: str) -> str | None:

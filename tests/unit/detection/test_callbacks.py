@@ -10,7 +10,7 @@ from scrapy_omocaptcha.detection.callbacks import MAX_DEPTH, MAX_READ
 from tests.helpers.widgetpages import API, KEY, in_form, page, rendered
 
 SUBMITTING = [
-    "function done(t) { document.getElementById('f').submit(); }",
+    "function done(t){document.getElementById('f').submit()}",
     "var done = function (token) { $('#f').submit(); };",
     "window.done = token => document.forms[0].requestSubmit();",
     "function done() { send(); } function send() { HTMLFormElement.prototype.submit.call(f); }",

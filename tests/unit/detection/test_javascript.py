@@ -39,7 +39,7 @@ def test_only_comments_are_blanked_out_of_the_text_of_a_script(source, expected)
 
 
 def test_calls_in_strings_and_comments_are_ignored():
-    code = Code("'f(1)'; // f(2)\n f(3, 'a, b', [4, {c: 5}]); `f(6)`")
+    code = Code("'f(1)'; // f(2)\n f(3, // :)\n 'a, b', [4, {c: 5}]); `f(6)`")
     found = [[code.text[a].strip() for a in arguments] for _, arguments in code.calls(CALL)]
     assert found == [["3", "'a, b'", "[4, {c: 5}]"]]
 

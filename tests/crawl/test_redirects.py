@@ -8,7 +8,19 @@ from collections import Counter
 import pytest
 import scrapy
 
-from tests.helpers.sites import CHALLENGE, Site, behind_wall, challenge, page, redirect, sending, spider, wishing
+from tests.helpers.sites import (
+    CHALLENGE,
+    Site,
+    behind_wall,
+    challenge,
+    cleared,
+    page,
+    redirect,
+    sending,
+    spider,
+    wishing,
+    won,
+)
 
 # -- to a wall -------------------------------------------------------------------------------------------------------
 
@@ -205,6 +217,23 @@ def test_a_body_with_a_token_is_repeated_within_its_site_but_not_for_the_address
     with Site(answer) as site:
         crawl(spider(f"{site.origin}/page"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
     assert [path for method, path, *_ in site.requests if method == "POST"] == posts
+
+
+def test_a_body_with_a_token_that_grows_old_while_the_site_redirects_is_repeated(crawl, service):
+    """The site has had the token by then."""
+
+    class Slow(Site):
+        async def _handle(self, request):
+            await asyncio.sleep(150 if request.path == "/verify" else 0)
+            return await super()._handle(request)
+
+    def answer(request, form):
+        answers = {"/verify": redirect("/next", 307), "/next": won("/page")}
+        return answers.get(request.path) or (page() if cleared(request) else challenge())
+
+    with Slow(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (1, 1)
 
 
 def test_a_header_with_a_token_does_not_follow_a_redirect(crawl, service):

@@ -37,7 +37,10 @@ TESTS = {
         "crawl/test_judgement.py",
         "crawl/test_handing_in.py",
     ),
-    "upfront": ("unit/upfront", "crawl/test_forms.py", "crawl/test_tokens.py", "crawl/test_money.py"),
+    "upfront": (
+        *("unit/upfront", "crawl/test_forms.py", "crawl/test_tokens.py", "crawl/test_money.py"),
+        *("crawl/test_components.py", "crawl/test_redirects.py"),
+    ),
     "engine": (
         *("unit/engine", "crawl/engine", "crawl/test_components.py", "crawl/test_middlewares.py"),
         "crawl/test_checks.py::test_where_scrapy_lacks_a_private_name_or_its_arguments_no_crawl_runs",

@@ -112,14 +112,6 @@ def test_the_form_of_a_found_challenge_is_one_that_was_compared_with_the_browser
     assert challenge.form in compared
 
 
-@needs_pages
-def test_a_form_that_is_sent_to_a_script_is_refused():
-    response = HtmlResponse(URL, body=(FOLDER / NEVER_SENT).read_bytes())
-    challenge = _challenge(response, ".g-recaptcha", pressed=True)
-    with pytest.raises(ValueError, match="not http or https"):
-        submit_token(response, challenge, TOKEN)
-
-
 # Without a button, it makes no difference whether a visitor or a script submits the form.
 @pytest.mark.parametrize(
     ("rule", "pressed"),

@@ -73,14 +73,6 @@ def test_a_fleet_gets_each_page_once_for_one_job_a_session(fleet_of, shops, idea
     assert shops.service.api_token.encode() not in written
 
 
-def test_the_fleet_buys_exactly_as_many_jobs_as_its_limit_allows(fleet_of, shops, ideal):
-    fleet = fleet_of(WORKERS, ideal // 2)
-    fleet.wait()
-    assert len(shops.service.jobs) == fleet.counted == ideal // 2
-    assert {line.split()[0] for line in fleet.ends} == {"page", "max_jobs"}
-    assert (fleet.lost, fleet.twice) == (0, 0)
-
-
 def test_a_worker_that_is_killed_loses_only_the_requests_that_it_had_taken(fleet_of, shops, ideal, room):
     fleet = fleet_of(WORKERS, room)
     killed = fleet.workers[0]

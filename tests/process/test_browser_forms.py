@@ -90,11 +90,8 @@ def _comparable(method: str, url: str, headers: dict[str, str], body: bytes) -> 
     }
 
 
-_BOTH = pytest.mark.parametrize("pressed", [True, False], ids=["pressed", "scripted"])
-
-
 @needs_pages
-@_BOTH
+@pytest.mark.parametrize("pressed", [True, False], ids=["pressed", "scripted"])
 @pytest.mark.parametrize("file", _files_with_form())
 def test_the_form_of_a_saved_page_is_submitted_as_the_browser_submits_it(browser, file, pressed):
     body = (FOLDER / file).read_bytes()

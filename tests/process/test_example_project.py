@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.helpers.commands import ROOT, python, scrapy
+from tests.helpers.commands import NO_CONSOLE, ROOT, options_of, python, scrapy
 
 PROJECT = ROOT / "example_project"
 
@@ -79,14 +79,11 @@ def test_a_demo_says_what_to_install(tmp_path, demo, program, module, package):
     assert (done.returncode, package in done.stdout) == (2, True), done.stdout
 
 
-# scrapy-redis uses what Scrapy has deprecated.
-FLEET = {"module": "fleet", "cwd": PROJECT, "PYTHONWARNINGS": "default"}
-FLEET_FAST = (*FAST, "-s", "TELNETCONSOLE_ENABLED=False")
-
-
 @pytest.mark.usefixtures("redis")
 def test_the_fleet_demo_reports_what_each_worker_did():
-    done = scrapy(*FLEET_FAST, "--pages", "8", "--workers", "2", **FLEET)
+    options = (*FAST, *options_of(NO_CONSOLE), "--pages", "8", "--workers", "2")
+    # scrapy-redis uses what Scrapy has deprecated.
+    done = scrapy(*options, module="fleet", cwd=PROJECT, PYTHONWARNINGS="default")
     assert done.returncode == 0, done.stdout
     report = done.stdout.partition("What each worker did")[2]
     # A row for each worker, and the last one for all.

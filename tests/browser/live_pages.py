@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.testing import OmoCaptchaService
     from scrapy_omocaptcha.testing.visit import Visit
 
-OTHER_KEY = f"6LtestOnly{'other' * 6}"
 _WIDGET = '<div class="g-recaptcha" data-sitekey="$key"></div>'
 _CALLBACK = '<div class="g-recaptcha" data-sitekey="$key" data-callback="passed"></div>'
 _EXPLICIT = API_SCRIPT.replace("api.js", "api.js?onload=begin&render=explicit")

@@ -297,8 +297,8 @@ def test_a_form_without_a_button_is_sent_as_if_enter_was_pressed(found):
     assert len(found["no button"].pages) == 1
 
 
-@pytest.mark.parametrize(("name", "sent"), [("lost", 2), ("overloaded", 1)])
-def test_a_site_that_is_overloaded_is_asked_again_for_its_form_and_for_the_answer(found, name, sent):
+@pytest.mark.parametrize(("name", "sent"), [("slow", 1), ("overloaded", 1), ("lost", 2)])
+def test_a_slow_answer_is_waited_for_and_an_overloaded_site_asked_again_for_its_form_and_the_answer(found, name, sent):
     one = found[name]
     assert (one.headings, len(one.sent), one.jobs) == (["Found"], sent, [ACCEPTED])
 
@@ -307,11 +307,6 @@ def test_a_site_that_is_overloaded_is_asked_again_for_its_form_and_for_the_answe
 def test_a_form_that_scrapy_may_not_retry_is_not_sent_again(found, name, reason):
     one = found[name]
     assert (len(one.sent), len(one.failures), one.jobs) == (1, 1, [("unknown", reason)])
-
-
-def test_a_slow_answer_is_waited_for(found):
-    slow = found["slow"]
-    assert (slow.headings, len(slow.sent), slow.jobs) == (["Found"], 1, [ACCEPTED])
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from scrapy_playwright.page import PageMethod
 from scrapy_omocaptcha.testing import OfflineGoogle
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
+from tests.helpers.sites import sending
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 
-WIDGET = PageMethod("wait_for_selector", "iframe[title=reCAPTCHA]")
+RENDERED = {"playwright": True}
 
 pytestmark = pytest.mark.usefixtures("chromium")
 
@@ -32,27 +33,13 @@ async def is_google_too(request):
     return is_google(request)
 
 
-class BrowserSpider(RecordingSpider):
-    meta = {}  # noqa: RUF012
-
-    def requests(self):
-        for request in super().requests():
-            yield request.replace(meta={"playwright": True, "playwright_page_methods": [WIDGET], **self.meta})
-
-
 def test_a_crawl_renders_widgets_without_a_network_and_calls_the_page_callback_of_the_spider(
     crawl, walled, service, omocaptcha_browser
 ):
     mark = PageMethod("evaluate", "window.mark")
 
-    class Keeping(BrowserSpider):
+    class Keeping(RecordingSpider):
         """Keeps its page, and asks for the same in it once more."""
-
-        meta = {  # noqa: RUF012
-            "playwright_include_page": True,
-            "playwright_page_init_callback": leave_a_mark,
-            "playwright_page_methods": [WIDGET, mark],
-        }
 
         async def page(self, response, asked=None):
             super().page(response)
@@ -61,8 +48,14 @@ def test_a_crawl_renders_widgets_without_a_network_and_calls_the_page_callback_o
             else:
                 yield response.request.replace(dont_filter=True)
 
-    settings = {**service.settings, **omocaptcha_browser}
-    crawled = crawl(Keeping, settings, urls=(f"{walled().url}/contact",))
+    meta = {
+        **RENDERED,
+        "playwright_include_page": True,
+        "playwright_page_init_callback": leave_a_mark,
+        "playwright_page_methods": [PageMethod("wait_for_selector", "iframe[title=reCAPTCHA]"), mark],
+    }
+    keeping = sending(scrapy.Request(f"{walled().url}/contact", meta=meta), base=Keeping)
+    crawled = crawl(keeping, {**service.settings, **omocaptcha_browser})
     for page in crawled.pages:
         assert len(page.css("textarea[name=g-recaptcha-response]")) == 1
         assert len(page.css("iframe[title=reCAPTCHA]")) == 1
@@ -73,12 +66,8 @@ def test_a_crawl_renders_widgets_without_a_network_and_calls_the_page_callback_o
 
 @pytest.mark.parametrize("abort", [is_google, nightly(f"{__name__}.is_google_too")])
 def test_a_crawl_that_aborts_googles_script_sees_no_widget(crawl, walled, omocaptcha_browser, abort):
-    class Hasty(BrowserSpider):
-        meta = {"playwright_page_methods": []}  # noqa: RUF012
-
-    settings = {**omocaptcha_browser, "PLAYWRIGHT_ABORT_REQUEST": abort}
-    crawled = crawl(Hasty, settings, urls=(f"{walled().url}/contact",))
-    (page,) = crawled.pages
+    hasty = sending(scrapy.Request(f"{walled().url}/contact", meta=RENDERED))
+    (page,) = crawl(hasty, {**omocaptcha_browser, "PLAYWRIGHT_ABORT_REQUEST": abort}).pages
     assert page.css(".g-recaptcha")
     assert page.css("iframe, textarea[name=g-recaptcha-response]") == []
 
@@ -92,7 +81,7 @@ def test_other_requests_are_left_as_they_are(meta):
 
 def test_a_request_can_be_stored_and_is_prepared_once():
     callback = "playwright_page_init_callback"
-    request = scrapy.Request("http://127.0.0.1/", meta={"playwright": True, callback: leave_a_mark})
+    request = scrapy.Request("http://127.0.0.1/", meta={**RENDERED, callback: leave_a_mark})
     OfflineGoogle(None).process_request(request)
     prepared = pickle.loads(pickle.dumps(request.meta))
     again = request.copy()

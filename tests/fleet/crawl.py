@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
-import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from tests.fleet.shops import Shops
 from tests.helpers import redis_server
 from tests.helpers.commands import ROOT
 from tests.helpers.crawl_process import SCRAPY_REDIS
+from tests.helpers.forked_scrapy import start_module
 from tests.helpers.redis_server import RedisServer
 
 TIMEOUT = 240
@@ -72,24 +72,26 @@ class Worker:
         first = {"DOWNLOADER_MIDDLEWARES": {"tests.fleet.crawl.Taken": 1}}
         settings = {**SCRAPY_REDIS, "LOG_LEVEL": "INFO", **settings, **files, **first}
         told = {"urls": urls, "out": str(self.out), "settings": settings, "run": "AsyncCrawlerProcess"}
-        with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(told)]
-            self.process = subprocess.Popen(command, cwd=ROOT, stderr=log, stdout=log)
+        # What scrapy-redis uses of Scrapy is deprecated.
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        arguments = (json.dumps(told),)
+        self.process = start_module(
+            "tests.helpers.crawl_process", arguments, cwd=ROOT, environment=environment, out=self.log
+        )
 
-    def wait(self) -> None:
-        """Wait for the end of the process.
+    def wait(self) -> int:
+        """Wait for the end of the process, and return its exit status.
 
         :raises AssertionError: when it does not end in time.
         """
-        try:
-            self.process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"a worker does not end: {self.log.read_text()[-3000:]}") from None
+        self.process.join(TIMEOUT)
+        assert self.process.exitcode is not None, f"a worker does not end: {self.log.read_text()[-3000:]}"
+        return self.process.exitcode
 
     def stop(self) -> None:
         """Make the worker end and give back its requests."""
         self.fate = "was stopped"
-        self.process.send_signal(signal.SIGTERM)
+        self.process.terminate()
 
     def kill(self) -> None:
         self.fate = "was killed"
@@ -161,7 +163,7 @@ class FleetCrawl:
     def end(self) -> None:
         for worker in self.workers:
             worker.process.kill()
-            worker.process.wait(TIMEOUT)
+            worker.wait()
 
     @property
     def ends(self) -> Counter[str]:

@@ -51,7 +51,7 @@ def test_a_fleet_loses_no_request_that_a_wall_redirects(service, worker, wall):
         # The second worker comes when the first has been through, with a session of its own.
         assert ready.wait(TIMEOUT)
         second = worker([f"{site.origin}/page/last"])
-        assert [one.process.wait(TIMEOUT) for one in (first, second)] == [0, 0]
+        assert [one.wait() for one in (first, second)] == [0, 0]
     ends = Counter([*first.ends, *second.ends])
     assert ends == Counter(f"page {url}" for url in [*urls, f"{site.origin}/page/last"])
     assert len(service.jobs) <= 2
@@ -73,7 +73,7 @@ def test_no_request_waits_for_what_another_worker_has_taken_to_the_wall(service,
     with WalledPages(ManyPages(), service, ONE_ADDRESS, hosts=(HOST,)) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(20)]
         only = worker(urls, SCHEDULER_QUEUE_CLASS=f"{__name__}.{TakenByAnother.__name__}")
-        assert only.process.wait(TIMEOUT) == 0
+        assert only.wait() == 0
     # The other worker has the one that it has taken.
     assert len({line for line in only.ends if line.startswith("page ")}) == len(urls) - 1
     assert len(service.jobs) == 1
@@ -84,7 +84,7 @@ def test_scrapy_redis_keeps_the_stats_of_a_crawl_through_a_wall(service, walled,
     site = walled("session")
     urls = [f"{site.url}/item/{number}" for number in range(1, 6)]
     only = worker(urls, STATS_CLASS="scrapy_redis.stats.RedisStatsCollector")
-    assert only.process.wait(TIMEOUT) == 0
+    assert only.wait() == 0
     assert Counter(only.ends) == Counter(f"page {url}" for url in urls)
     # Scrapy's own extensions stumble over it too.
     lines = only.log.read_text().splitlines()

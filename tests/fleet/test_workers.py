@@ -15,7 +15,6 @@ from tests.helpers.commands import ROOT, python
 
 WORKERS = 3
 REQUESTS = 200
-IN_THE_MIDDLE = REQUESTS // 2
 
 
 @pytest.fixture
@@ -32,13 +31,13 @@ def ideal(shops):
 
 @pytest.fixture
 def fleet_of(shops, redis, tmp_path):
-    """``fleet_of(WORKERS, max_jobs)`` → a fleet that has been started."""
+    """``fleet_of(max_jobs)`` → a fleet that has been started."""
     fleets = []
 
-    def fleet_of(workers, max_jobs):
+    def fleet_of(max_jobs):
         fleet = FleetCrawl(tmp_path, shops, redis, max_jobs)
         fleets.append(fleet)
-        fleet.start(workers)
+        fleet.start(WORKERS)
         return fleet
 
     yield fleet_of
@@ -46,18 +45,12 @@ def fleet_of(shops, redis, tmp_path):
         fleet.end()
 
 
-@pytest.fixture
-def room(ideal):
-    """Return a limit that leaves room for one more session, and for the jobs of a worker that ends."""
-    return ideal + 1 + CONCURRENT_JOBS
-
-
 def once_each(urls):
     return Counter(f"page {url}" for url in urls)
 
 
 def test_a_fleet_gets_each_page_once_for_one_job_a_session(fleet_of, shops, ideal, redis):
-    fleet = fleet_of(WORKERS, int(1.05 * ideal))
+    fleet = fleet_of(int(1.05 * ideal))
     fleet.wait()
     assert fleet.ends == once_each(shops.urls)
     assert len(shops.service.jobs) == fleet.counted == sum(len(worker.records) for worker in fleet.workers)
@@ -73,18 +66,11 @@ def test_a_fleet_gets_each_page_once_for_one_job_a_session(fleet_of, shops, idea
     assert shops.service.api_token.encode() not in written
 
 
-def test_the_fleet_buys_exactly_as_many_jobs_as_its_limit_allows(fleet_of, shops, ideal):
-    fleet = fleet_of(WORKERS, ideal // 2)
-    fleet.wait()
-    assert len(shops.service.jobs) == fleet.counted == ideal // 2
-    assert {line.split()[0] for line in fleet.ends} == {"page", "max_jobs"}
-    assert (fleet.lost, fleet.twice) == (0, 0)
-
-
-def test_a_worker_that_is_killed_loses_only_the_requests_that_it_had_taken(fleet_of, shops, ideal, room):
-    fleet = fleet_of(WORKERS, room)
+def test_a_worker_that_is_killed_loses_only_the_requests_that_it_had_taken(fleet_of, shops, ideal):
+    # Room for one more session, and for the jobs of a worker that ends.
+    fleet = fleet_of(ideal + 1 + CONCURRENT_JOBS)
     killed = fleet.workers[0]
-    shops.after(IN_THE_MIDDLE, killed.kill)
+    shops.after(REQUESTS // 2, killed.kill)
     fleet.wait()
     fleet.start()
     fleet.wait()

@@ -55,11 +55,16 @@ def crawl_process(told: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     return scrapy(json.dumps(told), cwd=ROOT, module="tests.helpers.crawl_process")
 
 
+def options_of(settings: dict[str, Any]) -> list[str]:
+    """Return the options of a command that give these settings."""
+    texts = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in settings.items()}
+    return [word for name, text in texts.items() for word in ("-s", f"{name}={text}")]
+
+
 def scrapy_crawl(
     project: Path, spider: str, *arguments: str, service: OmoCaptchaService
 ) -> subprocess.CompletedProcess[str]:
     """Run ``scrapy crawl SPIDER ARGUMENTS`` with that service, faster than one request a second."""
     settings = {**service.settings, **NO_CONSOLE, "DOWNLOAD_DELAY": "0.01"}
     token = settings.pop("OMOCAPTCHA_API_TOKEN")
-    given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]
-    return scrapy("crawl", spider, *given, *arguments, cwd=project, OMOCAPTCHA_API_TOKEN=token)
+    return scrapy("crawl", spider, *options_of(settings), *arguments, cwd=project, OMOCAPTCHA_API_TOKEN=token)

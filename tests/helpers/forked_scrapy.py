@@ -50,17 +50,15 @@ def run_scrapy(
     timeout: float,
     module: str = "scrapy",
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``python -W error -m MODULE ARGUMENTS``, as :func:`subprocess.run` would.
+    """Run ``python -W error -m MODULE ARGUMENTS`` with :func:`start_module`, as :func:`subprocess.run` would.
 
     :param stderr: ``subprocess.STDOUT`` or ``subprocess.PIPE``.
-    :param environment: all variables; ``PYTHONPATH`` and a word in ``PYTHONWARNINGS`` are heeded.
     :raises TimeoutError: when the command takes longer than ``timeout`` seconds.
     """
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        told = str(err) if stderr == subprocess.PIPE else None
-        process = _processes.Process(target=_run, args=(module, arguments, str(cwd), environment, str(out), told))
-        process.start()
+        told = err if stderr == subprocess.PIPE else None
+        process = start_module(module, arguments, cwd=cwd, environment=environment, out=out, err=told)
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
@@ -75,11 +73,10 @@ def started_scrapy(
 ) -> Iterator[tuple[BaseProcess, TextIO, TextIO]]:
     """Yield the process of a command that ends only when it is told to, and pipes from its stdout and stderr."""
     with tempfile.TemporaryDirectory() as folder:
-        out, err = str(Path(folder, "out")), str(Path(folder, "err"))
+        out, err = Path(folder, "out"), Path(folder, "err")
         os.mkfifo(out)
         os.mkfifo(err)
-        process = _processes.Process(target=_run, args=("scrapy", arguments, str(cwd), environment, out, err))
-        process.start()
+        process = start_module("scrapy", arguments, cwd=cwd, environment=environment, out=out, err=err)
         with open(out, encoding="utf-8") as stdout, open(err, encoding="utf-8") as stderr:
             try:
                 yield process, stdout, stderr
@@ -88,8 +85,26 @@ def started_scrapy(
                 process.join()
 
 
+def start_module(
+    module: str,
+    arguments: tuple[str, ...],
+    *,
+    cwd: Path,
+    environment: dict[str, str],
+    out: Path,
+    err: Path | None = None,
+) -> BaseProcess:
+    """Start ``python -W error -m MODULE ARGUMENTS``, which writes to files; without ``err``, all of it to ``out``.
+
+    :param environment: all variables; ``PYTHONPATH`` and a word in ``PYTHONWARNINGS`` are heeded.
+    """
+    process = _processes.Process(target=_run, args=(module, arguments, cwd, environment, out, err))
+    process.start()
+    return process
+
+
 def _run(
-    module: str, arguments: tuple[str, ...], cwd: str, environment: dict[str, str], out: str, err: str | None
+    module: str, arguments: tuple[str, ...], cwd: Path, environment: dict[str, str], out: Path, err: Path | None
 ) -> None:
     gc.freeze()  # No collection of garbage looks at what was there already.
     os.environ.clear()
@@ -100,7 +115,7 @@ def _run(
     # Those of the fork server may be of another kind of file.
     sys.stdout = os.fdopen(1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, encoding=sys.stderr.encoding, errors=sys.stderr.errors, closefd=False)
-    sys.path[:] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)), *_INSTALLED]
+    sys.path[:] = [str(cwd), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)), *_INSTALLED]
     package = sys.modules.get("scrapy_omocaptcha")
     assert package is None or str(Path(package.__file__).parents[1]) in sys.path, "another copy has been imported"
     sys.argv[1:] = arguments
@@ -108,5 +123,5 @@ def _run(
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _opened(path: str) -> int:
+def _opened(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)

@@ -31,11 +31,7 @@ TESTS = {
         *("crawl/test_one_address.py", "simulation"),
     ),
     "tokens": (
-        "unit/tokens",
-        "unit/walls",
-        "crawl/test_hooks.py",
-        "crawl/test_judgement.py",
-        "crawl/test_handing_in.py",
+        *("unit/tokens", "unit/walls", "crawl/test_hooks.py", "crawl/test_judgement.py", "crawl/test_handing_in.py"),
     ),
     "upfront": (
         *("unit/upfront", "crawl/test_forms.py", "crawl/test_tokens.py", "crawl/test_money.py"),
@@ -48,14 +44,8 @@ TESTS = {
     ),
     "buying": (
         *("unit/buying", "service", "crawl/test_money.py", "crawl/test_api_versions.py", "crawl/test_limiter.py"),
-        *(
-            "crawl/test_closing.py",
-            "process/test_ledger.py",
-            "fleet/test_limits_contract.py",
-            "fleet/test_link.py",
-            "fleet/test_crawls.py::test_workers_with_the_same_fleet_name_are_one_crawl",
-            "simulation/test_found.py",
-        ),
+        *("crawl/test_closing.py", "process/test_ledger.py", "fleet/test_limits_contract.py", "fleet/test_link.py"),
+        *("fleet/test_crawls.py::test_workers_with_the_same_fleet_name_are_one_crawl", "simulation/test_found.py"),
     ),
     "detection": ("unit/detection", "unit/forms", "unit/upfront", "unit/commands", "crawl/test_judgement.py"),
     "forms": (

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from tests.helpers.commands import ROOT, TIMEOUT
+from tests.helpers.commands import ROOT, TIMEOUT, python
 
 
 class Scrapyd:
@@ -57,15 +57,7 @@ class Scrapyd:
         shutil.copytree(project, folder)
         cfg = folder / "scrapy.cfg"
         cfg.write_text(cfg.read_text().replace("http://127.0.0.1:6800", self.url))
-        done = subprocess.run(
-            [sys.executable, "-m", "scrapyd_client.deploy"],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            timeout=TIMEOUT,
-            check=False,
-        )
+        done = python("-m", "scrapyd_client.deploy", cwd=folder, PYTHONWARNINGS="")
         assert done.returncode == 0, done.stdout
         return done.stdout
 

@@ -8,7 +8,7 @@ import shlex
 import pytest
 from docutils import nodes
 
-from tests.helpers.commands import NO_CONSOLE, scrapy
+from tests.helpers.commands import NO_CONSOLE, options_of, scrapy
 from tests.helpers.docs import code, consoles, page, plain
 
 
@@ -32,13 +32,12 @@ def follow(fresh, walled, service, installed, monkeypatch):
         site = walled(wall)
         spider = code(page("quickstart"), "quickstart-spider").replace("http://127.0.0.1:6081", site.url)
         (fresh / "fresh/spiders/before_you_pay.py").write_text(spider, encoding="utf-8")
-        console = [word for setting in NO_CONSOLE.items() for word in ("-s", "=".join(setting))]
         for command, *lines in consoles(page("before-you-pay")):
             words = shlex.split(command.removeprefix("$ ").replace("https://shop.example", site.url))
             assert words[0] == "scrapy"
             if "OMOCAPTCHA_MAX_JOBS=1" in words:
                 words += [word.replace("http://127.0.0.1:6080/api", service.url) for word in options]
-            done = scrapy(*words[1:], *console, cwd=fresh, PYTHONPATH=installed)
+            done = scrapy(*words[1:], *options_of(NO_CONSOLE), cwd=fresh, PYTHONPATH=installed)
             assert done.returncode == 0, done.stdout
             said = done.stdout.replace(site.url, "https://shop.example").replace("127.0.0.2", "shop.example")
             yield lines, re.sub(r"\[scrapy_omocaptcha\S*\] |\[scrapy\.\S*\] ", "", said)

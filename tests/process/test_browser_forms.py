@@ -90,11 +90,8 @@ def _comparable(method: str, url: str, headers: dict[str, str], body: bytes) -> 
     }
 
 
-_BOTH = pytest.mark.parametrize("pressed", [True, False], ids=["pressed", "scripted"])
-
-
 @needs_pages
-@_BOTH
+@pytest.mark.parametrize("pressed", [True, False], ids=["pressed", "scripted"])
 @pytest.mark.parametrize("file", _files_with_form())
 def test_the_form_of_a_saved_page_is_submitted_as_the_browser_submits_it(browser, file, pressed):
     body = (FOLDER / file).read_bytes()
@@ -110,14 +107,6 @@ def test_the_form_of_a_found_challenge_is_one_that_was_compared_with_the_browser
     challenge = find_challenge(response)
     assert challenge is not None
     assert challenge.form in compared
-
-
-@needs_pages
-def test_a_form_that_is_sent_to_a_script_is_refused():
-    response = HtmlResponse(URL, body=(FOLDER / NEVER_SENT).read_bytes())
-    challenge = _challenge(response, ".g-recaptcha", pressed=True)
-    with pytest.raises(ValueError, match="not http or https"):
-        submit_token(response, challenge, TOKEN)
 
 
 # Without a button, it makes no difference whether a visitor or a script submits the form.

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from scrapy_omocaptcha.testing import browser_settings
 from scrapy_omocaptcha.tokens.reasons import REASONS
-from tests.helpers.commands import ROOT
+from tests.helpers.commands import ROOT, options_of
+from tests.helpers.forked_scrapy import started_scrapy
 from tests.helpers.sites import Site
 
 KEY = "6LcSavedPage" + 28 * "x"
@@ -34,11 +35,6 @@ def detect(scrapy):
     return detect
 
 
-def options_to_buy(service):
-    """Return the options with which a crawl of the project would buy from ``service``."""
-    return [word for name, value in service.settings.items() for word in ("-s", f"{name}={value}")]
-
-
 # -- output ---------------------------------------------------------------------------------------------------------
 
 VERDICTS = {
@@ -54,87 +50,59 @@ VERDICTS = {
 }
 
 
-def test_each_wall_has_its_verdict_and_nothing_is_bought(detect, walled, service):
-    sites = {walled(name): verdict for name, verdict in VERDICTS.items()}
-    found = detect(*(f"{site.url}/catalogue/" for site in sites), *options_to_buy(service))
-    assert {subject: finding["verdict"] for subject, finding in found.items()} == {
-        f"{site.url}/catalogue/": verdict for site, verdict in sites.items()
-    }
-    for finding in found.values():
+def test_each_wall_has_its_verdict_and_json_its_widget_and_form_and_nothing_is_bought(detect, walled, service):
+    sites = {wall: walled(wall) for wall in VERDICTS}
+    found = detect(*(f"{site.url}/item/7" for site in sites.values()), *options_of(service.settings))
+    of_walls = {wall: found.pop(f"{site.url}/item/7") for wall, site in sites.items()}
+    assert {wall: finding["verdict"] for wall, finding in of_walls.items()} == VERDICTS
+    for finding in of_walls.values():
         assert (finding["status"], finding["challenge"]["judgement"], finding["is_on"]) == (403, "withholds", True)
         assert finding["challenge"]["evidence"]
         assert finding["message"] == REASONS.get(finding["verdict"], "")
         assert (finding["cost"] is not None) is (finding["verdict"] == "solve")
-    assert service.calls == ()
-    assert [site.challenges for site in sites] == [1] * len(sites)
+    challenge, redirected = of_walls["session"]["challenge"], of_walls["redirect"]
+    assert challenge["sitekey"] == sites["session"].sitekey
+    assert (challenge["form"]["method"], challenge["form"]["url"]) == ("POST", f"{sites['session'].url}/verify")
+    assert [name for name, _ in challenge["form"]["fields"]] == FORM_FIELDS
+    assert redirected["url"] == redirected["challenge"]["url"] == f"{sites['redirect'].url}/gate?next=%2Fitem%2F7"
+    assert (found, service.calls) == ({}, ())
+    assert [site.challenges for site in sites.values()] == [1] * len(sites)
 
 
 def test_a_page_that_a_script_fills_is_judged_as_a_browser_shows_it(detect, scrapy, walled, chromium):
     site = walled("callback_only")
     built, wall = f"{site.url}/find/built", f"{site.url}/catalogue/"
     given = {name: value for name, value in browser_settings().items() if name != "DOWNLOAD_HANDLERS"}
-    options = [word for name, value in given.items() for word in ("-s", f"{name}={as_option(value)}")]
-    found = detect("--browser", built, wall, *options)
+    found = detect("--browser", built, wall, *options_of(given))
     assert {subject: finding["verdict"] for subject, finding in found.items()} == {built: "pass", wall: "solve"}
     assert found[built]["challenge"]["sitekey"] == site.sitekey
     assert found[built]["challenge"]["form"]["url"] == built
     assert found[built]["call"] == "await solve_page(page, crawler=self.crawler)"
 
 
-def as_option(value):
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def test_json_includes_the_widget_and_its_form(detect, walled):
-    session, redirect = walled("session"), walled("redirect")
-    pages = [f"{site.url}/item/7" for site in (session, redirect)]
-    found = detect(*pages)
-    plain, redirected = (found[page]["challenge"] for page in pages)
-    assert plain["sitekey"] == session.sitekey
-    assert (plain["form"]["method"], plain["form"]["url"]) == ("POST", f"{session.url}/verify")
-    assert [name for name, _ in plain["form"]["fields"]] == FORM_FIELDS
-    assert found[pages[1]]["url"] == redirected["url"] == f"{redirect.url}/gate?next=%2Fitem%2F7"
-
-
 def test_pages_that_are_no_challenge_pass(detect, walled, service):
     site = walled("session")
     pages = [f"{site.url}{path}" for path in ("/contact", "/v3", "/free/1")]
-    contact, version3, free = detect(*pages, *options_to_buy(service)).values()
+    contact, version3, free = detect(*pages, *options_of(service.settings)).values()
     assert [(finding["verdict"], finding["cost"]) for finding in (contact, version3, free)] == [("pass", None)] * 3
     assert contact["challenge"]["sitekey"] == site.sitekey
     assert contact["challenge"]["judgement"] == "acts"
     assert contact["message"] == "its form does something else"
-    assert (version3["challenge"], free["challenge"]) == (None, None)
+    assert contact["call"].startswith('form_request(response, {"name": "…"')
+    assert contact["request"].startswith(f"POST {site.url}/contact: name=&")
+    assert [free[name] for name in ("challenge", "call", "request")] == [None] * 3
+    assert version3["challenge"] is None
     assert "loads reCAPTCHA v3" in version3["message"]
     assert free["message"] == "it has no reCAPTCHA v2 widget"
     assert service.calls == ()
 
 
-def test_a_form_that_wants_a_token_is_shown_as_a_call_to_copy(scrapy, detect, walled, service):
+def test_text_begins_with_the_verdict_and_ends_with_a_call_to_copy_for_a_form_that_wants_a_token(scrapy, walled):
     site = walled("session")
-    search, contact = f"{site.url}/find", f"{site.url}/contact"
-    found = detect(search, f"{site.url}/page/1")
-    call = 'form_request(response, {"q": "…", "kind": "any"}, rejected="is_rejected", callback=self.parse_result)'
-    assert found[search]["call"] == call
-    assert found[search]["request"] == f"POST {site.url}/find: q=&kind=any&g-recaptcha-response=&go=search"
-    assert (found[f"{site.url}/page/1"]["call"], found[f"{site.url}/page/1"]["request"]) == (None, None)
-    told = scrapy("detect", search, contact).stdout
-    needs = (
-        "is_rejected(self, response), which returns True for a page that rejects the token; "
-        'parse_result(self, response), which gets any other page; and a value for each "…"'
-    )
-    assert f"  call      {call}\n            to write in the spider: {needs}\n" in told
-    assert f"  request   {found[search]['request']}\n" in told
-    assert '  call      form_request(response, {"name": "…", "email": "…", "message": "…"}, rejected=' in told
-    assert {visit.method for visit in site.requests} == {"GET"}
-    assert service.calls == ()
-
-
-def test_text_begins_with_the_verdict(scrapy, walled):
-    site = walled("session")
-    done = scrapy("detect", f"{site.url}/catalogue/", f"{site.url}/contact", "-s", "OMOCAPTCHA_PRICE=0.002")
+    pages = [f"{site.url}{path}" for path in ("/catalogue/", "/contact", "/find")]
+    done = scrapy("detect", *pages, "-s", "OMOCAPTCHA_PRICE=0.002")
     assert done.returncode == 0
-    wall, contact = re.split(r"\n(?=http)", done.stdout.rstrip())
+    wall, contact, search = re.split(r"\n(?=http)", done.stdout.rstrip())
     assert [line[2:11].rstrip() for line in wall.splitlines()[1:]] == [
         *("verdict", "cost", "page", "judged", "widget", "form"),
     ]
@@ -147,6 +115,15 @@ def test_text_begins_with_the_verdict(scrapy, walled):
     assert "verdict   passed on to the spider: its form does something else\n" in contact
     assert "cost      nothing\n" in contact
     assert "judged    acts: the form also asks for 'name'\n" in contact
+    assert '  call      form_request(response, {"name": "…", "email": "…", "message": "…"}, rejected=' in contact
+    assert search.endswith(
+        '  call      form_request(response, {"q": "…", "kind": "any"}, rejected="is_rejected", '
+        "callback=self.parse_result)\n"
+        "            to write in the spider: is_rejected(self, response), which returns True for a page that rejects "
+        'the token; parse_result(self, response), which gets any other page; and a value for each "…"\n'
+        f"  request   POST {site.url}/find: q=&kind=any&g-recaptcha-response=&go=search"
+    )
+    assert {visit.method for visit in site.requests} == {"GET"}
 
 
 def test_text_has_no_control_characters(scrapy, tmp_path):
@@ -203,41 +180,25 @@ def test_where_a_form_that_acts_may_be_a_challenge_it_is_told_how_to_say_so(dete
     assert finding["message"] == f"its form does something else{cure * is_advised}"
 
 
-def test_files_and_urls_may_be_mixed(detect, wall_file, walled, tmp_path):
-    site = walled("session")
-    free, missing = f"{site.url}/free/1", str(tmp_path / "missing.html")
-    verdicts = {free: "pass", missing: None, str(wall_file): "solve", f"{site.url}/free/2": "pass"}
-    found = detect(*verdicts, exit=1)
-    assert {subject: finding["verdict"] for subject, finding in found.items()} == verdicts
-
-
-def run(installed, cwd, *arguments, **streams):
-    command = [sys.executable, "-m", "scrapy", "omocaptcha", "detect", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": installed}
-    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, stderr=subprocess.PIPE, **streams)
-
-
-def test_a_page_on_standard_input_is_judged_and_only_that_is_printed(
-    installed, fresh, wall_file, tmp_path, monkeypatch
-):
+def test_a_page_on_standard_input_is_judged_and_only_that_is_printed(installed, fresh, wall_file, tmp_path):
     loud = tmp_path / "loud"
     shutil.copytree(fresh, loud)
     with (loud / "fresh/settings.py").open("a", encoding="utf-8") as settings:
         settings.write('LOG_LEVEL = "DEBUG"\nLOG_STDOUT = True\nLOG_FILE = "theirs.log"\n')
     saved = wall_file.read_text()
     wall_file.write_text(saved.replace("<button", "<input type=hidden name=größe><button"), encoding="utf-8")
-    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    with (
-        wall_file.open() as page,
-        run(installed, loud, "-", "--status", "403", stdin=page, stdout=subprocess.PIPE) as quiet,
-    ):
-        printed, errors = quiet.communicate()
-    assert [line[2:12].rstrip() for line in printed.splitlines()] == [
+    command = [sys.executable, "-m", "scrapy", "omocaptcha", "detect", "-", "--status", "403"]
+    environment = {**os.environ, "PYTHONPATH": installed, "PYTHONIOENCODING": "ascii"}
+    with wall_file.open() as page:
+        done = subprocess.run(
+            command, cwd=loud, env=environment, text=True, stdin=page, capture_output=True, check=False
+        )
+    assert [line[2:12].rstrip() for line in done.stdout.splitlines()] == [
         "",
         *("verdict", "cost", "page", "judged", "widget", "form"),
     ]
-    assert (printed.startswith("-\n  verdict   solve it\n"), errors, quiet.returncode) == (True, "", 0)
-    assert "fields: g-recaptcha-response, gr??e; " in printed
+    assert (done.stdout.startswith("-\n  verdict   solve it\n"), done.stderr, done.returncode) == (True, "", 0)
+    assert "fields: g-recaptcha-response, gr??e; " in done.stdout
     assert not (loud / "theirs.log").exists()
 
 
@@ -249,10 +210,14 @@ def test_the_log_can_be_turned_on_and_the_consoles_stay_off(scrapy, wall_file):
 
 
 def test_who_reads_the_findings_may_stop(installed, fresh, wall_file):
-    with run(installed, fresh, "--json", "-L", "ERROR", *[wall_file] * 150, stdout=subprocess.PIPE) as process:
-        assert json.loads(process.stdout.readline())["verdict"] == "solve"
-        process.stdout.close()
-        assert (process.stderr.read(), process.wait()) == ("", 0)
+    arguments = ("omocaptcha", "detect", "--json", "-L", "ERROR", *[str(wall_file)] * 150)
+    started = started_scrapy(arguments, cwd=fresh, environment={**os.environ, "PYTHONPATH": installed})
+    with started as (process, stdout, stderr):
+        assert json.loads(stdout.readline())["verdict"] == "solve"
+        stdout.close()
+        assert stderr.read() == ""
+        process.join()
+        assert process.exitcode == 0
 
 
 # -- the project's settings and spiders -----------------------------------------------------------------------------
@@ -296,20 +261,20 @@ def test_settings_and_trigger_of_the_domains_spider_are_used(detect, spider, wal
     assert (named["spider"], named["verdict"]) == ("theirs", "host_not_allowed")
 
 
-def test_a_trigger_that_fails_affects_its_page_only(scrapy, detect, spider, walled):
+def test_a_trigger_that_fails_affects_its_page_only(scrapy, spider, walled):
     site = walled("session")
     spider(
         "    def omocaptcha_trigger(self, response, challenge):\n"
         "        return {'/contact': True}[response.url[response.url.rindex('/'):]]\n"
     )
-    found = detect("--spider", "theirs", f"{site.url}/item/1", f"{site.url}/contact", exit=1)
-    failed, judged = found.values()
-    assert failed["error"] == "KeyError: '/1'"
+    pages = f"{site.url}/item/1", f"{site.url}/contact"
+    done = scrapy("detect", "--json", "--spider", "theirs", *pages, "-L", "DEBUG", stderr=subprocess.PIPE)
+    failed, judged = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, failed["error"]) == (1, "KeyError: '/1'")
     assert judged["verdict"] == "solve"
     assert judged["message"] == "a trigger says that it is a challenge"
-    assert "KeyError" not in scrapy("detect", "--spider", "theirs", f"{site.url}/contact", "-L", "DEBUG").stdout
-    logged = scrapy("detect", "--spider", "theirs", f"{site.url}/item/1", "-L", "DEBUG").stdout
-    assert f"{site.url}/item/1 cannot be judged\nTraceback (most recent call last):\n" in logged
+    assert f"{site.url}/item/1 cannot be judged\nTraceback (most recent call last):\n" in done.stderr
+    assert done.stderr.count("KeyError") == 1
 
 
 def test_a_page_that_a_middleware_of_the_project_has_made_is_judged_as_one_of_a_browser(detect, spider, wall_file):
@@ -362,8 +327,7 @@ def test_feeds_jobdir_and_cache_of_the_project_are_untouched(detect, spider, wal
     settings = {"FEEDS": {str(feed): {"format": "json", "overwrite": True}}, "JOBDIR": str(queue)}
     spider(f"    custom_settings = {settings!r}\n")
     given = {"JOBDIR": queue, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": tmp_path / "cache", "ROBOTSTXT_OBEY": False}
-    options = [word for name, value in given.items() for word in ("-s", f"{name}={value}")]
-    (finding,) = detect("--spider", "theirs", f"{walled('session').url}/", *options).values()
+    (finding,) = detect("--spider", "theirs", f"{walled('session').url}/", *options_of(given)).values()
     assert finding["verdict"] == "solve"
     assert feed.read_text() == "[]"
     assert not queue.exists()
@@ -427,15 +391,19 @@ def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
 # -- invalid input --------------------------------------------------------------------------------------------------
 
 
-def test_a_failure_to_fetch_or_read_is_reported_beside_the_rest(detect, wall_file, tmp_path):
+def test_files_and_urls_may_be_mixed_and_a_failure_is_reported_beside_the_rest(detect, wall_file, walled, tmp_path):
+    site = walled("session")
+    free, again = f"{site.url}/free/1", f"{site.url}/free/2"
     missing, nowhere = str(tmp_path / "missing.html"), "http://127.0.0.1:1/"
-    found = detect(missing, nowhere, "http://[", tmp_path, wall_file, exit=1)
-    assert {subject: finding["error"] for subject, finding in found.items()} == {
+    found = detect(free, missing, nowhere, "http://[", tmp_path, wall_file, again, exit=1)
+    assert {subject: finding["error"] or finding["verdict"] for subject, finding in found.items()} == {
+        free: "pass",
         missing: "No such file or directory (URLs begin with http:// or https://)",
         nowhere: "DownloadConnectionRefusedError: Connection was refused by other side: 111: Connection refused.",
         "http://[": "Invalid IPv6 URL",
         str(tmp_path): "Is a directory (URLs begin with http:// or https://)",
-        str(wall_file): None,
+        str(wall_file): "solve",
+        again: "pass",
     }
     assert found[missing]["verdict"] is None
 

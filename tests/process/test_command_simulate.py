@@ -15,7 +15,7 @@ import pytest
 
 from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.simulate import add_options
-from tests.helpers.commands import NO_CONSOLE
+from tests.helpers.commands import NO_CONSOLE, options_of
 from tests.helpers.commands import scrapy as run
 from tests.helpers.docs import code, page
 from tests.helpers.forked_scrapy import started_scrapy
@@ -120,6 +120,5 @@ def test_forms_may_refuse_every_nth_token(simulate, installed, tmp_path):
     (tmp_path / "register.py").write_text(code(page("recipes/form"), "form").replace("https://shop.example", site))
     told = {name: ast.literal_eval(value) for name, _, value in (line.split() for line in lines if " = " in line)}
     told |= {"ADDONS": '{"scrapy_omocaptcha.Addon": 500}', "OMOCAPTCHA_POLL_INTERVAL": "0.1", **NO_CONSOLE}
-    words = [word for name, value in told.items() for word in ("-s", f"{name}={value}")]
-    done = run("runspider", "register.py", *words, cwd=tmp_path, PYTHONPATH=installed)
+    done = run("runspider", "register.py", *options_of(told), cwd=tmp_path, PYTHONPATH=installed)
     assert "'omocaptcha/tokens/rejected': 3," in done.stdout

@@ -14,7 +14,6 @@ from tests.helpers.nightly import nightly
 from tests.helpers.walled_pages import WalledPages
 
 HOST = "127.0.0.23"
-OTHER_WALLS = ("session", "redirect", "rate", "expiring")
 SETTINGS = {
     "CONCURRENT_REQUESTS": {"CONCURRENT_REQUESTS": 2},
     "CONCURRENT_REQUESTS_PER_DOMAIN": {"CONCURRENT_REQUESTS_PER_DOMAIN": 2},
@@ -23,7 +22,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("wall", ["per_page", *map(nightly, OTHER_WALLS)])
+@pytest.mark.parametrize("wall", ["per_page", *map(nightly, ("session", "redirect", "rate", "expiring"))])
 def test_a_host_never_gets_more_requests_at_once_than_the_settings_say(service, tmp_path, wall, setting):
     with WalledPages(ManyPages(delay=0.03), service, wall, hosts=(HOST,)) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(16)]

@@ -1,33 +1,15 @@
-"""The example project: its settings, its main spider, and its demos."""
+"""The demos of the example project. Its main spider is also deployed, by ``test_scrapyd``."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 
 import pytest
 
-from tests.helpers.commands import ROOT, python, scrapy, scrapy_crawl
+from tests.helpers.commands import NO_CONSOLE, ROOT, options_of, python, scrapy
 
 PROJECT = ROOT / "example_project"
-
-
-def test_the_catalogue_spider_gets_all_items_for_one_job(walled, service, tmp_path):
-    site = walled("session")
-    feed = tmp_path / "items.jsonl"
-    done = scrapy_crawl(PROJECT, "catalogue", "-a", f"site={site.url}", "-O", str(feed), service=service)
-    assert done.returncode == 0, done.stdout
-    # Where there is no network, Scrapy's cookies middleware logs a traceback.
-    log = re.sub(
-        r"Exception reading Public Suffix List.*?(?=^\d{4}-|\Z)", "", done.stdout, flags=re.DOTALL | re.MULTILINE
-    )
-    assert "Traceback" not in log
-    names = [json.loads(line)["name"] for line in feed.read_text().splitlines()]
-    assert names == [f"Thing {number}" for number in range(1, 51)]
-    assert (len(service.jobs), site.accepted, site.pages) == (1, 1, 5)
-    assert "Through the reCAPTCHA at" in log
-    assert service.api_token not in log
 
 
 FAST = ("--solve-seconds", "0", "-s", "DOWNLOAD_DELAY=0.01", "-s", "OMOCAPTCHA_POLL_INTERVAL=0.05")
@@ -97,14 +79,11 @@ def test_a_demo_says_what_to_install(tmp_path, demo, program, module, package):
     assert (done.returncode, package in done.stdout) == (2, True), done.stdout
 
 
-# scrapy-redis uses what Scrapy has deprecated.
-FLEET = {"module": "fleet", "cwd": PROJECT, "PYTHONWARNINGS": "default"}
-FLEET_FAST = (*FAST, "-s", "TELNETCONSOLE_ENABLED=False")
-
-
 @pytest.mark.usefixtures("redis")
 def test_the_fleet_demo_reports_what_each_worker_did():
-    done = scrapy(*FLEET_FAST, "--pages", "8", "--workers", "2", **FLEET)
+    options = (*FAST, *options_of(NO_CONSOLE), "--pages", "8", "--workers", "2")
+    # scrapy-redis uses what Scrapy has deprecated.
+    done = scrapy(*options, module="fleet", cwd=PROJECT, PYTHONWARNINGS="default")
     assert done.returncode == 0, done.stdout
     report = done.stdout.partition("What each worker did")[2]
     # A row for each worker, and the last one for all.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 
 import pytest
 
-from tests.helpers.commands import NO_CONSOLE, scrapy
+from tests.helpers.commands import NO_CONSOLE, options_of, scrapy
 from tests.helpers.docs import code, page
 
 PAGE = page("recipes/shell")
@@ -58,15 +57,14 @@ def test_a_walled_page_comes_through_by_hand_too(service, walled, project, comma
     settings = {
         **service.settings,
         **NO_CONSOLE,
-        "ADDONS": json.dumps({"scrapy_omocaptcha.Addon": 500}),
+        "ADDONS": {"scrapy_omocaptcha.Addon": 500},
         "OMOCAPTCHA_PRICE": "0.00055",
         "TWISTED_REACTOR_ENABLED": reactor_enabled,
     }
-    given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]
     name, *rest = (word.replace(URL, url) for word in COMMANDS[command])
     # "parse" wraps callbacks in a way that Scrapy itself warns of.
     lenient = {"PYTHONWARNINGS": "default"} if name == "parse" else {}
-    result = scrapy(name, *given, *rest, cwd=project(url), **lenient)
+    result = scrapy(name, *options_of(settings), *rest, cwd=project(url), **lenient)
     assert result.returncode == 0, result.stdout
     assert len(service.jobs) == 1, result.stdout
     assert re.search(r"\bOK\b" if command == "check" else "page 1", result.stdout, re.IGNORECASE), result.stdout

@@ -45,10 +45,6 @@ process.crawl(PlainSpider)
 process.start()
 print(*sys.modules)
 """
-ALL = """
-from scrapy_omocaptcha import *
-print(Addon, Challenge, Form, OmoCaptchaMiddleware, Token, errors, find_challenge, signals, solve, submit_token)
-"""
 
 
 def test_a_crawl_without_a_challenge_does_not_wait_for_what_only_a_challenge_needs(tmp_path):
@@ -69,11 +65,6 @@ def test_a_call_of_scrapy_that_has_no_use_for_us_does_not_wait_for_what_a_crawl_
     assert ours == [
         f"scrapy_omocaptcha.{name}" for name in ("challenge", "commands", "commands.omocaptcha", "errors", "signals")
     ]
-
-
-def test_every_public_name_can_be_imported_first(tmp_path):
-    done = python("-c", ALL, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("name", scrapy_omocaptcha.__all__)

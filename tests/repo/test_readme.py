@@ -6,41 +6,28 @@ import json
 import re
 from io import StringIO
 
-import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from tests.helpers.commands import scrapy, scrapy_crawl
-from tests.helpers.docs import README, code, set_addons
+from tests.helpers.docs import README, code, page, set_addons
 
 SITE = "https://shop.example"
 
 
-def rendered(warnings=None):
-    return publish_doctree(
-        README.read_text(encoding="utf-8"),
-        settings_overrides={"report_level": 1, "warning_stream": warnings, "_disable_config": True},
-    )
-
-
-@pytest.fixture(scope="module")
-def readme():
-    return rendered()
-
-
 def test_it_renders_without_a_word_of_complaint():
-    warnings = StringIO()
-    rendered(warnings)
-    assert warnings.getvalue() == ""
+    settings = {"report_level": 1, "warning_stream": StringIO(), "_disable_config": True}
+    publish_doctree(README.read_text(encoding="utf-8"), settings_overrides=settings)
+    assert settings["warning_stream"].getvalue() == ""
 
 
-def test_the_first_spider_gets_its_pages_and_the_log_is_as_shown(readme, tmp_path, walled, service):
+def test_the_first_spider_gets_its_pages_and_the_log_is_as_shown(tmp_path, walled, service):
     site = walled("session")
     made = scrapy("startproject", "fresh", ".", cwd=tmp_path)
     assert made.returncode == 0, made.stdout
-    set_addons(tmp_path / "fresh/settings.py", code(readme, "settings-py"))
-    spider = code(readme, "spider").replace(SITE, site.url)
+    set_addons(tmp_path / "fresh/settings.py", code(page(README), "settings-py"))
+    spider = code(page(README), "spider").replace(SITE, site.url)
     (tmp_path / "fresh/spiders/theirs.py").write_text(spider, encoding="utf-8")
     done = scrapy_crawl(tmp_path, "shop", "-O", "items.jsonl", service=service)
     assert done.returncode == 0, done.stdout
@@ -51,7 +38,7 @@ def test_the_first_spider_gets_its_pages_and_the_log_is_as_shown(readme, tmp_pat
     assert len(read_ledger(tmp_path / "omocaptcha.sqlite")) == 1
     seen = done.stdout.replace(site.url, SITE).replace(service.url.split("/")[2], "omocaptcha.com")
     seen = re.sub(r"\[scrapy_omocaptcha\S*\] ", "", seen)
-    (shown,) = [b.astext() for b in readme.findall(nodes.literal_block) if "INFO: Through" in b.astext()]
+    (shown,) = [b.astext() for b in page(README).findall(nodes.literal_block) if "INFO: Through" in b.astext()]
     for line in shown.splitlines():
         seconds_aside = re.sub(r"in [\d\\.]+ s", r"in [\\d.]+ s", re.escape(line.removesuffix("…")).replace(r"\ ", " "))
         assert re.search(seconds_aside, seen), line

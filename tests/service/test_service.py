@@ -17,8 +17,6 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, WalledSite
 from scrapy_omocaptcha.testing.faults import KINDS, UNPROCESSED
 from tests.helpers.clock import Clock
 
-pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
-
 SITEKEY = "6LtestOnly" + "a" * 30
 PAGE = "http://127.0.0.1/page/1"
 DATA = {"type_job_id": "1", "websiteURL": PAGE, "websiteKey": SITEKEY}
@@ -62,11 +60,6 @@ class Client:
         return str(answer["result"]["gRecaptchaResponse"])
 
 
-@pytest.fixture
-def client(service):
-    return Client(service)
-
-
 def test_a_job_is_solved_after_its_time():
     clock = Clock()
     with OmoCaptchaService(solve_seconds=15, clock=clock) as service:
@@ -90,12 +83,13 @@ def test_a_job_is_solved_after_its_time():
 
 
 OBJECT = {"gRecaptchaResponse": "TOKEN"}
+RUNNING = {"errorId": 0, "status": "processing"}
 
 
 @pytest.mark.parametrize(
     ("shape", "no_error", "error", "job_id", "running", "result"),
     [
-        (Shape(), {"error": False}, {"error": True}, 1000001, {"errorId": 0, "status": "processing"}, OBJECT),
+        (Shape(), {"error": False}, {"error": True}, 1000001, RUNNING, OBJECT),
         (
             Shape(verdict="text", job_id="text", running="running", result="text"),
             *({"error": False}, {"error": "true"}, "1000001", {"error": False, "status": "running"}, "TOKEN"),
@@ -106,13 +100,7 @@ OBJECT = {"gRecaptchaResponse": "TOKEN"}
         ),
         (
             Shape(verdict="contradiction"),
-            *(
-                {"error": False, "success": False},
-                {"error": True},
-                1000001,
-                {"errorId": 0, "status": "processing"},
-                OBJECT,
-            ),
+            *({"error": False, "success": False}, {"error": True}, 1000001, RUNNING, OBJECT),
         ),
     ],
     ids=["as documented", "texts", "success for error", "contradiction"],
@@ -372,11 +360,3 @@ def test_a_stopped_service_ends_its_thread_and_restarts_on_its_port():
 def test_a_port_in_use_is_an_error_when_the_service_starts():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         OmoCaptchaService(port=taken.getsockname()[1]).start()
-
-
-def test_the_pytest_fixtures_start_the_service_and_its_sites(omocaptcha_service, omocaptcha_site):
-    assert omocaptcha_service.settings["OMOCAPTCHA_API_URL"] == omocaptcha_service.url
-    assert omocaptcha_service.settings["OMOCAPTCHA_API_TOKEN"] == "offline-token"
-    token = omocaptcha_service.mint(omocaptcha_site("thanks", status=429).sitekey)
-    assert exchange(omocaptcha_site("redirect"), "GET", "/page/1")[0].status == 302
-    assert token

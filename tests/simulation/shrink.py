@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from tests.simulation.plan import Plan
 
+_FAULTS = ("site_faults", "api_faults", "job_faults")
+
 
 def kind_of(sentence: str) -> str:
     """Return what two sentences about the same kind of failure have in common: their first words, without numbers."""
@@ -41,22 +43,12 @@ def _smaller(planned: Plan) -> Iterator[Plan]:
     for name in planned.settings:
         if name not in needed:
             yield replace(planned, settings={key: value for key, value in planned.settings.items() if key != name})
-    for name, nothing in (
-        ("site_faults", ()),
-        ("api_faults", ()),
-        ("job_faults", ()),
-        ("stalls", 0.0),
-        ("outage", None),
-        ("stumbles", 0.0),
-        ("shuffle", False),
-        ("passes_meta", False),
-        ("wants_redirects", False),
-        ("has_cookie", False),
-        ("dont_merge_cookies", False),
-    ):
+    rarities = ("shuffle", "passes_meta", "wants_redirects", "has_cookie", "dont_merge_cookies")
+    for name in (*_FAULTS, "stalls", "outage", "stumbles", *rarities):
         if getattr(planned, name):
-            yield replace(planned, **{name: nothing})
-    for name in ("site_faults", "api_faults", "job_faults"):
+            # The defaults of a plan are attributes of its class.
+            yield replace(planned, **{name: getattr(type(planned), name)})
+    for name in _FAULTS:
         kinds = getattr(planned, name)
         if len(kinds) > 1:
             for kind in kinds:

@@ -36,62 +36,6 @@ def test_a_token_does_not_wait_for_requests_to_the_part_of_its_site_that_is_free
     assert (outcome.wrong, outcome.jobs) == ([], 1)
 
 
-def test_a_redirect_to_a_wall_that_has_failed_before_is_no_duplicate_of_that():
-    """Seed 730241563816: what was redirected there after it had failed was dropped, and lost as the crawl stopped."""
-    wanted = (
-        *((0, "item", 0, 3), (1, "item", 0, 3), (2, "item", 0, 2), (4, "item", 0, 3), (6, "search", 2, 3)),
-        *((9, "page", 2, 2), (10, "page", 1, 2), (13, "free", 0, 3), (14, "search", 2, 3), (15, "item", 0, 3)),
-        *((16, "item", 2, 3), (17, "nested", 0, 1)),
-    )
-    children = {2: 1, 10: 2}
-    planned = Plan(
-        seed=730241563816,
-        sites=(
-            Site("two walls", "session", status=200, robots_walled=True, refuse_every=3),
-            Site("walled", "rate", {"free_pages": 1}, status=429),
-            Site("one address", "session", status=503, robots_walled=True, refuse_every=3, gate_fault="reset_after"),
-        ),
-        settings={
-            "CONCURRENT_REQUESTS": 8,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": 2,
-            "RETRY_TIMES": 1,
-            "DOWNLOAD_TIMEOUT": 180,
-            "OMOCAPTCHA_MAX_ATTEMPTS": 3,
-            "OMOCAPTCHA_MAX_JOBS": 1,
-        },
-        wanted=tuple(
-            Wanted(number, kind, site, jar, jar, children.get(number, 0)) for number, kind, site, jar in wanted
-        ),
-        latency=(0.01, 0.05),
-        stalls=0.1,
-        rate=0.3,
-        solve_seconds=(1.94, 50.43, 39.11, 22.94, 19.02, 22.96, 28.7, 52.36, 16.11, 13.12),
-        end="stopped",
-        stops=(8.931,),
-    )
-    assert run(planned).wrong == []
-
-
-def test_a_form_is_fetched_anew_if_the_cookie_that_came_with_it_was_not_kept():
-    """Seed 746770853806: the form of one session was submitted with the cookie of another, won before."""
-    planned = Plan(
-        seed=746770853806,
-        sites=(Site("walled", "per_page", status=200, robots_walled=True),),
-        settings={
-            "CONCURRENT_REQUESTS": 16,
-            "RETRY_TIMES": 0,
-            "DOWNLOAD_TIMEOUT": 180,
-            "OMOCAPTCHA_MAX_ATTEMPTS": 2,
-            "DOWNLOAD_DELAY": 5.0,
-        },
-        wanted=(Wanted(0, "search", 0), Wanted(3, "search", 0, cookiejar=1), Wanted(7, "item", 0, cookiejar=1)),
-        latency=(0.01, 0.05),
-        solve_seconds=(1.35, 3.86, 1.01, 12.98, 26.86, 3.22, 39.26, 1.09, 6.99, 2.54),
-    )
-    outcome = run(planned)
-    assert (outcome.wrong, outcome.jobs) == ([], 3)
-
-
 def test_a_request_that_has_left_its_place_to_a_token_is_not_sent_before_that_place_is_free_again():
     """Seed 197494048419: it was sent with the answer to the token, while the page was asked for in the same place."""
     planned = Plan(
@@ -124,28 +68,6 @@ def test_a_request_that_has_left_its_place_to_a_token_is_not_sent_before_that_pl
         stops=(0.747,),
     )
     assert run(planned).wrong == []
-
-
-def test_a_cookie_out_of_the_cache_does_not_replace_the_clearance():
-    """Seed 885603470772: the answer to a retried challenge came out of HttpCache, with another session's cookie."""
-    kinds = {0: "item", 3: "page", 4: "item", 5: "page", 7: "signup", 10: "nested", 11: "search", 14: "alone"}
-    planned = Plan(
-        seed=885603470772,
-        sites=(Site("walled", "session_marked", status=503, gzip=True),),
-        settings={
-            "CONCURRENT_REQUESTS": 64,
-            "RETRY_TIMES": 2,
-            "DOWNLOAD_TIMEOUT": 30,
-            "OMOCAPTCHA_MAX_ATTEMPTS": 3,
-            "DOWNLOAD_DELAY": 5.0,
-            "HTTPCACHE_ENABLED": True,
-        },
-        wanted=tuple(Wanted(number, kind, 0) for number, kind in kinds.items()),
-        latency=(0.2, 3.0),
-        solve_seconds=(41.45, 29.65, 14.17, 9.95, 36.48, 39.64, 25.09, 43.24, 2.65, 26.33),
-    )
-    outcome = run(planned)
-    assert (outcome.wrong, outcome.jobs) == ([], 2)
 
 
 def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_that_it_was_accepted():

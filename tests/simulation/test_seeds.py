@@ -6,15 +6,14 @@ A failure is told as a story by the command that stands in its message.
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 import sys
 from contextlib import suppress
 
 import pytest
 
-from tests.helpers.commands import ROOT
+from tests.helpers.commands import ROOT, python
 from tests.simulation import clock, sockets
+from tests.simulation.__main__ import main
 from tests.simulation.clock import NeverEnds
 from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import plan, read_plan
@@ -31,13 +30,6 @@ def _warm():
     warm_up()
 
 
-def simulate(*arguments, **environment):
-    command = [sys.executable, "-m", "tests.simulation", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
-
-
 @pytest.mark.parametrize("first", range(1, 120, CHUNK))
 def test_nothing_is_wrong_with_the_crawls_of_these_seeds(first):
     wrong = {seed: run(plan(seed)).wrong for seed in range(first, first + CHUNK)}
@@ -52,17 +44,18 @@ def test_nothing_is_wrong_with_a_crawl_over_real_sockets_either(seed):
 
 
 def test_a_seed_has_the_same_story_in_any_process_whatever_its_hash_seed():
-    told = [simulate("--seeds", "1:5", "--digests", "--processes", "1", PYTHONHASHSEED=seed) for seed in ("1", "2")]
+    command = ("-m", "tests.simulation", "--seeds", "1:5", "--digests", "--processes", "1")
+    told = [python(*command, cwd=ROOT, PYTHONHASHSEED=seed) for seed in ("1", "2")]
     digests = [line for line in told[0].stdout.splitlines() if line[0].isdigit() and len(line.split()) == 2]
     assert len(digests) == 5
     assert set(digests) <= set(told[1].stdout.splitlines())
     assert digests[0].split()[1] == run(plan(1)).digest
 
 
-def test_a_plan_with_which_nothing_is_wrong_is_not_made_smaller(tmp_path):
-    ended = simulate("--seed", "1", "--shrink", str(tmp_path / "plan.json"))
-    assert (ended.returncode, list(tmp_path.iterdir())) == (2, [])
-    assert "nothing is wrong with this crawl" in ended.stdout
+def test_a_plan_with_which_nothing_is_wrong_is_not_made_smaller(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["simulation", "--seed", "1", "--shrink", str(tmp_path / "plan.json")])
+    assert (main(), list(tmp_path.iterdir())) == (2, [])
+    assert "nothing is wrong with this crawl" in capsys.readouterr().out
 
 
 def test_a_plan_that_fails_is_made_smaller():

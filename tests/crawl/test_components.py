@@ -10,12 +10,14 @@ import scrapy
 from aiohttp import web
 from protego import Protego
 from scrapy import signals
+from scrapy.http.request import NO_CALLBACK
 from w3lib.http import basic_auth_header
 
 from scrapy_omocaptcha import submit_token
+from scrapy_omocaptcha.testing import Wall
 from tests.helpers import sites
-from tests.helpers.components import hears
-from tests.helpers.sites import spider
+from tests.helpers.components import OfCrawler, hears
+from tests.helpers.sites import pages_of, spider
 
 REFRESH = '<meta http-equiv="refresh" content="0; url=/captcha">'
 
@@ -67,15 +69,6 @@ def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, servi
 # -- Cookies, proxies, robots.txt ----------------------------------------------------------------------------------
 
 
-def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance(crawl, service, walled):
-    site = walled("session_marked", catalogue_pages=20)
-    cookies = {"session": "stale", "lang": "en"}
-    requests = (scrapy.Request(f"{site.url}/page/{number}", cookies=cookies) for number in range(1, 21))
-    crawled = crawl(sites.sending(*requests), service.settings)
-    assert (len(crawled.pages), len(service.jobs)) == (20, 1)
-    assert {visit.cookies.get("lang") for visit in site.requests if visit.shown == "page"} == {"en"}
-
-
 @pytest.mark.parametrize("own_jars", [True, False], ids=["a cookiejar each", "one cookiejar"])
 def test_cookies_that_differ_from_request_to_request_need_a_cookiejar_each(crawl, service, own_jars):
     def inside(request):
@@ -108,24 +101,6 @@ def test_a_request_that_has_waited_still_has_its_own_cookies_in_the_callback(cra
         crawled = crawl(sites.sending(*requests), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
     assert [page.request.cookies for page in crawled.pages] == [cookies] * 6
     assert len(service.jobs) == 1
-
-
-def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, walled):
-    site = walled("session", catalogue_pages=2)
-    sessions = []
-    for jar in (1, 2):
-        headers = {"User-Agent": f"browser {jar}", "Accept-Language": "sk"}
-        sessions.append(scrapy.Request(f"{site.url}/page/{jar}", meta={"cookiejar": jar}, headers=headers))
-    crawled = crawl(sites.sending(*sessions), service.settings)
-    assert (len(crawled.pages), len(service.jobs)) == (2, 2)
-    for visit in site.requests:
-        if visit.submits:
-            assert visit.headers["User-Agent"] in ("browser 1", "browser 2")
-            assert visit.headers["Accept-Language"] == "sk"
-            assert visit.headers["Origin"] == site.url
-            assert visit.headers["Referer"].startswith(f"{site.url}/page/")
-    sessions = {visit.headers["User-Agent"]: visit.cookies["session"] for visit in site.requests if visit.submits}
-    assert len(set(sessions.values())) == 2
 
 
 class Rotates:
@@ -264,3 +239,21 @@ def test_cookies_that_a_spider_sends_itself_outdate_no_form_where_no_others_are_
         crawled = crawl(sites.sending(request), {**service.settings, "ROBOTSTXT_OBEY": False})
     assert (len(crawled.pages), len(service.jobs)) == (1, 1)
     assert asked == ["/", "/"]
+
+
+# -- a project's own ---------------------------------------------------------------------------------------------------
+
+
+class Downloads(OfCrawler):
+    async def process_response(self, request, response):
+        if "/page/" in request.url and response.status == 200:
+            other = scrapy.Request(request.url.replace("/page/", "/item/"), callback=NO_CALLBACK)
+            await self.crawler.engine.download_async(other)
+        return response
+
+
+def test_a_middleware_of_the_project_may_wait_for_a_request_of_the_same_session(crawl, service, walled):
+    site = walled(Wall(clearance_pages=2), catalogue_pages=6)
+    settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1, "CLOSESPIDER_TIMEOUT": 60}
+    crawled = crawl(pages_of(site, 6), {**service.settings, **settings, "DOWNLOADER_MIDDLEWARES": {Downloads: 543}})
+    assert (len(crawled.pages), crawled.stats["finish_reason"]) == (6, "finished")

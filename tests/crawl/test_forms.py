@@ -42,15 +42,6 @@ def check_complete(items, crawled):
     assert crawled.bugs == []
 
 
-@pytest.mark.parametrize("path", ["/find", "/find/get"])
-def test_fifty_searches_get_fifty_results_for_fifty_jobs(crawl, service, walled, path):
-    site = walled()
-    spider, items = searching(site, path)
-    crawled = crawl(spider, service.settings)
-    check_complete(items, crawled)
-    assert (len(service.jobs), crawled.count("tokens/accepted")) == (50, 50)
-
-
 @pytest.mark.parametrize("refusal", ["page", "redirect", 400])
 def test_each_rejected_token_is_bought_anew_and_counted(crawl, service, walled, refusal):
     site = walled(refuse_every=5, refusal=refusal)

@@ -383,15 +383,6 @@ def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, s
     assert (crawled.stats["finish_reason"], crawled.count("skipped/dry_run")) == ("finished", 2)
 
 
-def test_the_bill_is_in_the_log_at_the_end_with_the_balance_beside_it_if_that_was_asked(crawl, service, walled):
-    site = walled("per_page", catalogue_pages=4)
-    crawled = crawl(pages_of(site, 4), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
-    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
-    lines = report.splitlines()
-    assert lines[0] == "OMOcaptcha: 4 challenges met in 4 pages, 4 jobs for 0.00220 USD"
-    assert any("10.00000 USD before" in line and "as expected" in line for line in lines)
-
-
 def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):
     with OmoCaptchaService(solve_seconds=0.6) as service, WalledSite(service, "session") as site:
         crawled = crawl(pages_of(site, 3), {**service.settings, "LOGSTATS_INTERVAL": 0.2})

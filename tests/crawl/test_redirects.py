@@ -92,14 +92,6 @@ def moved(request):
     return redirect(request.path.replace("old", "new")) if request.path.startswith("/old/") else page()
 
 
-def test_pages_behind_the_wall_that_redirect_do_not_use_up_the_turns_of_the_held(crawl, service):
-    with Site(behind_wall(moved)) as site:
-        urls = [f"{site.origin}/old/{number}" for number in range(40)]
-        crawled = crawl(spider(*urls), service.settings)
-    assert len(crawled.pages) == 40
-    assert len(service.jobs) == 1
-
-
 def test_pages_that_redirect_do_not_bring_back_the_clearance_that_has_run_out(crawl, service):
     """Were the cookies of the last clearance kept in the place of those just won, each token would seem rejected."""
     clearances = {"won": 0, "valid": None}

@@ -71,14 +71,11 @@ class HangingGate(sites.Site):
         self.visits = visits
         self._path = path
 
-    async def _handle(self, request):
+    async def _respond(self, request, form):
         if request.path == self._path:
             self.visits -= 1
             if self.visits == 0:
                 await asyncio.Event().wait()
-        return await super()._handle(request)
-
-    def _respond(self, request, form):
         if request.path == "/captcha":
             return sites.challenge()
         if request.path == "/verify":

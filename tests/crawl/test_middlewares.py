@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 
 import pytest
@@ -282,21 +283,16 @@ def test_an_error_of_a_middleware_on_the_page_itself_reaches_the_errback(
 
 def test_retry_repeats_a_page_that_times_out_while_it_is_asked_again(crawl, service):
     """The wall has been solved by then, and no second job is bought."""
-    asked = []
+    visits = itertools.count()
 
-    class Slow(sites.Site):
-        async def _handle(self, request):
-            if sites.cleared(request):
-                asked.append(request.path)
-                if len(asked) == 1:
-                    await asyncio.sleep(3600)
-            return await super()._handle(request)
+    async def answer(request, form):
+        if sites.cleared(request) and next(visits) == 0:
+            await asyncio.sleep(3600)
+        return inside(request, form)
 
-    with Slow(sites.behind_wall(opens_at="/page")) as site:
+    inside = sites.behind_wall(opens_at="/page")
+    with sites.Site(answer) as site:
         crawled = crawl(sites.spider(f"{site.origin}/page"), service.settings)
     assert [page.status for page in crawled.pages] == [200]
     assert crawled.pages[0].meta["retry_times"] == 1
     assert (crawled.stats["retry/count"], len(service.jobs)) == (1, 1)
-
-
-# -- meta ------------------------------------------------------------------------------------------------------------

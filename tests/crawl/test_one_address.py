@@ -391,22 +391,18 @@ def test_a_post_that_is_redirected_to_a_wall_on_another_host_has_its_answer_once
 
 
 def test_a_page_that_breaks_off_once_its_redirect_led_to_an_open_wall_is_retried(crawl, service):
-    class Slow(Site):
-        async def _handle(self, request):
-            answer = await super()._handle(request)
+    async def answer(request, form):
+        if not cleared(request):
             # This redirect comes when the wall has been opened.
-            await asyncio.sleep(100 if answer.status == 302 and request.path == "/page/2" else 0)
-            return answer
-
-    def answer(request, form):
-        if not cleared(request) or request.path != "/page/2":
-            return page("open") if cleared(request) and request.path == "/hold" else inside(request, form)
-        if next(times) == 0:
+            await asyncio.sleep(100 if request.path == "/page/2" else 0)
+        elif request.path == "/hold":
+            return page("open")
+        elif request.path == "/page/2" and next(times) == 0:
             request.transport.close()
-        return page()
+        return inside(request, form)
 
     inside, times = behind_wall(gate="/hold"), count()
-    with Slow(answer) as site:
+    with Site(answer) as site:
         crawled = crawl(spider(f"{site.origin}/page/1", f"{site.origin}/page/2"), service.settings)
     assert (crawled.failures, len(crawled.pages), crawled.stats["retry/count"]) == ([], 2, 1)
 
@@ -673,19 +669,16 @@ def test_a_wall_behind_several_redirects_loses_no_page_and_gives_none_for_anothe
 def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, service):
     released = asyncio.Event()
 
-    class Slow(Site):
-        async def _handle(self, request):
-            # All redirects are there before anybody knows what the page is that they lead to.
-            if request.path == "/home":
-                await released.wait()
-            elif len(self.requests) == 11:
+    async def answer(request, form):
+        if request.path != "/home":
+            if len(site.requests) == 12:
                 released.set()
-            return await super()._handle(request)
+            return redirect("/home")
+        # All redirects are there before anybody knows what the page is that they lead to.
+        await released.wait()
+        return page()
 
-    def answer(request, form):
-        return page() if request.path == "/home" else redirect("/home")
-
-    with Slow(answer) as site:
+    with Site(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(12)]
         crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
         seen = Counter(path for _, path, *_ in site.requests)
@@ -699,19 +692,15 @@ def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, 
 def test_redirects_to_a_page_that_is_missing_are_duplicates_as_without_the_add_on(
     crawl, service, tmp_path, wall, status
 ):
-    class Slow(Site):
-        async def _handle(self, request):
-            await asyncio.sleep(2 if request.path in ("/gone", "/last") else 0)
-            return await super()._handle(request)
-
-    def answer(request, form):
+    async def answer(request, form):
+        await asyncio.sleep(2 if request.path in ("/gone", "/last") else 0)
         if request.path == "/gone":
             return page(status=status)
         return redirect("/gone") if request.path.startswith("/old") else inside(request, form)
 
     inside = behind_wall() if wall else lambda request, form: page()
     settings = {**service.settings, "JOBDIR": str(tmp_path), "CONCURRENT_REQUESTS_PER_DOMAIN": 16}
-    with Slow(answer) as site:
+    with Site(answer) as site:
         olds = [f"{site.origin}/old/{number}" for number in range(12)]
         urls = [*([f"{site.origin}/"] if wall else []), *olds, *([] if wall else [f"{site.origin}/last"])]
         runs = [crawl(Pausing, settings, urls=urls, most=None if wall else 1) for _ in range(2)]
@@ -722,12 +711,8 @@ def test_redirects_to_a_page_that_is_missing_are_duplicates_as_without_the_add_o
 
 @pytest.mark.parametrize("fails", ["breaks off", "an error"])
 def test_redirects_that_were_dropped_are_followed_where_the_one_that_was_followed_fails(crawl, service, fails):
-    class Slow(Site):
-        async def _handle(self, request):
-            await asyncio.sleep(2 if request.path == "/new" else 0)
-            return await super()._handle(request)
-
-    def answer(request, form):
+    async def answer(request, form):
+        await asyncio.sleep(2 if request.path == "/new" else 0)
         if request.path == "/new" and next(visits) == 0:
             if fails == "an error":
                 return page(status=500)
@@ -735,7 +720,7 @@ def test_redirects_that_were_dropped_are_followed_where_the_one_that_was_followe
         return redirect("/new") if request.path.startswith("/old") else inside(request, form)
 
     inside, visits = behind_wall(), count()
-    with Slow(answer) as site:
+    with Site(answer) as site:
         urls = [f"{site.origin}/{path}" for path in ("", *(f"old/{number}" for number in range(4)))]
         crawled = crawl(spider(*urls), {**service.settings, "RETRY_TIMES": 0})
     assert {one.url for one in crawled.pages} == {f"{site.origin}/", f"{site.origin}/new"}

@@ -121,16 +121,16 @@ def test_a_form_is_not_outdated_by_the_redirect_to_it(crawl, service):
     """Each look at the form costs two requests, and the token is growing old meanwhile."""
     visited = asyncio.Event()
 
-    class Slow(Site):
-        async def _handle(self, request):
-            if request.path == "/captcha":
-                visited.set()
-            elif request.path == "/page/1":
-                # Its answer outdates the form that the other request has met.
-                await visited.wait()
-            return await super()._handle(request)
+    async def answer(request, form):
+        if request.path == "/captcha":
+            visited.set()
+        elif request.path == "/page/1":
+            # Its answer outdates the form that the other request has met.
+            await visited.wait()
+        return inside(request, form)
 
-    with Slow(behind_wall(gate="/captcha")) as site:
+    inside = behind_wall(gate="/captcha")
+    with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(2))), service.settings)
         seen = Counter(path for _, path, *_ in site.requests)
     assert len(crawled.pages) == 2

@@ -120,14 +120,10 @@ def test_a_late_answer_that_begins_another_session_while_a_token_is_handed_in_ch
 def test_a_login_that_is_answered_while_or_after_a_token_is_handed_in_stays(crawl, service, after):
     done = set()
 
-    class Slow(sites.Site):
-        async def _handle(self, request):
-            # What is answered while a job is bought shows that only a part of the site is walled.
-            while (request.path == "/about" and not service.jobs) or (request.path == "/login" and after not in done):
-                await asyncio.sleep(0.01)
-            return await super()._handle(request)
-
-    def answer(request, form):
+    async def answer(request, form):
+        # What is answered while a job is bought shows that only a part of the site is walled.
+        while (request.path == "/about" and not service.jobs) or (request.path == "/login" and after not in done):
+            await asyncio.sleep(0.01)
         if request.path == "/verify":
             done.add("/verify")
             return sites.won("/search")
@@ -151,7 +147,7 @@ def test_a_login_that_is_answered_while_or_after_a_token_is_handed_in_stays(craw
         def logged_in(self, response):
             yield response.follow("/account", self.page)
 
-    with Slow(answer) as site:
+    with sites.Site(answer) as site:
         crawled = crawl(Spider, service.settings)
     assert (len(crawled.pages), len(service.jobs)) == (3, 1)
     (account,) = [headers["Cookie"] for _, path, _, headers in site.requests if path == "/account"]

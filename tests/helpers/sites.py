@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 
 import scrapy
@@ -12,7 +13,7 @@ from tests.helpers.crawling import RecordingSpider
 
 
 class Site(LoopbackServer):
-    """Site that answers with ``answer(request, form)`` and records every request."""
+    """Site that answers with ``answer(request, form)``, which may be a coroutine, and records every request."""
 
     def __init__(self, answer, host="127.0.0.9"):
         super().__init__([host], 0)
@@ -24,7 +25,8 @@ class Site(LoopbackServer):
         form = dict(await request.post())
         with self._lock:
             self.requests.append((request.method, request.path_qs, form, dict(request.headers)))
-        return self._answer(request, form)
+        answer = self._answer(request, form)
+        return await answer if inspect.isawaitable(answer) else answer
 
 
 KEY = "6LtestOnly" + "a" * 30

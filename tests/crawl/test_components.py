@@ -7,7 +7,6 @@ import re
 
 import pytest
 import scrapy
-from aiohttp import web
 from protego import Protego
 from scrapy import signals
 from scrapy.http.request import NO_CALLBACK
@@ -126,7 +125,7 @@ def test_everything_for_a_request_goes_through_its_proxy(crawl, service, priorit
         if visitor in opened:
             return sites.page()
         field = f"<form method=post><input type=hidden name=visitor value='{visitor}'>"
-        return web.Response(text=re.sub("<form.*>", field, sites.CHALLENGE), status=403, content_type="text/html")
+        return sites.page(re.sub("<form.*>", field, sites.CHALLENGE), 403)
 
     opened = set()
     with sites.Site(answer) as site:
@@ -166,10 +165,7 @@ def shop_with_its_captcha_elsewhere(request, form):
         response = sites.redirect("http://www.example.com/")
         response.set_cookie("clearance", "yes", domain="example.com")
         return response
-    if sites.cleared(request):
-        return sites.page()
-    shown = sites.CHALLENGE.replace("/verify", "http://captcha.example.com/verify")
-    return web.Response(text=shown, status=403, content_type="text/html")
+    return sites.page() if sites.cleared(request) else sites.challenge("http://captcha.example.com/verify")
 
 
 @pytest.mark.parametrize(("meta", "jobs"), [({}, 0), ({"allow_offsite": True}, 1)])
@@ -211,9 +207,7 @@ def test_a_clearance_that_is_thrown_away_costs_one_job_and_no_token_is_called_re
         shown = sites.CHALLENGE.replace("/verify", request.path if answer == "the page" else "/verify")
         # Each page has a key of its own.
         shown = shown.replace(sites.KEY, sites.KEY[:-1] + request.path[-1])
-        return (
-            sites.page() if sites.cleared(request) else web.Response(text=shown, status=403, content_type="text/html")
-        )
+        return sites.page() if sites.cleared(request) else sites.page(shown, 403)
 
     with sites.Site(site) as started:
         requests = [scrapy.Request(f"{started.origin}/{number}", meta=meta) for number in range(1, 6)]

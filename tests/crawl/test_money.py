@@ -12,7 +12,6 @@ from typing import ClassVar
 
 import pytest
 import scrapy
-from aiohttp import web
 from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import signals, solve
@@ -153,8 +152,7 @@ def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_
             opened.add(form["next"])
             return sites.redirect(form["next"])
         if request.path not in opened:
-            field = f"<input type=hidden name=next value={request.path}><button"
-            return web.Response(text=sites.CHALLENGE.replace("<button", field), status=403, content_type="text/html")
+            return sites.challenge(next=request.path)
         if request.path.startswith("/old/"):
             return sites.redirect(request.path.replace("old", "new"))
         return sites.page()
@@ -175,7 +173,7 @@ def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_w
             since_token.append(request.path)
         # The first token and the request after it find the site overloaded.
         if 1 <= len(since_token) <= 2:
-            return web.Response(status=503, text="<title>busy</title>", content_type="text/html")
+            return sites.page("<title>busy</title>", 503)
         if request.path == "/verify":
             return sites.won("/")
         return sites.page() if sites.cleared(request) else sites.challenge()

@@ -9,7 +9,6 @@ from itertools import count
 
 import pytest
 import scrapy
-from aiohttp import web
 from scrapy import signals
 from scrapy.exceptions import CloseSpider
 from scrapy.utils.defer import deferred_from_coro
@@ -21,7 +20,6 @@ from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import OneAddress
 from tests.helpers.sites import (
-    CHALLENGE,
     Site,
     behind_wall,
     challenge,
@@ -358,10 +356,7 @@ def test_a_post_whose_answer_is_a_page_that_wants_a_token_each_time_is_sent_once
     def answer(request, form):
         if request.path == "/order":
             return redirect("/receipt")
-        if form.get("g-recaptcha-response"):
-            return page("the receipt")
-        text = CHALLENGE.replace("action=/verify", "action=''")
-        return web.Response(text=text, status=403, content_type="text/html")
+        return page("the receipt") if form.get("g-recaptcha-response") else challenge("")
 
     with Site(answer) as site:
         order = scrapy.FormRequest(f"{site.origin}/order", formdata={"q": "rope"})
@@ -497,11 +492,10 @@ def test_no_request_is_lost_to_a_wall_that_leads_back_to_the_page_where_its_addr
         if form:
             return won(request.query["next"])
         if request.path.startswith("/hold/"):
-            return redirect(request.query["next"]) if cleared(request) and is_known else page(gate, status=403)
+            return redirect(request.query["next"]) if cleared(request) and is_known else challenge("")
         return page() if cleared(request) else redirect(f"/hold/{next(numbers)}?next={request.path}")
 
     numbers = count()
-    gate = CHALLENGE.replace("action=/verify", "action=''")
     with Site(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(8)]
         crawled = crawl(spider(*urls), service.settings)
@@ -788,8 +782,7 @@ def test_pages_that_many_links_redirect_to_come_once_though_each_is_behind_a_wal
             return redirect(form["next"])
         is_link = request.path.startswith("/go/")
         if not is_link and clearance and left <= 0:
-            text = CHALLENGE.replace("<button", f"<input type=hidden name=next value={request.path}><button")
-            return web.Response(text=text, status=403, content_type="text/html")
+            return challenge(next=request.path)
         left -= not is_link or spends == "requests"
         if is_link:
             return redirect(f"/p/{request.path.split('/')[2]}")
@@ -825,8 +818,7 @@ class InPlace(Site):
         if request.path.startswith("/go/"):
             return redirect(f"/p/{request.path.split('/')[2]}")
         if self._left <= 0:
-            text = CHALLENGE.replace("<button", f"<input type=hidden name=next value={request.path}><button")
-            return web.Response(text=text, status=403, content_type="text/html")
+            return challenge(next=request.path)
         self._left -= 1
         return page()
 

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 import scrapy
 
-from tests.helpers.sites import CHALLENGE, Site, behind_wall, challenge, page, redirect, sending, spider, wishing
+from tests.helpers.sites import Site, behind_wall, challenge, page, redirect, sending, spider, wishing
 
 # -- to a wall -------------------------------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ def test_a_body_with_a_token_is_repeated_within_its_site_but_not_for_the_address
 ):
     def answer(request, form):
         if (request.method, request.path) == ("GET", "/page"):
-            return page(CHALLENGE.replace("/verify", path), status=403)
+            return challenge(path)
         return redirect("/next", status) if request.path == path else page("the page")
 
     with Site(answer) as site:

@@ -15,7 +15,7 @@ from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import CHALLENGE, KEY, Site, behind_wall, page, pages_of, spider
+from tests.helpers.sites import KEY, Site, behind_wall, challenge, page, pages_of, spider
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
 
@@ -198,7 +198,7 @@ def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_
             opened.add(request.path)
             cookie = {"Set-Cookie": f"clearance={len(opened)}; Path=/"} if sets_cookie else {}
             return web.Response(status=302, headers={"Location": request.path, **cookie})
-        return page() if request.path in opened else page(CHALLENGE.replace("/verify", request.path))
+        return page() if request.path in opened else challenge(request.path, status=200)
 
     with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(16))), service.settings)

@@ -35,12 +35,14 @@ CHALLENGE = f"""<title>Are you a robot?</title><form method=post action=/verify>
 <script src=https://www.google.com/recaptcha/api.js></script>"""
 
 
-def challenge(**options):
-    return web.Response(text=CHALLENGE, status=403, content_type="text/html", **options)
-
-
 def page(text="<title>the page</title>", status=200):
     return web.Response(text=text, status=status, content_type="text/html")
+
+
+def challenge(action="/verify", *, status=403, **hidden):
+    """Return a challenge whose form is sent to ``action``, with these hidden fields."""
+    fields = "".join(f"<input type=hidden name={name} value={value}>" for name, value in hidden.items())
+    return page(CHALLENGE.replace("/verify", f"'{action}'").replace("<button", f"{fields}<button"), status)
 
 
 def cleared(request):

@@ -444,11 +444,7 @@ def test_who_handles_redirects_gets_those_of_the_site_but_not_those_of_a_wall_on
 
 def test_the_answer_to_a_head_request_does_not_show_that_what_it_was_redirected_to_is_no_wall(crawl, service):
     def answer(request, form):
-        if request.path != "/hold":
-            return inside(request, form)
-        response = challenge()
-        response.set_status(200)
-        return response
+        return challenge(status=200) if request.path == "/hold" else inside(request, form)
 
     inside = behind_wall(gate="/hold")
 

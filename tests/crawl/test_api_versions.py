@@ -17,19 +17,6 @@ def service():
         yield service
 
 
-@pytest.mark.parametrize("wall", ["session", "invisible"])
-def test_version_2_opens_a_wall(crawl, service, walled, wall):
-    site = walled(wall)
-    crawled = crawl(pages_of(site, 3), service.settings)
-    assert [page.status for page in crawled.pages] == [200, 200, 200]
-    (job,) = service.jobs
-    assert (job.kind, job.invisible, job.used) == ("RecaptchaV2TokenTask", wall == "invisible", True)
-    assert {call.path for call in service.calls} == {"/v2/createTask", "/v2/getTaskResult"}
-    assert all(call.authorised for call in service.calls)
-    assert (crawled.count("jobs/solved"), crawled.count("cost_usd")) == (1, 0.00055)
-    assert (crawled.failures, crawled.said(), crawled.bugs) == ([], [], [])
-
-
 @pytest.mark.parametrize("message", ["Insufficient balance", "Busy"])
 def test_an_account_with_a_package_buys_though_its_balance_is_zero_and_below_the_floor(crawl, message):
     with (

@@ -148,109 +148,96 @@ def test_a_setting_that_ends_the_crawl_is_told_in_a_line_before_the_traceback(cr
     assert (line.levelname, line.getMessage(), line.exc_info) == ("ERROR", f"OMOcaptcha: {said}", None)
 
 
+def mistake(told, settings=None, **attributes):
+    return told, settings or {}, attributes
+
+
 MISTAKES = {
-    "a prefix of another spelling": (
-        {"OMO_CAPTCHA_MAX_COST": 5},
-        {},
-        "the setting OMO_CAPTCHA_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST",
+    "a prefix of another spelling": mistake(
+        "the setting OMO_CAPTCHA_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST", {"OMO_CAPTCHA_MAX_COST": 5}
     ),
-    "a prefix without a letter": (
-        {"OMCAPTCHA_LEDGER": "jobs.sqlite"},
-        {},
-        "the setting OMCAPTCHA_LEDGER is not read: rename it to OMOCAPTCHA_LEDGER",
+    "a prefix without a letter": mistake(
+        "the setting OMCAPTCHA_LEDGER is not read: rename it to OMOCAPTCHA_LEDGER", {"OMCAPTCHA_LEDGER": "jobs.sqlite"}
     ),
-    "a prefix before the prefix": (
-        {"SCRAPY_OMOCAPTCHA_MAX_COST": 5},
-        {},
+    "a prefix before the prefix": mistake(
         "the setting SCRAPY_OMOCAPTCHA_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST",
+        {"SCRAPY_OMOCAPTCHA_MAX_COST": 5},
     ),
-    "a misspelt prefix": (
-        {"OMOCAPCHA_DRY_RUN": True},
-        {},
-        "the setting OMOCAPCHA_DRY_RUN is not read: rename it to OMOCAPTCHA_DRY_RUN",
+    "a misspelt prefix": mistake(
+        "the setting OMOCAPCHA_DRY_RUN is not read: rename it to OMOCAPTCHA_DRY_RUN", {"OMOCAPCHA_DRY_RUN": True}
     ),
-    "a misspelt hook": (
-        {},
-        {"omocaptcha_triger": own},
-        "Spider.omocaptcha_triger is never called: rename it to omocaptcha_trigger",
+    "a misspelt hook": mistake(
+        "Spider.omocaptcha_triger is never called: rename it to omocaptcha_trigger", omocaptcha_triger=own
     ),
-    "no price": (
-        {"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": 2},
-        {},
+    "no price": mistake(
         "OMOCAPTCHA_PRICE is 0, so OMOCAPTCHA_MAX_COST cannot hold, whatever jobs cost: set the real price, or remove "
         "the setting to have it fetched",
+        {"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": 2},
     ),
-    "a URL as a domain": (
-        {},
-        {"allowed_domains": ["https://shop.example/", "shop.test:80"], "start_urls": ["https://shop.example/"]},
+    "a URL as a domain": mistake(
         "the spider's allowed_domains has https://shop.example/, shop.test:80, so that no host is allowed: write the "
         "host only (shop.example, shop.test)",
+        allowed_domains=["https://shop.example/", "shop.test:80"],
+        start_urls=["https://shop.example/"],
     ),
-    "no middleware for redirects": (
-        {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: None}},
-        {},
+    "no middleware for redirects": mistake(
         f"{REDIRECTS} is not in DOWNLOADER_MIDDLEWARES, so requests are lost at walls that redirect to an address of "
         "their own: let ADDONS place it at 650",
+        {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: None}},
     ),
-    "a token age that polling cannot prove": (
-        {"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 3.5},
-        {},
+    "a token age that polling cannot prove": mistake(
         "OMOCAPTCHA_TOKEN_MAX_AGE (3.5 s) is too short for OMOCAPTCHA_POLL_INTERVAL (2 s): …"
         "; raise the former to at least 4, or lower the latter to at most 1.75",
+        {"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 3.5},
     ),
-    "too few concurrent and waiting requests": (
-        {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 7},
-        {},
+    "too few concurrent and waiting requests": mistake(
         "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (7) are so low …: raise OMOCAPTCHA_MAX_WAITING",
+        {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 7},
     ),
-    "disabled cookies": ({"COOKIES_ENABLED": False}, {}, "COOKIES_ENABLED is False: …; set it to True"),
-    "a middleware that takes challenges for bans": (
-        {"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 610}},
-        {},
+    "disabled cookies": mistake("COOKIES_ENABLED is False: …; set it to True", {"COOKIES_ENABLED": False}),
+    "a middleware that takes challenges for bans": mistake(
         "scrapy-rotating-proxies is closer to the site …: place RotatingProxyMiddleware at 560 …",
+        {"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 610}},
     ),
-    "the middleware among spider middlewares": (
-        {"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}},
-        {},
+    "the middleware among spider middlewares": mistake(
         "scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is not in DOWNLOADER_MIDDLEWARES, so no challenge is seen: "
         "name scrapy_omocaptcha.Addon in ADDONS, and the middleware nowhere",
+        {"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}},
     ),
-    "no cost limit": (
-        {"OMOCAPTCHA_MAX_COST": 0},
-        {},
+    "no cost limit": mistake(
         "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD",
+        {"OMOCAPTCHA_MAX_COST": 0},
     ),
-    "an unknown price": (
-        OTHER_SERVICE,
-        {},
+    "an unknown price": mistake(
         "the price of a job at api.2captcha.com is unknown and assumed to be 0.00055 USD: set OMOCAPTCHA_PRICE to the "
         "right price, or OMOCAPTCHA_MAX_COST will not hold",
+        OTHER_SERVICE,
     ),
     # RecordingSpider requests its ``urls``, not its ``start_urls``.
-    "a start outside of the spider's domains": (
-        {},
-        {"allowed_domains": ["shop.example"], "start_urls": ["https://shop.test/", "https://shop.example/"]},
+    "a start outside of the spider's domains": mistake(
         "the spider starts at shop.test, for which no job may be bought: add it to the spider's allowed_domains "
         "(shop.example)",
+        allowed_domains=["shop.example"],
+        start_urls=["https://shop.test/", "https://shop.example/"],
     ),
-    "a start outside of the add-on's domains": (
-        {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
-        {"start_urls": ["https://a.test/", "https://b.test/"]},
+    "a start outside of the add-on's domains": mistake(
         "the spider starts at a.test, b.test, for which no job may be bought: add it to OMOCAPTCHA_ALLOWED_DOMAINS "
         "(shop.example)",
-    ),
-    "no domain in common": (
         {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
-        {"allowed_domains": ["shop.test"]},
+        start_urls=["https://a.test/", "https://b.test/"],
+    ),
+    "no domain in common": mistake(
         "OMOCAPTCHA_ALLOWED_DOMAINS (shop.example) and the spider's allowed_domains (shop.test) have no host in "
         "common, so no job is ever bought: add the spider's hosts to the setting",
+        {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
+        allowed_domains=["shop.test"],
     ),
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_once_with_its_cure(crawl, service, mistake):
-    settings, attributes, told = MISTAKES[mistake]
+@pytest.mark.parametrize("case", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_once_with_its_cure(crawl, service, case):
+    told, settings, attributes = case
     (said,) = opened(crawl, service, settings, **attributes)
     assert re.fullmatch(".*".join(map(re.escape, f"OMOcaptcha: {told}".split("…"))), said), said
 

@@ -71,14 +71,11 @@ class HangingGate(sites.Site):
         self.visits = visits
         self._path = path
 
-    async def _handle(self, request):
+    async def _respond(self, request, form):
         if request.path == self._path:
             self.visits -= 1
             if self.visits == 0:
                 await asyncio.Event().wait()
-        return await super()._handle(request)
-
-    def _respond(self, request, form):
         if request.path == "/captcha":
             return sites.challenge()
         if request.path == "/verify":
@@ -130,49 +127,29 @@ def test_of_the_calls_under_way_when_the_crawl_closes_what_was_bought_is_waited_
 
 
 class AskingBeforeAll(OfCrawler):
-    """A component that asks for a page while the spider is being opened; ``ends`` has what became of that."""
+    """An extension that asks for a page while the spider is being opened; ``ends`` has what became of that."""
 
     def __init__(self, crawler):
         super().__init__(crawler)
         crawler.signals.connect(self._sent, signals.request_reached_downloader)
+        crawler.signals.connect(self._ask, signals.spider_opened)
 
     def _sent(self, request):
         self.crawler.spider.sent.append(request.url)
 
-    async def ask(self):
+    async def _ask(self):
         try:
             await self.crawler.engine.download_async(scrapy.Request(self.crawler.spider.login))
         except CrawlClosing as error:
             self.crawler.spider.ends.append(type(error))
 
 
-class AskingPipeline(AskingBeforeAll):
-    async def open_spider(self):
-        await self.ask()
-
-    def process_item(self, item):
-        return item
-
-
-class AskingExtension(AskingBeforeAll):
-    def __init__(self, crawler):
-        super().__init__(crawler)
-        crawler.signals.connect(self.ask, signals.spider_opened)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"ITEM_PIPELINES": {AskingPipeline: 1}}, {"EXTENSIONS": {AskingExtension: 1}}],
-    ids=["pipeline", "extension"],
-)
-def test_a_page_behind_a_wall_that_is_asked_for_before_the_crawl_has_begun_is_sent_once(
-    crawl, service, walled, settings
-):
+def test_a_page_behind_a_wall_that_is_asked_for_before_the_crawl_has_begun_is_sent_once(crawl, service, walled):
     class Idle(RecordingSpider):
         login = f"{walled('session').url}/page/1"
         sent, ends = [], []
 
-    crawl(Idle, {**service.settings, **settings})
+    crawl(Idle, {**service.settings, "EXTENSIONS": {AskingBeforeAll: 1}})
     assert (Idle.sent, Idle.ends) == ([Idle.login], [CrawlClosing])
     assert not service.jobs
 

@@ -7,15 +7,16 @@ import re
 
 import pytest
 import scrapy
-from aiohttp import web
 from protego import Protego
 from scrapy import signals
+from scrapy.http.request import NO_CALLBACK
 from w3lib.http import basic_auth_header
 
 from scrapy_omocaptcha import submit_token
+from scrapy_omocaptcha.testing import Wall
 from tests.helpers import sites
-from tests.helpers.components import hears
-from tests.helpers.sites import spider
+from tests.helpers.components import OfCrawler, hears
+from tests.helpers.sites import pages_of, spider
 
 REFRESH = '<meta http-equiv="refresh" content="0; url=/captcha">'
 
@@ -67,15 +68,6 @@ def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, servi
 # -- Cookies, proxies, robots.txt ----------------------------------------------------------------------------------
 
 
-def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance(crawl, service, walled):
-    site = walled("session_marked", catalogue_pages=20)
-    cookies = {"session": "stale", "lang": "en"}
-    requests = (scrapy.Request(f"{site.url}/page/{number}", cookies=cookies) for number in range(1, 21))
-    crawled = crawl(sites.sending(*requests), service.settings)
-    assert (len(crawled.pages), len(service.jobs)) == (20, 1)
-    assert {visit.cookies.get("lang") for visit in site.requests if visit.shown == "page"} == {"en"}
-
-
 @pytest.mark.parametrize("own_jars", [True, False], ids=["a cookiejar each", "one cookiejar"])
 def test_cookies_that_differ_from_request_to_request_need_a_cookiejar_each(crawl, service, own_jars):
     def inside(request):
@@ -110,24 +102,6 @@ def test_a_request_that_has_waited_still_has_its_own_cookies_in_the_callback(cra
     assert len(service.jobs) == 1
 
 
-def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, walled):
-    site = walled("session", catalogue_pages=2)
-    sessions = []
-    for jar in (1, 2):
-        headers = {"User-Agent": f"browser {jar}", "Accept-Language": "sk"}
-        sessions.append(scrapy.Request(f"{site.url}/page/{jar}", meta={"cookiejar": jar}, headers=headers))
-    crawled = crawl(sites.sending(*sessions), service.settings)
-    assert (len(crawled.pages), len(service.jobs)) == (2, 2)
-    for visit in site.requests:
-        if visit.submits:
-            assert visit.headers["User-Agent"] in ("browser 1", "browser 2")
-            assert visit.headers["Accept-Language"] == "sk"
-            assert visit.headers["Origin"] == site.url
-            assert visit.headers["Referer"].startswith(f"{site.url}/page/")
-    sessions = {visit.headers["User-Agent"]: visit.cookies["session"] for visit in site.requests if visit.submits}
-    assert len(set(sessions.values())) == 2
-
-
 class Rotates:
     """Gives a request another proxy each time that it sees it, as scrapy-rotating-proxies does at 610."""
 
@@ -151,7 +125,7 @@ def test_everything_for_a_request_goes_through_its_proxy(crawl, service, priorit
         if visitor in opened:
             return sites.page()
         field = f"<form method=post><input type=hidden name=visitor value='{visitor}'>"
-        return web.Response(text=re.sub("<form.*>", field, sites.CHALLENGE), status=403, content_type="text/html")
+        return sites.page(re.sub("<form.*>", field, sites.CHALLENGE), 403)
 
     opened = set()
     with sites.Site(answer) as site:
@@ -191,10 +165,7 @@ def shop_with_its_captcha_elsewhere(request, form):
         response = sites.redirect("http://www.example.com/")
         response.set_cookie("clearance", "yes", domain="example.com")
         return response
-    if sites.cleared(request):
-        return sites.page()
-    shown = sites.CHALLENGE.replace("/verify", "http://captcha.example.com/verify")
-    return web.Response(text=shown, status=403, content_type="text/html")
+    return sites.page() if sites.cleared(request) else sites.challenge("http://captcha.example.com/verify")
 
 
 @pytest.mark.parametrize(("meta", "jobs"), [({}, 0), ({"allow_offsite": True}, 1)])
@@ -236,9 +207,7 @@ def test_a_clearance_that_is_thrown_away_costs_one_job_and_no_token_is_called_re
         shown = sites.CHALLENGE.replace("/verify", request.path if answer == "the page" else "/verify")
         # Each page has a key of its own.
         shown = shown.replace(sites.KEY, sites.KEY[:-1] + request.path[-1])
-        return (
-            sites.page() if sites.cleared(request) else web.Response(text=shown, status=403, content_type="text/html")
-        )
+        return sites.page() if sites.cleared(request) else sites.page(shown, 403)
 
     with sites.Site(site) as started:
         requests = [scrapy.Request(f"{started.origin}/{number}", meta=meta) for number in range(1, 6)]
@@ -264,3 +233,21 @@ def test_cookies_that_a_spider_sends_itself_outdate_no_form_where_no_others_are_
         crawled = crawl(sites.sending(request), {**service.settings, "ROBOTSTXT_OBEY": False})
     assert (len(crawled.pages), len(service.jobs)) == (1, 1)
     assert asked == ["/", "/"]
+
+
+# -- a project's own ---------------------------------------------------------------------------------------------------
+
+
+class Downloads(OfCrawler):
+    async def process_response(self, request, response):
+        if "/page/" in request.url and response.status == 200:
+            other = scrapy.Request(request.url.replace("/page/", "/item/"), callback=NO_CALLBACK)
+            await self.crawler.engine.download_async(other)
+        return response
+
+
+def test_a_middleware_of_the_project_may_wait_for_a_request_of_the_same_session(crawl, service, walled):
+    site = walled(Wall(clearance_pages=2), catalogue_pages=6)
+    settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1, "CLOSESPIDER_TIMEOUT": 60}
+    crawled = crawl(pages_of(site, 6), {**service.settings, **settings, "DOWNLOADER_MIDDLEWARES": {Downloads: 543}})
+    assert (len(crawled.pages), crawled.stats["finish_reason"]) == (6, "finished")

@@ -42,15 +42,6 @@ def check_complete(items, crawled):
     assert crawled.bugs == []
 
 
-@pytest.mark.parametrize("path", ["/find", "/find/get"])
-def test_fifty_searches_get_fifty_results_for_fifty_jobs(crawl, service, walled, path):
-    site = walled()
-    spider, items = searching(site, path)
-    crawled = crawl(spider, service.settings)
-    check_complete(items, crawled)
-    assert (len(service.jobs), crawled.count("tokens/accepted")) == (50, 50)
-
-
 @pytest.mark.parametrize("refusal", ["page", "redirect", 400])
 def test_each_rejected_token_is_bought_anew_and_counted(crawl, service, walled, refusal):
     site = walled(refuse_every=5, refusal=refusal)
@@ -111,7 +102,7 @@ def test_a_form_that_always_refuses_costs_no_more_than_the_breaker_allows(crawl,
 
 def again(text):
     """Return a page that shows the form again."""
-    return web.Response(text=f"<p>{text}</p>{sites.CHALLENGE}", content_type="text/html")
+    return sites.page(f"<p>{text}</p>{sites.CHALLENGE}")
 
 
 @pytest.mark.parametrize(("rejected", "outcome"), [(None, "unknown"), (".error", "accepted")])
@@ -166,8 +157,7 @@ def test_a_form_is_fetched_anew_before_its_token_is_handed_in_once_more(crawl, s
 
     def answer(request, form):
         if request.method == "GET":
-            fields = f"<input type=hidden name=once value={len(numbers)}>"
-            return web.Response(text=sites.CHALLENGE.replace("<button", f"{fields}<button"), content_type="text/html")
+            return sites.challenge(status=200, once=len(numbers))
         numbers.append((form["once"], form["g-recaptcha-response"]))
         return web.Response(status=503) if len(numbers) == 1 else sites.page()
 
@@ -322,7 +312,7 @@ def test_results_are_followed_in_the_session_of_the_search(crawl, service, walle
 )
 def test_a_page_whose_form_has_changed_since_costs_nothing(crawl, service, later, reason, said):
     pages = iter([sites.CHALLENGE])
-    with sites.Site(lambda request, form: html(next(pages, later))) as site:
+    with sites.Site(lambda request, form: sites.page(next(pages, later))) as site:
         crawled = crawl(fresh_form(site.origin), service.settings)
     (error,) = crawled.failures
     assert (error.reason, said in str(error)) == (reason, True)
@@ -338,10 +328,6 @@ SEARCH = (
 """The page of a search, which is no challenge."""
 
 
-def html(text, **options):
-    return web.Response(text=text, content_type="text/html", **options)
-
-
 def searched(site, count=3, path="/find", **how):
     """Return a spider that searches with the form at ``path``."""
     return filling(f"{site.origin}{path}", *searches(map(str, range(count)), **{"rejected": ".error", **how}))
@@ -352,7 +338,7 @@ def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, ser
     def answer(request, form):
         if request.path == "/verify":
             return sites.won("/find")
-        return html(SEARCH) if sites.cleared(request) else html(sites.CHALLENGE, status=status)
+        return sites.page(SEARCH) if sites.cleared(request) else sites.challenge(status=status)
 
     with sites.Site(answer) as site:
         crawled = crawl(searched(site, fresh=True), service.settings)
@@ -366,8 +352,8 @@ def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, ser
 def test_another_wall_behind_a_form_is_no_rejection_and_nothing_more_is_bought(crawl, service, key):
     def answer(request, form):
         if request.path == "/results":
-            return web.Response(status=403, text=sites.CHALLENGE.replace(sites.KEY, key), content_type="text/html")
-        return sites.won("/results") if request.method == "POST" else html(SEARCH)
+            return sites.page(sites.CHALLENGE.replace(sites.KEY, key), 403)
+        return sites.won("/results") if request.method == "POST" else sites.page(SEARCH)
 
     with sites.Site(answer) as site:
         crawled = crawl(searched(site), service.settings)
@@ -378,12 +364,12 @@ def test_another_wall_behind_a_form_is_no_rejection_and_nothing_more_is_bought(c
 
 ANSWERS = {
     "no_content": lambda: web.Response(status=204),
-    "empty": lambda: html(""),
+    "empty": lambda: sites.page(""),
     "binary": lambda: web.Response(body=bytes(range(256)), content_type="application/octet-stream"),
-    "refresh": lambda: html("<meta http-equiv=refresh content='0; url=/find'>"),
-    "widget": lambda: html(SEARCH.replace(sites.KEY, "6LotherKey" + "b" * 30)),
+    "refresh": lambda: sites.page("<meta http-equiv=refresh content='0; url=/find'>"),
+    "widget": lambda: sites.page(SEARCH.replace(sites.KEY, "6LotherKey" + "b" * 30)),
     "back": lambda: sites.redirect("/form?error=1"),
-    "page": lambda: html("<title>results</title>"),
+    "page": lambda: sites.page("<title>results</title>"),
     "json": lambda: web.json_response({"found": []}),
     "elsewhere": lambda: sites.redirect("/results"),
 }
@@ -394,7 +380,7 @@ def test_what_a_site_that_rejects_may_answer_is_not_called_accepted(crawl, servi
     def answer(request, form):
         if request.method == "POST":
             return ANSWERS[kind]()
-        return html("<title>nothing</title>" if request.query_string or request.path != "/form" else SEARCH)
+        return sites.page("<title>nothing</title>" if request.query_string or request.path != "/form" else SEARCH)
 
     with sites.Site(answer) as site:
         crawled = crawl(searched(site, 1, "/form", rejected=None), service.settings)
@@ -407,7 +393,7 @@ def test_what_a_site_that_rejects_may_answer_is_not_called_accepted(crawl, servi
     [("empty", ".error", "unknown"), ("empty", "is_rejected", "accepted"), ("binary", ".error", "accepted")],
 )
 def test_a_selector_tells_nothing_of_an_answer_that_is_empty(crawl, service, kind, rejected, outcome):
-    with sites.Site(lambda request, form: ANSWERS[kind]() if request.method == "POST" else html(SEARCH)) as site:
+    with sites.Site(lambda request, form: ANSWERS[kind]() if request.method == "POST" else sites.page(SEARCH)) as site:
         spider = searched(site, 1, "/form", rejected=rejected)
         spider.is_rejected = lambda self, response: False
         crawled = crawl(spider, service.settings)
@@ -423,7 +409,7 @@ def test_a_fresh_page_that_is_overloaded_is_retried_as_an_ordinary_request_is(cr
             return sites.page()
         if request.path == "/find":
             pages.append(request)
-        return web.Response(status=status) if len(pages) == 2 else html(SEARCH)
+        return web.Response(status=status) if len(pages) == 2 else sites.page(SEARCH)
 
     with sites.Site(answer) as site:
         crawled = crawl(searched(site, 2, fresh=True), service.settings)
@@ -441,7 +427,7 @@ def test_a_fresh_form_comes_from_the_address_that_was_asked_for_before_redirects
         if request.method == "POST":
             used.append((request.path, request.headers["Referer"]))
             return sites.page()
-        return html(SEARCH.replace("action=/find", "action=''"))
+        return sites.page(SEARCH.replace("action=/find", "action=''"))
 
     pages = []
     with sites.Site(answer) as site:

@@ -63,8 +63,7 @@ def test_a_token_that_the_site_has_read_is_unknown_whatever_comes_then(crawl, se
 @pytest.mark.parametrize("path", ["", "#top", "/a|b"])
 def test_a_page_that_answers_its_token_has_the_address_that_was_asked_for(crawl, service, path):
     def answer(request, form):
-        shown = sites.CHALLENGE.replace("/verify", request.path)
-        return page() if form else web.Response(text=shown, status=403, content_type="text/html")
+        return page() if form else challenge(request.path)
 
     with Site(answer) as site:
         crawled = crawl(spider(site.origin + path), service.settings)
@@ -77,7 +76,7 @@ def test_an_error_with_the_status_of_the_wall_does_not_reject_a_token(crawl, ser
         if request.method == "POST":
             tokens.append(form["g-recaptcha-response"])
             return page("Sorry", status=429) if len(tokens) == 1 else page()
-        return web.Response(text=sites.CHALLENGE.replace("/verify", "/page"), status=429, content_type="text/html")
+        return challenge("/page", status=429)
 
     tokens = []
     with Site(answer) as site:
@@ -174,21 +173,17 @@ def test_a_token_is_not_handed_in_more_than_twice_and_then_not_known_to_be_rejec
     "answer",
     [
         web.Response(status=204),
-        web.Response(text="", content_type="text/html"),
-        web.Response(text=" \n", content_type="text/html"),
-        web.Response(text="<meta http-equiv=refresh content='0;url=/page'>", content_type="text/html"),
+        *(page(text) for text in ("", " \n", "<meta http-equiv=refresh content='0;url=/page'>")),
     ],
     ids=["204", "empty", "blank", "refresh"],
 )
 def test_an_answer_to_a_token_without_the_page_in_it_is_not_taken_for_the_page(crawl, service, answer):
     def respond(request, form):
         if request.method == "POST":
-            response = web.Response(status=answer.status, text=answer.text, content_type="text/html")
+            response = page(answer.text, answer.status)
             response.set_cookie("clearance", "yes")
             return response
-        if cleared(request):
-            return page()
-        return web.Response(text=sites.CHALLENGE.replace("/verify", "/page"), status=403, content_type="text/html")
+        return page() if cleared(request) else challenge("/page")
 
     with Site(respond) as site:
         crawled = crawl(spider(f"{site.origin}/page"), service.settings)
@@ -209,7 +204,7 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate_of_an_earlie
     def answer(request, form):
         if form:
             return redirect(leads_to)
-        return page() if request.path == "/thanks" else page(sites.CHALLENGE.replace("/verify", "/page"))
+        return page() if request.path == "/thanks" else challenge("/page", status=200)
 
     with Site(answer) as site:
         urls = [f"{site.origin}/thanks", f"{site.origin}/page"]
@@ -233,9 +228,6 @@ def test_a_redirect_whose_address_is_not_encoded_leads_to_the_page(crawl, servic
     assert len(asked) == 3, "the challenge, the token and the page"
 
 
-SAME_ADDRESS = sites.CHALLENGE.replace("action=/verify", "action=''")
-
-
 @pytest.mark.parametrize(
     ("target", "more"), [("?error=1", 0), ("?try={}", 0), ("/failed", 1)], ids=["itself", "anew", "elsewhere"]
 )
@@ -243,7 +235,7 @@ def test_a_wall_that_answers_each_token_by_a_redirect_to_its_challenge_accepts_n
     def answer(request, form):
         if form:
             return redirect((target if target[0] == "/" else request.path + target).format(next(numbers)))
-        return page(SAME_ADDRESS, status=403)
+        return challenge("")
 
     numbers = itertools.count()
     with Site(answer) as site:
@@ -263,7 +255,7 @@ def test_a_page_to_which_each_token_is_redirected_is_no_page_of_its_own(crawl, s
         if form:
             return won("/index?page=home")
         if not cleared(request):
-            return page(SAME_ADDRESS, status=403)
+            return challenge("")
         response = page(request.query_string)
         response.del_cookie("clearance", path="/")
         return response
@@ -278,7 +270,7 @@ def test_a_page_of_errors_to_which_each_token_is_redirected_is_not_called_accept
     def answer(request, form):
         if form:
             return redirect("/index?error=1")
-        return page("<p>Verification failed") if "error" in request.query else page(SAME_ADDRESS, status=403)
+        return page("<p>Verification failed") if "error" in request.query else challenge("")
 
     with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/index?id={number}" for number in range(20))), service.settings)
@@ -289,7 +281,7 @@ def test_a_page_of_errors_to_which_each_token_is_redirected_is_not_called_accept
 def test_a_wall_that_answers_each_token_by_a_redirect_to_another_of_its_addresses_costs_a_job_each(crawl, service):
     """Pages that have moved, and of which each wants a token, look the same."""
     numbers = itertools.count()
-    with Site(lambda _, form: redirect(f"/{next(numbers)}") if form else page(SAME_ADDRESS, status=403)) as site:
+    with Site(lambda _, form: redirect(f"/{next(numbers)}") if form else challenge("")) as site:
         crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, "REDIRECT_MAX_TIMES": 4})
     assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (5, 5, 0)
     assert ([type(error) for error in crawled.failures], crawled.pages) == ([IgnoreRequest], [])
@@ -308,7 +300,7 @@ def test_a_wall_whose_redirect_shows_the_page_once_gives_it(crawl, service, targ
         if request.query.get("pass") in passes:
             passes.remove(request.query["pass"])
             return page()
-        return page(SAME_ADDRESS, status=403)
+        return challenge("")
 
     passes = []
     with Site(answer) as site:
@@ -359,7 +351,7 @@ def two_walls(second):
             return response
         if len(done) == 0:
             return challenge()
-        return page() if len(done) == 2 else web.Response(text=second, status=403, content_type="text/html")
+        return page() if len(done) == 2 else page(second, 403)
 
     return answer
 
@@ -474,7 +466,7 @@ def test_an_answer_that_may_not_be_the_page_is_not_stored(crawl, service, tmp_pa
             return page("not now", status=403)
         if opened:
             return page()
-        return web.Response(text=sites.CHALLENGE.replace("/verify", "/page"), content_type="text/html")
+        return challenge("/page", status=200)
 
     opened = []
     settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
@@ -568,8 +560,7 @@ def test_a_redirect_that_answers_a_token_is_left_to_a_callback_that_handles_redi
     def answer(request, form):
         if form.get("g-recaptcha-response"):
             return redirect("/result")
-        text = sites.CHALLENGE.replace("action=/verify", "action=''")
-        return page() if request.path == "/result" else page(text, 403)
+        return page() if request.path == "/result" else challenge("")
 
     settings = {**service.settings, "REDIRECT_ENABLED": follows, "HTTPERROR_ALLOW_ALL": True}
     with Site(answer) as site:

@@ -84,17 +84,6 @@ def test_a_form_that_leads_elsewhere_is_left_alone_unpaid_and_nobody_is_asked(cr
     assert len(proxy.requests) == len(cases)
 
 
-@pytest.mark.parametrize("action", ["", "/verify", "http://shop.example.com/v", "http://www.example.com/v", "?a=1"])
-def test_a_form_to_the_pages_own_site_is_sent_there(crawl, service, action):
-    def answer(request, fields):
-        return won("/page") if request.method == "POST" else page() if cleared(request) else wall(form(action))
-
-    with Site(answer) as proxy:
-        crawled = crawl(through(proxy, f"http://{HOST}/page"), service.settings)
-    assert [one.status for one in crawled.pages] == [200]
-    assert len(service.jobs) == 1
-
-
 # -- much of everything ------------------------------------------------------------------------------------------------
 
 
@@ -124,15 +113,6 @@ def test_a_megabyte_of_hidden_fields_travels_once(crawl, service):
     asked = crawl_through(crawl, service, form("/verify", inside=hidden))
     (sent,) = [fields for method, _, fields, _ in asked if method == "POST"]
     assert list(sent) == [*names, "g-recaptcha-response"]
-
-
-def test_a_form_without_measure_costs_nothing(crawl, service):
-    options = "<option selected value=x>" * 5000
-    lists = f"<select hidden multiple name={'n' * 10_000}>{options}</select>"
-    with Site(lambda request, fields: wall(form("/verify", inside=lists))) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert [error.reason for error in crawled.failures] == ["no_form"]
-    assert service.calls == ()
 
 
 # -- without end -------------------------------------------------------------------------------------------------------

@@ -79,15 +79,6 @@ def test_the_form_that_stands_in_the_place_of_a_second_page_is_a_wall_from_then_
     assert 'meta={"omocaptcha": True} or omocaptcha_trigger says so, and what is sent is POST' in said
 
 
-@pytest.mark.parametrize("words", [VOTE, SILENT.replace("/verify", "/vote"), SILENT.replace("next", "candidate")])
-def test_a_form_that_may_do_something_is_none_however_many_pages_show_it(crawl, service, words):
-    with Shown(words) as site:
-        crawled = crawl(spider(*(f"{site.origin}/{n}" for n in range(5))), {**service.settings, **ONE})
-    assert len(crawled.pages) == 5
-    assert (site.requests[-1][0], service.calls) == ("GET", ())
-    assert len(told(crawled, "The page ")) == 1
-
-
 def test_an_address_that_gave_another_page_before_is_walled(crawl, service):
     silent = SILENT.replace("action=/verify", "")
     with Shown(silent, free=["/1"]) as site:

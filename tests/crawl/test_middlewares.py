@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import itertools
 import logging
 
 import pytest
 import scrapy
-from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.http import HtmlResponse
 
 from tests.helpers import sites
@@ -166,54 +165,6 @@ def test_another_proxy_that_is_chosen_after_an_error_is_that_of_the_next_try(cra
     assert [page.status for page in crawled.pages] == [200]
 
 
-class ChoosesItsClient(HTTP11DownloadHandler):
-    """Two clients in one, as scrapy-impersonate has it: the request's meta says which one downloads it."""
-
-    async def download_request(self, request):
-        request.headers["X-Client"] = request.meta.get("impersonate", "Scrapy")
-        return await super().download_request(request)
-
-
-@pytest.mark.sockets
-@pytest.mark.parametrize("wall", ["session", "redirect", "per_page", "thanks", "home"])
-def test_all_requests_for_a_page_are_downloaded_by_the_client_that_its_meta_chooses(crawl, service, walled, wall):
-    class Impersonates(Visits):
-        def meta(self, path):
-            return {"impersonate": "a browser"}
-
-    site = walled(wall)
-    crawl(Impersonates, {**service.settings, "DOWNLOAD_HANDLERS": {"http": ChoosesItsClient}}, site=site.url)
-    assert {visit.headers["X-Client"] for visit in site.requests} == {"a browser"}
-    assert site.accepted == 1
-
-
-class BrowserRequest(scrapy.Request):
-    """A class of requests with a field of its own, as scrapy-selenium has one."""
-
-    attributes = (*scrapy.Request.attributes, "wait_time")
-
-    def __init__(self, *args, wait_time=None, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.wait_time = wait_time
-
-
-class Browser:
-    """Takes the requests of that class alone for the browser's."""
-
-    def process_request(self, request):
-        is_browsers = isinstance(request, BrowserRequest)
-        request.headers["X-Client"] = f"browser {request.wait_time}" if is_browsers else "none"
-
-
-@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
-def test_all_requests_for_a_page_are_of_its_class(crawl, service, walled, wall):
-    site = walled(wall)
-    browses = sites.sending(BrowserRequest(f"{site.url}/item/1", wait_time=7))
-    crawled = crawl(browses, settings(service, Browser, INSIDE))
-    assert len(crawled.pages) == 1
-    assert {visit.headers["X-Client"] for visit in site.requests} == {"browser 7"}
-
-
 # -- what they do wrong ----------------------------------------------------------------------------------------------
 
 
@@ -327,61 +278,21 @@ def test_an_error_of_a_middleware_on_the_page_itself_reaches_the_errback(
     assert (len(crawled.pages), len(service.jobs)) == (1, 1)
 
 
-class AnswersBeforeUs:
-    """Answers all requests by a page of its own, so that they reach no other middleware."""
-
-    def process_request(self, request):
-        return scrapy.http.HtmlResponse(request.url, body=b"<title>from a middleware</title>", request=request)
-
-
-def test_what_a_resumed_request_carries_is_gone_where_a_middleware_answers_in_the_place_of_the_site(crawl, service):
-    meta = {"_omocaptcha": {"useless_jobs": 1, "filter": True}}
-    resumes = sites.sending(scrapy.Request("http://127.0.0.1/", meta=meta, dont_filter=True))
-    (page,) = crawl(resumes, settings(service, AnswersBeforeUs, OUTSIDE)).pages
-    assert "_omocaptcha" not in page.meta
-    assert not page.request.dont_filter
-
-
 # -- Retry -----------------------------------------------------------------------------------------------------------
 
 
 def test_retry_repeats_a_page_that_times_out_while_it_is_asked_again(crawl, service):
     """The wall has been solved by then, and no second job is bought."""
-    asked = []
+    visits = itertools.count()
 
-    class Slow(sites.Site):
-        async def _handle(self, request):
-            if sites.cleared(request):
-                asked.append(request.path)
-                if len(asked) == 1:
-                    await asyncio.sleep(3600)
-            return await super()._handle(request)
+    async def answer(request, form):
+        if sites.cleared(request) and next(visits) == 0:
+            await asyncio.sleep(3600)
+        return inside(request, form)
 
-    with Slow(sites.behind_wall(opens_at="/page")) as site:
+    inside = sites.behind_wall(opens_at="/page")
+    with sites.Site(answer) as site:
         crawled = crawl(sites.spider(f"{site.origin}/page"), service.settings)
     assert [page.status for page in crawled.pages] == [200]
     assert crawled.pages[0].meta["retry_times"] == 1
     assert (crawled.stats["retry/count"], len(service.jobs)) == (1, 1)
-
-
-# -- meta ------------------------------------------------------------------------------------------------------------
-
-
-def test_meta_can_be_written_as_json_and_has_nothing_of_ours(crawl, service, walled):
-    def answer(request, form):
-        return sites.redirect("/free/2") if request.path == "/old" else sites.page()
-
-    with sites.Site(answer) as site:
-
-        class Follows(RecordingSpider):
-            urls = (f"{site.origin}/free/1",)
-
-            def page(self, response, asked=None):
-                self.pages.append(json.dumps(response.meta))
-                if asked:
-                    yield response.follow("/old", self.page)
-                    yield scrapy.FormRequest(f"{site.origin}/form", formdata={"a": "ž"}, callback=self.page)
-
-        crawled = crawl(Follows, service.settings)
-    assert len(crawled.pages) == 3
-    assert not [text for text in crawled.pages if "omocaptcha" in text]

@@ -12,7 +12,6 @@ from typing import ClassVar
 
 import pytest
 import scrapy
-from aiohttp import web
 from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import signals, solve
@@ -153,8 +152,7 @@ def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_
             opened.add(form["next"])
             return sites.redirect(form["next"])
         if request.path not in opened:
-            field = f"<input type=hidden name=next value={request.path}><button"
-            return web.Response(text=sites.CHALLENGE.replace("<button", field), status=403, content_type="text/html")
+            return sites.challenge(next=request.path)
         if request.path.startswith("/old/"):
             return sites.redirect(request.path.replace("old", "new"))
         return sites.page()
@@ -175,7 +173,7 @@ def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_w
             since_token.append(request.path)
         # The first token and the request after it find the site overloaded.
         if 1 <= len(since_token) <= 2:
-            return web.Response(status=503, text="<title>busy</title>", content_type="text/html")
+            return sites.page("<title>busy</title>", 503)
         if request.path == "/verify":
             return sites.won("/")
         return sites.page() if sites.cleared(request) else sites.challenge()
@@ -381,15 +379,6 @@ def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, s
     dry = {"OMOCAPTCHA_DRY_RUN": True, "OMOCAPTCHA_CLOSE_ON_LIMIT": True}
     crawled = crawl(sites.spider(f"{site.url}/page/2", f"{site.url}/page/3"), {**settings, **dry})
     assert (crawled.stats["finish_reason"], crawled.count("skipped/dry_run")) == ("finished", 2)
-
-
-def test_the_bill_is_in_the_log_at_the_end_with_the_balance_beside_it_if_that_was_asked(crawl, service, walled):
-    site = walled("per_page", catalogue_pages=4)
-    crawled = crawl(pages_of(site, 4), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
-    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
-    lines = report.splitlines()
-    assert lines[0] == "OMOcaptcha: 4 challenges met in 4 pages, 4 jobs for 0.00220 USD"
-    assert any("10.00000 USD before" in line and "as expected" in line for line in lines)
 
 
 def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):

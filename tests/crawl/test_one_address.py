@@ -9,7 +9,6 @@ from itertools import count
 
 import pytest
 import scrapy
-from aiohttp import web
 from scrapy import signals
 from scrapy.exceptions import CloseSpider
 from scrapy.utils.defer import deferred_from_coro
@@ -21,7 +20,6 @@ from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import OneAddress
 from tests.helpers.sites import (
-    CHALLENGE,
     Site,
     behind_wall,
     challenge,
@@ -358,10 +356,7 @@ def test_a_post_whose_answer_is_a_page_that_wants_a_token_each_time_is_sent_once
     def answer(request, form):
         if request.path == "/order":
             return redirect("/receipt")
-        if form.get("g-recaptcha-response"):
-            return page("the receipt")
-        text = CHALLENGE.replace("action=/verify", "action=''")
-        return web.Response(text=text, status=403, content_type="text/html")
+        return page("the receipt") if form.get("g-recaptcha-response") else challenge("")
 
     with Site(answer) as site:
         order = scrapy.FormRequest(f"{site.origin}/order", formdata={"q": "rope"})
@@ -391,22 +386,18 @@ def test_a_post_that_is_redirected_to_a_wall_on_another_host_has_its_answer_once
 
 
 def test_a_page_that_breaks_off_once_its_redirect_led_to_an_open_wall_is_retried(crawl, service):
-    class Slow(Site):
-        async def _handle(self, request):
-            answer = await super()._handle(request)
+    async def answer(request, form):
+        if not cleared(request):
             # This redirect comes when the wall has been opened.
-            await asyncio.sleep(100 if answer.status == 302 and request.path == "/page/2" else 0)
-            return answer
-
-    def answer(request, form):
-        if not cleared(request) or request.path != "/page/2":
-            return page("open") if cleared(request) and request.path == "/hold" else inside(request, form)
-        if next(times) == 0:
+            await asyncio.sleep(100 if request.path == "/page/2" else 0)
+        elif request.path == "/hold":
+            return page("open")
+        elif request.path == "/page/2" and next(times) == 0:
             request.transport.close()
-        return page()
+        return inside(request, form)
 
     inside, times = behind_wall(gate="/hold"), count()
-    with Slow(answer) as site:
+    with Site(answer) as site:
         crawled = crawl(spider(f"{site.origin}/page/1", f"{site.origin}/page/2"), service.settings)
     assert (crawled.failures, len(crawled.pages), crawled.stats["retry/count"]) == ([], 2, 1)
 
@@ -453,11 +444,7 @@ def test_who_handles_redirects_gets_those_of_the_site_but_not_those_of_a_wall_on
 
 def test_the_answer_to_a_head_request_does_not_show_that_what_it_was_redirected_to_is_no_wall(crawl, service):
     def answer(request, form):
-        if request.path != "/hold":
-            return inside(request, form)
-        response = challenge()
-        response.set_status(200)
-        return response
+        return challenge(status=200) if request.path == "/hold" else inside(request, form)
 
     inside = behind_wall(gate="/hold")
 
@@ -501,11 +488,10 @@ def test_no_request_is_lost_to_a_wall_that_leads_back_to_the_page_where_its_addr
         if form:
             return won(request.query["next"])
         if request.path.startswith("/hold/"):
-            return redirect(request.query["next"]) if cleared(request) and is_known else page(gate, status=403)
+            return redirect(request.query["next"]) if cleared(request) and is_known else challenge("")
         return page() if cleared(request) else redirect(f"/hold/{next(numbers)}?next={request.path}")
 
     numbers = count()
-    gate = CHALLENGE.replace("action=/verify", "action=''")
     with Site(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(8)]
         crawled = crawl(spider(*urls), service.settings)
@@ -673,19 +659,16 @@ def test_a_wall_behind_several_redirects_loses_no_page_and_gives_none_for_anothe
 def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, service):
     released = asyncio.Event()
 
-    class Slow(Site):
-        async def _handle(self, request):
-            # All redirects are there before anybody knows what the page is that they lead to.
-            if request.path == "/home":
-                await released.wait()
-            elif len(self.requests) == 11:
+    async def answer(request, form):
+        if request.path != "/home":
+            if len(site.requests) == 12:
                 released.set()
-            return await super()._handle(request)
+            return redirect("/home")
+        # All redirects are there before anybody knows what the page is that they lead to.
+        await released.wait()
+        return page()
 
-    def answer(request, form):
-        return page() if request.path == "/home" else redirect("/home")
-
-    with Slow(answer) as site:
+    with Site(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(12)]
         crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
         seen = Counter(path for _, path, *_ in site.requests)
@@ -699,19 +682,15 @@ def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, 
 def test_redirects_to_a_page_that_is_missing_are_duplicates_as_without_the_add_on(
     crawl, service, tmp_path, wall, status
 ):
-    class Slow(Site):
-        async def _handle(self, request):
-            await asyncio.sleep(2 if request.path in ("/gone", "/last") else 0)
-            return await super()._handle(request)
-
-    def answer(request, form):
+    async def answer(request, form):
+        await asyncio.sleep(2 if request.path in ("/gone", "/last") else 0)
         if request.path == "/gone":
             return page(status=status)
         return redirect("/gone") if request.path.startswith("/old") else inside(request, form)
 
     inside = behind_wall() if wall else lambda request, form: page()
     settings = {**service.settings, "JOBDIR": str(tmp_path), "CONCURRENT_REQUESTS_PER_DOMAIN": 16}
-    with Slow(answer) as site:
+    with Site(answer) as site:
         olds = [f"{site.origin}/old/{number}" for number in range(12)]
         urls = [*([f"{site.origin}/"] if wall else []), *olds, *([] if wall else [f"{site.origin}/last"])]
         runs = [crawl(Pausing, settings, urls=urls, most=None if wall else 1) for _ in range(2)]
@@ -722,12 +701,8 @@ def test_redirects_to_a_page_that_is_missing_are_duplicates_as_without_the_add_o
 
 @pytest.mark.parametrize("fails", ["breaks off", "an error"])
 def test_redirects_that_were_dropped_are_followed_where_the_one_that_was_followed_fails(crawl, service, fails):
-    class Slow(Site):
-        async def _handle(self, request):
-            await asyncio.sleep(2 if request.path == "/new" else 0)
-            return await super()._handle(request)
-
-    def answer(request, form):
+    async def answer(request, form):
+        await asyncio.sleep(2 if request.path == "/new" else 0)
         if request.path == "/new" and next(visits) == 0:
             if fails == "an error":
                 return page(status=500)
@@ -735,7 +710,7 @@ def test_redirects_that_were_dropped_are_followed_where_the_one_that_was_followe
         return redirect("/new") if request.path.startswith("/old") else inside(request, form)
 
     inside, visits = behind_wall(), count()
-    with Slow(answer) as site:
+    with Site(answer) as site:
         urls = [f"{site.origin}/{path}" for path in ("", *(f"old/{number}" for number in range(4)))]
         crawled = crawl(spider(*urls), {**service.settings, "RETRY_TIMES": 0})
     assert {one.url for one in crawled.pages} == {f"{site.origin}/", f"{site.origin}/new"}
@@ -803,8 +778,7 @@ def test_pages_that_many_links_redirect_to_come_once_though_each_is_behind_a_wal
             return redirect(form["next"])
         is_link = request.path.startswith("/go/")
         if not is_link and clearance and left <= 0:
-            text = CHALLENGE.replace("<button", f"<input type=hidden name=next value={request.path}><button")
-            return web.Response(text=text, status=403, content_type="text/html")
+            return challenge(next=request.path)
         left -= not is_link or spends == "requests"
         if is_link:
             return redirect(f"/p/{request.path.split('/')[2]}")
@@ -840,8 +814,7 @@ class InPlace(Site):
         if request.path.startswith("/go/"):
             return redirect(f"/p/{request.path.split('/')[2]}")
         if self._left <= 0:
-            text = CHALLENGE.replace("<button", f"<input type=hidden name=next value={request.path}><button")
-            return web.Response(text=text, status=403, content_type="text/html")
+            return challenge(next=request.path)
         self._left -= 1
         return page()
 

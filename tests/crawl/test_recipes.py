@@ -246,14 +246,6 @@ def test_two_proxies_cost_two_jobs(run, service):
     assert len(service.jobs) == crawled.count("tokens/accepted") == 2
 
 
-def test_a_resumed_crawl_goes_on_counting(run, walled, service, tmp_path):
-    settings = {"JOBDIR": str(tmp_path / "jobs"), "OMOCAPTCHA_MAX_JOBS": 1}
-    run("reference/errors", "errback", walled("session"), settings)
-    _, crawled = run("reference/errors", "errback", walled("session"), settings)
-    assert (tmp_path / "jobs/omocaptcha.sqlite").exists()
-    assert (len(service.jobs), crawled.count("skipped/max_jobs")) == (1, 1)
-
-
 def test_a_crawl_that_is_paused_and_resumed_buys_a_second_job(run, walled, service, tmp_path):
     site, settings = walled("session"), {"JOBDIR": str(tmp_path / "jobs"), "CONCURRENT_REQUESTS": 1}
     before, _ = run("quickstart", "quickstart-spider", site, {**settings, "CLOSESPIDER_PAGECOUNT": 1})

@@ -15,7 +15,7 @@ from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import CHALLENGE, KEY, Site, behind_wall, page, pages_of, spider
+from tests.helpers.sites import KEY, Site, behind_wall, challenge, page, pages_of, spider
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
 
@@ -27,10 +27,10 @@ def urls(crawled):
 class LateService(OmoCaptchaService):
     """Ends its first job when it is told to, and each other at once."""
 
-    def __init__(self, outcome):
+    def __init__(self):
         self._now = 0.0
         super().__init__(solve_seconds=0, clock=lambda: self._now)
-        self.next_job(outcome, seconds=100)
+        self.next_job(seconds=100)
 
     def end_first_job(self):
         self._now = 100.0
@@ -116,33 +116,14 @@ def test_a_late_answer_that_begins_another_session_while_a_token_is_handed_in_ch
     crawl_with_an_answer_kept_back(crawl, service, site, monkeypatch, which)
 
 
-def test_an_answer_that_is_left_alone_outdates_a_form_as_any_other_does(crawl, service, walled):
-    site = walled("session_marked")
-    site.fault("/page/2", "slow", seconds=0.2)
-    service.next_job(seconds=0.5)
-
-    class Spider(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/page/1", self.page)
-            # Queued without cookies, its answer begins another session.
-            yield scrapy.Request(f"{site.url}/page/2", self.page, errback=self.failed, meta={"omocaptcha": False})
-
-    crawled = crawl(Spider, service.settings)
-    assert (len(crawled.pages), len(service.jobs), site.accepted) == (1, 1, 1)
-
-
 @pytest.mark.parametrize("after", ["/verify", "/search"])
 def test_a_login_that_is_answered_while_or_after_a_token_is_handed_in_stays(crawl, service, after):
     done = set()
 
-    class Slow(sites.Site):
-        async def _handle(self, request):
-            # What is answered while a job is bought shows that only a part of the site is walled.
-            while (request.path == "/about" and not service.jobs) or (request.path == "/login" and after not in done):
-                await asyncio.sleep(0.01)
-            return await super()._handle(request)
-
-    def answer(request, form):
+    async def answer(request, form):
+        # What is answered while a job is bought shows that only a part of the site is walled.
+        while (request.path == "/about" and not service.jobs) or (request.path == "/login" and after not in done):
+            await asyncio.sleep(0.01)
         if request.path == "/verify":
             done.add("/verify")
             return sites.won("/search")
@@ -166,7 +147,7 @@ def test_a_login_that_is_answered_while_or_after_a_token_is_handed_in_stays(craw
         def logged_in(self, response):
             yield response.follow("/account", self.page)
 
-    with Slow(answer) as site:
+    with sites.Site(answer) as site:
         crawled = crawl(Spider, service.settings)
     assert (len(crawled.pages), len(service.jobs)) == (3, 1)
     (account,) = [headers["Cookie"] for _, path, _, headers in site.requests if path == "/account"]
@@ -217,7 +198,7 @@ def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_
             opened.add(request.path)
             cookie = {"Set-Cookie": f"clearance={len(opened)}; Path=/"} if sets_cookie else {}
             return web.Response(status=302, headers={"Location": request.path, **cookie})
-        return page() if request.path in opened else page(CHALLENGE.replace("/verify", request.path))
+        return page() if request.path in opened else challenge(request.path, status=200)
 
     with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(16))), service.settings)
@@ -243,29 +224,6 @@ def test_the_cookies_of_a_request_that_was_held_do_not_replace_the_clearance_and
         sent = [headers["Cookie"] for _, path, _, headers in site.requests if path == "/page/2"]
     assert (len(crawled.pages), len(service.jobs)) == (2, 1)
     assert [sorted(cookies.split("; ")) for cookies in sent] == [["clearance=yes", "currency=EUR"]]
-
-
-def test_where_a_site_has_a_delay_one_held_request_at_a_time_asks_again(crawl, service):
-    # Were all let go, each would ask for its page once the clearance is used up.
-    with WalledSite(service, Wall(clearance_pages=1), catalogue_pages=12) as site:
-        crawled = crawl(pages_of(site, 12), {**service.settings, "DOWNLOAD_DELAY": 0.5})
-    assert len(crawled.pages) == len(service.jobs) == 12
-    assert site.challenges < 40
-
-
-def test_a_page_that_was_held_shows_that_a_wall_wants_a_token_a_page(crawl):
-    class Spider(RecordingSpider):
-        async def start(self):
-            for number in range(1, 6):
-                yield scrapy.Request(f"{site.url}/page/{number}", self.page)
-                # All but the first are held before they are sent.
-                while not service.jobs:
-                    await asyncio.sleep(0.01)
-
-    with OmoCaptchaService(solve_seconds=lambda _: 0.5) as service, WalledSite(service, "per_page") as site:
-        crawled = crawl(Spider, {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
-    assert len(crawled.pages) == len(service.jobs) == 5
-    assert max(_at_once(service.jobs)) > 1
 
 
 def _at_once(jobs):
@@ -302,30 +260,6 @@ def test_the_answer_to_a_head_request_does_not_show_that_a_site_is_walled_in_par
     assert sum(visit.shown == "challenge" for visit in site.requests) <= 5
 
 
-def test_sessions_never_wait_for_each_other(crawl):
-    with LateService("fail") as service, WalledSite(service, catalogue_pages=9) as site:
-
-        class Jars(RecordingSpider):
-            def requests(self):
-                for number in range(9):
-                    yield scrapy.Request(
-                        f"{site.url}/page/{number + 1}",
-                        meta={"cookiejar": number % 3},
-                        callback=self.page,
-                        errback=self.failed,
-                    )
-
-            def page(self, response):
-                super().page(response)
-                if len(self.pages) == 6:
-                    service.end_first_job()
-
-        crawled = crawl(Jars, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
-    # The first jar's leader waits for its job until the other jars are through, and fails; the lead goes on.
-    assert (len(crawled.pages), len(crawled.failures)) == (8, 1)
-    assert len({page.meta["cookiejar"] for page in crawled.pages[:6]}) == 2
-
-
 def test_a_released_request_that_changes_its_session_on_the_way_does_not_keep_the_others_waiting(crawl):
     class Rotate:
         def process_request(self, request):
@@ -348,47 +282,6 @@ def test_a_released_request_that_changes_its_session_on_the_way_does_not_keep_th
     assert crawled.pages[-1].url == f"{site.url}/page/2", "only it waits for the job of the other session"
 
 
-def test_what_the_others_wait_for_gets_through_a_wall_whenever_it_was_asked_for(crawl, service, walled):
-    class LogIn(OfCrawler):
-        async def open_spider(self):
-            login = scrapy.Request(f"{self.crawler.spider.site}/page/1")
-            self.crawler.spider.login = asyncio.create_task(self.crawler.engine.download_async(login))
-
-        def process_item(self, item):
-            return item
-
-    class WaitForLogin(OfCrawler):
-        async def process_request(self, request):
-            if not request.url.endswith("/page/1"):
-                await asyncio.wait([self.crawler.spider.login])
-
-    site = walled("session")
-    spider = pages_of(site, 3)
-    spider.site, spider.urls = site.url, spider.urls[1:]
-    parts = {"ITEM_PIPELINES": {LogIn: 1}, "DOWNLOADER_MIDDLEWARES": {WaitForLogin: 100}}
-    crawled = crawl(spider, {**service.settings, **parts, "CONCURRENT_REQUESTS": 2})
-    assert urls(crawled) == sorted(spider.urls)
-
-
-def test_a_walled_part_of_a_site_does_not_stop_the_rest(crawl):
-    with LateService("fail") as service, WalledSite(service, catalogue_pages=1) as site:
-
-        class Mixed(RecordingSpider):
-            def requests(self):
-                yield scrapy.Request(f"{site.url}/page/1", callback=self.page, errback=self.failed)
-                for number in range(1, 31):
-                    yield scrapy.Request(f"{site.url}/free/{number}", callback=self.page, errback=self.failed)
-
-            def page(self, response):
-                super().page(response)
-                if len(self.pages) == 30:
-                    service.end_first_job()
-
-        settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
-        crawled = crawl(Mixed, {**service.settings, **settings})
-    assert (len(crawled.pages), len(crawled.failures)) == (30, 1)
-
-
 def test_callbacks_that_wait_for_a_token_hold_up_the_crawl_when_their_responses_fill_the_buffer(crawl, service, walled):
     class Buys(RecordingSpider):
         came = 0
@@ -408,21 +301,28 @@ def test_callbacks_that_wait_for_a_token_hold_up_the_crawl_when_their_responses_
 
 
 @pytest.mark.parametrize(
-    ("number", "settings"), [(300, {"OMOCAPTCHA_MAX_WAITING": 64}), nightly(1000, {})], ids=["hundreds", "a thousand"]
+    ("number", "settings", "hosts"),
+    [
+        (1, {}, ["127.0.0.2"]),
+        (300, {"OMOCAPTCHA_MAX_WAITING": 64}, ["127.0.0.3"]),
+        nightly(1000, {}, ["127.0.0.3"]),
+    ],
+    ids=["another part of the site", "hundreds", "a thousand"],
 )
-def test_other_hosts_go_on_while_many_requests_of_a_walled_host_are_queued(crawl, number, settings):
+def test_all_else_goes_on_while_requests_of_a_walled_host_are_queued(crawl, number, settings, hosts):
     with (
-        LateService("token") as service,
+        LateService() as service,
         WalledSite(service, catalogue_pages=number, hosts=["127.0.0.2"]) as site,
-        WalledSite(service, hosts=["127.0.0.3"]) as other,
+        WalledSite(service, hosts=hosts) as other,
     ):
 
         class Two(RecordingSpider):
             free_pages = 0
 
             def requests(self):
-                for page in range(1, number + 1):
-                    yield scrapy.Request(f"{site.url}/page/{page}", callback=self.page, errback=self.failed)
+                for page in range(1, max(number, 200) + 1):
+                    if page <= number:
+                        yield scrapy.Request(f"{site.url}/page/{page}", callback=self.page, errback=self.failed)
                     if page <= 200:
                         yield scrapy.Request(f"{other.url}/free/{page}", callback=self.free)
 

@@ -9,7 +9,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_omocaptcha import errors
 from scrapy_omocaptcha.testing import Wall, WalledSite
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import CHALLENGE, Site, page, spider
+from tests.helpers.sites import Site, challenge, page, spider
 
 OPENING = [
     *("session", "session_marked", "get", "same_url", "redirect", "per_page", "thanks", "home"),
@@ -48,7 +48,7 @@ def test_the_page_behind_a_wall_reaches_the_callback_for_one_job(crawl, service,
 def test_a_token_goes_to_the_page_itself_however_its_address_is_spelled(crawl, service, asked, form):
     def answer(request, fields):
         # Were the page asked for again, it would want another token.
-        return page() if fields else page(CHALLENGE.replace("/verify", form))
+        return page() if fields else challenge(form, status=200)
 
     class Asks(RecordingSpider):
         def requests(self):

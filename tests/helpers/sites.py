@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 
 import scrapy
@@ -12,7 +13,7 @@ from tests.helpers.crawling import RecordingSpider
 
 
 class Site(LoopbackServer):
-    """Site that answers with ``answer(request, form)`` and records every request."""
+    """Site that answers with ``answer(request, form)``, which may be a coroutine, and records every request."""
 
     def __init__(self, answer, host="127.0.0.9"):
         super().__init__([host], 0)
@@ -24,7 +25,8 @@ class Site(LoopbackServer):
         form = dict(await request.post())
         with self._lock:
             self.requests.append((request.method, request.path_qs, form, dict(request.headers)))
-        return self._answer(request, form)
+        answer = self._answer(request, form)
+        return await answer if inspect.isawaitable(answer) else answer
 
 
 KEY = "6LtestOnly" + "a" * 30
@@ -33,12 +35,14 @@ CHALLENGE = f"""<title>Are you a robot?</title><form method=post action=/verify>
 <script src=https://www.google.com/recaptcha/api.js></script>"""
 
 
-def challenge(**options):
-    return web.Response(text=CHALLENGE, status=403, content_type="text/html", **options)
-
-
 def page(text="<title>the page</title>", status=200):
     return web.Response(text=text, status=status, content_type="text/html")
+
+
+def challenge(action="/verify", *, status=403, **hidden):
+    """Return a challenge whose form is sent to ``action``, with these hidden fields."""
+    fields = "".join(f"<input type=hidden name={name} value={value}>" for name, value in hidden.items())
+    return page(CHALLENGE.replace("/verify", f"'{action}'").replace("<button", f"{fields}<button"), status)
 
 
 def cleared(request):

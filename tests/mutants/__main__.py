@@ -26,8 +26,8 @@ EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 TESTS = {
     "walls": (
         *("unit/walls", "unit/tokens", "crawl/test_handing_in.py", "crawl/test_redirects.py"),
-        *("crawl/test_components.py", "simulation/test_found.py", "crawl/test_concurrency.py"),
-        *("crawl/test_closing.py", "crawl/test_hostile_sites.py", "crawl/test_walls.py", "crawl/test_waiting.py"),
+        *("crawl/test_components.py", "simulation/test_found.py", "crawl/test_closing.py"),
+        *("crawl/test_hostile_sites.py", "crawl/test_walls.py", "crawl/test_waiting.py"),
         *("crawl/test_one_address.py", "simulation"),
     ),
     "tokens": (
@@ -40,7 +40,7 @@ TESTS = {
     "engine": (
         *("unit/engine", "crawl/engine", "crawl/test_components.py", "crawl/test_middlewares.py"),
         "crawl/test_checks.py::test_where_scrapy_lacks_a_private_name_or_its_arguments_no_crawl_runs",
-        *("crawl/test_concurrency.py", "crawl/test_closing.py", "simulation"),
+        *("crawl/test_closing.py", "simulation"),
     ),
     "buying": (
         *("unit/buying", "service", "crawl/test_money.py", "crawl/test_api_versions.py", "crawl/test_limiter.py"),

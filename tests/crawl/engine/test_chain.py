@@ -26,7 +26,6 @@ from tests.helpers.probing import (
     slots,
     until,
 )
-from tests.helpers.sites import pages_of
 
 # -- the way ---------------------------------------------------------------------------------------------------------
 
@@ -184,15 +183,6 @@ async def test_what_nobody_waits_for_any_more_is_taken_out_of_the_queue(spider, 
     sent.cancel()
     await until(lambda: not slots(spider).order.under_way)
     assert not slots(spider).order.slot(request).queue
-
-
-def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_delay(crawl, service, walled):
-    site = walled("session", catalogue_pages=8)
-    crawled = crawl(pages_of(site, 8), {**service.settings, "DOWNLOAD_DELAY": 0.4})
-    assert len(crawled.pages) == 8
-    before = [visit.shown for visit in site.requests][: [visit.token for visit in site.requests].index("accepted")]
-    # The leader's own, perhaps once more afresh, and what was at the site meanwhile: not all eight.
-    assert len(before) < 5
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------

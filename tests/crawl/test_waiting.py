@@ -260,6 +260,26 @@ def test_the_answer_to_a_head_request_does_not_show_that_a_site_is_walled_in_par
     assert sum(visit.shown == "challenge" for visit in site.requests) <= 5
 
 
+def test_sessions_never_wait_for_each_other(crawl):
+    with LateService() as service, WalledSite(service, catalogue_pages=9) as site:
+
+        class Jars(RecordingSpider):
+            def requests(self):
+                for number in range(9):
+                    url, meta = f"{site.url}/page/{number + 1}", {"cookiejar": number % 3}
+                    yield scrapy.Request(url, self.page, errback=self.failed, meta=meta)
+
+            def page(self, response):
+                super().page(response)
+                if len(self.pages) == 6:
+                    service.end_first_job()
+
+        crawled = crawl(Jars, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
+    # The first job, for one of them, ends when the two others are through.
+    assert len({page.meta["cookiejar"] for page in crawled.pages[:6]}) == 2
+    assert (len(crawled.pages), crawled.failures) == (9, [])
+
+
 def test_a_released_request_that_changes_its_session_on_the_way_does_not_keep_the_others_waiting(crawl):
     class Rotate:
         def process_request(self, request):
@@ -280,6 +300,28 @@ def test_a_released_request_that_changes_its_session_on_the_way_does_not_keep_th
         crawled = crawl(Spider, {**service.settings, **settings})
     assert len(crawled.pages) == 5
     assert crawled.pages[-1].url == f"{site.url}/page/2", "only it waits for the job of the other session"
+
+
+def test_what_the_others_wait_for_gets_through_a_wall_whenever_it_was_asked_for(crawl, service, walled):
+    class LogIn(OfCrawler):
+        async def open_spider(self):
+            login = scrapy.Request(f"{self.crawler.spider.site}/page/1")
+            self.crawler.spider.login = asyncio.create_task(self.crawler.engine.download_async(login))
+
+        def process_item(self, item):
+            return item
+
+    class WaitForLogin(OfCrawler):
+        async def process_request(self, request):
+            if not request.url.endswith("/page/1"):
+                await asyncio.wait([self.crawler.spider.login])
+
+    site = walled("session")
+    spider = pages_of(site, 3)
+    spider.site, spider.urls = site.url, spider.urls[1:]
+    parts = {"ITEM_PIPELINES": {LogIn: 1}, "DOWNLOADER_MIDDLEWARES": {WaitForLogin: 100}}
+    crawled = crawl(spider, {**service.settings, **parts, "CONCURRENT_REQUESTS": 2})
+    assert urls(crawled) == sorted(spider.urls)
 
 
 def test_callbacks_that_wait_for_a_token_hold_up_the_crawl_when_their_responses_fill_the_buffer(crawl, service, walled):

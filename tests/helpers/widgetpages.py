@@ -47,8 +47,6 @@ CHECKBOXES = {
     "an AngularJS directive": f"""{API}<div vc-recaptcha key="'{KEY}'"></div>""",
     "an attribute of its own": f'{API}<div data-recaptcha-key="{KEY}"></div>',
     "another element with a key, beside Google's script": f'{API}<div id="check" data-sitekey="{KEY}"></div>',
-    "old Cloudflare": f'<script src="/x.js" data-sitekey="{KEY}"></script><div class="g-recaptcha"></div>'
-    f'<noscript><iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript>',
     "the plugin gglcptch": f'<div class="gglcptch"><div class="gglcptch_recaptcha"></div></div>{EXPLICIT}'
     f'<script>var gglcptch = {{"options":{{"version":"v2","sitekey":"{KEY}"}}}};</script>',
     "a container by id, filled from JSON": f'{EXPLICIT}<div id="captchaBox"></div>'
@@ -64,8 +62,6 @@ CHECKBOXES = {
     f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript></div>',
     "Google's form for browsers without scripts, alone": "<div class=captcha></div><noscript>"
     f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript>',
-    "a saved rendering": f'<div id="x"><div style="width: 304px"><div>{FRAME.format(f"anchor?k={KEY}&size=normal")}'
-    f"</div>{RESPONSE}</div></div>",
     "a saved rendering, without www and compact": "<div><iframe "
     f'src="https://recaptcha.net/recaptcha/api2/anchor?ar=1&amp;k={KEY}&amp;size=compact"></iframe>{RESPONSE}</div>',
     "a saved rendering that is loaded late": f"<div>{FRAME.format(f'anchor?k={KEY}').replace('src', 'data-src')}</div>",
@@ -82,14 +78,10 @@ RENDERED = {
     ),
     "the shorthand": rendered("{sitekey, theme}", before=f"const sitekey = '{KEY}', theme = 'dark';"),
     "options in a variable": rendered("options", before=f"var options = {{sitekey: '{KEY}'}};"),
-    "an element by id": rendered(f"{{sitekey: '{KEY}'}}", target="document.getElementById('box')"),
     "an element by selector": rendered(f"{{sitekey: '{KEY}'}}", target='document.querySelector("form #box")'),
     "an element by jQuery": rendered(f"{{sitekey: '{KEY}'}}", target="$('#box')[0]"),
     "an element in a variable": rendered(f"{{sitekey: '{KEY}'}}", "el", "var el = document.getElementById('box');"),
     "an id in a variable": rendered(f"{{sitekey: '{KEY}'}}", "id", "var id = 'box';"),
-    "inside ready": in_form(
-        "<div id=box></div>", f"grecaptcha.ready(function() {{ grecaptcha.render('box', {{sitekey: '{KEY}'}}) }})"
-    ),
     "through window": in_form("<div id=box></div>", f"window.grecaptcha.render('box', {{sitekey: '{KEY}'}})"),
     "a loop over a class": in_form(
         "<div class=captcha-here></div>",

@@ -49,23 +49,20 @@ def buy(limits, times, host=HOST, key=KEY):
 
 
 @pytest.mark.parametrize(
-    ("values", "times", "told"),
+    ("name", "most", "times", "host", "told"),
     [
-        ({"max_jobs": 5}, 3, []),
-        ({"max_jobs": 5}, 5, [("max_jobs", "", "80 % of OMOCAPTCHA_MAX_JOBS is used (4 of 5 jobs)")]),
-        ({"max_jobs": 2}, 2, []),
-        ({"max_cost": 0.01}, 9, [("max_cost", "", "80 % of OMOCAPTCHA_MAX_COST is used (0.00800 of 0.01000 USD)")]),
-        (
-            {"max_jobs_per_host": 10},
-            9,
-            [("max_jobs_per_host", HOST, f"80 % of OMOCAPTCHA_MAX_JOBS_PER_HOST is used for {HOST} (8 of 10 jobs)")],
-        ),
+        ("max_jobs", 5, 3, "", None),
+        ("max_jobs", 5, 5, "", "is used (4 of 5 jobs)"),
+        ("max_jobs", 2, 2, "", None),
+        ("max_cost", 0.01, 9, "", "is used (0.00800 of 0.01000 USD)"),
+        ("max_jobs_per_host", 10, 9, HOST, f"is used for {HOST} (8 of 10 jobs)"),
     ],
 )
-def test_it_is_told_once_that_little_is_left_of_a_limit(values, times, told):
+def test_it_is_told_once_that_little_is_left_of_a_limit(name, most, times, host, told):
     heard = []
-    buy(limits(tell_near=lambda *said: heard.append(said), **values), times)
-    assert heard == [(reason, host, f"{said}; at 100 % buying stops: raise it before") for reason, host, said in told]
+    buy(limits(tell_near=lambda *said: heard.append(said), **{name: most}), times)
+    said = f"80 % of OMOCAPTCHA_{name.upper()} {told}; at 100 % buying stops: raise it before"
+    assert heard == ([(name, host, said)] if told else [])
 
 
 def test_others_may_buy_while_it_is_told_that_little_is_left(tmp_path):
@@ -125,29 +122,23 @@ def test_limits_in_one_process(case, where, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("name", "value", "words"),
     [
+        ("max_cost", 0.5, "0.00000 USD have been spent, a job costs 0.60000: raise OMOCAPTCHA_MAX_COST (0.5) to go on"),
+        ("max_jobs", 2, "2 jobs have been bought: raise OMOCAPTCHA_MAX_JOBS (2) to go on"),
+        ("max_jobs_per_host", 1, f"1 job has been bought for {HOST}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST (1) to go on"),
         (
-            {"max_cost": 0.5},
-            "0.00000 USD have been spent, a job costs 0.60000: raise OMOCAPTCHA_MAX_COST (0.5) to go on",
-        ),
-        ({"max_jobs": 2}, "2 jobs have been bought: raise OMOCAPTCHA_MAX_JOBS (2) to go on"),
-        (
-            {"max_jobs_per_host": 1},
-            f"1 job has been bought for {HOST}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST (1) to go on",
-        ),
-        (
-            {"min_balance": 2.5},
+            "min_balance",
+            2.5,
             "a job would leave less than 2.5 USD in the account: top it up, or lower OMOCAPTCHA_MIN_BALANCE",
         ),
     ],
 )
-def test_a_limit_names_its_setting_and_the_value_of_it_however_it_is_asked(values, words):
-    few = limits(price=0.6, **values)
+def test_a_limit_names_its_setting_and_the_value_of_it_however_it_is_asked(name, value, words):
+    few = limits(price=0.6, **{name: value})
     few.set_balance(Balance(3.0), 0.0)
-    (most,) = values.values()
-    buy(few, most if isinstance(most, int) else 0)
-    assert reason(few) == next(iter(values))
+    buy(few, value if isinstance(value, int) else 0)
+    assert reason(few) == name
     with pytest.raises(NotBought) as refused:
         reserve(few)
     assert str(refused.value) == words

@@ -90,7 +90,7 @@ def test_an_account_that_is_refused_while_polling_stops_buying_but_the_job_is_wa
 
 
 def test_only_the_deadline_ends_a_job_that_never_answers_and_there_is_a_last_question_at_it():
-    bench = Bench(job_result=[None])
+    bench = Bench(job_result=[None], settings={"BREAKER_FAILURES": 1})
     ended = bench.start()
     bench.run(59.5)
     assert ended == []
@@ -98,6 +98,7 @@ def test_only_the_deadline_ends_a_job_that_never_answers_and_there_is_a_last_que
     assert ended[0].check(JobTimeout)
     assert bench.api.times("job_result")[-1] == 1060.0
     assert (bench.bought, bench.stat("jobs/failed/timeout")) == ([0.001], 1)
+    assert bench.fails(NotBought, 1).reason == "breaker"
 
 
 def test_a_poll_that_fails_holds_up_no_other_and_too_many_polls_slow_all_of_them_down():
@@ -122,15 +123,10 @@ def test_a_pause_that_the_service_asks_for_is_kept_but_never_beyond_the_deadline
     assert bench.api.times("job_result") == [1002.0, 1060.0]
 
 
-@pytest.mark.parametrize(
-    ("end", "seconds", "reason"),
-    [(JobFailed("no"), 10, "failed"), (None, 61, "timeout")],
-    ids=["given up by the service", "without a result in time"],
-)
-def test_a_job_of_no_use_ends_at_once_and_counts_for_the_breaker(end, seconds, reason):
-    bench = Bench(job_result=[None, end], settings={"BREAKER_FAILURES": 1})
-    bench.fails(JobTimeout if end is None else JobFailed, seconds)
-    assert bench.stat(f"jobs/failed/{reason}") == 1
+def test_a_job_that_the_service_gives_up_ends_at_once_and_counts_for_the_breaker():
+    bench = Bench(job_result=[None, JobFailed("no")], settings={"BREAKER_FAILURES": 1})
+    bench.fails(JobFailed, 10)
+    assert bench.stat("jobs/failed/failed") == 1
     assert bench.fails(NotBought, 1).reason == "breaker"
 
 
@@ -312,15 +308,6 @@ def test_the_pause_that_the_service_asks_for_is_kept_before_a_create_call_is_rep
     bench = Bench(create_job=[ApiUnreachable("429", taken=False, retry_after=86400.0), "7"])
     bench.fails(ApiUnreachable)
     assert (len(bench.api.times("create_job")), bench.counted[0]) == (1, 0), "a day is not waited for"
-
-
-def test_a_create_call_under_way_when_the_crawl_closes_counts_as_bought():
-    bench = Bench(create_job=[Deferred()])
-    ended = bench.start()
-    bench.run(1)
-    bench.lifetime.close()
-    assert ended[0].check(CrawlClosing)
-    assert bench.bought == [0.001]
 
 
 def test_a_create_call_under_way_when_a_spider_stops_waiting_for_its_token_counts_as_bought():

@@ -60,23 +60,19 @@ def test_each_help_has_examples_that_can_be_typed_and_the_exit_status(parse, cap
     assert "Exit status: 0" in " ".join(printed.split())
 
 
-def test_the_log_of_the_project_is_left_alone(command, parse):
-    parse(["check"])
-    assert [command.settings[name] for name in ("LOG_LEVEL", "LOG_STDOUT", "LOG_FILE")] == ["CRITICAL", False, None]
-
-
 @pytest.mark.parametrize(
     ("options", "level", "file"),
     [
+        ([], "CRITICAL", None),
         (["-L", "INFO"], "INFO", None),
         (["-s", "LOG_LEVEL=INFO"], "INFO", None),
         (["--logfile", "mine.log"], "DEBUG", "mine.log"),
         (["--logfile", "mine.log", "-L", "ERROR"], "ERROR", "mine.log"),
     ],
 )
-def test_options_turn_the_log_on_again(command, parse, options, level, file):
+def test_the_log_of_the_project_is_left_alone_unless_options_turn_it_on_again(command, parse, options, level, file):
     parse(["check", *options])
-    assert (command.settings["LOG_LEVEL"], command.settings["LOG_FILE"]) == (level, file)
+    assert [command.settings[name] for name in ("LOG_LEVEL", "LOG_FILE", "LOG_STDOUT")] == [level, file, False]
 
 
 def test_ctrl_c_ends_a_command_as_it_ends_others(command):

@@ -13,6 +13,7 @@ from tests.helpers.widgetpages import API, WIDGET
 
 CONTAINER = f"{API}<div {WIDGET}></div>"
 WALL_FORM = f'<form method=post action="/verify">{CONTAINER}<input type=submit value=Go></form>'
+CHECK = "<h1>Are you a robot?</h1>"
 ARTICLE = "<p>" + "A long story about the sea. " * 60 + "</p>"
 NAVIGATION = "".join(f"<a href=/{n}>Section {n}</a> " for n in range(80))
 
@@ -83,7 +84,7 @@ def test_a_firewall_that_names_itself_is_blocking(name):
 
 
 def test_a_page_without_a_form_that_asks_for_more_than_the_captcha_is_not_blocking():
-    challenge = judged(f'<h1>Are you a robot?</h1><div id="app"><input id=mail>{CONTAINER}</div>')
+    challenge = judged(f'{CHECK}<div id="app"><input id=mail>{CONTAINER}</div>')
     assert (challenge.judgement, challenge.evidence) == ("acts", ("the page also asks for an e-mail address",))
 
 
@@ -141,7 +142,7 @@ def test_fields_that_nobody_sees_are_no_evidence_against_blocking():
     trap = '<input name=url style="display: none"><input type=hidden name=id><noscript><input name=x></noscript>'
     trap += "<div hidden><input name=q></div><input type=hidden name=do value=verify><input hidden name=url>"
     shown = "<button>Continue</button>"
-    assert judged(f"<h1>Are you a robot?</h1><form method=post>{trap}{CONTAINER}{shown}</form>").blocking
+    assert judged(f"{CHECK}<form method=post>{trap}{CONTAINER}{shown}</form>").blocking
 
 
 LOGIN = f"<form action=/in><input name=user><input type=password name=secret><div {WIDGET}></div></form>"
@@ -180,50 +181,36 @@ def test_what_stands_around_a_lone_widget_does_not_count_at_the_status_of_a_wall
 
 @pytest.mark.parametrize("beside", [value for name, value in FURNITURE.items() if name != "terms of use"])
 def test_what_stands_around_a_page_of_a_check_does_not_count_at_status_200(beside):
-    assert judged(f"{beside}<h1>Are you a robot?</h1>{WALL_FORM}").blocking
+    assert judged(f"{beside}{CHECK}{WALL_FORM}").blocking
+
+
+def form_with(content="", attributes=""):
+    return f"<form method=post {attributes}>{content}{CONTAINER}<button>Continue</button></form>"
 
 
 DEEDS = {
     **{
-        button: (f"<form method=post action=/verify>{{}}{button}</form>", "Vote for Anna")
+        button: (f"<form method=post action=/verify>{CONTAINER}{button}</form>", "Vote for Anna")
         for button in (
             *("<button>Vote for Anna</button>", "<input type=image alt='Vote for Anna' value=Go>"),
             *("<button><img alt='Vote for Anna'></button>", "<button title='Vote for Anna'></button>"),
         )
     },
-    "a button that sends something": ("<form method=post>{}<button>Submit Anna</button></form>", "Submit Anna"),
-    "its address": ("<form method=post action=/poll/7/vote>{}<button>Continue</button></form>", "vote"),
-    "the query of its address": (
-        '<form method=post action="/x?do=unsubscribe">{}<button>OK</button></form>',
-        "unsubscribe",
-    ),
-    "the name of a field": (
-        "<form method=post><input type=hidden name=coupon_id value=1>{}<button>Continue</button></form>",
-        "coupon",
-    ),
-    "the value of a field": (
-        "<form method=post><input type=hidden name=action value=delete>{}<button>Continue</button></form>",
-        "delete",
-    ),
-    "its heading": (
-        "<h2>Delete my account</h2><form method=post>{}<button>Continue</button></form>",
-        "Delete my account",
-    ),
-    "its legend": (
-        "<form method=post><fieldset><legend>Cancel the booking</legend>{}<button>Continue</button></fieldset></form>",
-        "Cancel the booking",
-    ),
-    "its label": (
-        '<form method=post aria-label="Unsubscribe from all letters">{}<button>Continue</button></form>',
-        "Unsubscribe from all letters",
-    ),
+    "a button that sends something": (form_with().replace("Continue", "Submit Anna"), "Submit Anna"),
+    "its address": (form_with(attributes="action=/poll/7/vote"), "vote"),
+    "the query of its address": (form_with(attributes="action='/x?do=unsubscribe'"), "unsubscribe"),
+    "the name of a field": (form_with("<input type=hidden name=coupon_id value=1>"), "coupon"),
+    "the value of a field": (form_with("<input type=hidden name=action value=delete>"), "delete"),
+    "its heading": (f"<h2>Delete my account</h2>{form_with()}", "Delete my account"),
+    "its legend": (form_with("<fieldset><legend>Cancel the booking</legend>"), "Cancel the booking"),
+    "its label": (form_with(attributes="aria-label='Unsubscribe from all letters'"), "Unsubscribe from all letters"),
 }
 
 
 @pytest.mark.parametrize("status", [200, 403])
 @pytest.mark.parametrize(("form", "does"), DEEDS.values(), ids=DEEDS)
 def test_a_form_that_does_something_is_no_wall_whatever_the_status(form, does, status):
-    challenge = judged(f"<h1>Please verify that you are not a robot</h1>{form.format(CONTAINER)}", status=status)
+    challenge = judged(f"<h1>Please verify that you are not a robot</h1>{form}", status=status)
     assert (challenge.judgement, challenge.does) == ("acts", does)
 
 
@@ -239,7 +226,7 @@ def test_words_of_the_pages_own_address_say_nothing_of_its_form():
     assert not judged(form, status=403).blocking
     assert judged(form, url="https://site.example/do/Vote?coupon=", status=403).blocking
     button = WALL_FORM.replace("=Go", "='Go to boats'")
-    check = f"<header><h2>Votes</h2></header><h1>Are you a robot?</h1>{button}"
+    check = f"<header><h2>Votes</h2></header>{CHECK}{button}"
     assert judged(check, url="https://votes.example/boats").blocking
     assert not judged(check, url="https://votes.example/").blocking
     assert not judged(check, url="https://site.example/boats").blocking
@@ -251,7 +238,7 @@ def test_words_of_the_pages_own_address_say_nothing_of_its_form():
 )
 def test_a_form_that_is_sent_to_its_own_page_is_doubtful_where_the_address_ends_with_a_deed(path, status, is_blocking):
     form = WALL_FORM.replace('action="/verify"', "")
-    challenge = judged(f"<h1>Are you a robot?</h1>{form}", url=f"https://site.example{path}", status=status)
+    challenge = judged(f"{CHECK}{form}", url=f"https://site.example{path}", status=status)
     assert challenge.blocking is is_blocking
 
 
@@ -273,15 +260,15 @@ def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_
     ],
 )
 def test_a_page_of_a_check_may_say_four_more_words(sentence, is_blocking):
-    assert judged(f"<h1>Are you a robot?</h1><p>{sentence}</p>{WALL_FORM}").blocking is is_blocking
+    assert judged(f"{CHECK}<p>{sentence}</p>{WALL_FORM}").blocking is is_blocking
     if "<" not in sentence:
         header = f"<header><h2>{sentence}</h2></header>"
-        assert judged(f"{header}<h1>Are you a robot?</h1>{WALL_FORM}").blocking is is_blocking
+        assert judged(f"{header}{CHECK}{WALL_FORM}").blocking is is_blocking
 
 
 @pytest.mark.parametrize(("heading", "is_blocking"), [("Site", True), ("Next", True), ("Anna", False)])
 def test_a_page_of_a_check_has_no_heading_that_is_about_anything_else(heading, is_blocking):
-    assert judged(f"<h1>Are you a robot?</h1><h2>{heading}</h2>{WALL_FORM}").blocking is is_blocking
+    assert judged(f"{CHECK}<h2>{heading}</h2>{WALL_FORM}").blocking is is_blocking
 
 
 def test_a_page_that_is_too_long_to_be_read_is_doubtful_whatever_its_status():
@@ -289,19 +276,16 @@ def test_a_page_that_is_too_long_to_be_read_is_doubtful_whatever_its_status():
 
 
 SILENT = {
-    "a heading of its own": "<h1>Are you a robot?</h1><h2>Nominoi Anna</h2>" + WALL_FORM,
-    "a button of its own": "<h1>Are you a robot?</h1>" + WALL_FORM.replace("Go", "Nominoi"),
-    "a sentence of its own": "<h1>Are you a robot?</h1><p>Sen jälkeen Annasta tulee ehdokas.</p>" + WALL_FORM,
-    "an address of its own": "<h1>Are you a robot?</h1>" + WALL_FORM.replace("/verify", "/nominoi"),
-    "a verb of its own": "<h1>Are you a robot?</h1>"
-    + WALL_FORM.replace("<input", "<input type=hidden name=action value=nominoi><input"),
-    "a field of its own": "<h1>Are you a robot?</h1>"
-    + WALL_FORM.replace("<input", "<input type=hidden name=ehdokas><input"),
-    "a button without words": "<h1>Are you a robot?</h1>"
-    + WALL_FORM.replace("type=submit value=Go", "type=submit value=''"),
-    "no button": "<h1>Are you a robot?</h1><form method=post>" + CONTAINER + "</form>",
+    "a heading of its own": CHECK + "<h2>Nominoi Anna</h2>" + WALL_FORM,
+    "a button of its own": CHECK + WALL_FORM.replace("Go", "Nominoi"),
+    "a sentence of its own": CHECK + "<p>Sen jälkeen Annasta tulee ehdokas.</p>" + WALL_FORM,
+    "an address of its own": CHECK + WALL_FORM.replace("/verify", "/nominoi"),
+    "a verb of its own": CHECK + WALL_FORM.replace("<input", "<input type=hidden name=action value=nominoi><input"),
+    "a field of its own": CHECK + WALL_FORM.replace("<input", "<input type=hidden name=ehdokas><input"),
+    "a button without words": CHECK + WALL_FORM.replace("type=submit value=Go", "type=submit value=''"),
+    "no button": CHECK + "<form method=post>" + CONTAINER + "</form>",
     "no heading": WALL_FORM,
-    "an article": "<h1>Are you a robot?</h1>" + ARTICLE + WALL_FORM,
+    "an article": CHECK + ARTICLE + WALL_FORM,
 }
 
 

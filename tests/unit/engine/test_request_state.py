@@ -214,15 +214,6 @@ def test_what_is_given_back_comes_out_of_the_scheduler_as_the_spider_made_it(spi
     assert essence(out_of_the_scheduler(states, back)) == expected
 
 
-def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spider, states):
-    request = out_of_the_scheduler(states, spiders_request(spider))
-    states.of(request).useless_jobs += 1
-    request = redirected(spider, states, request, "/gate")
-    states.of(request).useless_jobs += 1
-    request = out_of_the_scheduler(states, states.give_back(request))
-    assert states.of(request).useless_jobs == 2
-
-
 @pytest.mark.parametrize(("reason", "number"), [("shutdown", 1), ("finished", 0)])
 def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, states, reason, number):
     waiting = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
@@ -232,10 +223,11 @@ def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, state
     assert [request.url for request in resumed] == [GATE] * number
 
 
+@pytest.mark.parametrize("jobs", [0, 1])
 @pytest.mark.parametrize("resumed", [False, True], ids=["in the same run", "when the crawl resumes"])
-def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states, resumed):
-    request = out_of_the_scheduler(states, spiders_request(spider))
-    states.of(request).useless_jobs += 1
+def test_what_is_known_of_a_request_stays_known_over_a_retry_of_scrapy(spider, states, resumed, jobs):
+    request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
+    states.of(request).useless_jobs += jobs
     states.may_be_retried(request)
     retry = get_retry_request(request, spider=spider, reason="test")
     before = essence(retry)
@@ -243,15 +235,9 @@ def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states, resumed):
         states.signals.send_catch_log(signals.request_scheduled, request=retry)
         assert json.loads(json.dumps(retry.meta)) == retry.meta
         retry, states = request_from_dict(retry.to_dict(spider=spider), spider=spider), new_states()
-    assert states.of(out_of_the_scheduler(states, retry)).useless_jobs == 1
+    assert states.of(out_of_the_scheduler(states, retry)).useless_jobs == jobs
+    assert original_of(states, retry).url == PAGE
     assert essence(retry) == before
-
-
-def test_what_was_asked_for_stays_known_over_a_retry_of_scrapy(spider, states):
-    request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
-    states.may_be_retried(request)
-    retry = get_retry_request(request, spider=spider, reason="test")
-    assert original_of(states, out_of_the_scheduler(states, retry)).url == PAGE
 
 
 def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, states):

@@ -110,7 +110,6 @@ RETRY_AFTER = {
     "1.5": None,
     "²": None,
     "٣": None,
-    "": None,
     "Fri, 31 Dec 1999 23:59:59 GMT": 0.0,
     "Fri, 31 Dec 1999 23:59:59 -0000": None,
     "Fri, 99 Dec 2027 23:59:59 GMT": None,

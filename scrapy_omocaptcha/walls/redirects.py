@@ -322,9 +322,7 @@ class Redirects:
             return len(dropped) >= _ENOUGH_DROPPED << target.looks
         if target.kind in PAGES or (target.kind is Kind.FOLLOWED and will_redirect):
             return False
-        # Redirects that are given to the spider are not kept until somebody has looked.
-        most = 1 if will_redirect else MAX_LOOKS
-        return target.looks < most and len(dropped) + target.given >= _ENOUGH_DROPPED
+        return target.looks < MAX_LOOKS and len(dropped) + target.given >= _ENOUGH_DROPPED
 
     def _shows(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
         """Record what an address has shown, and schedule what was dropped on its way there."""

@@ -100,6 +100,28 @@ def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed,
     assert [path for _, path, *_ in site.requests].count("/page") == asked
 
 
+def test_a_page_that_comes_while_the_crawl_is_closing_is_not_asked_for_once_more(closed_and_resumed, service):
+    class Stops(ClosingSpider):
+        def is_waiting(self):
+            return any(path == "/slow" for _, path, *_ in site.requests)
+
+        def page(self, response, asked=None):
+            self.pages.append(response)
+            if response.url.endswith("/first"):
+                yield scrapy.Request(f"{site.origin}/slow", self.page, errback=self.failed)
+
+    async def inside(request, form):
+        await asyncio.sleep(1 if request.path == "/slow" else 0)
+        return answer(request, form)
+
+    answer = sites.behind_wall(opens_at="/first")
+    with sites.Site(inside) as site:
+        urls = (f"{site.origin}/first",)
+        closed, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=urls)
+    assert [page.url for page in closed.pages] == [*urls, f"{site.origin}/slow"]
+    assert resumed.pages == []
+
+
 @pytest.mark.parametrize(
     ("call", "fault", "pages", "jobs"),
     [("getJobResult", "slow", 1, ["1000001"]), ("createJob", "slow", 0, ["1000001"]), ("getService", "hang", 0, [])],

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 import scrapy
+from aiohttp import web
 
 from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, wishing, won
 
@@ -20,6 +21,13 @@ def test_a_page_whose_meta_refresh_is_invalid_is_a_page_where_scrapy_does_not_fo
         crawled = crawl(sending(request), service.settings)
     assert len(crawled.pages) == 1
     assert crawled.failures == []
+
+
+@pytest.mark.parametrize("status", [300, 304])
+def test_a_redirect_that_leads_nowhere_goes_to_the_spider(crawl, service, status):
+    with Site(lambda request, form: web.Response(status=status)) as site:
+        crawled = crawl(spider(f"{site.origin}/page", handle_httpstatus_list=[status]), service.settings)
+    assert [one.status for one in crawled.pages] == [status]
 
 
 @pytest.mark.parametrize(

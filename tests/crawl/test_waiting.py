@@ -116,6 +116,35 @@ def test_a_late_answer_that_begins_another_session_while_a_token_is_handed_in_ch
     crawl_with_an_answer_kept_back(crawl, service, site, monkeypatch, which)
 
 
+def test_a_late_answer_replaces_no_cookie_that_a_request_has_got_which_asked_again(crawl, service):
+    followed = asyncio.Event()
+
+    async def answer(request, form):
+        if request.path == "/late":
+            # It was sent before there was a token, and needs none.
+            await followed.wait()
+        shown = page() if request.path in ("/late", "/last") else inside(request, form)
+        if request.path == "/late" or (request.path != "/last" and sites.cleared(request)):
+            shown.set_cookie("turn", request.path[1:], path="/")
+        if request.path == "/follows" and sites.cleared(request):
+            followed.set()
+        return shown
+
+    class Spider(RecordingSpider):
+        def page(self, response, asked=None):
+            self.pages.append(response)
+            if len(self.pages) == 3:
+                yield scrapy.Request(f"{site.origin}/last", self.page, errback=self.failed)
+
+    inside = behind_wall(opens_at="/leads")
+    with Site(answer) as site:
+        urls = [f"{site.origin}/{path}" for path in ("leads", "follows", "late")]
+        crawled = crawl(Spider, service.settings, urls=urls)
+    assert len(crawled.pages) == 4
+    (last,) = [headers["Cookie"] for _, path, _, headers in site.requests if path == "/last"]
+    assert "turn=follows" in last.split("; ")
+
+
 @pytest.mark.parametrize("after", ["/verify", "/search"])
 def test_a_login_that_is_answered_while_or_after_a_token_is_handed_in_stays(crawl, service, after):
     done = set()

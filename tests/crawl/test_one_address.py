@@ -559,6 +559,13 @@ def test_redirects_to_one_page_give_one_callback_with_and_without_a_wall(crawl, 
     assert crawled.stats["dupefilter/filtered"] == 3
 
 
+def test_a_redirect_of_a_resumed_crawl_to_a_page_that_the_first_run_has_got_is_a_duplicate(crawl, service, tmp_path):
+    settings = {**service.settings, "JOBDIR": str(tmp_path)}
+    with Site(lambda request, form: page() if request.path == "/same" else redirect("/same")) as site:
+        runs = [crawl(spider(f"{site.origin}/to-same/{number}"), settings) for number in range(2)]
+    assert [len(run.pages) for run in runs] == [1, 0]
+
+
 @pytest.mark.parametrize("concurrent", [1, 8])
 @pytest.mark.parametrize("wall", [False, True], ids=["open", "twenty pages a clearance"])
 def test_a_page_whose_address_looks_like_a_walls_comes_once_and_is_hardly_looked_at(crawl, service, wall, concurrent):

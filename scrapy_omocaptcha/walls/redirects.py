@@ -161,8 +161,6 @@ class Redirects:
         elif is_wall or address in self._dropped:
             self._targets.requested(request.url, is_wall=is_wall)
             self._shows(request.url, is_wall=is_wall, marks=marks)
-        else:
-            self._targets.shows_page_to_spider(request.url)
         return self._asked_for(request, is_wall=is_wall)
 
     def failed(self, request: Request) -> None:
@@ -265,12 +263,10 @@ class Redirects:
         """Record that a token was handed in, so that walls may be open."""
         self._has_handed_in = True
 
-    def doubt_about(self, request: Request, answer: Response | Request, shown: Response | None = None) -> str | None:
-        """Return why what came for a token does not show that the wall is open; None if it does.
+    def doubt_about(self, request: Request, answer: Response | Request) -> str | None:
+        """Return why what came for a request, after a token, does not show that the wall is open; None if it does.
 
-        If it does, what ``request`` was redirected to before has no page to show.
-
-        :param answer: that to the request; ``shown`` is that to the token.
+        If it does, what the request was redirected to before has no page to show.
         """
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
         if reason is None and isinstance(answer, Response) and is_redirect(answer):
@@ -280,8 +276,6 @@ class Redirects:
                 return "redirect"
         if reason is None and led_to is not None:
             if isinstance(answer, Request) and public_address(answer.url) == public_address(led_to):
-                if self._targets.is_walled_page(answer.url):
-                    return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
                 return "redirect" if self._targets.of(answer.url).kind in WALLS else None
             if is_good(answer) and not same_address(answer.url, led_to):
                 self._targets.passed(led_to)
@@ -372,11 +366,10 @@ class Redirects:
             return answer
         # What redirects on and on shows no challenge either.
         if not has_led_to_wall if answer is None else not is_overloaded(answer):
-            is_walled_page = target.kind is Kind.OPEN and self._targets.is_walled_page(url)
-            if (target.kind in WALLS or is_walled_page) and not state.asked_again:
+            if target.kind in WALLS and not state.asked_again:
                 # The wall has been opened meanwhile. Only a page has anything to show now.
                 return await self.send_again(request, answer) if request.method in originals.REPEATABLE else None
-            is_open = (target.kind is Kind.WALL or is_walled_page) and self._has_handed_in
+            is_open = target.kind is Kind.WALL and self._has_handed_in
             if is_open or (target.kind in UNDECIDED and has_led_to_wall):
                 self._targets.opened(url)
             self._shows(url, is_wall=False)

@@ -142,12 +142,6 @@ class Targets:
         """Record whether the spider has requested an address itself, and met a challenge."""
         self._targets.setdefault(address_of(url), Target()).is_requested = is_wall
 
-    def shows_page_to_spider(self, url: str) -> None:
-        """Record that the spider got a page from an address that it has requested itself."""
-        target = self._targets.get(public_address(url))
-        if target is not None and target.kind is Kind.GATE:
-            target.kind = Kind.WALL
-
     def shows(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
         """Record that an address has shown a challenge or a page. Once a wall, it is one until it is open for sure."""
         target = self.of(url)

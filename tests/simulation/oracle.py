@@ -440,16 +440,22 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         if any(at > seen for at in given[_MOST_GIVEN:]):
             yield f"ideal: the spider got redirects to the wall of {site.url}, seen at {seen:.3f} s, at {given}"
     may_give_up = _sessions_that_give_up(planned)
+    came = {_page_of(name) for name, how in record.ends.items() if how == "page"}
     for name, how in errors.items():
         wanted = wanted_of(planned, name)
         session = wanted.site, wanted.cookiejar
         if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
             may_give_up.remove(session)
-        # A link to a page that has come is a duplicate, whatever becomes of it.
-        elif record.ends.get(re.sub(r"/go/(\d+)/\d+$", r"/item/\1", name)) == "page":
+        # A link to a page that has come, by whatever link, is a duplicate, whatever becomes of it.
+        elif _page_of(name) in came:
             continue
         elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
+
+
+def _page_of(name: str) -> str:
+    """Return the name of the request for a page, given that or the name of one that is redirected to it."""
+    return re.sub(r"/go/(\d+)/\d+$", r"/item/\1", name)
 
 
 def _sessions_that_give_up(planned: Plan) -> set[tuple[int, int | None]]:

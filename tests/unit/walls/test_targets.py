@@ -29,7 +29,6 @@ CHANGES = {
     "is opened": (lambda targets: targets.opened(URL), dict.fromkeys(Kind, Kind.OPEN)),
     "its page is got": (lambda targets: targets.got_page(URL), {Kind.OPEN: Kind.PAGE}),
     "the page was another": (lambda targets: targets.passed(URL), dict.fromkeys(Kind, Kind.GATE)),
-    "the spider gets a page": (lambda targets: targets.shows_page_to_spider(URL), {Kind.GATE: Kind.WALL}),
 }
 
 

@@ -79,7 +79,7 @@ def read_token(value: Any) -> str | None:
 def read_amount(value: Any, call: str) -> float:
     """Return an amount of money, which may be negative."""
     try:
-        amount = float(as_text(value)) if not isinstance(value, bool) else math.nan
+        amount = float(as_text(value))
     except ValueError:
         amount = math.nan
     if not math.isfinite(amount):

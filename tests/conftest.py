@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
+import warnings
 from configparser import ConfigParser
 from contextlib import ExitStack
 from itertools import count
@@ -16,6 +17,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import fuzzing, redis_server
 from tests.helpers.browser import CHROMIUM, Browser
 from tests.helpers.commands import ROOT, TIMEOUT, python
+from tests.helpers.crawl_process import SCRAPY_REDIS
 from tests.helpers.crawling import Crawls, Reactor
 from tests.helpers.forked_scrapy import run_scrapy
 
@@ -98,6 +100,16 @@ def redis(tmp_path_factory):
     server = redis_server.RedisServer(tmp_path_factory.mktemp("redis"))
     yield server
     server.close()
+
+
+@pytest.fixture
+def scrapy_redis(redis):
+    """Return the settings of crawls of this process whose queue is in a Redis."""
+    yield {**SCRAPY_REDIS, "REDIS_URL": redis.url}
+    with warnings.catch_warnings():
+        # Scrapy-redis leaves its connections to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _need(program, package):

@@ -11,7 +11,6 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
-from tests.helpers.crawl_process import SCRAPY_REDIS
 from tests.helpers.sites import spider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
@@ -298,8 +297,8 @@ def test_where_scrapy_lacks_a_private_name_or_its_arguments_no_crawl_runs(
     assert [line for line in crawled.said(logging.INFO) if "OMOcaptcha" in line] == [said, report]
 
 
-def test_scrapy_redis_without_shared_limits_or_persistence(redis, crawl, service):
-    shared = {**SCRAPY_REDIS, "REDIS_URL": redis.url, "OMOCAPTCHA_REDIS_URL": redis.url}
+def test_scrapy_redis_without_shared_limits_or_persistence(scrapy_redis, crawl, service):
+    shared = {**scrapy_redis, "OMOCAPTCHA_REDIS_URL": scrapy_redis["REDIS_URL"]}
     assert opened(crawl, service, shared) == []
     (said,) = opened(crawl, service, {**shared, "OMOCAPTCHA_REDIS_URL": None})
     assert "each worker has limits of its own" in said

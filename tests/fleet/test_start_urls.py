@@ -10,7 +10,6 @@ from scrapy.exceptions import CloseSpider
 from scrapy_redis.spiders import RedisSpider
 
 from scrapy_omocaptcha.testing import OmoCaptchaService
-from tests.helpers.crawl_process import SCRAPY_REDIS
 from tests.helpers.docs import code, module, page
 
 # It calls what Scrapy deprecates.
@@ -48,7 +47,7 @@ def service(solving):
 
 
 @pytest.fixture
-def came(crawl, service, solving, walled, redis):
+def came(crawl, service, solving, walled, redis, scrapy_redis):
     """``came(spider, solved_upon)`` → the paths of the pages, in the order in which they came.
 
     Of the start URLs one is behind a wall. ``LATE`` is a start URL that comes in when the job for that is under way,
@@ -83,7 +82,7 @@ def came(crawl, service, solving, walled, redis):
                     solving.when_asked = solving.done
 
         push(WALLED, FIRST)
-        crawled = crawl(Telling, {**service.settings, **SCRAPY_REDIS, "REDIS_URL": redis.url})
+        crawled = crawl(Telling, {**service.settings, **scrapy_redis})
         assert crawled.bugs == []
         return [path for path in paths if path in (WALLED, LATE)]
 

@@ -441,6 +441,12 @@ def test_an_overloaded_site_is_not_reported_as_one_whose_wall_was_passed(crawl, 
     assert len([line for line in crawled.said(logging.INFO) if line.startswith("Through the reCAPTCHA")]) == 1
 
 
+class NotesStatus:
+    def process_response(self, request, response):
+        request.meta["status"] = response.status
+        return response
+
+
 @pytest.mark.parametrize("kind", ["json", "html"])
 def test_what_answers_a_token_at_another_address_is_not_known_to_be_the_page(crawl, service, kind):
     """The page goes on showing the challenge: the answer says that the site has rejected the token, or is the page."""
@@ -450,13 +456,14 @@ def test_what_answers_a_token_at_another_address_is_not_known_to_be_the_page(cra
             return challenge()
         return web.json_response({"ok": False}) if kind == "json" else page("<p>Wrong, or a page</p>")
 
+    settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 2, "DOWNLOADER_MIDDLEWARES": {NotesStatus: 595}}
     with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 2})
+        crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, **settings})
     if kind == "json":
         assert [error.reason for error in crawled.failures] == ["attempts"]
         assert [crawled.count(f"tokens/{outcome}") for outcome in ("rejected", "accepted")] == [2, 0]
     else:
-        assert [one.text for one in crawled.pages] == ["<p>Wrong, or a page</p>"]
+        assert [(one.text, one.meta["status"]) for one in crawled.pages] == [("<p>Wrong, or a page</p>", 200)]
         assert [crawled.count(f"tokens/{outcome}") for outcome in ("unknown", "accepted")] == [1, 0]
 
 

@@ -485,3 +485,45 @@ def test_nothing_is_said_of_a_form_that_is_sent_with_a_token_or_not_at_all(crawl
     crawled = crawl(filling(f"{site.url}/find/get", *makes), service.settings)
     assert len(crawled.pages) == 2
     assert crawled.said() == []
+
+
+# -- what forms are remembered by --------------------------------------------------------------------------------------
+
+
+def test_a_page_out_of_httpcache_does_not_show_that_its_site_answers(crawl, service, tmp_path):
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "RETRY_TIMES": 0}
+    with sites.Site(lambda request, form: again("Search")) as site:
+        crawl(filling(site.origin, meta={"omocaptcha": False}), settings)
+    crawled = crawl(filling(site.origin, *searches("a"), meta={"omocaptcha": False}), settings)
+    assert (len(crawled.failures), service.jobs) == (1, ())
+
+
+def test_a_selector_that_has_matched_a_rejection_is_not_told_of(crawl, service):
+    def answer(request, form):
+        sent.append(form)
+        return again("<p class=error>Try again" if len(sent) == 2 else "Nothing was found.")
+
+    sent = []
+    with sites.Site(answer) as site:
+        no_challenge = staticmethod(lambda response, challenge: False)
+        makes = searches("abcd", rejected=".error")
+        settings = {**service.settings, "CONCURRENT_REQUESTS": 1}
+        crawled = crawl(filling(site.origin, *makes, omocaptcha_trigger=no_challenge), settings)
+    assert (crawled.count("tokens/rejected"), crawled.count("tokens/accepted")) == (1, 4)
+    assert not [line for line in crawled.said(logging.INFO) if "has matched no answer" in line]
+
+
+def test_a_form_whose_token_was_rejected_is_fetched_anew_once_for_the_next(crawl, service):
+    def answer(request, form):
+        methods.append(request.method)
+        if request.method == "GET":
+            return sites.challenge(status=200, once=len(methods))
+        return sites.page("<p class=error>Try again" if methods.count("POST") == 1 else "It is done.")
+
+    methods = []
+    with sites.Site(answer) as site:
+        crawl(
+            filling(site.origin, *searches("a", fresh=True, rejected=".error"), meta={"omocaptcha": False}),
+            service.settings,
+        )
+    assert methods == ["GET", "GET", "POST", "GET", "POST"]

@@ -578,3 +578,16 @@ def test_a_limit_closes_the_spider_only_when_what_has_been_paid_for_is_used(craw
         crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True})
     assert crawled.stats["finish_reason"] == "omocaptcha_limit"
     assert (len(crawled.pages), len(service.jobs), crawled.failures) == (1, 1, [])
+
+
+def test_the_bill_has_the_balance_at_the_start_of_the_crawl_however_often_it_was_asked(crawl, service, walled):
+    crawled = crawl(pages_of(walled("per_page"), 3), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 9.99})
+    assert [call.name for call in service.calls].count("getBalance") > 3
+    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
+    assert "10.00000 USD before, 9.99835 after: 0.00165 less, as expected" in report
+
+
+def test_an_account_that_is_closed_is_one_error_and_no_warning_beside_it(crawl, service, walled):
+    crawled = crawl(wishes(walled("session"), 2), {**service.settings, "OMOCAPTCHA_API_TOKEN": "wrong"})
+    assert [error.reason for error in crawled.failures] == ["account"] * 2
+    assert [line for line in crawled.said() if "(account)" in line] == []

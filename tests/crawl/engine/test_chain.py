@@ -244,3 +244,11 @@ async def test_an_error_is_handled_by_the_outer_middlewares_and_by_no_inner_one(
     request = scrapy.Request("http://127.0.0.1/", meta={"Inner handles": "never asked", "Outer handles": handled})
     assert (await chain(spider).handle_exception(request, ValueError("of the downloader"))) is handled
     assert [(name, method) for name, method, _ in calls] == [("Outer", "exception")]
+
+
+@in_a_crawl(DOWNLOAD_FAIL_ON_DATALOSS=False)
+async def test_an_answer_to_a_submission_may_be_cut_short_where_the_settings_allow_that(spider, walled):
+    site = walled()
+    site.fault("/free/1", "truncated")
+    answer = await chain(spider).send(Submission(f"{site.url}/free/1", meta=TOKEN_META, secret="token"))
+    assert (answer.status, answer.flags) == (200, ["dataloss"])

@@ -362,7 +362,11 @@ def test_an_unknown_refusal_of_an_account_that_cannot_pay_closes_it(balance):
     assert len(bench.api.times("create_job")) == 1
 
 
-@pytest.mark.parametrize("balance", [Balance(0.0, 5), LOST], ids=["it has a package", "its balance is not told"])
+@pytest.mark.parametrize(
+    "balance",
+    [Balance(0.0, 5), Balance(0.001), LOST],
+    ids=["it has a package", "for one job", "its balance is not told"],
+)
 def test_an_unknown_refusal_does_not_close_an_account_that_may_pay(balance):
     bench = Bench(create_job=[ApiRefused("Hệ thống bận"), "7"], balance=[balance])
     bench.fails(ApiRefused)

@@ -194,6 +194,7 @@ DEEDS = {
         for button in (
             *("<button>Vote for Anna</button>", "<input type=image alt='Vote for Anna' value=Go>"),
             *("<button><img alt='Vote for Anna'></button>", "<button title='Vote for Anna'></button>"),
+            "<button aria-label='Vote for Anna'></button>",
         )
     },
     "a button that sends something": (form_with().replace("Continue", "Submit Anna"), "Submit Anna"),

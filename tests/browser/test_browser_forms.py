@@ -276,6 +276,14 @@ def test_fresh_forms_are_sent_in_contexts_that_are_closed_and_no_more_than_there
     assert once.jobs == [ACCEPTED] * len(once.names)
 
 
+def test_only_until_a_token_was_accepted_a_page_is_loaded_to_see_whether_its_form_can_be_filled_in(together):
+    searched = Search(BUILT, {"rejected": ".error"}, NAMES[:3])
+    crawled = together(Searches, [searched], OMOCAPTCHA_BREAKER_FAILURES=1)
+    assert searched.jobs == [ACCEPTED] * 3
+    # For the spider, to look at it, and for each token.
+    assert crawled.stats["playwright/page_count"] == 1 + 1 + 3
+
+
 # What goes wrong
 
 

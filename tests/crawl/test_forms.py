@@ -527,3 +527,17 @@ def test_a_form_whose_token_was_rejected_is_fetched_anew_once_for_the_next(crawl
             service.settings,
         )
     assert methods == ["GET", "GET", "POST", "GET", "POST"]
+
+
+def test_not_more_tokens_are_bought_than_the_sites_delay_lets_be_handed_in_while_they_are_young(crawl, service):
+    def answer(request, form):
+        if request.method == "POST":
+            bought.append(len(service.jobs))
+            return sites.page()
+        return sites.page(SEARCH)
+
+    bought = []
+    slow = {"DOWNLOAD_DELAY": 0.5, "OMOCAPTCHA_TOKEN_MAX_AGE": 2, "OMOCAPTCHA_POLL_INTERVAL": 0.05}
+    with sites.Site(answer) as site:
+        crawl(filling(site.origin, *searches("abcde"), meta={"omocaptcha": False}), {**service.settings, **slow})
+    assert bought == [1, 2, 3, 4, 5]

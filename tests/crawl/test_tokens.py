@@ -153,6 +153,26 @@ def test_a_token_that_the_site_cannot_have_got_is_known_not_to_be_used(crawl, se
     assert [(record.outcome, record.reason) for record in read_ledger(ledger)] == [("expired", "page_failed")]
 
 
+class BackForTheSecondTime(OfCrawler):
+    """A site that cannot be reached when its token comes for the first time."""
+
+    was_gone = False
+
+    def process_request(self, request):
+        if isinstance(request, Submission):
+            site, is_back, self.was_gone = self.crawler.spider.site, self.was_gone, True
+            (site.start if is_back else site.stop)()
+
+
+def test_a_token_that_the_site_cannot_have_got_is_sent_once_more_even_if_scrapy_may_not_retry(crawl, service):
+    with sites.Site(lambda request, form: sites.page()) as site:
+        request = sites.wishing(f"{site.origin}/find", "query:token", page=site.origin)
+        once = request.replace(meta={**request.meta, "dont_retry": True})
+        settings = {**service.settings, "DOWNLOADER_MIDDLEWARES": {BackForTheSecondTime: 900}}
+        crawled = crawl(sites.sending(once, site=site), settings)
+    assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (1, 1, 1)
+
+
 def test_a_token_that_was_handed_in_for_a_page_that_there_is_not_is_no_rejected_one(crawl, service, walled, tmp_path):
     site = walled("session")
     request = scrapy.Request(f"{site.url}/nowhere", meta={"omocaptcha": wish(site, "query:token")})
@@ -224,23 +244,6 @@ def test_the_signals_tell_what_happens(crawl, service, walled):
             ("failed", f"{closed.url}/page/1", closed.sitekey, "data_s"),
         ]
     )
-
-
-def test_not_more_tokens_are_bought_than_the_sites_delay_lets_be_handed_in_while_they_are_young(crawl, service):
-    bought = []
-
-    def answer(request, form):
-        if request.path != "/robots.txt":
-            bought.append(len(service.jobs))
-        return sites.page()
-
-    with sites.Site(answer) as site:
-        urls = [f"{site.origin}/{number}" for number in range(5)]
-        requests = (sites.wishing(url, "header:X-Token", page=f"{site.origin}/") for url in urls)
-        slow = {"DOWNLOAD_DELAY": 0.5, "OMOCAPTCHA_TOKEN_MAX_AGE": 2, "OMOCAPTCHA_POLL_INTERVAL": 0.05}
-        crawled = crawl(sites.sending(*requests), {**service.settings, **slow})
-    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (5, 5)
-    assert bought == [1, 2, 3, 4, 5]
 
 
 class TakesLong:

@@ -145,3 +145,18 @@ def test_the_ledger_of_a_worker_is_closed_with_its_limits(during, redis, tmp_pat
 
     during(buy, driver)
     assert [*has_file, ledger.has_file] == [True, False]
+
+
+def test_a_worker_asks_for_the_balance_close_to_its_floor_however_much_the_others_have_spent(during, redis):
+    driver, needed = InRedis(redis, {"min_balance": 1.0}), []
+
+    async def reserve():
+        other, worker = driver.limits(), driver.limits()
+        for _ in range(3):
+            (await other.reserve(JOB, HOST)).answered()
+        await driver.settle()
+        worker.set_balance(Balance(1.0 + PRICE), await worker.charged_so_far())
+        needed.append(worker.needs_balance)
+
+    during(reserve, driver)
+    assert needed == [True]

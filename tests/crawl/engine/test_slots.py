@@ -409,3 +409,9 @@ async def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(spi
     request = scrapy.Request("http://127.0.0.1/")
     downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
     assert slots(spider).concurrency(slots(spider).order.slot(request)) == 1
+
+
+@in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.1": {"concurrency": 8, "delay": 5}})
+async def test_a_site_with_a_delay_is_sent_one_request_at_a_time_however_many_it_may_get(spider):
+    request = scrapy.Request("http://127.0.0.1/")
+    assert slots(spider).concurrency(slots(spider).order.slot(request)) == 1

@@ -271,3 +271,10 @@ def test_an_argument_of_the_wrong_type_is_refused(arguments, words):
     selectors = {"form": response.css("form")[0], "click": response.css("button")[0]}
     with pytest.raises(TypeError, match=words):
         form_request(response, **{name: selectors.get(name, value) for name, value in arguments.items()})
+
+
+def test_a_page_is_fetched_anew_from_where_the_first_of_its_redirects_began():
+    asked, hop = "https://site.example/search", "https://site.example/once/1"
+    redirected = Request(URL, meta={"redirect_urls": [asked, hop]})
+    wish = form_request(page(WIDGET, request=redirected), fresh=True).meta["omocaptcha"]
+    assert wish["fresh"]["page"] == asked

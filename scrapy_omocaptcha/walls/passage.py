@@ -364,7 +364,7 @@ class Passage(Attempts):
         return handed if is_for_spider else handed._replace(answer=shown, sent=None)
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
-        doubt = self.redirects.doubt_about(self.request, answer)
+        doubt = self.redirects.doubt_about(self.request, answer, handed.answer)
         return opened(handed, answer, doubt, others_hand_in=self.is_alone)
 
     def _copy_back(self, handed: Handed) -> None:

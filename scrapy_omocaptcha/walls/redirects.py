@@ -263,10 +263,12 @@ class Redirects:
         """Record that a token was handed in, so that walls may be open."""
         self._has_handed_in = True
 
-    def doubt_about(self, request: Request, answer: Response | Request) -> str | None:
+    def doubt_about(self, request: Request, answer: Response | Request, shown: Response | None) -> str | None:
         """Return why what came for a request, after a token, does not show that the wall is open; None if it does.
 
         If it does, what the request was redirected to before has no page to show.
+
+        :param answer: that to the request; ``shown`` is that to the token.
         """
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
         if reason is None and isinstance(answer, Response) and is_redirect(answer):
@@ -276,6 +278,8 @@ class Redirects:
                 return "redirect"
         if reason is None and led_to is not None:
             if isinstance(answer, Request) and public_address(answer.url) == public_address(led_to):
+                if self._targets.is_walled_page(answer.url):
+                    return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
                 return "redirect" if self._targets.of(answer.url).kind in WALLS else None
             if is_good(answer) and not same_address(answer.url, led_to):
                 self._targets.passed(led_to)

@@ -487,7 +487,7 @@ def test_nothing_is_said_of_a_form_that_is_sent_with_a_token_or_not_at_all(crawl
     assert crawled.said() == []
 
 
-# -- what forms are remembered by --------------------------------------------------------------------------------------
+# -- what is bought, fetched and told no more than is needed -----------------------------------------------------------
 
 
 def test_a_page_out_of_httpcache_does_not_show_that_its_site_answers(crawl, service, tmp_path):

@@ -258,10 +258,11 @@ def test_what_earlier_runs_have_bought_counts_though_the_file_can_no_longer_be_w
 def test_a_file_that_is_no_ledger_is_not_kept_open(path):
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE others (id)")
+    # The error keeps what its frames refer to.
     with pytest.raises(sqlite3.DatabaseError, match="it is no ledger") as caught:
         open_ledger(path)
-    assert caught.tb is not None, "it would keep the file open"
     assert str(path) not in [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
+    del caught
 
 
 def test_a_file_is_not_locked_by_reading_it(path):

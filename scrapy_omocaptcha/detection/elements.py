@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.frames import Frame, read_frame
 from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
 from scrapy_omocaptcha.detection.selectors import Selectors
 from scrapy_omocaptcha.forms.page import live_elements
@@ -21,6 +21,9 @@ MAX_SCRIPT = 1_000_000
 MAX_SCRIPTS = 4_000_000
 """Maximum length in characters of all scripts of a page."""
 
+SITEKEY = re.compile(r"6L[\w-]{30,60}")
+"""Matches the value of an attribute or parameter that holds a site key."""
+
 # Each expression makes one pass over one attribute, several times as fast as a pass over all elements. They return
 # attributes because joining sets and stepping to parents takes libxml2 quadratic time.
 _KEYS = XPath("descendant::*/@data-sitekey")
@@ -28,12 +31,31 @@ _CLASSES = XPath("descendant::*/@class[contains(., 'aptcha') or contains(., 'APT
 _IDS = XPath("descendant::*/@id[contains(., 'aptcha') or contains(., 'APTCHA')]")
 _NAMED_CAPTCHA = XPath("descendant::*/@*[contains(name(), 'captcha')]")
 _TAGGED_CAPTCHA = XPath("descendant::*[contains(name(), 'captcha')]")
+_FRAME = re.compile(
+    r"\s*(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)"
+    r"/recaptcha/(api2?|enterprise)/(anchor|bframe|fallback)\?([^#]{0,4000})",
+    re.IGNORECASE,
+)
 _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
 _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile")
 _RUNS = re.compile(r"script|module|rocket|babel", re.IGNORECASE)
 _HOLDS_DATA = re.compile(r"json|magento", re.IGNORECASE)
 _NO_CONTAINER_TAGS = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
+
+
+class Frame(NamedTuple):
+    """One of Google's iframes, which a page contains once a browser has rendered its widgets."""
+
+    element: HtmlElement
+    kind: str
+    """``anchor`` (checkbox or badge), ``bframe`` (pictures) or ``fallback`` (the form for browsers without scripts)."""
+    key: str
+    invisible: bool
+    has_options: bool
+    """Whether it was made with the options of a v2 widget, which v3 does not set."""
+    enterprise: bool
+    data_s: str | None
 
 
 class Candidates:
@@ -56,7 +78,7 @@ class Candidates:
         for element in self.root.iter("script", "iframe"):
             if element.tag == "script":
                 self._read_script(element, running, data)
-            elif len(self.frames) < MAX_FRAMES and (frame := read_frame(element)):
+            elif len(self.frames) < MAX_FRAMES and (frame := _read_frame(element)):
                 self.frames.append(frame)
         self.inline = InlineScripts(_limit(running), _limit(data))
 
@@ -112,6 +134,26 @@ class Candidates:
                 self._loads_other_captcha = True
         if text:
             running.append(text)
+
+
+def _read_frame(element: HtmlElement) -> Frame | None:
+    """Read the iframe ``element``; return None if it does not belong to reCAPTCHA v2 or v3."""
+    source = _FRAME.match(element.get("src") or element.get("data-src") or "")
+    if source is None:
+        return None
+    query = parse_qs(source[3])
+    key = query.get("k", [""])[0].strip()
+    if not SITEKEY.fullmatch(key):
+        return None
+    return Frame(
+        element=element,
+        kind=source[2].lower(),
+        key=key,
+        invisible=query.get("size") == ["invisible"],
+        has_options="type" in query or "theme" in query,
+        enterprise=source[1].lower() == "enterprise",
+        data_s=query.get("s", [None])[0],
+    )
 
 
 def _owners(attributes: Iterable[Any]) -> list[HtmlElement]:

@@ -13,8 +13,7 @@ from itertools import islice
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.elements import Candidates
-from scrapy_omocaptcha.detection.frames import SITEKEY
+from scrapy_omocaptcha.detection.elements import SITEKEY, Candidates
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts, only
 from scrapy_omocaptcha.detection.javascript import Code
 

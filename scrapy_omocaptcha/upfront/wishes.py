@@ -7,7 +7,7 @@ from typing import Any, Literal
 from scrapy import Request
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.detection.frames import SITEKEY
+from scrapy_omocaptcha.detection.elements import SITEKEY
 from scrapy_omocaptcha.forms.placement import parse_put
 from scrapy_omocaptcha.urls import public_address
 

@@ -13,10 +13,9 @@ from scrapy.http import Response, TextResponse
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
 from scrapy_omocaptcha.detection.case import Case
-from scrapy_omocaptcha.detection.content import title_of
+from scrapy_omocaptcha.detection.content import PageText, label_of, title_of
 from scrapy_omocaptcha.detection.judgement import judge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
-from scrapy_omocaptcha.detection.region import PageText, label_of
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import Controls, is_button, is_submit_button, read_form
@@ -74,20 +73,19 @@ class WidgetPage:
         widgets = [(widget, self.owner(widget), self._buttons(widget)) for widget in self.widgets]
         forms = [owner for _, owner, _ in widgets if owner is not None]
         buttons = [button for *_, pressed in widgets for button in pressed]
-        others = set(self.controls.forms).difference(forms)
-        text = PageText(self.selector.root, [widget.element for widget in self.widgets], forms, buttons, others)
-        title = title_of(self.selector.root)
-        return [self._judged(*parts, text, title) for parts in widgets]
+        places = [*(widget.element for widget in self.widgets), *forms, *buttons]
+        text = PageText(self.selector.root, places, set(self.controls.forms).difference(forms))
+        return [self._judged(*parts, text) for parts in widgets]
 
     def _judged(
-        self, widget: Widget, owner: HtmlElement | None, buttons: list[HtmlElement], text: PageText, title: str
+        self, widget: Widget, owner: HtmlElement | None, buttons: list[HtmlElement], text: PageText
     ) -> Challenge:
         challenge = self.challenge(widget)
         name = None if owner is None else owner.get("aria-label")
         case = Case(
             url=self.response.url,
             status=self.response.status,
-            title=title,
+            title=title_of(self.selector.root),
             headings=text.headings,
             above=[*text.above(widget.element), *filter(None, [name])],
             in_header=text.in_header,

@@ -1,26 +1,49 @@
-"""Read what a visitor finds on a page: text to read and fields to fill in.
+"""Read what a page says to a visitor: its text, and headings, sentences, buttons and fields around its widgets.
 
-Reading stops when a page is known to be a full one, so that long pages cost no more than short ones.
+What stands beside the content does not count: navigation, footers, sidebars, links, and forms without a widget. Reading
+stops when a page is known to be a full one, so that long pages cost no more than short ones.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 
+from lxml.etree import XPath, iterwalk
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.forms.page import INERT_TAGS, iter_texts, live_elements
+from scrapy_omocaptcha.forms.controls import input_type
+from scrapy_omocaptcha.forms.page import INERT_TAGS, Inherited, iter_texts, live_elements
 
 MAX_TEXT = 20_000
 """Length in characters of text after which reading stops."""
 MAX_PIECES = 40_000
 """Number of pieces of text, empty ones included, after which reading stops. An element has two."""
+_MAX_HEADINGS = 50
 
-UNREAD_TAGS = frozenset((*INERT_TAGS, "head", "iframe", "select", "svg", "object"))
+_UNREAD_TAGS = frozenset((*INERT_TAGS, "head", "iframe", "select", "svg", "object"))
+# Links lead elsewhere, and what buttons say is read by itself.
+_NOT_CONTENT_TAGS = _UNREAD_TAGS | {"a", "button"}
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "legend"))
+_INLINE_TAGS = frozenset(
+    """
+    a abbr b bdi bdo big cite code em font i img kbd label mark q s small span strong sub sup time tt u var wbr
+    """.split()
+)
+_FURNITURE_TAGS = frozenset(("nav", "footer", "aside", "menu", "header"))
+_FURNITURE_ROLES = frozenset(("navigation", "banner", "contentinfo", "complementary", "search"))
+_FURNITURE_NAMES = re.compile(
+    r"(?:(?:site|page|main|top|global|left|right)[-_]?)?(?:nav|navbar|navigation|menu|topbar|header|footer|sidebar"
+    r"|breadcrumbs?|cookies?|consent|copyright|search)(?:[-_]?(?:bar|banner|nav|menu|box|form|links|list|inner))?"
+)
+"""Words of classes and ids."""
+_TEXTS = XPath("descendant::text()[not(parent::script or parent::style)] | descendant-or-self::img/@alt")
+_LETTER = re.compile(r"[^\W\d_]")
+_SENTENCE = re.compile(r"[^.!?。\uff01\uff1f\u061f]+[.!?。\uff01\uff1f\u061f]*")
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _UNDESCRIBED_TYPES = frozenset(("hidden", "submit", "button", "image", "reset"))
-HIDDEN_STYLE = re.compile(r"display\s?:\s?none|visibility\s?:\s?hidden|(?:left|top)\s?:\s?-\d{3,}", re.IGNORECASE)
+_HIDDEN_STYLE = re.compile(r"display\s?:\s?none|visibility\s?:\s?hidden|(?:left|top)\s?:\s?-\d{3,}", re.IGNORECASE)
 """Styles with which nobody sees an element."""
 _DESCRIPTIONS = {
     "email": "an e-mail address",
@@ -29,6 +52,150 @@ _DESCRIPTIONS = {
     "file": "a file",
     "search": "a search",
 }
+
+
+class PageText:
+    """What a page says, read in one pass.
+
+    :param root: the page's root element.
+    :param places: its widgets, the forms that own them, and the buttons that send these.
+    :param other_forms: the page's other forms.
+    """
+
+    def __init__(
+        self, root: HtmlElement, places: Collection[HtmlElement], other_forms: Collection[HtmlElement]
+    ) -> None:
+        self._other_forms = frozenset(other_forms)
+        # What holds a widget is content, whatever it is called.
+        self._kept = {outer for inner in places for outer in (inner, *inner.iterancestors())}
+        self._is_live = live_elements()
+        self._is_beside = Inherited(False, lambda element, is_beside: is_beside or self._is_furniture(element))
+        self._blocks: list[str] = []
+        """The text of the content by paragraph, cell and the like."""
+        self._places = dict.fromkeys(places, (0, 0))
+        """Where each of these begins: the index of the next block, and of the next heading."""
+        self.headings: list[str] = []
+        """The headings of the content."""
+        self._unread = set(self._places)
+        """What was not reached before reading ended."""
+        self.is_whole = True
+        """Whether the page was read to its end."""
+        self.in_header: list[str] = []
+        """The headings and pictures of the page's header."""
+        self._read(root)
+
+    def above(self, widget: HtmlElement) -> list[str]:
+        """Return the headings before a widget."""
+        return self.headings[: self._places[widget][1]]
+
+    def reaches(self, widget: HtmlElement) -> bool:
+        """Tell whether all before a widget was read."""
+        return widget not in self._unread
+
+    def near(self, widget: HtmlElement, before: int, after: int) -> str:
+        """Return so many characters of the text before and after a widget."""
+        place = self._places[widget][0]
+        return f"{' '.join(self._blocks[:place])[-before:]} {' '.join(self._blocks[place:])[:after]}"
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """Return the sentences of the content, without headings, links and the labels of buttons."""
+        return _sentences(self._blocks)
+
+    def between(self, form: HtmlElement, button: HtmlElement | None) -> list[str]:
+        """Return the sentences of a form before its button. What follows may be the footer of a page in one form."""
+        return _sentences(self._blocks[self._places[form][0] : None if button is None else self._places[button][0]])
+
+    def is_content(self, element: HtmlElement) -> bool:
+        """Tell whether an element is part of the content, and not of a form without a widget."""
+        return self._is_live(element) and not (self._is_beside(element) or self._is_furniture(element))
+
+    def first_field(self, controls: Iterable[HtmlElement]) -> str | None:
+        """Describe the first of some controls that a visitor would fill in, as in "a password"."""
+        described = ((control, describe_field(control)) for control in controls)
+        return next((words for control, words in described if words and self.is_content(control)), None)
+
+    def _is_furniture(self, element: HtmlElement) -> bool:
+        if element in self._kept or element.tag in ("html", "body"):
+            return False
+        names = f"{element.get('class') or ''} {element.get('id') or ''}".lower().split()
+        return bool(
+            element.tag in _FURNITURE_TAGS
+            or element in self._other_forms
+            or element.get("hidden") is not None
+            or element.get("role") in _FURNITURE_ROLES
+            or _HIDDEN_STYLE.search(element.get("style") or "")
+            or any(map(_FURNITURE_NAMES.fullmatch, names))
+        )
+
+    def _read(self, root: HtmlElement) -> None:
+        pieces: list[str] = []
+        length = events = 0
+
+        def end_block() -> None:
+            if text := " ".join(" ".join(pieces).split()):
+                self._blocks.append(text)
+            pieces.clear()
+
+        walk = iterwalk(root, events=("start", "end", "comment", "pi"))
+        for event, element in islice(walk, MAX_PIECES):
+            events += 1
+            if event == "start":
+                is_place = element in self._places
+                if is_place or element.tag not in _INLINE_TAGS:
+                    end_block()
+                if is_place:
+                    self._places[element] = (len(self._blocks), len(self.headings))
+                    self._unread.discard(element)
+                skipped = element.tag in _NOT_CONTENT_TAGS
+                if not skipped and self._is_furniture(element):
+                    skipped = True
+                    if _is_header(element):
+                        self.in_header += [
+                            text for heading in element.iter(*_HEADINGS, "img") if (text := _text(heading))
+                        ]
+                elif element.tag in _HEADINGS or element.get("role") == "heading":
+                    skipped = True
+                    if (text := _text(element)) and len(self.headings) < _MAX_HEADINGS:
+                        self.headings.append(text)
+                if skipped:
+                    walk.skip_subtree()
+                    continue
+                piece = element.text
+            else:
+                if event == "end" and element.tag not in _INLINE_TAGS:
+                    end_block()
+                piece = None if element is root else element.tail
+            if piece and length < MAX_TEXT:
+                pieces.append(piece[:MAX_TEXT])
+                length += len(piece.strip())
+        end_block()
+        self.is_whole = events < MAX_PIECES
+
+
+def _sentences(blocks: Iterable[str]) -> list[str]:
+    return [part.strip() for block in blocks for part in _SENTENCE.findall(block) if _LETTER.search(part)]
+
+
+def _is_header(element: HtmlElement) -> bool:
+    return element.tag == "header" or element.get("role") == "banner" or "header" in (element.get("id") or "").lower()
+
+
+def label_of(button: HtmlElement) -> str:
+    """Return what a button says; nothing for a picture without words."""
+    if button.tag == "input":
+        kind = input_type(button)
+        shown = button.get("alt" if kind == "image" else "value")
+        text = "Submit" if shown is None and kind == "submit" else shown or ""
+    else:
+        text = _text(button)
+    label = " ".join((text or button.get("aria-label") or button.get("title") or "").split())[:200]
+    return label if _LETTER.search(label) else ""
+
+
+def _text(element: HtmlElement) -> str:
+    """Return the text of a heading or a button, with the words that stand for its pictures."""
+    return " ".join(" ".join(_TEXTS(element)).split())[:300]
 
 
 def title_of(root: HtmlElement) -> str:
@@ -41,7 +208,7 @@ def text_of(root: HtmlElement) -> str:
     """Return the beginning of a page's text, without scripts, options and the like."""
     pieces: list[str] = []
     length = 0
-    for piece in islice(iter_texts(root, UNREAD_TAGS), MAX_PIECES):
+    for piece in islice(iter_texts(root, _UNREAD_TAGS), MAX_PIECES):
         pieces.append(piece[:MAX_TEXT])
         length += len(piece)
         if length >= MAX_TEXT:
@@ -73,7 +240,7 @@ def describe_field(field: HtmlElement) -> str | None:
     kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
     if kind in _UNDESCRIBED_TYPES or field.get("name") == TOKEN_FIELD or field.get("hidden") is not None:
         return None
-    if HIDDEN_STYLE.search(field.get("style") or ""):
+    if _HIDDEN_STYLE.search(field.get("style") or ""):
         return None
     name = (field.get("name") or field.get("id") or "").strip()
     if kind == "text" and "mail" in name.lower():

@@ -12,9 +12,8 @@ from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
-from scrapy_omocaptcha.detection.case import Case
 from scrapy_omocaptcha.detection.content import PageText, label_of, title_of
-from scrapy_omocaptcha.detection.judgement import judge
+from scrapy_omocaptcha.detection.judgement import Case, judge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page

@@ -5,7 +5,7 @@ stops when a page is known to be a full one, so that long pages cost no more tha
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from itertools import islice
 
@@ -224,15 +224,6 @@ def count_words(text: str) -> int:
 def shortened(text: str) -> str:
     """Return the beginning of a page's text for a line."""
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def describe_fields(scope: HtmlElement) -> Iterator[str]:
-    """Describe the visible fields in ``scope``, without the captcha's own, in phrases such as "a password"."""
-    is_live = live_elements()
-    for field in scope.iter("input", "textarea", "select"):
-        words = describe_field(field)
-        if words and is_live(field):
-            yield words
 
 
 def describe_field(field: HtmlElement) -> str | None:

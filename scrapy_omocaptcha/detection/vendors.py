@@ -9,9 +9,9 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response
 
-from scrapy_omocaptcha.detection.content import count_words, describe_fields, text_of, title_of
+from scrapy_omocaptcha.detection.content import count_words, describe_field, text_of, title_of
 from scrapy_omocaptcha.detection.phrases import find_check, find_withholding
-from scrapy_omocaptcha.forms.page import parse_page
+from scrapy_omocaptcha.forms.page import live_elements, parse_page
 
 _MARKS = {
     # Walls come first, because the name of a wall says more than the name of the captcha on it.
@@ -73,4 +73,5 @@ def _is_bare(root: HtmlElement) -> bool:
     else:
         # A vendor's script alone proves nothing, because many sites load one on every page.
         bare = words <= 60 and links <= 5 and (words == 0 or bool(_ELEMENT(root)))
-    return bare and all(field == "a search" for field in describe_fields(root))
+    fields = filter(live_elements(), root.iter("input", "textarea", "select"))
+    return bare and all(describe_field(field) in (None, "a search") for field in fields)

@@ -6,10 +6,10 @@ not; what it does cannot be told from the form.
 """
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
 from scrapy_omocaptcha.detection.javascript import Code
 
 MAX_DEPTH = 2
@@ -45,8 +45,8 @@ class Effect(Enum):
 class Callbacks:
     """The effects of a page's callbacks, each determined once."""
 
-    def __init__(self, inline: InlineScripts) -> None:
-        self._inline = inline
+    def __init__(self, scripts: Sequence[Code]) -> None:
+        self._scripts = scripts
         self._effects: dict[str, Effect] = {}
         self._left = MAX_READ
 
@@ -84,7 +84,7 @@ class Callbacks:
         return Effect.NONE
 
     def _look_up(self, name: str, depth: int) -> Effect:
-        for code in self._inline.running:
+        for code in self._scripts:
             if name in code.source:
                 for end in code.definitions.get(name, []):
                     effect = self.effect_at(code, slice(end, len(code.bare)), depth)

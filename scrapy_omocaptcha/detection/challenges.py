@@ -11,7 +11,7 @@ from parsel import Selector
 from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
+from scrapy_omocaptcha.detection.callbacks import Effect
 from scrapy_omocaptcha.detection.content import PageText, label_of, title_of
 from scrapy_omocaptcha.detection.judgement import Case, judge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
@@ -43,8 +43,7 @@ class WidgetPage:
     def __init__(self, response: TextResponse, selector: Selector) -> None:
         self.response = response
         self.selector = selector
-        self.widgets, inline = find_widgets(selector)
-        self._callbacks = Callbacks(inline)
+        self.widgets = find_widgets(selector)
         self.controls = Controls(response, selector.root, [widget.element for widget in self.widgets])
         self._read_once = cache(self._read)
 
@@ -53,7 +52,7 @@ class WidgetPage:
 
     def challenge(self, widget: Widget) -> Challenge:
         """Return a widget as a challenge, with its form as the page has it; without one that cannot be sent."""
-        effect, owner = self._effect(widget), self.owner(widget)
+        owner = self.owner(widget)
         form = None if owner is None else self._read_once(owner, self.is_pressed(widget, owner))
         return Challenge(
             url=self.response.url,
@@ -64,7 +63,8 @@ class WidgetPage:
             callback=widget.callback,
             form=form,
             # A callback of unknown effect most likely submits the form, which it cannot do where there is none.
-            scripted=effect is Effect.SCRIPTED or (effect is Effect.UNKNOWN and widget.invisible and form is None),
+            scripted=widget.effect is Effect.SCRIPTED
+            or (widget.effect is Effect.UNKNOWN and widget.invisible and form is None),
         )
 
     def judged(self) -> list[Challenge]:
@@ -112,19 +112,13 @@ class WidgetPage:
         """Tell whether ``form`` is sent by its default button, rather than by a script of the widget."""
         # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
         # widget always has a callback that submits the form, unless that presses the button.
-        effect = self._effect(widget)
-        if widget.invisible and effect is Effect.UNKNOWN:
+        if widget.invisible and widget.effect is Effect.UNKNOWN:
             # A site that wants the button takes no form without it, and hardly any minds one too many.
             return sum(map(is_submit_button, self.controls.of(form))) == 1
-        return effect is Effect.PRESSES or not (widget.invisible or effect is Effect.SUBMITS)
+        return widget.effect is Effect.PRESSES or not (widget.invisible or widget.effect is Effect.SUBMITS)
 
     def _read(self, form: HtmlElement, pressed: bool) -> Form | None:
         try:
             return read_form(form, self.controls, pressed=pressed)
         except ValueError:
             return None
-
-    def _effect(self, widget: Widget) -> Effect:
-        if widget.handler is not None:
-            return self._callbacks.effect_at(*widget.handler)
-        return self._callbacks.effect_of(widget.callback or "")

@@ -13,8 +13,9 @@ from itertools import islice
 from lxml.html import HtmlElement
 from parsel import Selector
 
+from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
 from scrapy_omocaptcha.detection.elements import SITEKEY, Candidates
-from scrapy_omocaptcha.detection.inline_scripts import InlineScripts, only
+from scrapy_omocaptcha.detection.inline_scripts import only
 from scrapy_omocaptcha.detection.javascript import Code
 
 MAX_WIDGETS = 20
@@ -41,6 +42,8 @@ class Widget:
     """Whether an inline script renders it."""
     handler: tuple[Code, slice] | None = None
     """The callback that an inline script passes to ``grecaptcha.render``."""
+    effect: Effect = Effect.UNKNOWN
+    """What either callback does with the token."""
 
     def merge(self, sitekey: str | None, *, invisible: bool, enterprise: bool) -> None:
         """Add what another source says of the same widget."""
@@ -49,8 +52,8 @@ class Widget:
         self.enterprise = self.enterprise or enterprise
 
 
-def find_widgets(selector: Selector) -> tuple[list[Widget], InlineScripts]:
-    """Return the live widgets of a page in document order, and its inline scripts."""
+def find_widgets(selector: Selector) -> list[Widget]:
+    """Return the live widgets of a page in document order."""
     page = Candidates(selector)
     widgets = _widgets(page)
     found = _live(page, widgets)
@@ -62,7 +65,11 @@ def find_widgets(selector: Selector) -> tuple[list[Widget], InlineScripts]:
     if len(found) > 1:
         live = {widget.element: widget for widget in found}
         found = [live[element] for element in page.root.iter() if element in live][:MAX_WIDGETS]
-    return found, page.inline
+    callbacks = Callbacks(page.inline.running)
+    for widget in found:
+        handler = widget.handler
+        widget.effect = callbacks.effect_at(*handler) if handler else callbacks.effect_of(widget.callback or "")
+    return found
 
 
 def _widgets(page: Candidates) -> dict[HtmlElement, Widget]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from itertools import islice
 from typing import Literal
 
 from cssselect import ExpressionError, SelectorError
@@ -19,8 +18,6 @@ from scrapy_omocaptcha.forms.reading import is_submit_button, read_form
 _MAX_SHOWN = 5
 """How many forms of a page an error describes."""
 _MAX_NAMES = 20
-_LIKENESS = 0.6
-"""From which likeness on a name that is none of a form's fields is taken for a misspelt one."""
 
 Place = str | Selector
 """An element of a page: as a CSS selector, or as a selector of that page."""
@@ -77,7 +74,7 @@ def _check_names(page: WidgetPage, owner: HtmlElement, data: Mapping[str, Sequen
         left = sorted(names - data.keys())
         lower = name.lower()
         begins = [other for other in left if other.lower().startswith(lower) or lower.startswith(other.lower())]
-        meant = begins or get_close_matches(name, left, 1, _LIKENESS)
+        meant = begins or get_close_matches(name, left)
         if meant:
             raise ValueError(
                 f"the form of {page.response.url} has no field {name!r}: did you mean {meant[0]!r}? Its fields are "
@@ -130,7 +127,7 @@ def _find(page: WidgetPage, place: Place, what: str, fits: Callable[[HtmlElement
 
 def _describe(page: WidgetPage) -> str:
     """Describe the forms of a page for an error."""
-    forms = list(islice(page.controls.forms, _MAX_SHOWN + 1))
+    forms = list(page.controls.forms)
     shown = [
         f"<form{''.join(f' {name}={form.get(name)!r}' for name in ('id', 'name', 'action') if form.get(name))}> with "
         + (", ".join(dict.fromkeys(c.get("name") for c in page.controls.of(form) if c.get("name"))) or "no fields")

@@ -66,7 +66,7 @@ class Candidates:
 
     def __init__(self, selector: Selector) -> None:
         self.root = selector.root
-        self._selectors = Selectors(self.root)
+        self.selectors = Selectors(self.root)
         self.is_live = live_elements()
         self.frames: list[Frame] = []
         self.loaders: list[str] = []
@@ -88,10 +88,6 @@ class Candidates:
         # Attributes have such names on many elements. Those of widgets have the site key beside them.
         found += (e for e in _owners(_NAMED_CAPTCHA(self.root)) if any("6L" in value for value in e.values()))
         self.elements = list(dict.fromkeys(self.elements + found))
-
-    def select(self, css: str) -> list[HtmlElement]:
-        """Return the live elements that the selector of a script matches."""
-        return [element for element in self._selectors.select(css) if self.is_live(element)]
 
     @cached_property
     def score_keys(self) -> frozenset[str]:

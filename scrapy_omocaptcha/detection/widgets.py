@@ -100,7 +100,7 @@ def _from_elements(page: Candidates) -> Iterator[Widget]:
 def _add_renders(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
     """Add the widgets that inline scripts render."""
     for render in page.inline.renders:
-        targets = [element for css in render.selectors for element in page.select(css)]
+        targets = [e for css in render.selectors for e in page.selectors.select(css) if page.is_live(e)]
         # If a script looks up several nested elements, the innermost is the container.
         outer = {ancestor for target in targets for ancestor in target.iterancestors()}
         targets = [target for target in targets if target not in outer]

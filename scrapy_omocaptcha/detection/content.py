@@ -130,7 +130,7 @@ class PageText:
 
     def _read(self, root: HtmlElement) -> None:
         pieces: list[str] = []
-        length = events = 0
+        length = 0
 
         def end_block() -> None:
             if text := " ".join(" ".join(pieces).split()):
@@ -139,7 +139,6 @@ class PageText:
 
         walk = iterwalk(root, events=("start", "end", "comment", "pi"))
         for event, element in islice(walk, MAX_PIECES):
-            events += 1
             if event == "start":
                 is_place = element in self._places
                 if is_place or element.tag not in _INLINE_TAGS:
@@ -170,7 +169,7 @@ class PageText:
                 pieces.append(piece[:MAX_TEXT])
                 length += len(piece.strip())
         end_block()
-        self.is_whole = events < MAX_PIECES
+        self.is_whole = next(walk, None) is None
 
 
 def _sentences(blocks: Iterable[str]) -> list[str]:

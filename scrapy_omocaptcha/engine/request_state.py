@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from scrapy import Request, signals
+from scrapy import Request
 from scrapy.crawler import Crawler
 
 STATE_KEY = "_omocaptcha"
@@ -61,7 +61,8 @@ class RequestStates:
         taken_out: Request | None = None
 
         def enqueue(request: Request) -> bool:
-            if STATE_KEY not in request.meta or not request.meta[STATE_KEY].get("filter"):
+            self._write_retried(request)
+            if not request.meta.get(STATE_KEY, {}).get("filter"):
                 return enqueue_request(request)
             dupefilter = getattr(scheduler, "df", None)
             if dupefilter is not None:
@@ -124,9 +125,8 @@ class RequestStates:
 
     def take(self, request: Request) -> bool:
         """Take the state of a request out of its meta, before any middleware sees it; tell whether it has one."""
+        self._write_retried(request)
         text = request.meta.pop(STATE_KEY, None)
-        if self._retried:
-            text = self._retried.pop(_retry_key(request), text)
         if text is None:
             return False
         state = dict(text)
@@ -170,17 +170,14 @@ class RequestStates:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.peek(request)
         if state.useless_jobs or state.original or state.followed:
-            # Connected only here, since it costs time for each request.
-            self._crawler.signals.connect(self._write_retried, signals.request_scheduled)
             self._retried[_retry_key(request, retries=1)] = state.as_json()
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]
 
     def _write_retried(self, request: Request) -> None:
         """Write the state of a retry into its meta, so that it is still known when a stopped crawl resumes."""
-        state = self._retried.pop(_retry_key(request), None) if self._retried else None
-        if state is not None:
-            request.meta[STATE_KEY] = state
+        if self._retried and STATE_KEY not in request.meta and _retry_key(request) in self._retried:
+            request.meta[STATE_KEY] = self._retried.pop(_retry_key(request))
 
 
 def _retry_key(request: Request, *, retries: int = 0) -> object:

@@ -9,11 +9,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from scrapy import Request, Spider, signals
+from scrapy import Request, Spider
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.http import JsonRequest, Response
-from scrapy.signalmanager import SignalManager
 from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
@@ -67,10 +66,9 @@ class Queue:
 def new_states():
     begun = set()
     engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue(), inprogress=begun, add_request=begun.add))
-    states = RequestStates(SimpleNamespace(engine=engine, signals=(manager := SignalManager())))
+    states = RequestStates(SimpleNamespace(engine=engine))
     states.watch_scheduler()
     states.queue, states.slot = engine._slot.scheduler, engine._slot
-    states.signals = manager
     return states
 
 
@@ -232,7 +230,7 @@ def test_what_is_known_of_a_request_stays_known_over_a_retry_of_scrapy(spider, s
     retry = get_retry_request(request, spider=spider, reason="test")
     before = essence(retry)
     if resumed:
-        states.signals.send_catch_log(signals.request_scheduled, request=retry)
+        states.queue.enqueue_request(retry)
         assert json.loads(json.dumps(retry.meta)) == retry.meta
         retry, states = request_from_dict(retry.to_dict(spider=spider), spider=spider), new_states()
     assert states.of(out_of_the_scheduler(states, retry)).useless_jobs == jobs
@@ -267,6 +265,15 @@ def test_what_is_known_of_a_request_is_not_taken_for_the_retry_of_anothers_sessi
         states.may_be_retried(request)
     retries = [get_retry_request(request, spider=spider, reason="test") for request in (others, mine)]
     assert [states.of(out_of_the_scheduler(states, retry)).useless_jobs for retry in retries] == [2, 1]
+
+
+def test_what_is_given_back_is_not_taken_for_a_retry_that_the_duplicate_filter_could_drop(spider, states):
+    request = out_of_the_scheduler(states, spiders_request(spider))
+    states.of(request).useless_jobs += 1
+    states.may_be_retried(request)
+    states.queue.seen.append(PAGE)
+    back = states.give_back(spiders_request(spider, meta={"cookiejar": "a", "retry_times": 1}))
+    assert states.queue.enqueue_request(back)
 
 
 def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_the_end(spider, states):

@@ -38,7 +38,7 @@ from scrapy_omocaptcha.tokens.hooks import Hooks
 from scrapy_omocaptcha.tokens.judging import is_good
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.tokens.policy import Policy, close_at_limit
-from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Refusal
+from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Purpose, Refusal
 from scrapy_omocaptcha.upfront.handler import UpfrontTokens
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.handler import WallHandler
@@ -47,7 +47,6 @@ from scrapy_omocaptcha.walls.sessions import Sessions
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.purchase import Purchase
-    from scrapy_omocaptcha.tokens.reasons import Purpose
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +121,6 @@ class OmoCaptchaMiddleware:
             raise CloseSpider("omocaptcha_scrapy")
         self._states.watch_scheduler()
         self._engine.components.watch_downloads()
-        self._chain.watch_submissions()
         self._progress.open(spider)
 
     def _engine_started(self) -> None:

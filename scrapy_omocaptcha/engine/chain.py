@@ -1,10 +1,9 @@
 """Send requests through the part of Scrapy's downloader middlewares between this package's middleware and the site."""
 
 import logging
-import time
 import warnings
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import cached_property, wraps
 from typing import Any
 
@@ -21,8 +20,8 @@ from scrapy_omocaptcha.engine.components import Components, is_redirect, proxy_o
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.order import Sending, SendingOrder
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
-from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
-from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, holds_token, masked, without_token
+from scrapy_omocaptcha.errors import MiddlewareFailed
+from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission
 
 logger = logging.getLogger(__name__)
 
@@ -47,16 +46,6 @@ class InnerChain:
         self._middleware = middleware
         self._order = order
         self.components = components
-
-    def watch_submissions(self) -> None:
-        """Watch the downloader for requests that carry tokens; called when the spider opens."""
-        handlers = self._crawler.engine.downloader.handlers
-        download = handlers.download_request_async
-
-        def watched(request: Request) -> Awaitable[Response]:
-            return _submit(download, request) if isinstance(request, Submission) else download(request)
-
-        handlers.download_request_async = watched  # type: ignore[method-assign,assignment]
 
     def is_own(self, request: Request) -> bool:
         """Tell whether this package has made a request that is under way, rather than the spider."""
@@ -199,27 +188,3 @@ class InnerChain:
             return result
 
         return call
-
-
-async def _submit(download: Callable[[Request], Awaitable[Response]], request: Submission) -> Response:
-    """Send a request with a token, and take the token out of the addresses in the head of the response.
-
-    Otherwise middlewares could log or follow them. A redirect to an address that holds the token in its path or host is
-    no redirect any more. Cookies are noted, since a middleware may follow a redirect that sets some.
-    """
-    # It may have waited long in the queue of its slot.
-    if time.monotonic() > request.usable_until:
-        raise TokenUnused("too_old")
-    # No middleware sees the request from here on.
-    request.add_cookie()
-    response = await download(request)
-    secret = request.secret
-    request.set_cookies += response.headers.getlist("Set-Cookie")
-    response._set_url(masked(without_token(response.url, secret), secret))
-    location = response.headers.get("Location")
-    if location is not None:
-        target = without_token(location.decode("latin-1"), secret)
-        del response.headers["Location"]
-        if not holds_token(target, secret):
-            response.headers["Location"] = target.encode("latin-1")
-    return response

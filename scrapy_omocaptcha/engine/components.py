@@ -1,6 +1,7 @@
 """Ask Scrapy's own components for cookies, redirects, cached pages, downloads and permissions."""
 
 import logging
+import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from copy import copy
@@ -29,7 +30,8 @@ from scrapy.utils.job import job_dir
 from scrapy.utils.response import get_meta_refresh
 
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY, SCHEME_PROXY
-from scrapy_omocaptcha.forms.submission import session_headers
+from scrapy_omocaptcha.errors import TokenUnused
+from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, session_headers, without_token
 from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ class Components:
         """What Scrapy's downloader has sent; None before that is watched."""
 
     def watch_downloads(self) -> None:
-        """Watch what Scrapy's downloader sends; called when the spider opens."""
+        """Watch what Scrapy's downloader sends, tokens above all; called when the spider opens."""
         downloader = self._crawler.engine.downloader
         handlers, download = downloader.handlers, downloader.handlers.download_request_async
         # What components have asked for while the spider was being opened may have been sent already.
@@ -55,7 +57,7 @@ class Components:
 
         def watched(request: Request) -> Awaitable[Response]:
             downloaded.add(request)
-            return download(request)
+            return _submit(download, request) if isinstance(request, Submission) else download(request)
 
         # A signal would take a hundred times as long, for each request.
         handlers.download_request_async = watched  # type: ignore[method-assign,assignment]
@@ -219,6 +221,30 @@ class Components:
                     public_address(request.url),
                     error.strerror,
                 )
+
+
+async def _submit(download: Callable[[Request], Awaitable[Response]], request: Submission) -> Response:
+    """Send a request with a token, and take the token out of the addresses in the head of the response.
+
+    Otherwise middlewares could log or follow them. A redirect to an address that holds the token in its path or host is
+    no redirect any more. Cookies are noted, since a middleware may follow a redirect that sets some.
+    """
+    # It may have waited long in the queue of its slot.
+    if time.monotonic() > request.usable_until:
+        raise TokenUnused("too_old")
+    # No middleware sees the request from here on.
+    request.add_cookie()
+    response = await download(request)
+    secret = request.secret
+    request.set_cookies += response.headers.getlist("Set-Cookie")
+    response._set_url(masked(without_token(response.url, secret), secret))
+    location = response.headers.get("Location")
+    if location is not None:
+        target = without_token(location.decode("latin-1"), secret)
+        del response.headers["Location"]
+        if not holds_token(target, secret):
+            response.headers["Location"] = target.encode("latin-1")
+    return response
 
 
 def is_redirect(response: Response) -> bool:

@@ -1,10 +1,10 @@
 """Hand a token in, in its page, and wait for what the page makes of it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
-from playwright.async_api import Error, Frame, Page, Request, Response
+from playwright.async_api import Frame, Page, Request, Response
 
 from scrapy_omocaptcha.browser.page import LOAD_TIMEOUT, is_loaded, until
 from scrapy_omocaptcha.browser.traffic import TokenTraffic, navigated_frame
@@ -57,8 +57,7 @@ class HandingIn(TokenTraffic):
         try:
             yield
         finally:
-            with suppress(Error):
-                await self.leave()
+            await self.leave()
 
     async def give(self, widget: LiveWidget, is_open: Callable[[], Awaitable[bool]]) -> bool:
         """Give the widget its token, as Google's script does, and press the form's button if that sends nothing.

@@ -16,7 +16,7 @@ from scrapy import Request
 
 from scrapy_omocaptcha.browser.handover import PageHandover, WatchedMethods
 from scrapy_omocaptcha.browser.live.pages import LivePages
-from scrapy_omocaptcha.browser.masking import masking
+from scrapy_omocaptcha.browser.traffic import masking
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.tokens.medium import Find, Key, PlainMedium
 from scrapy_omocaptcha.upfront.wishes import OWN_SESSION

@@ -1,12 +1,17 @@
-"""Watch what a page sends once it has been given a token."""
+"""Watch what a page sends once it has been given a token, and mask the token in what the browser's libraries log."""
 
-from contextlib import suppress
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from playwright.async_api import Error, Frame, Page, Request, Response, Route
 
-from scrapy_omocaptcha.forms.submission import holds_token
+from scrapy_omocaptcha.forms.submission import holds_token, masked
 from scrapy_omocaptcha.urls import same_site
+
+_LOGGERS = ("scrapy-playwright", "asyncio", "scrapy.core.scraper")
+"""They name the addresses of forms that are sent by GET, also in errors."""
 
 
 class TokenTraffic:
@@ -46,9 +51,10 @@ class TokenTraffic:
 
     async def leave(self) -> None:
         """End watching, but go on keeping the token from other sites."""
-        for event, listener in self._listeners.items():
-            self._page.remove_listener(event, listener)
-        await self._page.context.unroute("**", self._route)
+        with suppress(Error):
+            for event, listener in self._listeners.items():
+                self._page.remove_listener(event, listener)
+            await self._page.context.unroute("**", self._route)
 
     def responded(self, response: Response) -> None:
         """Take note of a response to the page."""
@@ -90,3 +96,42 @@ def navigated_frame(request: Request) -> Frame | None:
     with suppress(Error):
         return request.frame if request.is_navigation_request() else None
     return None
+
+
+@contextmanager
+def masking(secret: str) -> Iterator[None]:
+    """Mask a token in all that is logged of a browser while the block runs; an empty one is none."""
+    mask = _Mask(secret)
+    loggers = [logging.getLogger(name) for name in _LOGGERS] if secret else []
+    for logger in loggers:
+        logger.addFilter(mask)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(mask)
+
+
+class _Mask(logging.Filter):
+    def __init__(self, secret: str) -> None:
+        super().__init__()
+        self._secret = secret
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the token in the message of a record, in its extra fields, and in its error."""
+        message = record.getMessage()
+        if self._masked(message) != message:
+            record.msg, record.args = self._masked(message), ()
+        for name, value in record.__dict__.items():
+            # Scrapy-playwright adds errors and addresses as extra fields.
+            if name not in ("msg", "args", "exc_info"):
+                setattr(record, name, self._masked(value))
+        if record.exc_info and self._masked(record.exc_info[1]) is not record.exc_info[1]:
+            # The traceback names the address as well.
+            record.exc_info = None
+        return True
+
+    def _masked(self, value: Any) -> Any:
+        text = str(value)
+        hidden = masked(text, self._secret)
+        return value if hidden == text else hidden

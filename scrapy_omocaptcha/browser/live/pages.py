@@ -9,9 +9,8 @@ from playwright.async_api import Error, Page, Request, Response, Route
 
 from scrapy_omocaptcha.browser.live.found import find_widget
 from scrapy_omocaptcha.browser.live.purchase import BY_HAND, PagePurchase
-from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.page import until
-from scrapy_omocaptcha.browser.traffic import TokenTraffic, navigated_frame
+from scrapy_omocaptcha.browser.traffic import TokenTraffic, masking, navigated_frame
 from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, Given, LiveWidget
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
@@ -157,8 +156,4 @@ class LivePage(TokenTraffic):
         self._forget(page)
         loop = asyncio.get_running_loop()
         loop.call_later(_MASKED_AFTER, self.masks.close)
-        self._leaving = loop.create_task(self._leave())
-
-    async def _leave(self) -> None:
-        with suppress(Error):
-            await self.leave()
+        self._leaving = loop.create_task(self.leave())

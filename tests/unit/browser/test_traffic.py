@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from scrapy_omocaptcha.browser.masking import masking
+from scrapy_omocaptcha.browser.traffic import masking
 
 TOKEN = "03AFcWeA-a_token/with+all=kinds"
 URL = f"https://shop.example/verify?g-recaptcha-response={quote(TOKEN, safe='')}&next=%2F"

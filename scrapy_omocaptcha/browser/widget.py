@@ -22,7 +22,7 @@ class Given(NamedTuple):
 
     is_called: bool
     """Whether it has a callback."""
-    thrown: str = ""
+    thrown: str
     """Message of what the callback threw while it was waited for."""
 
 

@@ -11,7 +11,7 @@ from scrapy_omocaptcha.browser.live.found import find_widget
 from scrapy_omocaptcha.browser.live.purchase import BY_HAND, PagePurchase
 from scrapy_omocaptcha.browser.page import until
 from scrapy_omocaptcha.browser.traffic import TokenTraffic, masking, navigated_frame
-from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, Given, LiveWidget
+from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, LiveWidget
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
@@ -89,7 +89,6 @@ class LivePage(TokenTraffic):
     def __init__(self, page: Page, user_agent: bytes | None, forget: Callable[[Page], object]) -> None:
         super().__init__(page, "", "", user_agent)
         self._forget = forget
-        self._is_watched = False
         self.masks = ExitStack()
         """Mask the tokens of the page in what is logged."""
         self._leaving: asyncio.Task[None] | None = None
@@ -109,27 +108,24 @@ class LivePage(TokenTraffic):
         except Error:
             lost = f"the page {where} was closed, or went elsewhere, while a token was bought for it"
             return HandoverBroke(lost, is_sent=False)
-        given: Given | None = Given(is_called=False)
         # From here on, the page may go elsewhere at any time.
         with suppress(Error):
             given = await widget.give(secret, waits=True)
             if given is None:
                 return HandoverBroke(f"a script of {where} has taken the widget away", is_sent=False)
-            if press and not given.thrown:
-                has_sent = given.is_called and await until(self._has_sent, CALLBACK_TIMEOUT, lambda: False)
-                if not has_sent:
-                    await widget.press()
-        if given is not None and given.thrown:
-            return HandoverBroke(f"the widget's callback in {where} failed: {masked(given.thrown, secret)}")
+            if given.thrown:
+                return HandoverBroke(f"the widget's callback in {where} failed: {masked(given.thrown, secret)}")
+            if press and not (given.is_called and await until(self._has_sent, CALLBACK_TIMEOUT, lambda: False)):
+                await widget.press()
         return None
 
     async def _guard(self, url: str, secret: str) -> None:
         """Keep a token, instead of the one before it, from other sites and from the log."""
+        is_first = not self.secret
         self._url, self.secret = url, secret
         self.is_sent = self.is_stopped = False
         self.masks.enter_context(masking(secret))
-        if not self._is_watched:
-            self._is_watched = True
+        if is_first:
             await self.watch()
 
     async def _has_sent(self) -> bool:

@@ -63,8 +63,9 @@ class OmoCaptchaMiddleware:
         self._states, self._chain = engine.states, engine.chain
         lifetime, components = engine.lifetime, engine.components
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic, events.limit_near)
-        self.mediums = mediums = Mediums(components, find_medium(crawler, engine))
-        self._hints = hints = Hints(has_browser=mediums.browser is not None)
+        self.browser = browser = find_medium(crawler, engine)
+        self.mediums = mediums = Mediums(components, browser)
+        self._hints = hints = Hints(has_browser=browser is not None)
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)

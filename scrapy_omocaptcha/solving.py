@@ -73,14 +73,11 @@ async def solve_page(page: Page, *, crawler: Crawler, widget: str | None = None,
     :raises RuntimeError: when the add-on, or scrapy-playwright, is not active in this crawl.
     """
     middleware = _active(crawler)
-    medium = middleware.mediums.browser
-    if medium is None:
+    browser = middleware.browser
+    if browser is None:
         raise RuntimeError("no page is rendered in this crawl: DOWNLOAD_HANDLERS has no scrapy-playwright")
-    from scrapy_omocaptcha.browser.medium import BrowserMedium
-
-    assert isinstance(medium, BrowserMedium)
-    buy = partial(middleware.buy, purpose=medium.purpose)
-    return await medium.live_pages.solve(page, widget, press, buy)
+    buy = partial(middleware.buy, purpose=browser.purpose)
+    return await browser.live_pages.solve(page, widget, press, buy)
 
 
 def _active(crawler: Crawler) -> OmoCaptchaMiddleware:

@@ -78,7 +78,6 @@ class Mediums:
     """
 
     def __init__(self, components: Components, browser: PlainMedium | None) -> None:
-        self.browser = browser
         self._plain = PlainMedium(components)
         self._others = [medium for medium in (browser,) if medium is not None]
 

@@ -172,8 +172,7 @@ class OmoCaptchaMiddleware:
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""
-        if isinstance(request, Submission):
-            self._chain.check_whole(request, response)
+        self._chain.check_whole(request, response)
         self.mediums.answered(request)
         self._upfront.answered(request, response)
         self._states.not_redirected(request)

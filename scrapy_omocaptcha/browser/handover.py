@@ -48,7 +48,6 @@ class WatchedMethods:
         return type(self.original), (self.original,) if self.original else ()
 
     def __iter__(self) -> Iterator[Any]:
-        self._is_challenge = False
         yield PageMethod(self._look)
         yield from self._guarded()
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from playwright.async_api import Error, Frame, JSHandle, Page
+from playwright.async_api import Error, Frame, Page
 from scrapy import Request
 from scrapy.http import HtmlResponse
 from scrapy_playwright.page import PageMethod
@@ -54,16 +54,12 @@ async def _wait_for_widget(page: Page) -> None:
 
 
 async def evaluate(page: Page | Frame, script: str, argument: Any = None) -> Any:
-    """Evaluate a script in a page; raise ``Error`` if the page, which may wait for another one, does not answer."""
-    return await _within(page.evaluate(script, argument))
+    """Return the value of a script in a page."""
+    return await answered(page.evaluate(script, argument))
 
 
-async def evaluate_handle(page: Page | Frame, script: str, argument: Any = None) -> JSHandle:
-    """Do as :func:`evaluate`, and return a handle of the value, which may have elements of the page."""
-    return await _within(page.evaluate_handle(script, argument))
-
-
-async def _within(answer: Awaitable[T]) -> T:
+async def answered(answer: Awaitable[T]) -> T:
+    """Wait for an answer of a page; raise ``Error`` if the page, which may wait for another one, gives none."""
     try:
         return await asyncio.wait_for(answer, LOAD_TIMEOUT)
     except asyncio.TimeoutError:

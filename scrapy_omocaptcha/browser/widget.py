@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from playwright.async_api import Frame, JSHandle, Page
 
-from scrapy_omocaptcha.browser.page import evaluate, evaluate_handle
+from scrapy_omocaptcha.browser.page import answered, evaluate
 
 CALLBACK_TIMEOUT = 1.0
 """Longest wait for the widget's callback to send the token, in seconds. After that the form's button is pressed."""
@@ -64,7 +64,7 @@ class LiveWidget:
 
         :param data: values by name, none for what is to be left out; of files, their paths.
         """
-        filled = await evaluate_handle(self.frame, *self._script("fill", data))
+        filled = await answered(self.frame.evaluate_handle(*self._script("fill", data)))
         inputs = await (await filled.get_property("files")).get_properties()
         for each in inputs.values():
             control = (await each.get_property("control")).as_element()

@@ -50,10 +50,6 @@ class FormHandover(PageHandover):
         self.context: BrowserContext | None = None
         """The context of the page."""
 
-    async def _hand_in(self, page: Page) -> None:
-        self.context = page.context
-        await super()._hand_in(page)
-
     def _find_challenge(self, shown: HtmlResponse) -> Challenge | None:
         refill = self._refill
         self.missing = ""
@@ -82,6 +78,7 @@ class FormHandover(PageHandover):
         return True
 
     async def _try(self, page: Page) -> None:
+        self.context = page.context
         await super()._try(page)
         if self.is_handed_in and not (self.is_sent or self.trouble or self._is_closing()):
             # A script may have sent the token in another form, or refused what was filled in: the page shows it.

@@ -254,7 +254,7 @@ def is_redirect(response: Response) -> bool:
 
 def cookies_of_host(jar: CookieJar, host: str) -> list[Cookie]:
     """Return the cookies in a jar that are sent to a host, whatever the path."""
-    domains = dict.fromkeys((*potential_domain_matches(host), host, f"{host}.local", f".{host}"))
+    domains = (*potential_domain_matches(host), f"{host}.local")
     # A jar has the cookies of all hosts of a crawl, so it is not gone through as a whole.
     paths = [path for domain in domains for path in jar._cookies.get(domain, {}).values()]
     return [cookie for path in paths for cookie in path.values()]

@@ -130,7 +130,8 @@ class OmoCaptchaMiddleware:
 
     async def _spider_closed(self) -> None:
         try:
-            self.mediums.close()
+            if self.browser is not None:
+                self.browser.live_pages.close()
             await self._progress.close()
         finally:
             await self._buyer.close()

@@ -86,9 +86,6 @@ class PlaywrightMedium(PlainMedium):
         if page is not None and page.is_closed():
             del request.meta[_PAGE]
 
-    def close(self) -> None:
-        self.live_pages.close()
-
     def watch(self, request: Request, find: Find) -> None:
         """Keep the spider's page methods from being called in a challenge."""
         self.answered(request)

@@ -59,9 +59,6 @@ class PlainMedium:
     def give_back(self, request: Request) -> None:
         """Make a request fit to be written to a disk."""
 
-    def close(self) -> None:
-        """Record what nobody has said anything of: the crawl ends."""
-
     def passage(self) -> Callable[..., Any] | None:
         """Return what makes a ``Passage`` of its arguments; None where the page's form takes the token."""
         return None
@@ -99,7 +96,3 @@ class Mediums:
     def give_back(self, request: Request) -> None:
         for medium in self._others:
             medium.give_back(request)
-
-    def close(self) -> None:
-        for medium in self._others:
-            medium.close()

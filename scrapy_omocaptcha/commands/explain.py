@@ -12,10 +12,10 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.commands.no_widget import describe
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
+from scrapy_omocaptcha.detection.vendors import find_product
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, purpose, shorten
 from scrapy_omocaptcha.settings import Settings
@@ -117,7 +117,13 @@ def _pass_message(widget: Challenge | None, response: Response, *, is_rendered: 
         cure = '; if it is a challenge, say so with meta={"omocaptcha": True} or omocaptcha_trigger'
         is_withheld = response.status in WALL_STATUSES
         return f"its form {purpose(widget)}{cure if is_withheld or widget.judgement == 'doubtful' else ''}"
-    return describe(response, is_rendered=is_rendered)
+    if product := find_product(response.body):
+        return f"it has no reCAPTCHA v2 widget, but loads {product}, which is not solved"
+    said = "it has no reCAPTCHA v2 widget"
+    if b"recaptcha" in response.body:
+        said = "it mentions reCAPTCHA but has no live v2 widget: it uses another version, or the code is unused"
+    has_more = b"<script" in response.body and not is_rendered
+    return f"{said}; if a script adds one, --browser shows it" if has_more else said
 
 
 def _with_form_call(finding: Finding, response: Response) -> Finding:

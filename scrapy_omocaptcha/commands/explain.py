@@ -24,6 +24,12 @@ from scrapy_omocaptcha.upfront.form_request import form_request
 UNKNOWN_URL = "https://page.invalid/"
 """URL of files whose URL is not given; ``.invalid`` is reserved, so no site has it."""
 
+_SOLVE_PAGE = 'await solve_page(response.meta["playwright_page"], crawler=self.crawler)'
+_TO_WRITE_FOR_FORM = (
+    'to write in the spider: a value for each "…"; is_rejected(self, response), which returns True for a page that '
+    "rejects the token; and parse_result(self, response), which gets any other page"
+)
+_TO_WRITE_FOR_PAGE = 'to write in the spider: meta={"playwright": True, "playwright_include_page": True} of the request'
 _LONGEST = 200
 """Characters of a page's text that are shown on one line."""
 
@@ -60,8 +66,6 @@ class Finding:
     """None if nothing would be bought."""
     call: str | None = None
     """Call for a page that is no challenge, but whose form wants a token: of ``form_request``, or of ``solve_page``."""
-    request: str | None = None
-    """What that call would send before anything is filled in, with an empty token."""
     is_on: bool | None = None
     """Whether the add-on is enabled in this project, so that a crawl would really do this."""
     error: str | None = None
@@ -95,11 +99,8 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
                 return replace(finding, verdict="other_captcha", message=f"it has another kind of captcha: {other}")
             is_rendered = self._policy.mediums.of(request).purpose == "browser"
             message = _pass_message(finding.challenge, response, is_rendered=is_rendered)
-            finding = replace(finding, verdict="pass", message=message)
-            if not is_rendered:
-                return _with_form_call(finding, response)
-            has_widget = finding.challenge is not None
-            return replace(finding, call="await solve_page(page, crawler=self.crawler)" if has_widget else None)
+            call = None if finding.challenge is None else _SOLVE_PAGE if is_rendered else _form_call(response)
+            return replace(finding, verdict="pass", message=message, call=call)
         refusal = await self._policy.refusal(request, response, challenge)
         refusal = refusal or self._policy.limit_refusal(challenge, request.url)
         if refusal is not None:
@@ -126,32 +127,16 @@ def _pass_message(widget: Challenge | None, response: Response, *, is_rendered: 
     return f"{said}; if a script adds one, --browser shows it" if has_more else said
 
 
-def _with_form_call(finding: Finding, response: Response) -> Finding:
-    """Add the call of ``form_request`` for a page, and what its request sends, if there is one to make."""
+def _form_call(response: Response) -> str | None:
+    """Return the call of ``form_request`` for a page with a widget, or None if its form cannot be sent."""
     try:
-        request = form_request(response)
+        form_request(response)
     except ValueError:
-        return finding
+        return None
     fields = {name: value or "…" for name, value in fields_to_fill(response).items()}
     data = json.dumps(fields, ensure_ascii=False)
-    body = f": {shorten(request.body.decode('latin-1'), _LONGEST)}" if request.body else ""
-    return replace(
-        finding,
-        # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
-        call=f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)',
-        request=f"{request.method} {shorten(request.url, _LONGEST)}{body}",
-    )
-
-
-def _to_write(call: str) -> str:
-    """Return what else a spider needs for a call of ``form_request`` or of ``solve_page``."""
-    if call.startswith("await"):
-        return 'page = response.meta["playwright_page"], of a request with meta["playwright_include_page"]'
-    needs = [
-        "is_rejected(self, response), which returns True for a page that rejects the token",
-        "parse_result(self, response), which gets any other page",
-    ]
-    return "; ".join([*needs, 'and a value for each "…"'] if "…" in call else needs)
+    # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
+    return f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)'
 
 
 def as_json(finding: Finding) -> str:
@@ -181,9 +166,8 @@ def _rows(finding: Finding) -> list[tuple[str, str]]:
         rows += [("widget", _widget(challenge)), ("form", _form(challenge.form))]
         rows += [("other", f"{_widget(other)}; form: {_form(other.form)}") for other in challenge.others]
     if finding.call is not None:
-        rows += [("call", finding.call), ("", f"to write in the spider: {_to_write(finding.call)}")]
-    if finding.request is not None:
-        rows.append(("request", finding.request))
+        is_form = finding.call.startswith("form_request")
+        rows += [("call", finding.call), ("", _TO_WRITE_FOR_FORM if is_form else _TO_WRITE_FOR_PAGE)]
     return rows
 
 

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +17,9 @@ from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, is_listed
 from scrapy_omocaptcha.browser import use_browser
-from scrapy_omocaptcha.commands.explain import UNKNOWN_URL, Finding, InspectingMiddleware, as_json, as_text
+from scrapy_omocaptcha.commands.explain import InspectingMiddleware, Rows
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+from scrapy_omocaptcha.reporting.format import printable
 from scrapy_omocaptcha.settings import Settings, is_enabled
 
 _NOT_INSPECTED = "the crawl ended before this page was inspected (-L ERROR shows why)"
@@ -45,11 +45,11 @@ class _Page(NamedTuple):
 def add_options(parser: argparse.ArgumentParser) -> None:
     subjects = "http(s) URLs to fetch, saved pages, or - for one on standard input"
     parser.add_argument("subjects", nargs="+", metavar="URL|FILE|-", help=subjects)
-    parser.add_argument("--url", default=UNKNOWN_URL, help="judge files as pages of this URL (default: a made-up one)")
+    # No site has that domain, which is reserved.
+    parser.add_argument("--url", default="https://page.invalid/", help="the URL of files (default: %(default)s)")
     parser.add_argument("--status", type=int, default=200, help="HTTP status of files (default: %(default)s)")
     parser.add_argument("--browser", action="store_true", help="render URLs with scrapy-playwright first")
     parser.add_argument("--spider", help="judge as this spider would (default: the spider of the domain, if any)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
 def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
@@ -61,7 +61,7 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
       scrapy omocaptcha detect http://127.0.0.1:6081/find
       curl -s http://127.0.0.1:6081/catalogue/ -o page.html
       scrapy omocaptcha detect page.html --url http://127.0.0.1:6081/catalogue/ --status 403
-      curl -s http://127.0.0.1:6081/catalogue/ | scrapy omocaptcha detect - --json
+      curl -s http://127.0.0.1:6081/catalogue/ | scrapy omocaptcha detect -
 
     Exit status: 0 when all pages were judged, 1 when something could not be fetched or read.
     """
@@ -69,27 +69,26 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         raise UsageError("--url must begin with http:// or https://", print_help=False)
     assert command.crawler_process is not None
     opts.rendered = _use_browser(command.crawler_process.settings) if opts.browser else lambda request: request
-    render = as_json if opts.json else as_text
     pending = list(opts.subjects)
     has_failed = False
 
-    def tell(finding: Finding) -> None:
+    def tell(subject: str, rows: Rows) -> None:
         nonlocal has_failed
-        pending.remove(finding.subject)
-        has_failed = has_failed or finding.error is not None
-        print(render(finding), flush=True)
+        pending.remove(subject)
+        has_failed = has_failed or rows[0][0] == "failed"
+        print("\n".join(map(printable, [subject, *(f"  {label:<9} {text}" for label, text in rows)])), flush=True)
 
     pages: list[_Page] = []
     for subject in opts.subjects:
         page = _read(subject, opts)
-        if isinstance(page, Finding):
-            tell(page)
-        else:
+        if isinstance(page, _Page):
             pages.append(page)
+        else:
+            tell(subject, page)
     _inspect_all(command.crawler_process, pages, opts.spider, tell)
     for subject in [*pending]:
         # Ctrl-C was pressed, or the spider needs arguments.
-        tell(Finding(subject, error=_NOT_INSPECTED))
+        tell(subject, [("failed", _NOT_INSPECTED)])
     return int(has_failed)
 
 
@@ -106,6 +105,8 @@ def _use_browser(settings: BaseSettings) -> Callable[[Request], Request]:
 def _why(error: Exception) -> str:
     """Say why a page could not be judged."""
     text = str(error)
+    if isinstance(error, FileNotFoundError):
+        return f"{error.strerror} (URLs begin with http:// or https://)"
     if "Executable doesn't exist" in text:
         # Playwright draws a box around what it says.
         return (
@@ -115,8 +116,8 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _read(subject: str, opts: argparse.Namespace) -> _Page | Finding:
-    """Return the page that ``subject`` stands for, or a finding with the reason why there is none."""
+def _read(subject: str, opts: argparse.Namespace) -> _Page | Rows:
+    """Return the page that ``subject`` stands for, or why there is none."""
     try:
         if _is_url(subject):
             # Inspect the page as it is now, in the first response.
@@ -124,10 +125,8 @@ def _read(subject: str, opts: argparse.Namespace) -> _Page | Finding:
             return _Page(subject, opts.rendered(Request(subject, meta=meta, dont_filter=True)))
         body = sys.stdin.buffer.read() if subject == "-" else Path(subject).read_bytes()
         return _Page(subject, Request(opts.url), HtmlResponse(opts.url, opts.status, body=body, flags=["cached"]))
-    except OSError as error:
-        return Finding(subject, error=f"{error.strerror} (URLs begin with http:// or https://)")
-    except ValueError as error:
-        return Finding(subject, error=str(error))
+    except (OSError, ValueError) as error:
+        return [("failed", _why(error))]
 
 
 def _is_url(subject: str) -> bool:
@@ -135,7 +134,7 @@ def _is_url(subject: str) -> bool:
 
 
 def _inspect_all(
-    process: CrawlerProcessBase, pages: Sequence[_Page], spider_name: str | None, tell: Callable[[Finding], None]
+    process: CrawlerProcessBase, pages: Sequence[_Page], spider_name: str | None, tell: Callable[[str, Rows], None]
 ) -> None:
     """Run one crawl per spider, and a separate one that fetches nothing for its files."""
     loader = process.spider_loader
@@ -152,10 +151,9 @@ def _inspect_all(
 
 
 def _inspecting_spider(
-    base: type[Spider], pages: Sequence[_Page], tell: Callable[[Finding], None], *, fetch: bool
+    base: type[Spider], pages: Sequence[_Page], tell: Callable[[str, Rows], None], *, fetch: bool
 ) -> type[Spider]:
     """Derive a spider from ``base`` that only inspects ``pages``; without ``fetch``, not even robots.txt is fetched."""
-    name = None if base is DefaultSpider else base.name
 
     class InspectingSpider(base):  # type: ignore[misc, valid-type]
         on = False
@@ -180,13 +178,17 @@ def _inspecting_spider(
             for page in pages:
                 try:
                     response = page.saved or await self.crawler.engine.download_async(page.request)
-                    finding = await middleware.explain(response.request or page.request, response)
+                    rows = await middleware.explain(response.request or page.request, response)
                 except Exception as error:
                     # The downloader or the user's trigger failed; the other pages are still inspected.
                     self.logger.debug("%s cannot be judged", page.request.url, exc_info=True)
-                    finding = Finding(page.request.url, error=_why(error))
+                    rows = [("failed", _why(error))]
+                if base is not DefaultSpider:
+                    rows.append(("spider", f"judged as {base.name!r} would"))
+                if not self.on:
+                    rows.append(("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
                 try:
-                    tell(replace(finding, subject=page.subject, spider=name, is_on=self.on))
+                    tell(page.subject, rows)
                 except OSError:
                     break  # Nothing can be printed, so that the command ends with the next line.
             # Close at once, since an idle spider might find more work by itself.

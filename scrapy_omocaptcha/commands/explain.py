@@ -1,11 +1,12 @@
-"""Explain what a crawl would do with a page and why, as text or JSON.
+"""Explain what a crawl would do with a page and why.
 
 The decision is made by the same ``Policy`` as in a crawl, with the same settings. Nothing here calls the service or
 needs an API token.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
@@ -17,14 +18,13 @@ from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.detection.vendors import find_product
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
-from scrapy_omocaptcha.reporting.format import printable, purpose, shorten
+from scrapy_omocaptcha.reporting.format import purpose, shorten
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.upfront.form_request import form_request
 
-UNKNOWN_URL = "https://page.invalid/"
-"""URL of files whose URL is not given; ``.invalid`` is reserved, so no site has it."""
+Rows = list[tuple[str, str]]
+"""What is told of a page, line by line, each with its label."""
 
-_SOLVE_PAGE = 'await solve_page(response.meta["playwright_page"], crawler=self.crawler)'
 _TO_WRITE_FOR_FORM = (
     'to write in the spider: a value for each "…"; is_rejected(self, response), which returns True for a page that '
     "rejects the token; and parse_result(self, response), which gets any other page"
@@ -32,44 +32,6 @@ _TO_WRITE_FOR_FORM = (
 _TO_WRITE_FOR_PAGE = 'to write in the spider: meta={"playwright": True, "playwright_include_page": True} of the request'
 _LONGEST = 200
 """Characters of a page's text that are shown on one line."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Estimated cost of solving a challenge, in USD."""
-
-    usd_per_job: float
-    jobs_at_most: int
-    """Most jobs that one request may buy."""
-    price_is_set: bool
-    """False if ``OMOCAPTCHA_PRICE`` is "auto": a crawl would fetch the price, and this is the last known one."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Result of inspecting one page."""
-
-    subject: str
-    """URL or file name, as given on the command line."""
-    url: str | None = None
-    """URL of the page after redirects; None if there is no page."""
-    status: int | None = None
-    spider: str | None = None
-    """Spider whose settings and methods were applied; None if only the project's settings were."""
-    challenge: Challenge | None = None
-    """The page's widget, even if the page is not a challenge."""
-    verdict: str | None = None
-    """``"solve"``, ``"pass"`` for a page that is no challenge, or the reason why a challenge is left alone."""
-    message: str = ""
-    """Explains the verdict."""
-    cost: Cost | None = None
-    """None if nothing would be bought."""
-    call: str | None = None
-    """Call for a page that is no challenge, but whose form wants a token: of ``form_request``, or of ``solve_page``."""
-    is_on: bool | None = None
-    """Whether the add-on is enabled in this project, so that a crawl would really do this."""
-    error: str | None = None
-    """Reason why there is no page."""
 
 
 class InspectingMiddleware(OmoCaptchaMiddleware):
@@ -90,28 +52,38 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
             request.meta["dont_redirect"] = True
         return response
 
-    async def explain(self, request: Request, response: Response) -> Finding:
+    async def explain(self, request: Request, response: Response) -> Rows:
         """Judge ``response``; this may fetch robots.txt, if the crawl obeys it."""
-        finding = Finding(response.url, response.url, response.status, challenge=find_challenge(response))
-        challenge = self._policy.find(request, response)
-        if challenge is None:
-            if (other := find_other_captcha(response)) is not None:
-                return replace(finding, verdict="other_captcha", message=f"it has another kind of captcha: {other}")
-            is_rendered = self._policy.mediums.of(request).purpose == "browser"
-            message = _pass_message(finding.challenge, response, is_rendered=is_rendered)
-            call = None if finding.challenge is None else _SOLVE_PAGE if is_rendered else _form_call(response)
-            return replace(finding, verdict="pass", message=message, call=call)
-        refusal = await self._policy.refusal(request, response, challenge)
-        refusal = refusal or self._policy.limit_refusal(challenge, request.url)
-        if refusal is not None:
-            return replace(finding, verdict=refusal.reason, message=refusal.message)
-        settings = self._policy.settings
-        cost = Cost(settings.assumed_price, settings.max_attempts, settings.price is not None)
-        message = "" if challenge.blocking else "a trigger says that it is a challenge"
-        return replace(finding, verdict="solve", message=message, cost=cost)
+        widget, challenge = find_challenge(response), self._policy.find(request, response)
+        is_rendered = self._policy.mediums.of(request).purpose == "browser"
+        cost = "nothing"
+        if challenge is not None:
+            refusal = await self._policy.refusal(request, response, challenge)
+            refusal = refusal or self._policy.limit_refusal(challenge, request.url)
+            if refusal is not None:
+                verdict = f"left alone ({refusal.reason}): {refusal.message}"
+            else:
+                verdict = "solve it" if challenge.blocking else "solve it: a trigger says that it is a challenge"
+                cost = _cost(self._policy.settings)
+        elif other := find_other_captcha(response):
+            verdict = f"left alone (other_captcha): it has another kind of captcha: {other}"
+        else:
+            verdict = f"passed on to the spider: {why_passed(widget, response, is_rendered=is_rendered)}"
+        page = f"status {response.status} at {shorten(response.url, _LONGEST)}"
+        rows = [("verdict", verdict), ("cost", cost), ("page", page)]
+        if widget is not None:
+            rows.append(("judged", f"{widget.judgement}: {'; '.join(widget.evidence)}"))
+            rows += [("widget", _widget(widget)), ("form", _form(widget.form))]
+            rows += [("other", f"{_widget(other)}; form: {_form(other.form)}") for other in widget.others]
+            rows += _calls(response, is_rendered=is_rendered) if challenge is None else ()
+        return rows
 
 
-def _pass_message(widget: Challenge | None, response: Response, *, is_rendered: bool) -> str:
+def why_passed(widget: Challenge | None, response: Response, *, is_rendered: bool) -> str:
+    """Return why a page is no challenge.
+
+    :param is_rendered: whether a browser has rendered the page, so that there is no more to see.
+    """
     if widget is not None:
         if widget.blocking:
             return "a trigger says that it is no challenge"
@@ -127,57 +99,21 @@ def _pass_message(widget: Challenge | None, response: Response, *, is_rendered: 
     return f"{said}; if a script adds one, --browser shows it" if has_more else said
 
 
-def _form_call(response: Response) -> str | None:
-    """Return the call of ``form_request`` for a page with a widget, or None if its form cannot be sent."""
+def _calls(response: Response, *, is_rendered: bool) -> Iterator[tuple[str, str]]:
+    """Yield how a spider buys a token for a widget that is no wall, if its form can be sent."""
+    if is_rendered:
+        yield "call", 'await solve_page(response.meta["playwright_page"], crawler=self.crawler)'
+        yield "", _TO_WRITE_FOR_PAGE
+        return
     try:
         form_request(response)
     except ValueError:
-        return None
+        return
     fields = {name: value or "…" for name, value in fields_to_fill(response).items()}
     data = json.dumps(fields, ensure_ascii=False)
     # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
-    return f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)'
-
-
-def as_json(finding: Finding) -> str:
-    """Return one line with all fields of :class:`Finding` and of its :class:`Challenge`."""
-    return json.dumps(asdict(finding), default=sorted)
-
-
-def as_text(finding: Finding) -> str:
-    """Return a finding in lines, without control characters of the page."""
-    rows = [("failed", finding.error)] if finding.error is not None else _rows(finding)
-    return "\n".join(map(printable, [finding.subject, *(f"  {label:<9} {text}" for label, text in rows)]))
-
-
-def _rows(finding: Finding) -> list[tuple[str, str]]:
-    verdicts = {"solve": "solve it", "pass": "passed on to the spider"}
-    verdict = verdicts.get(finding.verdict or "", f"left alone ({finding.verdict})")
-    rows = [
-        ("verdict", f"{verdict}: {finding.message}" if finding.message else verdict),
-        ("cost", _cost(finding.cost)),
-        ("page", _page(finding)),
-    ]
-    if not finding.is_on:
-        rows.insert(2, ("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
-    challenge = finding.challenge
-    if challenge is not None:
-        rows.append(("judged", f"{challenge.judgement}: {'; '.join(challenge.evidence)}"))
-        rows += [("widget", _widget(challenge)), ("form", _form(challenge.form))]
-        rows += [("other", f"{_widget(other)}; form: {_form(other.form)}") for other in challenge.others]
-    if finding.call is not None:
-        is_form = finding.call.startswith("form_request")
-        rows += [("call", finding.call), ("", _TO_WRITE_FOR_FORM if is_form else _TO_WRITE_FOR_PAGE)]
-    return rows
-
-
-def _page(finding: Finding) -> str:
-    text = f"status {finding.status}"
-    if finding.url == UNKNOWN_URL:
-        text += f", judged as {UNKNOWN_URL}, which is made up (--url sets the real one)"
-    elif finding.url != finding.subject:
-        text += f", at {shorten(finding.url or '', _LONGEST)}"
-    return text if finding.spider is None else f"{text}; judged as the spider {finding.spider!r} would"
+    yield "call", f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)'
+    yield "", _TO_WRITE_FOR_FORM
 
 
 def _widget(challenge: Challenge) -> str:
@@ -203,9 +139,6 @@ def _form(form: Form | None) -> str:
     return f"{form.method} {shorten(form.url, _LONGEST)}; fields: {names or 'none'}{body}"
 
 
-def _cost(cost: Cost | None) -> str:
-    if cost is None:
-        return "nothing"
-    at_most = f", at most {cost.jobs_at_most} for a request" if cost.jobs_at_most > 1 else ""
-    source = "" if cost.price_is_set else " (the last price known; crawls fetch the service's list)"
-    return f"{cost.usd_per_job:.5f} USD a job{at_most}{source}"
+def _cost(settings: Settings) -> str:
+    source = " (the last price known; crawls fetch the service's list)" if settings.price is None else ""
+    return f"{settings.assumed_price:.5f} USD a job, at most {settings.max_attempts} for a request{source}"

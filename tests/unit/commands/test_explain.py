@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scrapy.http import HtmlResponse
 
-from scrapy_omocaptcha.commands.explain import _pass_message
+from scrapy_omocaptcha.commands.explain import why_passed
 
 MORE = "; if a script adds one, --browser shows it"
 NONE = "it has no reCAPTCHA v2 widget"
@@ -15,7 +15,7 @@ SCRIPT = "<script src=/app.js></script>"
 
 def said(text, status=200, *, is_rendered=False):
     page = HtmlResponse("https://shop.example/", status, body=text.encode())
-    return _pass_message(None, page, is_rendered=is_rendered)
+    return why_passed(None, page, is_rendered=is_rendered)
 
 
 def test_a_browser_is_advised_where_a_script_may_add_a_widget():

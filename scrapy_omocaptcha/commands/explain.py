@@ -35,7 +35,7 @@ _LONGEST = 200
 
 
 class InspectingMiddleware(OmoCaptchaMiddleware):
-    """Replaces our middleware in a crawl that inspects pages: it judges challenges and does not solve them."""
+    """Replaces our middleware in a crawl that inspects a page: it judges a challenge and does not solve it."""
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "InspectingMiddleware":

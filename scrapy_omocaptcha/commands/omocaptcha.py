@@ -15,7 +15,7 @@ from scrapy.commands import ScrapyCommand, ScrapyHelpFormatter
 from scrapy.exceptions import UsageError
 
 _SUBCOMMANDS = {
-    "detect": ("commands.detect", "URL|FILE|-…"),
+    "detect": ("commands.detect", "URL|FILE"),
     "report": ("commands.report", "[FILE…]"),
     "check": ("commands.check", ""),
     "simulate": ("testing.simulate", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -10,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from scrapy_omocaptcha.buying.database import open_ledger
+from tests.helpers.forked_scrapy import started_scrapy
 from tests.helpers.ledgers import FIELDS, business, job, write
 
 
@@ -69,6 +71,18 @@ def test_jsonl_prints_the_jobs_of_all_ledgers_one_per_line(report, tmp_path):
         {**FIELDS, "spider": "prices", "job": None, "seconds": None},
     ]
     assert report("a.sqlite", "--jsonl", "--json").returncode == 2
+
+
+def test_who_reads_the_jobs_may_stop(installed, tmp_path):
+    write(tmp_path / "a.sqlite", *business(1200))
+    arguments = ("omocaptcha", "report", "a.sqlite", "--jsonl", "-L", "ERROR")
+    started = started_scrapy(arguments, cwd=tmp_path, environment={**os.environ, "PYTHONPATH": installed})
+    with started as (process, stdout, stderr):
+        assert json.loads(stdout.readline())["outcome"]
+        stdout.close()
+        assert stderr.read() == ""
+        process.join()
+        assert process.exitcode == 0
 
 
 def test_a_ledger_is_read_while_a_crawl_writes_to_it_and_counted_once_if_it_is_named_twice(report, tmp_path):

@@ -45,12 +45,6 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
             "set it to True"
         )
-    total, per_domain = project.getint("CONCURRENT_REQUESTS"), project.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
-    if total > 1 and 0 < settings.max_waiting <= per_domain - total + 1:
-        yield (
-            f"CONCURRENT_REQUESTS ({total}) and OMOCAPTCHA_MAX_WAITING ({settings.max_waiting}) are so low that the "
-            "whole crawl stops while the wall of one host is being solved: raise OMOCAPTCHA_MAX_WAITING"
-        )
     if settings.poll_interval > settings.max_poll_gap:
         yield (
             f"OMOCAPTCHA_TOKEN_MAX_AGE ({settings.token_max_age:g} s) is too short for OMOCAPTCHA_POLL_INTERVAL "

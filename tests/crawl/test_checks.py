@@ -66,11 +66,6 @@ def placed(place, **others):
         ({"DOWNLOADER_MIDDLEWARES": {REDIRECTS: 699}}, {}),
         ({"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 560}}, {}),
         ({"DOWNLOADER": OwnDownloader}, {}),
-        ({"CONCURRENT_REQUESTS": 0, "OMOCAPTCHA_MAX_WAITING": 1}, {}),
-        ({"CONCURRENT_REQUESTS": 1}, {}),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, {}),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 8}, {}),
-        ({"OMOCAPTCHA_MAX_WAITING": 1}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
         ({"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 4}, {}),
@@ -188,10 +183,6 @@ MISTAKES = {
         "OMOCAPTCHA_TOKEN_MAX_AGE (3.5 s) is too short for OMOCAPTCHA_POLL_INTERVAL (2 s): …"
         "; raise the former to at least 4, or lower the latter to at most 1.75",
         {"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 3.5},
-    ),
-    "too few concurrent and waiting requests": mistake(
-        "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (7) are so low …: raise OMOCAPTCHA_MAX_WAITING",
-        {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 7},
     ),
     "disabled cookies": mistake("COOKIES_ENABLED is False: …; set it to True", {"COOKIES_ENABLED": False}),
     "a middleware that takes challenges for bans": mistake(

@@ -45,13 +45,6 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
             "set it to True"
         )
-    if settings.poll_interval > settings.max_poll_gap:
-        yield (
-            f"OMOCAPTCHA_TOKEN_MAX_AGE ({settings.token_max_age:g} s) is too short for OMOCAPTCHA_POLL_INTERVAL "
-            f"({settings.poll_interval:g} s): a token may be as old as the last poll without it, so good tokens are "
-            f"paid for and discarded; raise the former to at least {2 * settings.poll_interval:g}, or lower the latter "
-            f"to at most {settings.max_poll_gap:g}"
-        )
     yield from _check_prices(settings)
     yield from _check_names(project, spider)
     yield from _check_domains(settings, spider)

@@ -68,7 +68,6 @@ def placed(place, **others):
         ({"DOWNLOADER": OwnDownloader}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
-        ({"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 4}, {}),
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"start_urls": ["https://www.shop.example/"]}),
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["www.shop.example"]}, {"allowed_domains": ["shop.example"]}),
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"allowed_domains": ["www.Shop.example", "a.example"]}),
@@ -178,11 +177,6 @@ MISTAKES = {
         f"{REDIRECTS} is not in DOWNLOADER_MIDDLEWARES, so requests are lost at walls that redirect to an address of "
         "their own: let ADDONS place it at 650",
         {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: None}},
-    ),
-    "a token age that polling cannot prove": mistake(
-        "OMOCAPTCHA_TOKEN_MAX_AGE (3.5 s) is too short for OMOCAPTCHA_POLL_INTERVAL (2 s): …"
-        "; raise the former to at least 4, or lower the latter to at most 1.75",
-        {"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 3.5},
     ),
     "disabled cookies": mistake("COOKIES_ENABLED is False: …; set it to True", {"COOKIES_ENABLED": False}),
     "a middleware that takes challenges for bans": mistake(

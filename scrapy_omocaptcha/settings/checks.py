@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from scrapy import Spider
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
@@ -160,13 +160,6 @@ def _check_domains(settings: Settings, spider: Spider) -> Iterator[str]:
         yield (
             f"the spider starts at {', '.join(forbidden)}, for which no job may be bought: add it to {source} "
             f"({', '.join(domains)})"
-        )
-        return
-    theirs = replace(settings, allowed_domains=None).domains(spider)
-    if domains and theirs and not any(is_allowed(a, [b]) or is_allowed(b, [a]) for a in domains for b in theirs):
-        yield (
-            f"OMOCAPTCHA_ALLOWED_DOMAINS ({', '.join(domains)}) and the spider's allowed_domains ({', '.join(theirs)}) "
-            "have no host in common, so no job is ever bought: add the spider's hosts to the setting"
         )
 
 

@@ -107,22 +107,17 @@ def _middlewares(project: BaseSettings) -> list[type]:
 
 def _check_middlewares(project: BaseSettings, ours: type) -> Iterator[str]:
     middlewares = _middlewares(project)
-    if ours not in middlewares:
+    missing = [global_object_name(each) for each in (ours, load_object(_REDIRECTS)) if each not in middlewares]
+    if missing:
         yield (
-            f"{global_object_name(ours)} is not in DOWNLOADER_MIDDLEWARES, so no challenge is seen: name "
-            "scrapy_omocaptcha.Addon in ADDONS, and the middleware nowhere"
+            f"DOWNLOADER_MIDDLEWARES lacks {' and '.join(missing)}, so walls are missed: name scrapy_omocaptcha.Addon "
+            "in ADDONS, and the middlewares nowhere"
         )
-        return
-    closer_to_site = middlewares[middlewares.index(ours) + 1 :]
+    closer_to_site = middlewares[middlewares.index(ours) + 1 :] if ours in middlewares else []
     if any(middleware.__module__.startswith("rotating_proxies.") for middleware in closer_to_site):
         yield (
             "scrapy-rotating-proxies is closer to the site than OMOcaptcha and takes each challenge for a ban: place "
             "RotatingProxyMiddleware at 560 and BanDetectionMiddleware at 570 in DOWNLOADER_MIDDLEWARES"
-        )
-    if load_object(_REDIRECTS) not in middlewares:
-        yield (
-            f"{_REDIRECTS} is not in DOWNLOADER_MIDDLEWARES, so requests are lost at walls that redirect to an address "
-            "of their own: let ADDONS place it at 650"
         )
 
 

@@ -173,8 +173,8 @@ MISTAKES = {
         start_urls=["https://shop.example/"],
     ),
     "no middleware for redirects": mistake(
-        f"{REDIRECTS} is not in DOWNLOADER_MIDDLEWARES, so requests are lost at walls that redirect to an address of "
-        "their own: let ADDONS place it at 650",
+        f"DOWNLOADER_MIDDLEWARES lacks {REDIRECTS}, so walls are missed: name scrapy_omocaptcha.Addon in ADDONS, and "
+        "the middlewares nowhere",
         {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: None}},
     ),
     "disabled cookies": mistake("COOKIES_ENABLED is False: …; set it to True", {"COOKIES_ENABLED": False}),
@@ -183,8 +183,7 @@ MISTAKES = {
         {"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 610}},
     ),
     "the middleware among spider middlewares": mistake(
-        "scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is not in DOWNLOADER_MIDDLEWARES, so no challenge is seen: "
-        "name scrapy_omocaptcha.Addon in ADDONS, and the middleware nowhere",
+        f"DOWNLOADER_MIDDLEWARES lacks scrapy_omocaptcha.middleware.OmoCaptchaMiddleware and {REDIRECTS}, so walls …",
         {"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}},
     ),
     "no cost limit": mistake(

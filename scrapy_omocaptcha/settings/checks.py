@@ -45,7 +45,11 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
             "set it to True"
         )
-    yield from _check_prices(settings)
+    if settings.price == 0 and (settings.max_cost or settings.max_cost_per_day) and not settings.dry_run:
+        yield (
+            "OMOCAPTCHA_PRICE is 0, so no limit in USD can hold, whatever jobs cost: set the real price, or remove the "
+            "setting to have it fetched"
+        )
     yield from _check_names(project, spider)
     yield from _check_domains(settings, spider)
     yield from _check_scrapy_redis(settings, project)
@@ -65,15 +69,6 @@ def find_mistakes(project: BaseSettings, ours: type) -> Iterator[str]:
     redirects = load_object(_REDIRECTS)
     if redirects in middlewares:
         yield from _check_position(middlewares, redirects, RedirectMiddleware, CookiesMiddleware, "650", "601 to 699")
-
-
-def _check_prices(settings: Settings) -> Iterator[str]:
-    in_usd = [f"{_PREFIX}{name.upper()}" for name in ("max_cost", "max_cost_per_day") if getattr(settings, name)]
-    if settings.price == 0 and in_usd and not settings.dry_run:
-        yield (
-            f"OMOCAPTCHA_PRICE is 0, so {' and '.join(in_usd)} cannot hold, whatever jobs cost: set the real price, or "
-            "remove the setting to have it fetched"
-        )
 
 
 def _check_names(project: BaseSettings, spider: Spider) -> Iterator[str]:

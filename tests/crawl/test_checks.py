@@ -162,8 +162,8 @@ MISTAKES = {
         "Spider.omocaptcha_triger is never called: rename it to omocaptcha_trigger", omocaptcha_triger=own
     ),
     "no price": mistake(
-        "OMOCAPTCHA_PRICE is 0, so OMOCAPTCHA_MAX_COST cannot hold, whatever jobs cost: set the real price, or remove "
-        "the setting to have it fetched",
+        "OMOCAPTCHA_PRICE is 0, so no limit in USD can hold, whatever jobs cost: set the real price, or remove the "
+        "setting to have it fetched",
         {"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": 2},
     ),
     "a URL as a domain": mistake(

@@ -52,8 +52,6 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
     Exit status: 0 when the page was judged, 1 when it could not be fetched or read.
     """
-    if not _is_url(opts.url):
-        raise UsageError("--url must begin with http:// or https://", print_help=False)
     process = command.crawler_process
     assert process is not None
     try:
@@ -66,13 +64,9 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     return int(rows[0][0] == "failed")
 
 
-def _is_url(page: str) -> bool:
-    return page.lower().startswith(("http://", "https://"))
-
-
 def _read(opts: argparse.Namespace, settings: BaseSettings) -> tuple[Request, Response | None]:
     """Return the request for a page and, if it is a file, the response to judge."""
-    if not _is_url(opts.page):
+    if not opts.page.lower().startswith(("http://", "https://")):
         body = Path(opts.page).read_bytes()
         return Request(opts.url), HtmlResponse(opts.url, opts.status, body=body, flags=["cached"])
     # Inspect the page as it is now, in the first response.

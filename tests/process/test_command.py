@@ -379,6 +379,11 @@ def test_it_is_told_why_there_is_no_page(detect, page, why):
     assert detect(page, exit=1)["failed"].startswith(why)
 
 
+def test_an_address_of_a_file_that_is_none_is_told(detect, wall_file):
+    told = detect(wall_file, "--url", "shop.example", exit=1)
+    assert told == {"failed": "ValueError: Missing scheme in request url: shop.example"}
+
+
 THERE = ["detect", str(ROOT / "tests/process/test_command.py")]  # It has HTML elements.
 
 
@@ -389,7 +394,6 @@ THERE = ["detect", str(ROOT / "tests/process/test_command.py")]  # It has HTML e
         (["guess"], "invalid choice: 'guess'"),
         (["detect"], "the following arguments are required: URL|FILE"),
         (["detect", "page.html", "--guess"], "unrecognized arguments: --guess"),
-        (["detect", "page.html", "--url", "shop.example"], "--url must begin with http"),
         (["detect", "page.html", "--status", "none"], "--status: invalid int value: 'none'"),
         ([*THERE, "--spider", "nobody"], "no spider is named 'nobody'"),
         ([*THERE, "-s", "OMOCAPTCHA_MAX_COST=-1"], "OMOCAPTCHA_MAX_COST is '-1'"),

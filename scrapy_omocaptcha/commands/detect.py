@@ -55,11 +55,10 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     process = command.crawler_process
     assert process is not None
     try:
-        request, saved = _read(opts, process.settings)
+        rows = _inspect(process, *_read(opts, process.settings), opts.spider)
     except (OSError, ValueError) as error:
+        # There is no such file, or an address or a setting is none.
         rows = [("failed", _why(error))]
-    else:
-        rows = _inspect(process, request, saved, opts.spider)
     print("\n".join(map(printable, [opts.page, *(f"  {label:<9} {text}" for label, text in rows)])))
     return int(rows[0][0] == "failed")
 
@@ -95,12 +94,8 @@ def _inspect(process: CrawlerProcessBase, request: Request, saved: Response | No
         @classmethod
         def update_settings(cls, settings: BaseSettings) -> None:
             super().update_settings(settings)
-            try:
-                Settings.for_detection(settings)
-                is_on = is_listed(settings) and is_enabled(settings)
-            except ValueError as error:
-                raise UsageError(str(error), print_help=False) from None
-            if not is_on:
+            Settings.for_detection(settings)
+            if not (is_listed(settings) and is_enabled(settings)):
                 notes.append(("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
             settings.setdict(ISOLATION if saved is None else {**ISOLATION, "ROBOTSTXT_OBEY": False}, "cmdline")
             settings.set_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", OmoCaptchaMiddleware, None)

@@ -379,9 +379,16 @@ def test_it_is_told_why_there_is_no_page(detect, page, why):
     assert detect(page, exit=1)["failed"].startswith(why)
 
 
-def test_an_address_of_a_file_that_is_none_is_told(detect, wall_file):
-    told = detect(wall_file, "--url", "shop.example", exit=1)
-    assert told == {"failed": "ValueError: Missing scheme in request url: shop.example"}
+@pytest.mark.parametrize(
+    ("option", "given", "why"),
+    [
+        ("--url", "shop.example", "Missing scheme in request url: shop.example"),
+        ("-s", "OMOCAPTCHA_MAX_COST=-1", "OMOCAPTCHA_MAX_COST is '-1'; it must be a number of at least 0"),
+        ("-s", "OMOCAPTCHA_ENABLED=perhaps", "OMOCAPTCHA_ENABLED is 'perhaps'; it must be True or False"),
+    ],
+)
+def test_an_address_or_a_setting_that_is_none_is_told(detect, wall_file, option, given, why):
+    assert detect(wall_file, option, given, exit=1) == {"failed": f"ValueError: {why}"}
 
 
 THERE = ["detect", str(ROOT / "tests/process/test_command.py")]  # It has HTML elements.
@@ -396,8 +403,6 @@ THERE = ["detect", str(ROOT / "tests/process/test_command.py")]  # It has HTML e
         (["detect", "page.html", "--guess"], "unrecognized arguments: --guess"),
         (["detect", "page.html", "--status", "none"], "--status: invalid int value: 'none'"),
         ([*THERE, "--spider", "nobody"], "no spider is named 'nobody'"),
-        ([*THERE, "-s", "OMOCAPTCHA_MAX_COST=-1"], "OMOCAPTCHA_MAX_COST is '-1'"),
-        ([*THERE, "-s", "OMOCAPTCHA_ENABLED=perhaps"], "OMOCAPTCHA_ENABLED is 'perhaps'; it must be True or False"),
     ],
 )
 def test_wrong_usage_exits_with_status_2_and_an_explanation(scrapy, arguments, said):

@@ -116,7 +116,10 @@ class Attempts(ABC):
         is_given_up = False
         try:
             while (tried := self._state.useless_jobs) < self.policy.settings.max_attempts:
-                result = await self._attempt_once()
+                challenge = await self.challenge()
+                if not isinstance(challenge, Challenge):
+                    return Result(challenge)
+                result = await self._use(await self._buy(challenge))
                 if result.answer is not None:
                     return result
             if isinstance(self._job_error, JobLost):
@@ -129,13 +132,6 @@ class Attempts(ABC):
             for purchase in self._passed:
                 # Another request may have opened the wall, and the form of one that rejects tokens may change as well.
                 purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up or None))
-
-    async def _attempt_once(self) -> Result:
-        """Buy a token and use it; the result has no answer if the job was of no use."""
-        challenge = await self.challenge()
-        if not isinstance(challenge, Challenge):
-            return Result(challenge)
-        return await self._use(await self._buy(challenge))
 
     def _useless(self, jobs: int) -> str:
         """Say what came of ``jobs`` useless jobs, and what to do."""

@@ -243,7 +243,7 @@ class Passage(Attempts):
         finally:
             # An answer that is lost on its way outdates forms as well.
             self.session.answers += 1
-            self.session.update_cookies(self.cookies())
+            self.session.cookies = self.cookies()
 
     # Buy a token, and hand it in
 

@@ -63,9 +63,9 @@ class Session:
         self._last_answer_checksum: int | None = None
         """Checksum of the last answer to a submission that was neither the page nor a challenge."""
         self.cookies: list[Cookie] = []
-        """The session's cookies since a token was last handed in, or a clearance won."""
+        """The session's cookies as they were left by the last answer that may change them."""
         self._kept_at = 0
-        """Stamp of that moment; 0 before the first."""
+        """Stamp of the moment at which a token was last handed in, or a clearance won; 0 before the first."""
         self._walled_in_part = False
         """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
         self._for_one_page_in_a_row = 0
@@ -167,20 +167,6 @@ class Session:
     def keep_cookies(self, cookies: list[Cookie]) -> None:
         """Keep the cookies that a token is handed in with, or has won."""
         self._kept_at, self.cookies = self._next_stamp(), cookies
-
-    def update_cookies(self, cookies: list[Cookie]) -> None:
-        """Replace the cookies that are kept, if any are, by those that an answer has left."""
-        if self._kept_at:
-            self.cookies = cookies
-
-    def cookies_against(self, stamp: int, sent: list[bytes]) -> list[Cookie]:
-        """Return the cookies that the answer to a request must not replace: those that are newer than the request.
-
-        :param stamp: when the request was sent.
-        :param sent: the cookies that it was sent with, as in its header.
-        """
-        kept = self.cookies if stamp < self._kept_at else []
-        return [cookie for cookie in kept if f"{cookie.name}={cookie.value}".encode() not in sent]
 
     def repeats(self, body: bytes) -> bool:
         """Tell whether the answer to a submission, neither the page nor a challenge, is the last such answer again."""

@@ -94,10 +94,11 @@ class Sessions:
         jar = self._mediums.of(request).jar(request) if "Set-Cookie" in response.headers else None
         if jar is not None:
             # What HttpCache has stored is older than all that the session has got.
-            when = (_LONG_AGO, []) if is_stored(request, response) else (stamp, _sent_cookies(request))
-            for cookie in session.cookies_against(*when):
-                jar.set_cookie(cookie)
-            session.update_cookies(self.cookies(request))
+            since, sent = (_LONG_AGO, []) if is_stored(request, response) else (stamp, _sent_cookies(request))
+            for cookie in session.cookies if session.is_outdated(since) else ():
+                if f"{cookie.name}={cookie.value}".encode() not in sent:
+                    jar.set_cookie(cookie)
+            session.cookies = self.cookies(request)
 
     def is_current(self, request: Request, response: Response, values: Collection[tuple[str, str]]) -> bool:
         """Tell whether a response belongs to the cookies that its session has now, which are ``values``."""

@@ -4,19 +4,16 @@ These functions are pure. Where it is kept is in ``engine.request_state``.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
 from typing import Any
 
 from scrapy import Request
 
-from scrapy_omocaptcha.urls import address_of, public_address
+from scrapy_omocaptcha.urls import address_of
 
 Original = dict[str, Any]
 """A request before its first redirect; ``hops`` has the addresses that have redirected since, its own first."""
 REPEATABLE = ("GET", "HEAD")
 """Methods of requests that may be sent again though they have been answered: a POST could order twice."""
-_MAX_FOLLOWED = 10
-"""Redirects after which a request is no longer sent again for the sake of where they lead."""
 _OWN_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons", "download_slot")
 """Keys of meta that are not what they were once a redirect was followed; each host has download slots of its own."""
 _CONTENT_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location")
@@ -53,19 +50,6 @@ def rebuild(request: Request, original: Original) -> Request:
     values: dict[str, Any] = {name: original[name] for name in ("url", "method", "cookies", "priority", "dont_filter")}
     rebuilt: Request = request.replace(**values, body=b64decode(original["body"]), headers=headers, meta=meta)
     return rebuilt
-
-
-def rebuild_if_allowed(request: Request, original: Original | None, followed: Sequence[str]) -> Request | None:
-    """Make what was asked for before redirects to a wall, unless it is not known, or was sent too often.
-
-    :param followed: the addresses to which redirects have led it before.
-    """
-    if original is None or len(followed) > _MAX_FOLLOWED:
-        return None
-    has_been_here = public_address(request.url) in map(public_address, followed)
-    # Else it was sent once more, since the wall was open, and has led here again: this is the page of its answer.
-    may_repeat = not has_been_here or original["method"] in REPEATABLE
-    return rebuild(request, original) if may_repeat else None
 
 
 def leads_back(request: Request, url: str, original: Original | None) -> bool:

@@ -47,6 +47,8 @@ _MAX_UNDECIDED = 100
 """Targets of which it is not known yet whether they are walls, and for which dropped redirects are kept."""
 _MAX_DROPPED = 1000
 """Dropped redirects that are kept for each."""
+_MAX_FOLLOWED = 10
+"""Redirects after which a request is no longer sent again for the sake of where they lead."""
 
 
 class Redirects:
@@ -445,10 +447,13 @@ class Redirects:
     def _original(self, request: Request) -> Request | None:
         """Return what was asked for before redirects to a wall, for the scheduler, if it may be sent again."""
         state = self._states.peek(request)
-        again = originals.rebuild_if_allowed(request, state.original, state.followed)
-        if again is not None:
-            followed = [*state.followed, *originals.led_to(request, state.original)]
-            self._states.write(
-                again, replace(state, original=None, followed=followed, led_to=request.url), must_pass=True
-            )
+        if state.original is None or len(state.followed) > _MAX_FOLLOWED:
+            return None
+        has_been_here = public_address(request.url) in map(public_address, state.followed)
+        if has_been_here and state.original["method"] not in originals.REPEATABLE:
+            # It was sent once more, since the wall was open, and has led here again: this is the page of its answer.
+            return None
+        again = originals.rebuild(request, state.original)
+        followed = [*state.followed, *originals.led_to(request, state.original)]
+        self._states.write(again, replace(state, original=None, followed=followed, led_to=request.url), must_pass=True)
         return again

@@ -33,14 +33,6 @@ def is_stored(request: Request, response: Response) -> bool:
     return "cached" in response.flags and same_address(response.url, request.url)
 
 
-def shows_page(request: Request, response: Response) -> bool:
-    """Tell whether a response, which is no challenge, shows that the site has let a request through.
-
-    What HttpCache has stored shows nothing of today, and the answer to a HEAD request has no body to be a challenge.
-    """
-    return is_good(response) and request.method != "HEAD" and not is_stored(request, response)
-
-
 def is_overloaded(answer: Response) -> bool:
     """Tell whether a site could not answer just now."""
     return answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -57,11 +49,6 @@ def is_lost(answer: Response) -> bool:
     leads_on = answer.status >= HTTPStatus.MULTIPLE_CHOICES and bool(answer.headers.get("Location"))
     says_nothing = is_good(answer) and is_blank(answer) and not leads_on
     return says_nothing or answer.status in _OF_PROXIES or is_overloaded(answer)
-
-
-def is_missing(answer: Response) -> bool:
-    """Tell whether a site has no such page, which is an answer as good as a page: no wall or failure is answered so."""
-    return answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
 def doubt_about(request: Request, answer: Answer) -> str | None:

@@ -14,7 +14,7 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored, shows_page
+from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
@@ -137,11 +137,10 @@ class WallHandler:
         :raises ChallengeNotSolved: when the errback gets it.
         :raises GivenUp: when the spider is to be closed at a limit.
         """
-        if self._components.meta_refresh(response) is not None:
-            answer = await self._redirects.refreshed(request, response)
-            if isinstance(answer, Request):
-                return answer
-            response = answer
+        answer = await self._redirects.refreshed(request, response)
+        if isinstance(answer, Request):
+            return answer
+        response = answer
         session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
         asked_for = self._redirects.answered(request, response, challenge)
@@ -151,7 +150,8 @@ class WallHandler:
         if challenge is None:
             if not is_good(response):
                 self._note_other_captcha(response)
-            elif session is not None and shows_page(request, response):
+            elif session is not None and request.method != "HEAD" and not is_stored(request, response):
+                # The answer to HEAD has no body to be a challenge; what HttpCache has stored tells nothing of today.
                 session.unchallenged(stamp)
             return response
         make = self._policy.mediums.of(request).passage()

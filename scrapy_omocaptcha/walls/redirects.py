@@ -9,6 +9,7 @@ is scheduled again, and so is what was asked for by those that Scrapy has droppe
 """
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -27,15 +28,7 @@ from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.tokens.judging import (
-    Marks,
-    doubt_about,
-    is_good,
-    is_missing,
-    is_overloaded,
-    is_page_of,
-    wall_marks,
-)
+from scrapy_omocaptcha.tokens.judging import Marks, doubt_about, is_good, is_overloaded, is_page_of, wall_marks
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
@@ -152,7 +145,8 @@ class Redirects:
                 self._targets.found_in_place(url, marks)
                 self._dropped.pop(public_address(url), None)
             return None
-        if not (is_wall or is_good(response) or is_missing(response)):
+        # A page that is missing is an answer as good as a page: no wall or failure is answered so.
+        if not (is_wall or is_good(response) or response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)):
             self.failed(request)
         elif request.method == "HEAD" and not is_wall:
             # It has no body, in which a challenge would be.

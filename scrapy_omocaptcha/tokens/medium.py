@@ -6,7 +6,6 @@ Scrapy's own downloader gets all pages, unless another medium gets some.
 from __future__ import annotations
 
 from collections.abc import Callable
-from http.cookiejar import Cookie
 from typing import Any
 
 from scrapy import Request
@@ -14,7 +13,7 @@ from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.engine.components import Components, cookies_of_host, proxy_of
+from scrapy_omocaptcha.engine.components import Components, proxy_of
 from scrapy_omocaptcha.tokens.reasons import Purpose
 from scrapy_omocaptcha.urls import host_of
 
@@ -44,11 +43,6 @@ class PlainMedium:
     def jar(self, request: Request) -> CookieJar | None:
         """Return the cookiejar of a request, if this package may read and write it."""
         return self._components.jar(request)
-
-    def cookies(self, request: Request, host: str) -> list[Cookie]:
-        """Return the cookies that Scrapy would send to ``host`` in the session of a request, whatever the path."""
-        jar = self.jar(request)
-        return [] if jar is None else cookies_of_host(jar, host)
 
     def begin(self, request: Request, find: Find) -> None:
         """Prepare a request that goes to the site."""

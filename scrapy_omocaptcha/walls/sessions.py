@@ -12,6 +12,7 @@ from weakref import ref
 from scrapy import Request
 from scrapy.http import Response
 
+from scrapy_omocaptcha.engine.components import cookies_of_host
 from scrapy_omocaptcha.tokens.judging import is_stored
 from scrapy_omocaptcha.tokens.medium import Key, Mediums
 from scrapy_omocaptcha.urls import host_of
@@ -87,7 +88,8 @@ class Sessions:
 
     def cookies(self, request: Request) -> list[Cookie]:
         """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""
-        return self._mediums.of(request).cookies(request, host_of(request.url))
+        jar = self._mediums.of(request).jar(request)
+        return [] if jar is None else cookies_of_host(jar, host_of(request.url))
 
     def keep_cookies(self, session: Session, request: Request, response: Response, stamp: int) -> None:
         """Restore the cookies of a session that an answer must not replace, and keep those that it may have changed."""

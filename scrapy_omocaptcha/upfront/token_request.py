@@ -188,7 +188,9 @@ class TokenRequest(Attempts):
 
     def _is_like_last(self, answer: Response) -> bool:
         """Tell whether an answer that shows the widget again is like the one before: rejections are, results differ."""
-        last, self.form.last_text = self.form.last_text, crc32(_text(answer).encode())
+        page = parse_page(answer)
+        text = "" if page is None else text_of(page.root)
+        last, self.form.last_text = self.form.last_text, crc32(text.encode())
         return last == self.form.last_text
 
     def leads_back(self, answer: Response) -> bool:
@@ -254,8 +256,3 @@ def with_token(request: Request, put: str, token: str) -> Submission:
     """Return the submission that sends ``request`` with ``token`` in it; ``ValueError`` if there is no such place."""
     meta = {key: value for key, value in request.meta.items() if key != "omocaptcha"}
     return put_token(request.replace(meta=meta, callback=NO_CALLBACK, errback=None), put, token)
-
-
-def _text(answer: Response) -> str:
-    page = parse_page(answer)
-    return "" if page is None else text_of(page.root)

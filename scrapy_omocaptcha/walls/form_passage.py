@@ -99,7 +99,6 @@ class FormPassage(Passage):
 
     async def after_judging(self, result: Result) -> Result:
         """Look where an answer leads that need not be the page, and tell where a clearance was thrown away."""
-        self.hold.give_way()
         is_kept = not self._set_cookies or self.engine.components.jar(self.request) is not None
         if not is_kept and (result.answer is None or result.submitted is not None):
             self.policy.clearance_lost(self.page.challenge)

@@ -185,6 +185,16 @@ def test_what_must_not_be_dropped_passes_the_filter_which_drops_others_and_nobod
     assert len(states.queue.requests) == 2
 
 
+@pytest.mark.parametrize("dont_filter", [True, False])
+def test_nobody_sees_that_a_request_has_passed_the_filter_when_it_comes_out_of_a_disk_queue(
+    spider, states, dont_filter
+):
+    request = spiders_request(spider, dont_filter=dont_filter)
+    states.write(request, RequestState(), must_pass=True)
+    # A disk queue writes it down while it passes.
+    assert out_of_the_scheduler(states, request.replace(dont_filter=True)).dont_filter is dont_filter
+
+
 def test_a_redirect_is_a_duplicate_where_the_scheduler_would_drop_it(spider, states):
     def is_duplicate(request):
         return states.is_duplicate(request, Request(GATE))

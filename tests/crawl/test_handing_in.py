@@ -229,13 +229,15 @@ def test_a_redirect_whose_address_is_not_encoded_leads_to_the_page(crawl, servic
 
 
 @pytest.mark.parametrize(
-    ("target", "more"), [("?error=1", 0), ("?try={}", 0), ("/failed", 1)], ids=["itself", "anew", "elsewhere"]
+    ("target", "more"),
+    [("?error=1", 0), ("?try={}", 0), ("?to={}", 0), ("/failed", 1)],
+    ids=["itself", "anew", "by two redirects", "elsewhere"],
 )
 def test_a_wall_that_answers_each_token_by_a_redirect_to_its_challenge_accepts_none(crawl, service, target, more):
     def answer(request, form):
         if form:
             return redirect((target if target[0] == "/" else request.path + target).format(next(numbers)))
-        return challenge("")
+        return redirect(f"{request.path}?error=1") if "to" in request.query else challenge("")
 
     numbers = itertools.count()
     with Site(answer) as site:

@@ -118,7 +118,7 @@ class Policy:
         reason = await self.components.forbids(target, page=request)
         return None if reason is None else Refusal.of(reason)
 
-    def token_refusal(self, challenge: Challenge, purpose: Purpose = "solve") -> Refusal | None:
+    def token_refusal(self, challenge: Challenge, purpose: Purpose) -> Refusal | None:
         """Return why no token is bought for a challenge that the spider has found itself, or None."""
         refusal = find_refusal(purpose, Case(challenge, self._domains))
         return refusal or self.limit_refusal(challenge, challenge.url)

@@ -132,10 +132,9 @@ class WallHandler:
     async def after(self, request: Request, response: Response, stamp: int) -> Answer:
         """Return the page that was asked for, or ``response`` itself where it is no challenge.
 
+        It raises what :meth:`Passage.run` raises.
+
         :param stamp: when the request was sent.
-        :raises NotSolved: when it is a challenge, the wall stays closed, and the callback gets that.
-        :raises ChallengeNotSolved: when the errback gets it.
-        :raises GivenUp: when the spider is to be closed at a limit.
         """
         answer = await self._redirects.refreshed(request, response)
         if isinstance(answer, Request):

@@ -283,9 +283,9 @@ class Passage(Attempts):
     async def judge(self, page: Page, handed: Handed) -> Result:
         """Tell whether a token opened the wall, if need be by asking for the page again, and return the page.
 
+        It raises what :meth:`hand_in` raises.
+
         :param page: the challenge that the token was handed in for.
-        :raises HandoverBroke: when the token may not have reached the site; only at the first try, after which it is
-            handed in once more.
         """
         result = self._judge_answer(page.challenge, handed)
         if result is not None:

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits
+from scrapy_omocaptcha.buying.pace import CapacityLimiter
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.engine.lifetime import Lifetime, wait_at_most
 from scrapy_omocaptcha.engine.stats import Stats

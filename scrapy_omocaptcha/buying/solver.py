@@ -17,13 +17,11 @@ from twisted.internet import defer
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.ledger import Entry
-from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
-from scrapy_omocaptcha.buying.pace import Pace
+from scrapy_omocaptcha.buying.pace import CapacityLimiter, Pace, Window
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.buying.records import JobId, JobRequest
-from scrapy_omocaptcha.buying.window import Window
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import (

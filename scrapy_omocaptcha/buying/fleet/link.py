@@ -15,7 +15,7 @@ from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 from twisted.internet.defer import Deferred
 
-from scrapy_omocaptcha.buying.limiter import CapacityLimiter
+from scrapy_omocaptcha.buying.pace import CapacityLimiter
 from scrapy_omocaptcha.engine.lifetime import wait_at_most
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.buying.account import CALLS_AT_ONCE
-from scrapy_omocaptcha.buying.limiter import CapacityLimiter
-from scrapy_omocaptcha.buying.window import FIRST_CALLS
+from scrapy_omocaptcha.buying.pace import FIRST_CALLS, CapacityLimiter
 from scrapy_omocaptcha.errors import CrawlClosing
 from tests.unit.buying.solving import Bench
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scrapy_omocaptcha.buying.window import Window
+from scrapy_omocaptcha.buying.pace import Window
 from scrapy_omocaptcha.errors import ApiUnreachable
 
 FAILED = ApiUnreachable("reset")

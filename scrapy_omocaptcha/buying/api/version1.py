@@ -7,9 +7,8 @@ nothing while other fields are there, and an unknown status means that the job s
 import re
 from typing import Any
 
-from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import Api
-from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
+from scrapy_omocaptcha.buying.api import protocol
+from scrapy_omocaptcha.buying.records import JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, JobFailed
 
 # One documented result is the token as a bare string in braces, which is not JSON.
@@ -19,7 +18,7 @@ _CURE = "set OMOCAPTCHA_API_VERSION = 2, since the service now documents only ve
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 
 
-class Version1Api(Api):
+class Version1Api(protocol.Api):
     """Client of version 1, in which the kind of captcha is ``"1"`` for reCAPTCHA v2."""
 
     async def create_job(self, job: JobRequest) -> JobId:
@@ -33,52 +32,49 @@ class Version1Api(Api):
             "isInvisible": job.invisible,
         }
         answer = await self._call("/createJob", data=data)
-        job_id = answers.read_job_id(answer.get("job_id"), "/createJob")
+        job_id = protocol.read_job_id(answer.get("job_id"), "/createJob")
         # The documents send a number, whichever type they received.
         return int(job_id) if isinstance(job_id, str) and _NUMBER.fullmatch(job_id) else job_id
 
     async def job_result(self, job_id: JobId) -> str | None:
         answer = await self._call("/getJobResult", job_id=job_id)
         token = _find_token(answer)
-        if token is None and answers.job_status(answer) == "success":
+        if token is None and protocol.job_status(answer) == "success":
             raise ApiBadAnswer("/getJobResult: success without a token")
         return token
 
-    async def balance(self) -> Balance:
-        return answers.read_balance(await self._call("/getBalance"), "/getBalance")
-
     async def price(self) -> float | None:
         answer = await self._call("/getService")
-        return answers.find_price(answer.get("service"), "id", self.kind, "/getService")
+        return protocol.find_price(answer.get("service"), "id", self.kind, "/getService")
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
         try:
             text = await self.transport.post(path, {"api_token": self.token, **body})
-            answer = answers.parse(_BARE_STRING.sub(r"\1", text), path)
+            answer = protocol.parse(_BARE_STRING.sub(r"\1", text), path)
         except ApiError as error:
             if error.is_foreign:
                 error.cure = _CURE
             raise
         message = self._message(answer)
-        if path == "/getJobResult" and answers.job_status(answer) in answers.FAILED:
-            raise JobFailed(message or answers.NOT_SOLVED)
+        if path == "/getJobResult" and protocol.job_status(answer) in protocol.FAILED:
+            raise JobFailed(message or protocol.NOT_SOLVED)
         if _is_error(answer):
-            about_account = answers.ABOUT_TOKEN.search(message) or answers.ABOUT_BALANCE.search(message)
+            about_account = protocol.ABOUT_TOKEN.search(message) or protocol.ABOUT_BALANCE.search(message)
             error_class = AccountError if about_account else ApiRefused
-            raise error_class(f"{path}: {message or answers.NO_MESSAGE}")
+            raise error_class(f"{path}: {message or protocol.NO_MESSAGE}")
         return answer
 
     def _message(self, answer: dict[str, Any]) -> str:
-        message = answers.as_text(answer.get("message")) or answers.as_text(answer.get("errorDescription"))
-        return answers.clean_message(message, self.token)
+        message = protocol.as_text(answer.get("message")) or protocol.as_text(answer.get("errorDescription"))
+        return protocol.clean_message(message, self.token)
 
 
 def _is_error(answer: dict[str, Any]) -> bool:
     """Return whether the answer is an error. One document has ``success: false`` beside ``error: false``."""
     if "error" in answer or "errorId" in answer:
-        return answers.is_error(answer)
+        return protocol.is_error(answer)
     empty = all(answer.get(key) is None for key in _CONTENT)
-    return empty and answers.as_text(answer.get("success")).lower() == "false"
+    return empty and protocol.as_text(answer.get("success")).lower() == "false"
 
 
 def _find_token(answer: dict[str, Any]) -> str | None:
@@ -86,6 +82,6 @@ def _find_token(answer: dict[str, Any]) -> str | None:
     value = answer.get("result")
     if isinstance(value, dict):
         value = value.get("gRecaptchaResponse")
-    elif answers.job_status(answer) not in {"success", ""}:
+    elif protocol.job_status(answer) not in {"success", ""}:
         return None
-    return answers.read_token(value)
+    return protocol.read_token(value)

@@ -7,9 +7,8 @@ codes and the name of the token, all of which are understood.
 from dataclasses import dataclass
 from typing import Any
 
-from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import Api
-from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
+from scrapy_omocaptcha.buying.api import protocol
+from scrapy_omocaptcha.buying.records import JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 
 TOO_MANY_CALLS = {"ERROR_RATE_LIMIT", "ERROR_TOO_MUCH_REQUESTS"}
@@ -48,7 +47,7 @@ JOB_FAILED = {
 
 
 @dataclass
-class Version2Api(Api):
+class Version2Api(protocol.Api):
     """Client of version 2, in which the kind of captcha is a word such as ``"RecaptchaV2TokenTask"``."""
 
     price_list: str | None
@@ -60,39 +59,36 @@ class Version2Api(Api):
             # The other services need this field, but OMOcaptcha doesn't document it, so the usual task goes without.
             task["isInvisible"] = True
         answer = await self._call("/createTask", task=task)
-        return answers.read_job_id(answer.get("taskId"), "/createTask")
+        return protocol.read_job_id(answer.get("taskId"), "/createTask")
 
     async def job_result(self, job_id: JobId) -> str | None:
         answer = await self._call("/getTaskResult", taskId=job_id)
-        if answers.job_status(answer) in answers.FAILED:
-            raise JobFailed(self._message(answer) or answers.NOT_SOLVED)
+        if protocol.job_status(answer) in protocol.FAILED:
+            raise JobFailed(self._message(answer) or protocol.NOT_SOLVED)
         token = _find_token(answer.get("solution"))
-        if token is None and answers.job_status(answer) == "ready":
+        if token is None and protocol.job_status(answer) == "ready":
             raise ApiBadAnswer("/getTaskResult: ready without a token")
         return token
-
-    async def balance(self) -> Balance:
-        return answers.read_balance(await self._call("/getBalance"), "/getBalance")
 
     async def price(self) -> float | None:
         if self.price_list is None:
             return None
         call = "/getServicePrice"
-        answer = answers.parse(await self.transport.get(self.price_list), call)
-        if answers.is_error(answer):
-            raise ApiRefused(f"{call}: {self._message(answer) or answers.NO_MESSAGE}")
-        return answers.find_price(answer.get("typeJob"), "type", self.kind, call)
+        answer = protocol.parse(await self.transport.get(self.price_list), call)
+        if protocol.is_error(answer):
+            raise ApiRefused(f"{call}: {self._message(answer) or protocol.NO_MESSAGE}")
+        return protocol.find_price(answer.get("typeJob"), "type", self.kind, call)
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = answers.parse(await self.transport.post(path, {"clientKey": self.token, **body}), path)
-        if answers.is_error(answer) or ("errorId" not in answer and _code(answer)):
+        answer = protocol.parse(await self.transport.post(path, {"clientKey": self.token, **body}), path)
+        if protocol.is_error(answer) or ("errorId" not in answer and _code(answer)):
             raise self._error(path, answer)
         return answer
 
     def _error(self, path: str, answer: dict[str, Any]) -> Exception:
         code = _code(answer).upper()
         message = self._message(answer)
-        text = f"{path}: {message or answers.NO_MESSAGE}"
+        text = f"{path}: {message or protocol.NO_MESSAGE}"
         if code in TEMPORARY:
             return ApiUnreachable(text, taken=False, retry_after=0.0 if code in TOO_MANY_CALLS else None)
         if code in ACCOUNT:
@@ -101,23 +97,23 @@ class Version2Api(Api):
             error = AccountError(text)
             error.cure = f"set OMOCAPTCHA_TASK_TYPE, which is {self.kind!r}, to a type that this service supports"
             return error
-        if path == "/getTaskResult" and (code in JOB_FAILED or answers.job_status(answer) in answers.FAILED):
-            return JobFailed(message or answers.NOT_SOLVED)
-        if code not in JOB_FAILED and answers.ABOUT_TOKEN.search(message):
+        if path == "/getTaskResult" and (code in JOB_FAILED or protocol.job_status(answer) in protocol.FAILED):
+            return JobFailed(message or protocol.NOT_SOLVED)
+        if code not in JOB_FAILED and protocol.ABOUT_TOKEN.search(message):
             return AccountError(text)
         # Words about the balance leave open whether a package can still buy, which only the balance tells.
-        return ApiRefused(text, unclear=not code or answers.ABOUT_BALANCE.search(message) is not None)
+        return ApiRefused(text, unclear=not code or protocol.ABOUT_BALANCE.search(message) is not None)
 
     def _message(self, answer: dict[str, Any]) -> str:
-        description = answers.as_text(answer.get("errorDescription")) or answers.as_text(answer.get("message"))
-        return answers.clean_message(": ".join(filter(None, (_code(answer), description))), self.token)
+        description = protocol.as_text(answer.get("errorDescription")) or protocol.as_text(answer.get("message"))
+        return protocol.clean_message(": ".join(filter(None, (_code(answer), description))), self.token)
 
 
 def _code(answer: dict[str, Any]) -> str:
-    return answers.as_text(answer.get("errorCode")).strip()
+    return protocol.as_text(answer.get("errorCode")).strip()
 
 
 def _find_token(solution: Any) -> str | None:
     if not isinstance(solution, dict):
         return None
-    return answers.read_token(solution.get("gRecaptchaResponse")) or answers.read_token(solution.get("token"))
+    return protocol.read_token(solution.get("gRecaptchaResponse")) or protocol.read_token(solution.get("token"))

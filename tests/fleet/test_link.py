@@ -8,8 +8,8 @@ import time
 import pytest
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 
-from scrapy_omocaptcha.buying.fleet.link import CommandFailed, FleetLink, NoReply
-from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
+from scrapy_omocaptcha.buying.fleet.link import FleetLink
+from scrapy_omocaptcha.buying.fleet.redis_store import CommandFailed, NoReply, RedisStore
 from scrapy_omocaptcha.settings.secret import Secret
 from tests.helpers.probing import until
 

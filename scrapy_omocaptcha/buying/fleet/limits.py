@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from scrapy_omocaptcha.buying.fleet.link import Arguments, FleetLink, NoReply, Store
+from scrapy_omocaptcha.buying.fleet.link import FleetLink
+from scrapy_omocaptcha.buying.fleet.redis_store import Arguments, NoReply, RedisStore
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.buying.records import Balance, JobRequest
@@ -36,7 +37,7 @@ class FleetLimits(Limits):
         ledger: Ledger,
         clock: Callable[[], float],
         tell_near: Callable[[str, str, str], None],
-        store: Store,
+        store: RedisStore,
         lifetime: Lifetime,
     ) -> None:
         super().__init__(settings, ledger, clock, tell_near)
@@ -45,7 +46,7 @@ class FleetLimits(Limits):
         self._limits = {reason: limit for reason, limit in self._limits.items() if reason != "max_cost_per_day"}
         self._fleet = f"the fleet {store.fleet!r}"
         self._lifetime = lifetime
-        self._worker = uuid.uuid4().hex
+        self._worker = store.worker
         self._has_told_account = False
         self._for_breaker = {"threshold": settings.breaker_failures, "pause": _whole(settings.breaker_pause, _MS)}
         # As long as a job may take
@@ -60,7 +61,8 @@ class FleetLimits(Limits):
             if word != "counted":
                 raise self._not_bought(host, word, *told)
             for reason, used, most in told:
-                self._near_in_fleet(host, reason, float(used), float(most))
+                unit = _unit(reason)
+                self._near(reason, float(used) * unit, float(most) * unit, host, f" by {self._fleet}")
             if self._lifetime.closing:
                 raise CrawlClosing()
             own = await super().reserve(job, host)
@@ -91,10 +93,6 @@ class FleetLimits(Limits):
                 "bought: bring it back",
             ) from None
 
-    def _near_in_fleet(self, host: str, reason: str, used: float, most: float) -> None:
-        unit = 1 if LIMITS[reason].counts_jobs else _UNIT
-        self._near(reason, used * unit, most * unit, host, f" by {self._fleet}")
-
     def _not_bought(self, host: str, reason: str, detail: str) -> NotBought:
         if reason == "account":
             message = f"another worker of {self._fleet} says: {detail}"
@@ -103,17 +101,15 @@ class FleetLimits(Limits):
                 self._has_told_account = True
                 logger.error("OMOcaptcha: %s", message)
             return NotBought("account", message)
-        counts_jobs = reason in LIMITS and LIMITS[reason].counts_jobs
-        return self._reached(reason, float(detail) * (1 if counts_jobs else _UNIT), host, f" by {self._fleet}")
+        return self._reached(reason, float(detail) * _unit(reason), host, f" by {self._fleet}")
 
     def _job(self, host: str, sitekey: str) -> Arguments:
         settings, cost = self._settings, _whole(self.price, _UNIT)
         limits = []
         for reason, limit in self._fleet_limits.items():
-            adds, unit = (1, 1) if limit.counts_jobs else (cost, _UNIT)
-            limits.append({"reason": reason, "measure": limit.measure, "adds": adds})
+            limits.append({"reason": reason, "measure": limit.measure, "adds": 1 if limit.counts_jobs else cost})
             if reason != "min_balance":
-                limits[-1]["most"] = _whole(getattr(settings, reason), unit)
+                limits[-1]["most"] = _whole(getattr(settings, reason), _unit(reason))
         return {
             "job": uuid.uuid4().hex,
             "host": host,
@@ -155,6 +151,11 @@ class FleetLimits(Limits):
         """Send Redis what it has not received yet, and close the ledger."""
         await self._link.close()
         await super().close()
+
+
+def _unit(reason: str) -> float:
+    """Return the unit in which the store counts what a limit measures; the figure of the breaker is 0."""
+    return 1 if reason in LIMITS and LIMITS[reason].counts_jobs else _UNIT
 
 
 def _whole(amount: float, unit: float) -> int:

@@ -9,18 +9,17 @@ import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 from twisted.internet.defer import Deferred
 
+from scrapy_omocaptcha.buying.fleet.redis_store import Arguments, CommandFailed, NoReply, RedisStore
 from scrapy_omocaptcha.buying.pace import CapacityLimiter
 from scrapy_omocaptcha.engine.lifetime import wait_at_most
 
 logger = logging.getLogger(__name__)
-
-Arguments = dict[str, Any]
 
 _RETRY_INTERVAL = 1.0
 """Seconds between two attempts to reach a store that is unavailable."""
@@ -30,32 +29,13 @@ _CLOSE_TIMEOUT = 2.0
 """Seconds for sending the remaining notifications when the crawl ends."""
 
 
-class NoReply(Exception):
-    """The store gives no usable reply: it is down, slow or full, or the password is wrong. The command may have run."""
-
-
-class CommandFailed(NoReply):
-    """The store is available, but the command raised an error, so repeating it is of no use."""
-
-
-class Store(Protocol):
-    """Runs each command as one step, and never twice; raises :class:`NoReply` when there is no reply."""
-
-    fleet: str
-    """Its name; workers with the same name and store are one crawl."""
-
-    async def run(self, command: str, arguments: Arguments) -> Any: ...
-
-    async def close(self) -> None: ...
-
-
 class FleetLink:
     """Sends commands to a store, one after the other.
 
     :param patience: seconds for which a call waits for a store that is unavailable.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], *, patience: float) -> None:
+    def __init__(self, store: RedisStore, clock: Callable[[], float], *, patience: float) -> None:
         self._store = store
         self._clock = clock
         self._patience = patience

@@ -13,13 +13,23 @@ from typing import Any
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.asyncio import is_asyncio_available, run_in_thread
 
-from scrapy_omocaptcha.buying.fleet.link import Arguments, CommandFailed, NoReply
 from scrapy_omocaptcha.settings.secret import Secret, masked
+
+Arguments = dict[str, Any]
+"""The arguments of a command, as ``fleet.lua`` names them."""
 
 _TIMEOUT = 2.0
 """Seconds to connect, and to wait for a reply. Redis needs about a millisecond."""
 _CANNOT_WRITE = ("BUSY ", "MISCONF ", "NOREPLICAS ")
 """What a Redis says that runs no command at the moment, as one whose disk is full, and redis-py has no class for."""
+
+
+class NoReply(Exception):
+    """The store gives no usable reply: it is down, slow or full, or the password is wrong. The command may have run."""
+
+
+class CommandFailed(NoReply):
+    """The store is available, but the command raised an error, so repeating it is of no use."""
 
 
 @cache
@@ -41,7 +51,7 @@ class RedisStore:
     """The Redis of a fleet.
 
     :param url: ``redis://``, ``rediss://`` or ``unix://``, with a password if there is one.
-    :param fleet: name of the fleet, which the keys in Redis begin with.
+    :param fleet: name of the fleet, which the keys in Redis begin with. Workers with the same one are one crawl.
     :raises NotConfigured: when redis-py is not installed.
     :raises ValueError: when redis-py does not understand the URL.
     """
@@ -75,13 +85,14 @@ class RedisStore:
             ) from None
         self._script = self._client.register_script(read_script()[0])
         self.fleet = fleet
-        self._worker = uuid.uuid4().hex
+        self.worker = uuid.uuid4().hex
         # ValueError: a reply is not UTF-8.
         self._errors = (redis.exceptions.RedisError, OSError, ValueError)
         self._script_error = redis.exceptions.ResponseError
 
     async def run(self, command: str, arguments: Arguments) -> Any:
-        keys = keys_of(self.fleet, self._worker, arguments)
+        """Run a command as one step, and never twice; raise :class:`NoReply` when there is no reply."""
+        keys = keys_of(self.fleet, self.worker, arguments)
         text = json.dumps(arguments)
         try:
             if self._asynchronous:

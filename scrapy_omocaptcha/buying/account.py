@@ -84,6 +84,13 @@ class Account:
             self._may_be_no_api = False
             return answer
 
+    async def _ask(self, call: Coroutine[Any, Any, T]) -> T:
+        """Make a call that buys nothing; stop all buying and raise ``NotBought`` if it shows that nothing can be."""
+        try:
+            return await self.call(call)
+        except AccountError as error:
+            raise self.close(error) from None
+
     def _warn_of_no_api(self, error: ApiError) -> None:
         """Log once what to do if no call has found the API, but a web server."""
         if self._may_be_no_api and error.is_foreign and error.cure:
@@ -124,10 +131,7 @@ class Account:
             return next(iter(apis.values()))
         from scrapy_omocaptcha.buying.api.factory import find_version
 
-        try:
-            return await self.call(find_version(apis))
-        except AccountError as error:
-            raise self.close(error) from None
+        return await self._ask(find_version(apis))
 
     async def _ask_price(self) -> None:
         try:
@@ -157,11 +161,8 @@ class Account:
         self.limits.price = price
 
     async def _ask_balance(self) -> None:
-        try:
-            charged = await self.limits.charged_so_far()
-            balance = await self.call(self.api.balance())
-        except AccountError as error:
-            raise self.close(error) from None
+        charged = await self.limits.charged_so_far()
+        balance = await self._ask(self.api.balance())
         self.limits.set_balance(balance, charged)
         if self.balance is None:
             self.balance = balance
@@ -178,9 +179,7 @@ class Account:
         if not refusal.unclear:
             return
         try:
-            balance = await self.call(self.api.balance())
-        except AccountError as error:
-            raise self.close(error) from None
+            balance = await self._ask(self.api.balance())
         except ApiError:
             return
         if not balance.solves and balance.usd < self.limits.price:

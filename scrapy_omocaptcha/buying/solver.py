@@ -31,7 +31,7 @@ from scrapy_omocaptcha.errors import (
     ApiRefused,
     ApiUnreachable,
     CrawlClosing,
-    JobFailed,
+    JobError,
     JobLost,
     JobTimeout,
 )
@@ -149,45 +149,41 @@ class Solver:
         self._under_way.add(job_id)
         return job_id
 
-    def _record_failed(self, entry: Entry, sitekey: str, reason: str, seconds: float, polls: int) -> None:
-        """Record that a job gives no token, in the ledger and for the breaker."""
-        entry.failed(reason, seconds, polls)
-        self.limits.record_failure(entry, sitekey)
-
     async def _result(self, entry: Entry, job_id: JobId, not_ready: float, sitekey: str) -> Purchase:
         """Poll the service for a job's token, which was not there at ``not_ready``, when the create call was sent."""
         began, created = not_ready, self.clock()
         deadline = created + self.settings.job_timeout
         last_poll, polls = created, 0
-        while True:
-            at = created + self.polling.next_poll(last_poll - created, polls)
-            while (pause := min(max(at, self._polls.paused_until), deadline) - self.clock()) > 0:
-                await self.lifetime.sleep(pause)
-            last_poll = self.clock()
-            polls += 1
-            try:
-                value = await self.account.call(self.account.api.job_result(job_id), grace_checks=2)
-            except AccountError as error:
-                self.account.close(error)
-            except ApiError as error:
-                logger.debug("Job %s: %s; asking again", job_id, error)
-                if error.retry_after is not None:
-                    self._polls.failed(error, last_poll, self.clock())
-            except JobFailed as error:
-                self._record_failed(entry, sitekey, error.reason, self.clock() - began, polls)
-                raise
-            else:
-                self._polls.succeeded(last_poll, 1)
-                if value is not None:
-                    self.polling.record(max(0.0, not_ready - created), last_poll - created)
-                    entry.solved(self.clock() - began, polls)
-                    # It cannot be older than the last poll without it.
-                    usable_until = not_ready + self.settings.token_max_age
-                    token = Token(value, sitekey=sitekey, usable_until=usable_until, job=str(job_id))
-                    return Purchase(token, entry, self.limits)
-                not_ready = last_poll
-            if last_poll >= deadline:
-                self._record_failed(entry, sitekey, JobTimeout.reason, self.clock() - began, polls)
-                raise JobTimeout(
-                    f"job {job_id} had no answer within {self.settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
-                )
+        try:
+            while True:
+                at = created + self.polling.next_poll(last_poll - created, polls)
+                while (pause := min(max(at, self._polls.paused_until), deadline) - self.clock()) > 0:
+                    await self.lifetime.sleep(pause)
+                last_poll = self.clock()
+                polls += 1
+                try:
+                    value = await self.account.call(self.account.api.job_result(job_id), grace_checks=2)
+                except AccountError as error:
+                    self.account.close(error)
+                except ApiError as error:
+                    logger.debug("Job %s: %s; asking again", job_id, error)
+                    if error.retry_after is not None:
+                        self._polls.failed(error, last_poll, self.clock())
+                else:
+                    self._polls.succeeded(last_poll, 1)
+                    if value is not None:
+                        self.polling.record(max(0.0, not_ready - created), last_poll - created)
+                        entry.solved(self.clock() - began, polls)
+                        # It cannot be older than the last poll without it.
+                        usable_until = not_ready + self.settings.token_max_age
+                        token = Token(value, sitekey=sitekey, usable_until=usable_until, job=str(job_id))
+                        return Purchase(token, entry, self.limits)
+                    not_ready = last_poll
+                if last_poll >= deadline:
+                    raise JobTimeout(
+                        f"job {job_id} had no answer within {self.settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
+                    )
+        except JobError as error:
+            entry.failed(error.reason, self.clock() - began, polls)
+            self.limits.record_failure(entry, sitekey)
+            raise

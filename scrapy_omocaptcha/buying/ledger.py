@@ -11,7 +11,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -27,8 +27,6 @@ JOBDIR_LEDGER = "omocaptcha.sqlite"
 """Name of the ledger in a JOBDIR, where the settings name none."""
 JOBDIR_ID = "omocaptcha.id"
 """Name of the file in a JOBDIR that tells a crawl from those that had a JOBDIR of the same name before."""
-_CHANGING = ("job", "seconds", "questions", "outcome", "reason", "form")
-"""Columns of a job that change after it was bought."""
 _STEP = 600
 """Length in seconds of the steps in which costs are summed. A day is counted in whole steps, up to one too many."""
 _DAY = 24 * 3600
@@ -138,26 +136,31 @@ class Ledger:
         """Return what has been bought so far, in all and for ``host``, which may be empty."""
         return self._run(lambda: self._sums(host))
 
-    def enter(self, *, host: str, page: str, kind: str, cost: float, check: Callable[[Sums], None]) -> Entry:
-        """Enter a job that is about to be bought, in one transaction with ``check``, which raises if it may not be."""
+    def enter(
+        self, *, host: str, page: str, kind: str, cost: float, check: Callable[[Sums], None]
+    ) -> tuple[Entry, Sums]:
+        """Enter a job that is about to be bought, in one transaction with ``check``, which raises if it may not be.
+
+        :returns: its entry, and what was bought before.
+        """
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         record = Record(now, self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost)
 
-        def write() -> int:
+        def write() -> tuple[int, Sums]:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                check(self._sums(host))
-                return self._insert(self._db, record)
+                sums = self._sums(host)
+                check(sums)
+                return self._insert(self._db, record), sums
 
-        row = self._run(write)
+        row, before = self._run(write)
         own_row = row if self._db is self._own else self._insert(self._own, record)
-        return Entry(self, record, row, own_row)
+        return Entry(self, record, row, own_row), before
 
     def update(self, entry: Entry, **changes: Any) -> None:
-        entry.record = record = replace(entry.record, **changes)
-        known = {name: value for name, value in asdict(record).items() if name in _CHANGING}
-        assignments = ", ".join(f"{name} = ?" for name in known)
-        self._change(f"UPDATE jobs SET {assignments} WHERE id = ?", entry, *known.values())
+        entry.record = replace(entry.record, **changes)
+        assignments = ", ".join(f"{name} = ?" for name in changes)
+        self._change(f"UPDATE jobs SET {assignments} WHERE id = ?", entry, *changes.values())
 
     def withdraw(self, entry: Entry) -> None:
         """Take a job back that certainly was not bought."""

@@ -72,26 +72,17 @@ class Limits:
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job for ``host`` before it is bought, with all who share these limits, or raise ``NotBought``."""
-
-        before: Sums | None = None
-
-        def check(sums: Sums) -> None:
-            nonlocal before
-            self._check(sums, host, job.sitekey)
-            before = sums
-
-        entry = self._ledger.enter(
+        entry, before = self._ledger.enter(
             host=host,
             page=job.page,
             kind="invisible" if job.invisible else "checkbox",
             cost=self.price,
-            check=check,
+            check=lambda sums: self._check(sums, host, job.sitekey),
         )
         cancel_trial = self._breaker.begin_trial(host, job.sitekey)
         self._unanswered.add(entry)
-        if before is not None:
-            # Not before the ledger is free for others: a signal's handlers may take their time.
-            self._look_for_near(before, host)
+        # Not before the ledger is free for others: a signal's handlers may take their time.
+        self._look_for_near(before, host)
 
         def cancel() -> None:
             self._unanswered.discard(entry)

@@ -30,7 +30,7 @@ def path(tmp_path):
 
 
 def enter(ledger, host="shop.example", cost=PRICE, check=lambda sums: None):
-    return ledger.enter(host=host, page=f"https://{host}/a", kind="checkbox", cost=cost, check=check)
+    return ledger.enter(host=host, page=f"https://{host}/a", kind="checkbox", cost=cost, check=check)[0]
 
 
 # -- what is in it ---------------------------------------------------------------------------------------------------

@@ -313,6 +313,27 @@ def test_the_third_redirect_of_a_wall_to_a_page_that_the_spider_asks_for_itself_
     assert len(service.jobs) == (come > 1)
 
 
+def test_a_head_request_that_was_redirected_to_such_a_page_does_not_keep_redirects_from_being_looked_behind(
+    crawl, service
+):
+    left = iter(range(1))
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/start")
+        if cleared(request) or next(left, None) is not None:
+            return page()
+        return challenge(status=200) if request.path == "/start" else redirect("/start")
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/start", *(f"{site.origin}/page/{number}" for number in range(6))]
+        first, second, *more = map(scrapy.Request, urls)
+        spider = sending(first, second.replace(method="HEAD"), *more)
+        crawled = crawl(spider, {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert {one.url for one in crawled.pages} == {urls[0], *urls[2:]}
+    assert len(service.jobs) == 1
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("after", ["back", "home", "page"])
 def test_nothing_is_lost_to_a_wall_that_is_opened_before_a_redirect_that_scrapy_follows_has_reached_it(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import scrapy
-from scrapy.crawler import CrawlerRunner
+from scrapy.crawler import Crawler
 from twisted.internet.threads import blockingCallFromThread
 
 from scrapy_omocaptcha.testing.crawling import reactor_loop
@@ -24,6 +24,11 @@ SETTINGS = {
     "OMOCAPTCHA_PRICE": 0.00055,
     "RETRY_TIMES": 2,
 }
+
+
+def crawler_of(spider: Any, settings: dict[str, Any]) -> Crawler:
+    """Make the crawler of a spider, with the add-on enabled, without a runner, which would copy all settings."""
+    return Crawler(spider, {**SETTINGS, **settings})
 
 
 class Reactor:
@@ -147,9 +152,8 @@ class Crawls:
         return Crawl(crawler.spider, crawler.stats.get_stats(), log)
 
     def _crawl(self, spider: Any, settings: dict[str, Any], kwargs: dict[str, Any]) -> Any:
-        runner = CrawlerRunner({**SETTINGS, "TWISTED_REACTOR": REACTOR, **settings})
-        crawler = runner.create_crawler(spider)
-        done = runner.crawl(crawler, **kwargs)
+        crawler = crawler_of(spider, {"TWISTED_REACTOR": REACTOR, **settings})
+        done = crawler.crawl(**kwargs)
         done.addTimeout(self._timeout, self._reactor.reactor)
         return done.addCallback(lambda _: self._ended(crawler))
 

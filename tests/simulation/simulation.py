@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis.asyncio import Redis
-from scrapy.crawler import AsyncCrawlerRunner
 from scrapy.settings import default_settings
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.buying.api import factory
 from scrapy_omocaptcha.testing.server import LoopbackServer
-from tests.helpers.crawling import SETTINGS, Crawl, keep_log
+from tests.helpers.crawling import Crawl, crawler_of, keep_log
 from tests.simulation.clock import SimulatedLoop, clocks_of, seeded, without_reactor
 from tests.simulation.fleet import redis_clients
 from tests.simulation.network import Network
@@ -73,7 +72,7 @@ class Simulation:
 
     def crawler(self, spider: Any, settings: dict[str, Any]) -> Crawler:
         """Make the crawler of a spider, with the add-on enabled."""
-        return AsyncCrawlerRunner({**SETTINGS, **self.network.settings, **settings}).create_crawler(spider)
+        return crawler_of(spider, {**self.network.settings, **settings})
 
     def __call__(self, spider: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> Crawl:
         """Run ``spider`` until the crawl ends."""

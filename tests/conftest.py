@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from itertools import count
 
 import pytest
+import scrapy.core.downloader.handlers.http11  # It reads the sources of all callers, which are few here.
 from tldextract import TLDExtract
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite

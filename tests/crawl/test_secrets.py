@@ -19,8 +19,7 @@ from types import TracebackType
 
 import pytest
 import scrapy
-import scrapy.core.downloader.handlers.http11
-import treq  # noqa: F401 (the first crawl would import both, which takes longer than the timeouts here)
+import treq  # noqa: F401 (the first crawl would import it, which takes longer than the timeouts here)
 from aiohttp import web
 from scrapy.http import JsonRequest
 from twisted.python.failure import Failure

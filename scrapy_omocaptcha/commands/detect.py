@@ -1,6 +1,7 @@
 """Implement ``scrapy omocaptcha detect``: show what a page is."""
 
 import argparse
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from scrapy_omocaptcha.commands.explain import InspectingMiddleware, Rows
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable
 from scrapy_omocaptcha.settings import Settings, is_enabled
+
+logger = logging.getLogger(__name__)
 
 # Isolates the inspection from the project's crawls: their queues, seen requests, feeds and console ports.
 ISOLATION: dict[str, Any] = {
@@ -58,6 +61,7 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         rows = _inspect(process, *_read(opts, process.settings), opts.spider)
     except (OSError, ValueError) as error:
         # There is no such file, or an address or a setting is none.
+        logger.debug("%s cannot be judged", opts.page, exc_info=True)
         rows = [("failed", _why(error))]
     print("\n".join(map(printable, [opts.page, *(f"  {label:<9} {text}" for label, text in rows)])))
     return int(rows[0][0] == "failed")
@@ -66,7 +70,10 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 def _read(opts: argparse.Namespace, settings: BaseSettings) -> tuple[Request, Response | None]:
     """Return the request for a page and, if it is a file, the response to judge."""
     if not opts.page.lower().startswith(("http://", "https://")):
-        body = Path(opts.page).read_bytes()
+        try:
+            body = Path(opts.page).read_bytes()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{error.strerror} (URLs begin with http:// or https://)") from None
         return Request(opts.url), HtmlResponse(opts.url, opts.status, body=body, flags=["cached"])
     # Inspect the page as it is now, in the first response.
     meta = {"omocaptcha": False, "dont_cache": True, "dont_retry": True}
@@ -124,8 +131,6 @@ def _inspect(process: CrawlerProcessBase, request: Request, saved: Response | No
 def _why(error: Exception) -> str:
     """Say why a page could not be judged."""
     text = str(error)
-    if isinstance(error, FileNotFoundError):
-        return f"{error.strerror} (URLs begin with http:// or https://)"
     if "Executable doesn't exist" in text:
         # Playwright draws a box around what it says.
         return (

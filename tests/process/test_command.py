@@ -254,6 +254,14 @@ def test_a_trigger_that_fails_is_told(scrapy, detect, spider, walled):
     assert judged["verdict"] == "solve it: a trigger says that it is a challenge"
 
 
+def test_what_fails_in_the_spider_before_the_page_is_there_is_told_with_where_it_is_from(scrapy, spider, wall_file):
+    spider("    @classmethod\n    def update_settings(cls, settings):\n        open('keys.txt')\n")
+    done = scrapy("detect", wall_file, "--spider", "theirs", *("-L", "DEBUG"), stderr=subprocess.PIPE)
+    failed = "  failed    FileNotFoundError: [Errno 2] No such file or directory: 'keys.txt'"
+    assert (done.returncode, done.stdout.splitlines()[1:]) == (1, [failed])
+    assert f"{wall_file} cannot be judged\nTraceback (most recent call last):\n" in done.stderr
+
+
 def test_a_page_that_a_middleware_of_the_project_has_made_is_judged_as_one_of_a_browser(detect, spider, wall_file):
     spider(
         "    class Selenium:\n"
@@ -369,7 +377,7 @@ def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
 @pytest.mark.parametrize(
     ("page", "why"),
     [
-        ("missing.html", "No such file or directory (URLs begin with http:// or https://)"),
+        ("missing.html", "FileNotFoundError: No such file or directory (URLs begin with http:// or https://)"),
         ("http://127.0.0.1:1/", "DownloadConnectionRefusedError: Connection was refused by other side: 111: "),
         ("http://[", "ValueError: Invalid IPv6 URL"),
         (ROOT, "IsADirectoryError: "),

@@ -57,6 +57,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         widget, challenge = find_challenge(response), self._policy.find(request, response)
         is_rendered = self._policy.mediums.of(request).purpose == "browser"
         cost = "nothing"
+        calls: Iterator[tuple[str, str]] = iter(())
         if challenge is not None:
             refusal = await self._policy.refusal(request, response, challenge)
             refusal = refusal or self._policy.limit_refusal(challenge, request.url)
@@ -69,13 +70,14 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
             verdict = f"left alone (other_captcha): it has another kind of captcha: {other}"
         else:
             verdict = f"passed on to the spider: {why_passed(widget, response, is_rendered=is_rendered)}"
+            calls = _calls(response, is_rendered=is_rendered)
         page = f"status {response.status} at {shorten(response.url, _LONGEST)}"
         rows = [("verdict", verdict), ("cost", cost), ("page", page)]
         if widget is not None:
             rows.append(("judged", f"{widget.judgement}: {'; '.join(widget.evidence)}"))
             rows += [("widget", _widget(widget)), ("form", _form(widget.form))]
             rows += [("other", f"{_widget(other)}; form: {_form(other.form)}") for other in widget.others]
-            rows += _calls(response, is_rendered=is_rendered) if challenge is None else ()
+            rows += calls
         return rows
 
 

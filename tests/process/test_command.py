@@ -355,6 +355,15 @@ def odd():
         yield site
 
 
+def test_no_call_is_told_for_the_form_of_a_page_with_another_captcha_which_would_be_paid_for_in_vain(detect, tmp_path):
+    form = "<form><div class=g-recaptcha data-sitekey={}></div>{}<button>Vote</button></form>"
+    for other in ("", "<div class=h-captcha></div><script src=https://js.hcaptcha.com/1/api.js></script>"):
+        (tmp_path / "page.html").write_text(form.format(KEY, other))
+        told = detect(tmp_path / "page.html", "--status", "403")
+        assert ("call" in told) is (not other)
+    assert told["verdict"] == "left alone (other_captcha): it has another kind of captcha: hCaptcha"
+
+
 def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
     site = odd.origin
     paths = ("/refreshing", "/moving", "/hcaptcha", "/busy", "/gone", "/private")

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any
 
 from playwright.async_api import Error, Frame, Page, Request, Response, Route
@@ -102,7 +101,11 @@ def navigated_frame(request: Request) -> Frame | None:
 @contextmanager
 def masking(secret: str) -> Iterator[None]:
     """Mask a token in all that is logged of a browser while the block runs; an empty one is none."""
-    mask = partial(_mask, secret)
+
+    def mask(record: logging.LogRecord) -> bool:
+        _mask(record, secret)
+        return True
+
     loggers = [logging.getLogger(name) for name in _LOGGERS] if secret else []
     for logger in loggers:
         logger.addFilter(mask)
@@ -113,7 +116,7 @@ def masking(secret: str) -> Iterator[None]:
             logger.removeFilter(mask)
 
 
-def _mask(secret: str, record: logging.LogRecord) -> bool:
+def _mask(record: logging.LogRecord, secret: str) -> None:
     """Mask a token in the message of a record, in its extra fields, and in its error."""
 
     def without(value: Any) -> Any:
@@ -131,4 +134,3 @@ def _mask(secret: str, record: logging.LogRecord) -> bool:
     if record.exc_info and without(record.exc_info[1]) is not record.exc_info[1]:
         # The traceback names the address as well.
         record.exc_info = None
-    return True

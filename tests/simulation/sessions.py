@@ -30,6 +30,8 @@ _ALIKE = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding")
 _FIELDS = {"csrf", "next", "action", "g-recaptcha-response", "q", "name", "email"}
 SPOILED = ("empty", "html", "wrong_type", "wrong_encoding", "wrong_gzip")
 """Faults that leave a whole answer, which is no page, without the cookies that it would have set."""
+HANGING_SECONDS = 30.0
+"""How long a form waits at most for other answers of its session, each of which may outdate it."""
 _SLOW = ("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY")
 _VOID_FORMS = (*_SLOW, "HTTPCACHE_ENABLED")
 """Settings with which a form may be void that was good when its page was shown."""
@@ -131,7 +133,7 @@ class Seen:
         That is an answer to what was asked for before the form's page came, or one that came while the form waited in
         the queue of a slot with a delay. What HttpCache gives may be void, and a broken page may lack its cookie. What
         a callback downloads itself has no name here, and may cross as well. Where each page wants a token, or seems to,
-        others of the session are at the site all the time.
+        others of the session are at the site all the time. And a form waits for an answer that hangs only so long.
         """
         is_awaited = any(wanted.kind == "nested" and wanted.site == self.number for wanted in self.planned.wanted)
         if is_awaited or self.is_spoiled or not self.planned.settings.keys().isdisjoint(_VOID_FORMS):
@@ -144,6 +146,9 @@ class Seen:
         page = next((visit for other, visit in reversed(shown) if other == name), None)
         if page is None or page.fault is not None:
             return page is not None
+        spans = [self._exchange(visit) for other, visit in shown if other != name]
+        if any(span.ended - span.began > HANGING_SECONDS and span.ended <= void.at for span in spans):
+            return True
         later = [visit for _, visit in shown if visit.at > page.at]
         came = self._exchange(page).ended
         return bool(later) and all(self._exchange(visit).began < came for visit in later)

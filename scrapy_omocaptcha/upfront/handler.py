@@ -110,5 +110,4 @@ class UpfrontTokens:
         self, request: Request, refusal: Refusal, challenge: Challenge, jobs: int = 0, answer: Response | None = None
     ) -> ChallengeNotSolved:
         self._events.failed(request, challenge, *refusal, jobs=jobs)
-        shown = answer and answer.replace(request=request)
-        return ChallengeNotSolved(refusal.reason, refusal.message, challenge=challenge, response=shown)
+        return ChallengeNotSolved(refusal.reason, refusal.message, challenge=challenge, response=answer)

@@ -134,9 +134,8 @@ class TokenRequest(Attempts):
         if is_overloaded(answer) and self.is_first and self._will_retry(self.request, answer):
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         verdict = self.judge(answer, rejected)
-        is_accepted = verdict is ACCEPTED
-        self.form.accepts |= is_accepted
-        return Result(answer, verdict, submitted=answer if is_accepted else None)
+        self.form.accepts |= verdict is ACCEPTED
+        return Result(answer, verdict)
 
     async def submit(self, token: Token) -> Response | Result:
         """Send the request with the token, and return the answer, or the result if there is nothing to judge.

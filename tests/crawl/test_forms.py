@@ -490,6 +490,29 @@ def test_nothing_is_said_of_a_form_that_is_sent_with_a_token_or_not_at_all(crawl
 # -- what is bought, fetched and told no more than is needed -----------------------------------------------------------
 
 
+@pytest.mark.parametrize(("host", "key"), [("127.0.0.8", sites.KEY), ("127.0.0.9", "6LotherKey" + "b" * 30)])
+def test_a_form_that_accepts_tokens_says_nothing_of_that_of_another_host_or_key(crawl, service, host, key):
+    def refuses(request, form):
+        return sites.page("<p class=error>No" if form else SEARCH.replace(sites.KEY, key))
+
+    class Both(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(one.origin, self.form, cb_kwargs={"count": 1})
+
+        def form(self, response, count):
+            for make in searches(map(str, range(count)), rejected=".error"):
+                yield make(response).replace(callback=self.page, errback=self.failed)
+
+        def page(self, response):
+            yield scrapy.Request(two.origin, self.form, cb_kwargs={"count": 30})
+
+    with sites.Site(lambda request, form: sites.page() if form else sites.page(SEARCH)) as one:
+        with sites.Site(refuses, host) as two:
+            crawled = crawl(Both, service.settings)
+    assert (crawled.count("tokens/accepted"), len(crawled.failures)) == (1, 30)
+    assert 5 <= len(service.jobs) - 1 <= 12
+
+
 def test_a_page_out_of_httpcache_does_not_show_that_its_site_answers(crawl, service, tmp_path):
     settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "RETRY_TIMES": 0}
     with sites.Site(lambda request, form: again("Search")) as site:

@@ -68,7 +68,7 @@ def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_status_if_it_ma
         hints.form_seen(Challenge(url, "key"), Response(url))
     assert caplog.messages == []
     for url in urls:
-        page = Challenge(url, "key", form=form)
+        page = Challenge(url, "key", **{"judgement": "acts", "does": "Vote"} if "b." in url else {"form": form})
         for status in (200, 403, 429):
             hints.form_seen(page, Response(url, status=status))
         hints.overruled(page, "a trigger")
@@ -77,14 +77,23 @@ def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_status_if_it_ma
     assert told == [(level, url) for url in urls[::2] for level in levels]
 
 
+def test_what_matches_no_rejection_is_told_once_for_each_host_and_each_way_to_tell(caplog):
+    caplog.set_level(logging.INFO)
+    hints, told = Hints(has_browser=False), [(host, rejected) for host in "ab" for rejected in (".error", "#no")]
+    for host, rejected in told * 2:
+        hints.never_rejects(Request(f"https://{host}.example/"), rejected)
+    assert [record.args for record in caplog.records] == [(how, f"https://{host}.example/") for host, how in told]
+
+
 @pytest.mark.parametrize("has_browser", [False, True])
 def test_a_page_that_no_browser_renders_though_its_request_wants_one_is_told_once(caplog, has_browser):
-    hints = Hints(has_browser=has_browser)
+    hints, told = Hints(has_browser=has_browser), []
     for meta in ({"playwright": False}, {"playwright": True}, {"playwright": True}):
         request = Request("https://shop.example/", meta=meta)
         if hints.concerns(request):
             hints.check(request)
+        told.append(len(caplog.records))
     lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == (not has_browser)
+    assert told == ([0, 0, 0] if has_browser else [0, 1, 1])
     assert has_browser or lines[0].startswith('meta["playwright"] of https://shop.example/ does nothing')
     assert has_browser or lines[0].endswith("ScrapyPlaywrightDownloadHandler in DOWNLOAD_HANDLERS")

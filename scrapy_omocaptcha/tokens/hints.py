@@ -42,8 +42,7 @@ class Hints:
         """
         for widget in (page, *page.others):
             if widget.form is not None:
-                names = frozenset(name for name, _ in widget.form.fields if name != TOKEN_FIELD)
-                self._forms[widget.form.method, public_address(widget.form.url)] = names
+                self._forms[widget.form.method, public_address(widget.form.url)] = frozenset(widget.form.names)
         form = page.form
         is_withheld = response.status in WALL_STATUSES
         if is_withheld or page.does or (page.judgement == "doubtful" and form is not None):

@@ -219,11 +219,16 @@ def test_solve_refuses_and_says_why(crawl, service, walled, settings, error, sai
 
 def test_the_signals_tell_what_happens(crawl, service, walled):
     site, closed = walled("session"), walled("data_s")
-    told = []
+    foreign, told = f"{site.url}/api/query", []
 
     @hears(detected=signals.challenge_detected, solved=signals.challenge_solved, unsolved=signals.challenge_failed)
     class Listens(RecordingSpider):
         urls = (f"{site.url}/page/1", f"{closed.url}/page/1")
+
+        def requests(self):
+            yield from super().requests()
+            meta = {"omocaptcha": wish(site, "query:token", page="https://example.com/")}
+            yield scrapy.Request(foreign, self.page, errback=self.failed, meta=meta)
 
         def detected(self, spider, request, challenge, verdict):
             told.append(("detected", request.url, challenge.sitekey, verdict))
@@ -242,6 +247,7 @@ def test_the_signals_tell_what_happens(crawl, service, walled):
             ("solved", f"{site.url}/page/1", site.sitekey, 0.00055),
             ("detected", f"{closed.url}/page/1", closed.sitekey, "data_s"),
             ("failed", f"{closed.url}/page/1", closed.sitekey, "data_s"),
+            *((what, foreign, site.sitekey, "foreign_form") for what in ("detected", "failed")),
         ]
     )
 

@@ -101,7 +101,7 @@ def _sanitise(type_: str, value: str, control: HtmlElement) -> str:
 def _in_range(value: str, control: HtmlElement) -> str:
     """Return the value of a slider: within its limits, and in their middle where none is given. Steps are ignored."""
     low, high = _float(control.get("min"), 0.0), _float(control.get("max"), 100.0)
-    number = _float(value, low + max(high - low, 0.0) / 2)
+    number = _float(value, low + (high - low) / 2)
     return f"{max(low, min(number, high)):.12g}"
 
 

@@ -24,7 +24,7 @@ def choose_charset(accepted: str, encoding: str) -> str:
     """Return the charset, as Python spells it, for a form's ``accept-charset`` and the encoding of its page."""
     labels = accepted.replace(",", " ").split()
     for charset in filter(None, map(resolve_encoding, (*labels, encoding))):
-        if charset.startswith(("utf-16", "utf-32")):
+        if charset.startswith("utf-16"):
             return "utf-8"
         if _extends_ascii(charset):
             # Browsers decode more characters in gb18030 than they encode.

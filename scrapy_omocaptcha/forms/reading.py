@@ -89,7 +89,7 @@ def read_form(
         fields=tuple(fields),
         enctype=enctype if enctype in _ENCTYPES else _ENCTYPES[0],
         charset=charset,
-        files=frozenset(files - {""}),
+        files=frozenset(files),
         token_index=token_index,
     )
 

@@ -68,6 +68,7 @@ def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, wa
     [
         *({"put": put} for put in ("nowhere", "json:token", "json:/token")),
         *({"sitekey": key} for key in ("", "0x4AAAAAAAAjq6WYeRDKmebM", "10000000-ffff-ffff-ffff-000000000001", "6L")),
+        *({"sitekey": key} for key in (f"{sites.KEY} ", "6L" + "a" * 99)),
         *({"page": 7}, {"token": "x"}, {"invisible": "yes"}, {"rejected": None}),
         *("yes", 0, 1, []),
     ],
@@ -124,6 +125,7 @@ def test_a_request_that_is_answered_with_503_is_sent_once_more_with_its_token(cr
     crawled = crawl(asking("header", site), service.settings)
     assert len([visit for visit in site.requests if visit.path == "/api/header"]) == 2
     assert (len(crawled.pages), len(crawled.failures)) == ends
+    assert [error.response.status for error in crawled.failures] == [500] * ends[1]
     assert len(service.jobs) == 1
 
 
@@ -300,6 +302,8 @@ def test_a_request_that_waits_for_a_token_wanted_upfront_takes_no_place(crawl, s
 
     crawl(Both, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
     assert order == ["free"] * 16 + ["failed"] * 16
+    at_once = [job for job in service.jobs if job.created_at < service.jobs[0].created_at + 2]
+    assert len(at_once) == 5, "as many as the breaker allows, where no token has been accepted yet"
 
 
 def test_a_request_that_is_sent_again_as_it_is_has_all_attempts_again(crawl, service):

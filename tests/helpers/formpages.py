@@ -43,7 +43,7 @@ OWN = {
         "<select name=h><option selected disabled value=''>choose<option>2</select>"
         "<select name=i></select>"
         "<select name=j disabled><option>1</select>"
-        "<select name=k><option><b>bold</b> text</select>"
+        "<select name=k><option><b>bold</b> text<script>let a</script></select>"
     ),
     "textareas": form_page(
         "<textarea name=a>\nfirst\nsecond\r\nthird</textarea><textarea name=b>\n\nx</textarea>"
@@ -57,6 +57,7 @@ OWN = {
     ),
     "nested fieldsets": form_page(
         "<fieldset disabled><fieldset><input name=a></fieldset></fieldset>"
+        "<fieldset disabled><legend><legend><input name=d></legend></legend></fieldset>"
         "<fieldset><fieldset disabled><input name=b></fieldset><input name=c></fieldset>"
     ),
     "buttons": form_page(
@@ -98,6 +99,7 @@ OWN = {
     "typed values": form_page(
         "<input type=number name=a value=' 1'><input type=number name=b value=1.50><input type=number name=c value=1e3>"
         "<input type=range name=d><input type=range name=e value=7 min=0 max=5>"
+        "<input type=range name=o value=1e999 min=1e999><input type=range name=p value=1 min=3 max=2>"
         "<input type=color name=g value=#ABCDEF><input type=color name=h>"
         "<input type=date name=i value=2026-02-03><input type=date name=j value=tomorrow>"
         "<input type=time name=k value=25:00>"

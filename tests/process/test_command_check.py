@@ -242,10 +242,11 @@ def test_robots_txt_is_obeyed_if_the_project_does(check, service):
     [
         (" \n", "unknown"),
         (CHALLENGE, "rejected"),
-        (CHALLENGE.replace(sites.KEY, "6LtestOther" + "b" * 29), "unknown"),
+        (CHALLENGE.replace(sites.KEY, "6LtestOther" + "b" * 29), "unknown (attempts)"),
         ("<title>the page</title>", "unknown (widget_again)"),
+        (f"{CHALLENGE.replace('<button', '<input name=q><button')}<p>{'About boats. ' * 99}", "unknown (widget_again)"),
     ],
-    ids=["blank", "the wall", "another wall", "page"],
+    ids=["blank", "the wall", "another wall", "page", "page with a form"],
 )
 def test_what_is_not_known_of_a_token_is_called_unknown(check, service, answer, said):
     with Site(lambda request, form: sites.page(answer if form else CHALLENGE)) as site:
@@ -270,7 +271,7 @@ def test_an_address_that_is_none_is_told(check, service, url, said):
 
 def test_all_limits_hold_with_the_price_of_the_list(check, tmp_path):
     with OmoCaptchaService(api_token=TOKEN, price=0.002, balance=5) as service, WalledSite(service) as site:
-        buys = ("--buy", "--yes", "--page", f"{site.url}/find")
+        buys = ("--buy", "--yes", "--page", f"{site.url}/find", "-s", "OMOCAPTCHA_CLOSE_ON_LIMIT=True")
         for name, value, *expected in (("MAX_COST", 0.001, 1, "buy"), ("MIN_BALANCE", 5, 6, "ledger")):
             status, lines = check(*buys, "-s", f"OMOCAPTCHA_{name}={value}", url=service.url)
             assert ([status, lines[-1][0]], service.jobs) == (expected, ())

@@ -129,7 +129,7 @@ def test_the_folder_of_a_jobdir_is_read_as_the_ledger_in_it(report, tmp_path):
 
 def test_an_empty_file_is_a_ledger_without_jobs(report, tmp_path):
     (tmp_path / "empty.sqlite").touch()
-    done = report("empty.sqlite")
+    done = report("empty.sqlite", "-s", "OMOCAPTCHA_LEDGER=")
     assert (done.returncode, done.stdout, done.stderr) == (0, "No jobs in empty.sqlite\n", "")
 
 

@@ -33,6 +33,8 @@ def test_put_form_adds_or_replaces_a_field_and_makes_an_empty_post_a_form():
     assert added.body == b"a=%C3%BC&t=tok%2Fen%2B1"
     replaced = put_token(FormRequest(URL, formdata=[("t", "1"), ("a", "2"), ("t", "3")]), "form:t", TOKEN)
     assert replaced.body == b"t=tok%2Fen%2B1&a=2"
+    odd = Request(URL, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert put_token(odd, "form:t", TOKEN).body == b"t=tok%2Fen%2B1", "a GET with a body, since it says so itself"
     request = put_token(Request(URL, method="POST"), "form:t", TOKEN)
     assert request.headers["Content-Type"] == b"application/x-www-form-urlencoded"
     assert request.body == b"t=tok%2Fen%2B1"
@@ -56,7 +58,9 @@ def test_put_form_replaces_the_first_field_of_the_name_in_other_formats(kind, bo
 
 def test_put_json_keeps_the_rest_of_the_document():
     document = {"z": [1, {"a/b": None}], "a": "é", "n": 12345678901234567890}
-    request = put_token(JsonRequest(URL, data=document, method="PUT"), "json:/z/1/a~1b", TOKEN)
+    kind = {"Content-Type": "application/vnd.api+json"}
+    request = put_token(JsonRequest(URL, data=document, method="PUT", headers=kind), "json:/z/1/a~1b", TOKEN)
+    assert request.headers["Content-Type"] == b"application/vnd.api+json"
     assert json.loads(request.body) == {**document, "z": [1, {"a/b": TOKEN}]}
     assert request.method == "PUT"
 
@@ -66,6 +70,7 @@ def test_put_json_keeps_the_rest_of_the_document():
     [
         ("json:/new", {"list": [1], "new": TOKEN}),
         ("json:/", {"list": [1], "": TOKEN}),
+        ("json:/~01", {"list": [1], "~1": TOKEN}),
         ("json:/list/0", {"list": [TOKEN]}),
         ("json:/list/1", {"list": [1, TOKEN]}),
         ("json:/list/-", {"list": [1, TOKEN]}),

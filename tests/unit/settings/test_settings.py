@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from scrapy import Spider
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import Settings as ScrapySettings
 from scrapy_redis.scheduler import Scheduler
@@ -32,6 +33,12 @@ def read(**values):
 
 def trigger(response, challenge):
     return True
+
+
+def test_the_domains_of_a_spider_are_read_in_lower_case_unless_the_settings_name_others():
+    spider = Spider("shop", allowed_domains=["Shop.example", "", None])
+    assert read().domains(spider) == ("shop.example",)
+    assert read(ALLOWED_DOMAINS=["a.example"]).domains(spider) == ("a.example",)
 
 
 def test_each_api_version_has_a_default_url():

@@ -39,6 +39,7 @@ def form_to(url, method="POST"):
 def test_an_ordinary_request_is_suitable_and_a_head_request_has_no_page():
     assert refused("browser", request=Request(PAGE)) is None
     assert refused("browser", request=Request(PAGE, method="POST", body=b"x", meta={"playwright": False})) is None
+    assert refused("upfront", request=Request(PAGE, meta={"splash": None, "zyte_api_automap": False})) is None
     assert refused("browser", request=Request(PAGE, method="head")) == "head"
 
 

@@ -52,6 +52,7 @@ TAIL = "g-recaptcha-response=03AFc-token"
         ({"c": ["y", "x"], "r": "2"}, f"a=1&c=x&c=y&r=2&s=p&{TAIL}&t=old&go=now"),
         ({"c": ["x", "x"]}, f"a=1&c=x&r=1&s=p&{TAIL}&t=old&go=now&c=x"),
         ({"s": "Q", "m": ["3", "1"]}, f"a=1&c=y&r=1&s=Q&m=1&m=3&{TAIL}&t=old&go=now"),
+        ({"m": ["new", "3", "1"]}, f"a=1&c=y&r=1&s=p&m=1&m=3&m=new&{TAIL}&t=old&go=now"),
         ({"s": "new", "z": ["1", "2"]}, f"a=1&c=y&r=1&s=new&{TAIL}&t=old&go=now&z=1&z=2"),
         ({"go": "later", TOKEN_FIELD: ""}, f"a=1&c=y&r=1&s=p&{TAIL}&t=old&go=later"),
     ],
@@ -119,6 +120,7 @@ def test_a_multipart_form_has_the_token_in_its_part():
     assert names == [b"q", b"up", b"g-recaptcha-response", b"z"]
     assert parts[3].endswith(b"\r\n\r\n03AFc-token\r\n")
     assert parts[4].endswith(b"\r\n\r\n9\r\n")
+    assert b'name="up"' not in sent(page(inner, "method=post enctype=multipart/form-data"), {"up": None}).body
 
 
 @pytest.mark.parametrize("enctype", ["application/x-www-form-urlencoded", "text/plain"])

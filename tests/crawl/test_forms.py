@@ -269,7 +269,7 @@ def test_each_form_that_is_lost_is_told_but_not_with_what_was_typed(crawl, servi
 
 
 def test_jobs_that_gave_no_token_are_told_apart_from_tokens_that_were_rejected(crawl, service, walled):
-    service.next_job("fail")
+    service.fault("createJob", "empty")
     crawled = crawl(asking(walled(refuse_every=1), *searches("a", rejected=".error")), service.settings)
     assert any("(attempts): 3 jobs gave no page; the site rejected 2 tokens" in line for line in crawled.said())
     told = [line.partition("useless job ")[2] for line in crawled.said(logging.DEBUG) if "The site rejected" in line]

@@ -271,7 +271,7 @@ def test_an_address_that_is_none_is_told(check, service, url, said):
 
 def test_all_limits_hold_with_the_price_of_the_list(check, tmp_path):
     with OmoCaptchaService(api_token=TOKEN, price=0.002, balance=5) as service, WalledSite(service) as site:
-        buys = ("--buy", "--yes", "--page", f"{site.url}/find", "-s", "OMOCAPTCHA_CLOSE_ON_LIMIT=True")
+        buys = ("--buy", "--yes", "--page", f"{site.url}/find")
         for name, value, *expected in (("MAX_COST", 0.001, 1, "buy"), ("MIN_BALANCE", 5, 6, "ledger")):
             status, lines = check(*buys, "-s", f"OMOCAPTCHA_{name}={value}", url=service.url)
             assert ([status, lines[-1][0]], service.jobs) == (expected, ())

@@ -9,7 +9,16 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.tokens.judging import doubt_about, is_good, is_other_wall, is_page_of, is_same_wall
+from scrapy_omocaptcha.tokens.judging import (
+    doubt_about,
+    is_blank,
+    is_good,
+    is_lost,
+    is_other_wall,
+    is_page_of,
+    is_same_wall,
+    is_stored,
+)
 
 URL = "https://shop.example/page?p=1"
 FORM = Form("POST", "https://shop.example/verify", (("csrf", "1"), ("next", "/page")))
@@ -62,6 +71,14 @@ def test_status_and_body_tell_whether_an_answer_is_a_page(status, body, doubt, i
     assert doubt_about(Request(URL), answer) == doubt
     assert is_page_of(Request(URL), answer) is is_page
     assert is_good(answer) is (status < 400)
+
+
+def test_an_answer_that_may_come_from_a_proxy_or_says_nothing_is_lost_and_one_that_leads_on_is_not():
+    answers = [Response(URL, status=status) for status in (200, 302, 400, 407, 408, 425, 429, 499, 503)]
+    assert [answer.status for answer in answers if not is_lost(answer)] == [400]
+    assert not is_lost(Response(URL, status=302, headers={"Location": "/"}))
+    assert [is_blank(Response(URL, body=b"<!--%s-->" % (b"x" * size))) for size in (993, 994)] == [True, False]
+    assert [is_stored(Request(URL), Response(url, flags=["cached"])) for url in (URL, f"{URL}2")] == [True, False]
 
 
 @pytest.mark.parametrize(

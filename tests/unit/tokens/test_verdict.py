@@ -77,5 +77,6 @@ def test_a_token_whose_answer_was_lost_may_not_have_opened_a_wall_that_other_req
     for handed, reason in (
         (Handed(None, False, broke=LOST), "broke"),
         (Handed(page(503), False, broke=LOST), "http_error"),
+        (Handed(page(), False, broke=LOST), ""),
     ):
         assert opened(handed, page(), None, others_hand_in=True).reason == reason

@@ -154,8 +154,7 @@ def searches(words, **how):
 
 def fresh_form(url):
     """Return a spider that sends a form which is fetched anew, of a page that is not taken for a challenge."""
-    makes = searches(["boats"], fresh=True)
-    return filling(url, *makes, meta={"omocaptcha": False})
+    return filling(url, *searches(["boats"], fresh=True), meta={"omocaptcha": False})
 
 
 def test_a_form_is_fetched_anew_before_its_token_is_handed_in_once_more(crawl, service):
@@ -198,10 +197,9 @@ def test_a_spiders_method_may_tell_that_a_token_was_rejected(crawl, service, wal
 def test_a_method_that_fails_buys_nothing_more(crawl, service, walled, fails, tmp_path):
     site = walled()
     makes = searches("abcdefghijkl", rejected="is_rejected")
-    settings = {**service.settings, "OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite"}
-    crawled = crawl(asking(site, *makes, is_rejected=fails), settings)
-    assert {error.reason for error in crawled.failures} == {"hook"}
-    assert {record.reason for record in read_ledger(tmp_path / "jobs.sqlite")} == {"hook"}
+    ledger = tmp_path / "jobs.sqlite"
+    crawled = crawl(asking(site, *makes, is_rejected=fails), {**service.settings, "OMOCAPTCHA_LEDGER": ledger})
+    assert {one.reason for one in (*crawled.failures, *read_ledger(ledger))} == {"hook"}
     assert len(crawled.failures) == 12
     assert len(service.jobs) <= 5
     assert crawled.count("tokens/accepted") == 0
@@ -359,29 +357,26 @@ def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, ser
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "rejected", "is_other"),
+    ("old", "new", "is_other"),
     [
-        ("", "", ".error", True),
-        (sites.KEY, "6LotherKey" + "b" * 30, ".error", True),
-        (f"/verify>\n<div class=g-recaptcha data-sitekey={sites.KEY}", f"/find>\n{OTHER}", ".error", True),
-        ("post action=/verify", "get action=/find", ".error", True),
-        ("/verify", "/find", ".error", False),
-        ("<form", "<p", ".error", False),
-        ("", "", ".g-recaptcha", False),
+        ("", "", True),
+        (sites.KEY, "6LotherKey" + "b" * 30, True),
+        (f"/verify>\n<div class=g-recaptcha data-sitekey={sites.KEY}", f"/find>\n{OTHER}", True),
+        ("post action=/verify", "get action=/find", True),
+        ("/verify", "/find", False),
+        ("<form", "<p", False),
+        ("<form", "<form class=error", False),
     ],
 )
-def test_another_wall_behind_a_form_is_no_rejection_and_nothing_more_is_bought(
-    crawl, service, old, new, rejected, is_other
-):
+def test_another_wall_behind_a_form_is_no_rejection_and_nothing_more_is_bought(crawl, service, old, new, is_other):
     def answer(request, form):
         if request.path == "/results":
             return sites.page(sites.CHALLENGE.replace(old, new), 403)
         return sites.won("/results") if request.method == "POST" else sites.page(SEARCH)
 
+    few = {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
     with sites.Site(answer) as site:
-        spider = searched(site, rejected=rejected)
-        settings = {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-        crawled = crawl(spider, {**service.settings, **settings})
+        crawled = crawl(searched(site), {**service.settings, **few})
     reason, verdict = ("another_wall", "unknown") if is_other else ("attempts", "rejected")
     assert sorted(error.reason for error in crawled.failures) == sorted([reason, reason, "breaker"])
     assert ("is another wall" in "\n".join(crawled.said())) is is_other
@@ -425,8 +420,8 @@ def test_a_selector_tells_nothing_of_an_answer_that_is_empty(crawl, service, kin
         spider.is_rejected = lambda self, response: False
         crawled = crawl(spider, service.settings)
     assert (len(crawled.pages), crawled.count(f"tokens/{outcome}"), len(service.jobs)) == (1, 1, 1)
-    if outcome == "unknown":
-        assert "if that is a rejection, let rejected='.error' tell so" in "\n".join(crawled.said())
+    said = "if that is a rejection, let rejected='.error' tell so"
+    assert (said in "\n".join(crawled.said())) is (outcome == "unknown")
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -29,7 +29,7 @@ def test_a_token_is_put_where_the_request_wants_it(crawl, service, walled, put):
     crawled = crawl(asking(put, site), service.settings)
     assert crawled.failures == []
     (page,) = crawled.pages
-    assert page.status == 200
+    assert (page.status, page.flags) == (200, ["omocaptcha"])
     assert (len(service.jobs), site.accepted) == (1, 1)
     (sent,) = [visit for visit in site.requests if visit.path != "/robots.txt"]
     assert sent.token == "accepted"

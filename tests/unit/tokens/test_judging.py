@@ -9,16 +9,8 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.tokens.judging import (
-    doubt_about,
-    is_blank,
-    is_good,
-    is_lost,
-    is_other_wall,
-    is_page_of,
-    is_same_wall,
-    is_stored,
-)
+from scrapy_omocaptcha.tokens import judging
+from scrapy_omocaptcha.tokens.judging import doubt_about, is_good, is_other_wall, is_page_of, is_same_wall
 
 URL = "https://shop.example/page?p=1"
 FORM = Form("POST", "https://shop.example/verify", (("csrf", "1"), ("next", "/page")))
@@ -75,10 +67,12 @@ def test_status_and_body_tell_whether_an_answer_is_a_page(status, body, doubt, i
 
 def test_an_answer_that_may_come_from_a_proxy_or_says_nothing_is_lost_and_one_that_leads_on_is_not():
     answers = [Response(URL, status=status) for status in (200, 302, 400, 407, 408, 425, 429, 499, 503)]
-    assert [answer.status for answer in answers if not is_lost(answer)] == [400]
-    assert not is_lost(Response(URL, status=302, headers={"Location": "/"}))
-    assert [is_blank(Response(URL, body=b"<!--%s-->" % (b"x" * size))) for size in (993, 994)] == [True, False]
-    assert [is_stored(Request(URL), Response(url, flags=["cached"])) for url in (URL, f"{URL}2")] == [True, False]
+    assert [answer.status for answer in answers if not judging.is_lost(answer)] == [400]
+    assert not judging.is_lost(Response(URL, status=302, headers={"Location": "/"}))
+    shells = [Response(URL, body=b"<!--%s-->" % (b"x" * size)) for size in (993, 994)]
+    assert list(map(judging.is_blank, shells)) == [True, False]
+    cached = [Response(url, flags=["cached"]) for url in (URL, f"{URL}2")]
+    assert [judging.is_stored(Request(URL), answer) for answer in cached] == [True, False]
 
 
 @pytest.mark.parametrize(

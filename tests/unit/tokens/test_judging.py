@@ -69,9 +69,8 @@ def test_an_answer_that_may_come_from_a_proxy_or_says_nothing_is_lost_and_one_th
     answers = [Response(URL, status=status) for status in (200, 302, 400, 407, 408, 425, 429, 499, 503)]
     assert [answer.status for answer in answers if not judging.is_lost(answer)] == [400]
     assert not judging.is_lost(Response(URL, status=302, headers={"Location": "/"}))
-    shells = [Response(URL, body=b"<!--%s-->" % (b"x" * size)) for size in (993, 994)]
-    assert list(map(judging.is_blank, shells)) == [True, False]
-    cached = [Response(url, flags=["cached"]) for url in (URL, f"{URL}2")]
+    assert [judging.is_blank(Response(URL, body=b"<!--%s-->" % (b"x" * size))) for size in (993, 994)] == [True, False]
+    cached = (Response(url, flags=["cached"]) for url in (URL, f"{URL}2"))
     assert [judging.is_stored(Request(URL), answer) for answer in cached] == [True, False]
 
 

@@ -116,7 +116,8 @@ def test_a_late_answer_that_begins_another_session_while_a_token_is_handed_in_ch
     crawl_with_an_answer_kept_back(crawl, service, site, monkeypatch, which)
 
 
-def test_a_late_answer_replaces_no_cookie_that_a_request_has_got_which_asked_again(crawl, service):
+@pytest.mark.parametrize("meta", [{}, {"omocaptcha": False}])
+def test_a_late_answer_replaces_no_cookie_that_a_request_has_got_which_asked_again(crawl, service, meta):
     followed = asyncio.Event()
 
     async def answer(request, form):
@@ -131,6 +132,10 @@ def test_a_late_answer_replaces_no_cookie_that_a_request_has_got_which_asked_aga
         return shown
 
     class Spider(RecordingSpider):
+        def requests(self):
+            for request in super().requests():
+                yield request.replace(meta=meta) if request.url.endswith("/late") else request
+
         def page(self, response, asked=None):
             self.pages.append(response)
             if len(self.pages) == 3:

@@ -218,8 +218,9 @@ async def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_n
 @in_a_crawl(**RECORDERS)
 async def test_a_middleware_of_the_project_that_redirects_what_nothing_may_redirect_is_named(spider, walled, calls):
     url = f"{walled().url}/free/1"
+    other = Submission(f"{url}/other", secret="token")
     with pytest.raises(MiddlewareFailed, match=r"Recorder\.process_response returned another request"):
-        await chain(spider).send_straight(scrapy.Request(url, meta={"Inner returns": scrapy.Request(f"{url}/other")}))
+        await chain(spider).send_straight(scrapy.Request(url, meta={"Inner returns": other}))
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ class WidgetPage:
         """Return the widgets as challenges, each judged by what the page says of its form."""
         widgets = [(widget, self.owner(widget), self._buttons(widget)) for widget in self.widgets]
         forms = [owner for _, owner, _ in widgets if owner is not None]
-        buttons = [button for *_, pressed in widgets for button in pressed]
+        # Without a form, any button of the page may send the token, be it one of a menu.
+        buttons = [button for _, owner, pressed in widgets if owner is not None for button in pressed]
         places = [*(widget.element for widget in self.widgets), *forms, *buttons]
         text = PageText(self.selector.root, places, set(self.controls.forms).difference(forms))
         return [self._judged(*parts, text) for parts in widgets]

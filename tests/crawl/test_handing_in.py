@@ -564,6 +564,24 @@ def test_a_form_whose_session_has_changed_meanwhile_is_fetched_anew_and_its_key_
     assert (len(service.jobs), crawled.count("tokens/expired")) == ((2, 1) if changes_key else (1, 0))
 
 
+def test_a_form_that_a_redirect_may_have_outdated_meanwhile_is_fetched_anew(crawl, service):
+    async def answer(request, form):
+        if request.path == "/moved":
+            while not service.jobs:
+                await sleep(0.01)
+            moved.append(request.path)
+            return redirect("/page")
+        if form:
+            handed_in.append(form["csrf"])
+            return won("/page")
+        return page() if cleared(request) else challenge(csrf=len(moved))
+
+    moved, handed_in = [], []
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/moved", f"{site.origin}/first"), service.settings)
+    assert (len(crawled.pages), handed_in) == (2, ["1"])
+
+
 @pytest.mark.parametrize("follows", [False, True])
 def test_a_redirect_that_answers_a_token_is_left_to_a_callback_that_handles_redirects(crawl, service, follows):
     def answer(request, form):

@@ -382,8 +382,10 @@ def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, s
 
 
 def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):
-    with OmoCaptchaService(solve_seconds=0.6) as service, WalledSite(service, "session") as site:
-        crawled = crawl(pages_of(site, 3), {**service.settings, "LOGSTATS_INTERVAL": 0.2})
+    with OmoCaptchaService(solve_seconds=0.6) as service, WalledSite(service, "session", free_delay=1.5) as site:
+        free = scrapy.Request(f"{site.url}/free/1", meta={"cookiejar": "another session"})
+        asks = sites.sending(free, *(scrapy.Request(f"{site.url}/page/{number}") for number in range(1, 4)))
+        crawled = crawl(asks, {**service.settings, "LOGSTATS_INTERVAL": 0.2})
     lines = [line for line in crawled.said(logging.INFO) if "so far" in line]
     assert lines[0].endswith("a token usually takes 15 to 60 s; 1 request waits so far")
     # None comes once nothing waits any more.

@@ -9,7 +9,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response, TextResponse
 from scrapy.utils.httpobj import urlparse_cached
 
-from tests.helpers.probing import components, in_a_crawl
+from tests.helpers.probing import chain, components, in_a_crawl
 
 
 def redirect_to(location, status=302):
@@ -98,8 +98,7 @@ async def test_what_scrapy_will_redirect_or_retry(spider):
 async def test_what_was_downloaded_or_answers_for_such_a_request_is_told_from_all_else(spider, walled):
     site = walled()
     sent, page, made, other = (scrapy.Request(f"{site.url}/free/{number}") for number in range(4))
-    await spider.crawler.engine.download_async(sent)
-    components(spider).downloaded_for(page, sent)
+    await chain(spider).follow(sent, page=page)
     components(spider).downloaded_for(other, made)
     assert [components(spider).is_downloaded(each) for each in (sent, page, made, other)] == [True, True, False, False]
 

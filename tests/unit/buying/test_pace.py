@@ -130,6 +130,8 @@ def test_only_failures_in_a_row_make_a_pause_which_doubles_up_to_a_minute():
     for now in range(1000, 3 * 24 * 3600, 60):
         window.failed(FAILED, now, now)
     assert (window.size, window.paused_until) == (1, now + 60)
+    window.failed(ApiUnreachable("busy", retry_after=600), now + 60, now + 60)
+    assert window.paused_until == now + 660, "unless the service asks for more"
 
 
 def test_calls_wait_until_the_patience_ends_and_one_more_is_made_then():

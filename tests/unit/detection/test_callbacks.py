@@ -89,6 +89,7 @@ def test_an_unknown_callback_of_an_invisible_widget_is_scripted_where_there_is_n
     widget = f'<div class="g-recaptcha" data-size="invisible" data-sitekey="{KEY}" data-callback="elsewhere"></div>'
     assert find_challenge(page(API + widget)).scripted is True
     assert find_challenge(page(API + in_form(widget))).scripted is False
+    assert find_challenge(page(API + widget.replace("invisible", "normal"))).scripted is False
 
 
 @pytest.mark.parametrize(("calls", "is_scripted"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False)])

@@ -241,6 +241,24 @@ def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_
     assert at_once == 1 if sets_cookie else at_once > 10
 
 
+def test_tokens_that_are_answered_with_a_page_each_are_handed_in_side_by_side(crawl, service):
+    under_way, at_once = [], []
+
+    async def answer(request, form):
+        if not form:
+            return challenge(request.path)
+        under_way.append(request.path)
+        at_once.append(len(under_way))
+        await asyncio.sleep(1)
+        under_way.remove(request.path)
+        return page()
+
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(16))), service.settings)
+    assert len(crawled.pages) == len(service.jobs) == 16
+    assert max(at_once) > 1
+
+
 def test_the_cookies_of_a_request_that_was_held_do_not_replace_the_clearance_and_the_others_are_sent(crawl):
     class Spider(RecordingSpider):
         async def start(self):

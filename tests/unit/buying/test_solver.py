@@ -467,6 +467,12 @@ def test_the_price_is_asked_once_before_the_first_job_counts_from_it_on_and_is_s
     assert ["OMOCAPTCHA_MAX_COST" in message for message in caplog.messages] == [True] * is_high
 
 
+@pytest.mark.parametrize(("balance", "is_told"), [(1.5, False), (1.49, True)])
+def test_it_is_told_that_a_balance_pays_for_no_job_above_its_floor(balance, is_told, caplog):
+    Bench(balance=[Balance(balance)], settings={"MIN_BALANCE": 1.0, "PRICE": 0.5}).start()
+    assert ["top up the account" in message for message in caplog.messages] == [True] * is_told
+
+
 def test_no_job_is_bought_before_the_price_is_known_however_many_want_one():
     price = Deferred()
     bench = Bench(price=[price], settings={"PRICE": "auto", "MAX_COST": 1.0})

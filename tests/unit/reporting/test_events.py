@@ -19,3 +19,11 @@ def test_the_first_page_behind_the_walls_of_a_host_has_a_line(caplog):
         events.solved(Request(url), Challenge(url, None), 12.0, 1, 0.00055)
     told = "Through the reCAPTCHA at {} in 12.0 s; jobs bought by this request: 1 (0.00055 USD)"
     assert caplog.messages == [told.format(first), told.format(other)]
+
+
+def test_that_nothing_is_bought_while_redis_is_away_has_a_line_for_all_hosts(caplog):
+    crawler = get_crawler()
+    events = Events(crawler, Stats(crawler.stats))
+    for host in ("shop", "other"):
+        events.left_alone("redis", f"https://{host}.example/", "it does not answer")
+    assert caplog.messages == ["The challenge at https://shop.example/ is left alone (redis): it does not answer"]

@@ -10,7 +10,7 @@ from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.http import Response
 from scrapy.utils.test import get_crawler
 
-from scrapy_omocaptcha.walls.originals import led_to, rebuild, write
+from scrapy_omocaptcha.walls.originals import leads_back, led_to, rebuild, write
 
 PAGE, GATE, ELSEWHERE = "https://shop.example/page?p=2", "https://shop.example/gate", "https://wall.example/"
 CONTENT_HEADERS = {"Content-Type": "text/x", "Content-Encoding": "identity", "Content-Language": "de"}
@@ -67,3 +67,9 @@ def test_the_targets_are_the_addresses_that_redirects_of_this_request_have_led_t
     assert led_to(old, None) == []
     assert led_to(*redirected(old, GATE)) == [GATE]
     assert led_to(*redirected(old, GATE, PAGE, ELSEWHERE)) == [GATE, PAGE, ELSEWHERE]
+
+
+@pytest.mark.parametrize(("addresses", "is_back"), [([GATE], True), ([GATE, PAGE, GATE], False), ([ELSEWHERE], True)])
+def test_a_redirect_leads_back_to_where_a_request_was_before_once(addresses, is_back):
+    request, original = redirected(Request(PAGE), *addresses)
+    assert leads_back(request, PAGE, original) is is_back

@@ -103,6 +103,24 @@ def test_what_has_been_paid_for_opens_the_wall_for_all_though_a_limit_is_reached
     assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (16, [], 1)
 
 
+@pytest.mark.parametrize(("opens", "reasons"), [(True, []), (False, ["attempts", "max_jobs"])])
+def test_who_meets_a_wall_while_its_last_job_is_under_way_waits_and_does_not_ask_again_in_vain(
+    crawl, service, opens, reasons
+):
+    async def answer(request, form):
+        while request.path == "/late" and not service.jobs:
+            await sleep(0.1)
+        return inside(request, form) if opens else sites.challenge()
+
+    inside = sites.behind_wall(opens_at="/first")
+    settings = {"OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    with sites.Site(answer) as site:
+        crawled = crawl(sites.spider(f"{site.origin}/first", f"{site.origin}/late"), {**service.settings, **settings})
+        asked = [path for _, path, *_ in site.requests]
+    assert ([error.reason for error in crawled.failures], len(crawled.pages)) == (reasons, 2 - len(reasons))
+    assert opens or asked.count("/late") == 1
+
+
 def crawling_one_page(site, detected):
     """Return a spider of one page that calls ``detected`` each time that its challenge is met."""
 

@@ -2,6 +2,7 @@
 
 import logging
 
+import pytest
 from scrapy import Request
 from scrapy.utils.test import get_crawler
 
@@ -10,9 +11,13 @@ from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.events import Events
 
 
-def test_the_first_page_behind_the_walls_of_a_host_has_a_line(caplog):
+@pytest.fixture
+def events():
     crawler = get_crawler()
-    events = Events(crawler, Stats(crawler.stats))
+    return Events(crawler, Stats(crawler.stats))
+
+
+def test_the_first_page_behind_the_walls_of_a_host_has_a_line(events, caplog):
     caplog.set_level(logging.INFO)
     first, other = "https://shop.example/page", "https://other.example/"
     for url in (first, "https://shop.example/page/2", other):
@@ -21,9 +26,11 @@ def test_the_first_page_behind_the_walls_of_a_host_has_a_line(caplog):
     assert caplog.messages == [told.format(first), told.format(other)]
 
 
-def test_that_nothing_is_bought_while_redis_is_away_has_a_line_for_all_hosts(caplog):
-    crawler = get_crawler()
-    events = Events(crawler, Stats(crawler.stats))
-    for host in ("shop", "other"):
-        events.left_alone("redis", f"https://{host}.example/", "it does not answer")
-    assert caplog.messages == ["The challenge at https://shop.example/ is left alone (redis): it does not answer"]
+def test_what_stops_all_buying_has_a_line_for_all_hosts_and_what_has_cost_a_job_one_each_time(events, caplog):
+    requests = [Request(f"https://{host}.example/") for host in ("shop", "other")]
+    for request in requests:
+        # What closes the account was logged as an error.
+        for reason, jobs in (("account", 0), ("redis", 0), ("attempts", 1), ("attempts", 1)):
+            events.failed(request, Challenge(request.url, None), reason, "why", jobs=jobs)
+    lost = [f"No way through at {request.url} (attempts): why" for request in requests for _ in range(2)]
+    assert caplog.messages == ["The challenge at https://shop.example/ is left alone (redis): why", *lost]

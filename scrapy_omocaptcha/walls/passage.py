@@ -356,8 +356,6 @@ class Passage(Attempts):
             return Result(verdict=unknown("closing"), error=error)
         if shown is None:
             return handed
-        # It holds the token.
-        shown.request = None
         if self.meet(shown) is not None:
             return Result(verdict=unknown("redirect", is_useless=True))
         is_for_spider = self.engine.components.is_redirect_for_spider(self.request, answer)

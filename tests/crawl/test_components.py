@@ -68,10 +68,11 @@ def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, servi
 def test_a_page_that_is_not_to_be_cached_is_not_stored_once_its_wall_is_open(crawl, service, tmp_path):
     settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
     with sites.Site(lambda request, form: sites.page() if form else sites.challenge("/page")) as site:
-        for meta in ({"dont_cache": True}, {}):
+        for meta, ignored in (({"dont_cache": True}, []), ({}, [200]), ({}, [])):
+            settings["HTTPCACHE_IGNORE_HTTP_CODES"] = ignored
             crawled = crawl(sites.sending(scrapy.Request(f"{site.origin}/page", meta=meta)), settings)
     assert ["cached" in page.flags for page in crawled.pages] == [False]
-    assert len(service.jobs) == 2
+    assert len(service.jobs) == 3
 
 
 # -- Cookies, proxies, robots.txt ----------------------------------------------------------------------------------

@@ -445,7 +445,7 @@ def test_an_overloaded_site_is_not_reported_as_one_whose_wall_was_passed(crawl, 
 
 class NotesStatus:
     def process_response(self, request, response):
-        request.meta["status"] = response.status
+        request.meta.update(status=response.status, sent=request.body.decode())
         return response
 
 
@@ -465,7 +465,8 @@ def test_what_answers_a_token_at_another_address_is_not_known_to_be_the_page(cra
         assert [error.reason for error in crawled.failures] == ["attempts"]
         assert [crawled.count(f"tokens/{outcome}") for outcome in ("rejected", "accepted")] == [2, 0]
     else:
-        assert [(one.text, one.meta["status"]) for one in crawled.pages] == [("<p>Wrong, or a page</p>", 200)]
+        (shown,) = crawled.pages
+        assert (shown.text, shown.meta["status"], shown.meta["sent"]) == ("<p>Wrong, or a page</p>", 200, "")
         assert [crawled.count(f"tokens/{outcome}") for outcome in ("unknown", "accepted")] == [1, 0]
 
 

@@ -211,7 +211,7 @@ def test_a_balance_below_its_floor_is_told_when_the_spider_opens_and_nothing_is_
     with OmoCaptchaService(balance=1.0) as service, WalledSite(service, "session") as site:
         crawled = crawl(pages_of(site, 2), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5})
         assert (len(service.jobs), len(crawled.failures)) == (0, 2)
-        assert crawled.count("skipped/min_balance") == 2
+        assert (crawled.count("skipped/min_balance"), crawled.count("api/calls")) == (2, len(service.calls))
         assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
 
 
@@ -573,6 +573,7 @@ def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(
     (record,) = read_ledger(ledger)
     assert (record.job, record.outcome, record.reason) == (crawled.pages[0].job, "unknown", "by_hand")
     assert any("used by hand 1" in line and "abandoned" not in line for line in crawled.said(logging.INFO))
+    assert crawl(ByHand, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1}).stats["finish_reason"] == "finished"
 
 
 @pytest.mark.parametrize(("paid", "refused"), [("wall", "by hand"), ("by hand", "wall"), ("by hand", "by hand")])

@@ -31,6 +31,7 @@ def rendered(options: str, target: str = "'box'", before: str = "") -> str:
 CHECKBOXES = {
     "a container": f"{API}<div {WIDGET}></div>",
     "a container among other classes": f'{API}<div data-sitekey="{KEY}" class="a  g-recaptcha b"></div>',
+    "Enterprise's script as well": f"{API}<script src=/recaptcha/enterprise.js></script><div {WIDGET}></div>",
     "a key with spaces around it": f'{API}<div class="g-recaptcha" data-sitekey=" {KEY} "></div>',
     "capitals": f'<SCRIPT SRC="//google.com/recaptcha/api.js"></SCRIPT><DIV CLASS="G-RECAPTCHA" DATA-SITEKEY="{KEY}">',
     "capitals, and the key elsewhere": f'{API}<DIV CLASS="G-RECAPTCHA"></DIV><script>var siteKey = "{KEY}"</script>',

@@ -132,19 +132,16 @@ def test_a_late_answer_replaces_no_cookie_that_a_request_has_got_which_asked_aga
         return shown
 
     class Spider(RecordingSpider):
-        def requests(self):
-            for request in super().requests():
-                yield request.replace(meta=meta) if request.url.endswith("/late") else request
-
-        def page(self, response, asked=None):
+        def page(self, response):
             self.pages.append(response)
             if len(self.pages) == 3:
                 yield scrapy.Request(f"{site.origin}/last", self.page, errback=self.failed)
 
     inside = behind_wall(opens_at="/leads")
     with Site(answer) as site:
-        urls = [f"{site.origin}/{path}" for path in ("leads", "follows", "late")]
-        crawled = crawl(Spider, service.settings, urls=urls)
+        requests = [scrapy.Request(f"{site.origin}/{path}") for path in ("leads", "follows", "late")]
+        requests[2].meta.update(meta)
+        crawled = crawl(sites.sending(*requests, base=Spider), service.settings)
     assert len(crawled.pages) == 4
     (last,) = [headers["Cookie"] for _, path, _, headers in site.requests if path == "/last"]
     assert "turn=follows" in last.split("; ")

@@ -150,6 +150,7 @@ def test_what_is_not_known_is_told_and_why(look):
     assert re.search(r"Unknown\n+25\.0 %\nused by hand 2\n", seen["text"])
     assert re.search(r"unknown\t2\t0\.00110\t25\.0 %\tused by hand 2", seen["text"])
     assert re.search(r"other\.example\n*\t2\t0\.00110\t-\t2\t", seen["text"])
+    assert "Accepted" not in look([job(outcome="unknown", reason="by_hand")])["text"]
 
 
 def test_what_sites_reject_is_told_in_a_tile_columns_and_the_shares_over_time(look):

@@ -317,7 +317,7 @@ async def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_on
 @pytest.mark.parametrize(
     ("environment", "proxy", "key"),
     [
-        ({}, "http://user:password@127.0.0.9:1", AUTH_PROXY),
+        ({}, "http://user:pass%40word@127.0.0.9:1", AUTH_PROXY),
         ({}, "http://us%40er:@127.0.0.9:1/", AUTH_PROXY),
         ({"http_proxy": "http://127.0.0.9:1"}, None, SCHEME_PROXY),
     ],

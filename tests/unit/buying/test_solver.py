@@ -456,9 +456,7 @@ def test_no_more_jobs_run_at_once_than_are_allowed_and_the_rest_follow():
 
 
 @pytest.mark.parametrize(("price", "is_high"), [(0.0042, True), (0.00055, False), (0.000055, False)])
-def test_the_price_is_asked_once_before_the_first_job_counts_from_it_on_and_is_said_if_it_is_high(
-    price, is_high, caplog
-):
+def test_the_price_is_asked_once_before_the_first_job_counts_from_then_and_is_said_if_high(price, is_high, caplog):
     bench = Bench(price=[price], settings={"PRICE": "auto"})
     bench.solve()
     bench.solve()

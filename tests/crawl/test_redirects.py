@@ -72,8 +72,9 @@ def test_no_page_is_lost_where_httpcache_stores_links_that_redirect_to_pages_whi
     settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
     with Site(answer) as site:
         urls = [f"{site.origin}/go/{number}" for number in range(6)]
-        crawled = crawl(spider(*urls), {**settings, "CONCURRENT_REQUESTS": concurrent})
-    assert sorted(one.text for one in crawled.pages) == [f"/page/{number}" for number in range(6)]
+        for _ in range(2):
+            crawled = crawl(spider(*urls), {**settings, "CONCURRENT_REQUESTS": concurrent})
+            assert sorted(one.text for one in crawled.pages) == [f"/page/{number}" for number in range(6)]
     assert len(service.jobs) == 1
 
 

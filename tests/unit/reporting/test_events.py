@@ -29,7 +29,6 @@ def test_the_first_page_behind_the_walls_of_a_host_has_a_line(events, caplog):
 def test_what_stops_all_buying_has_a_line_for_all_hosts_and_what_has_cost_a_job_one_each_time(events, caplog):
     requests = [Request(f"https://{host}.example/") for host in ("shop", "other")]
     for request in requests:
-        # What closes the account was logged as an error.
         for reason, jobs in (("account", 0), ("redis", 0), ("attempts", 1), ("attempts", 1)):
             events.failed(request, Challenge(request.url, None), reason, "why", jobs=jobs)
     lost = [f"No way through at {request.url} (attempts): why" for request in requests for _ in range(2)]

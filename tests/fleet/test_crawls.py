@@ -238,15 +238,15 @@ def test_a_dry_run_does_not_use_redis(crawl, service, walled):
     assert (len(crawled.pages), [line for line in crawled.said() if UNAVAILABLE in line]) == (2, [])
 
 
-@pytest.mark.parametrize("fault", ["redis://:s3cret-word@127.0.0.1:1/0", "unix://:s3cret-word@/nowhere.sock"])
+@pytest.mark.parametrize("fault", ["redis://:connecting@127.0.0.1:1/0", "unix://:s3cret-word@/nowhere.sock"])
 def test_the_password_of_redis_is_logged_nowhere(crawl, service, walled, fault):
     settings = {**service.settings, "OMOCAPTCHA_REDIS_URL": fault, "OMOCAPTCHA_JOB_TIMEOUT": 1}
     crawled = crawl(pages_of(walled("session"), 2), settings)
     assert reasons(crawled) == {"redis": 2}
     lines = [record.getMessage() for record in crawled.log if record.name.startswith("scrapy_omocaptcha")]
     assert lines
-    assert not [line for line in lines if "s3cret" in line]
-    assert not [error for error in crawled.failures if "s3cret" in repr(error)]
+    password = fault.partition("@")[0].rpartition(":")[2]
+    assert not [text for text in (*lines, *map(repr, crawled.failures)) if password in text]
 
 
 @pytest.mark.parametrize(

@@ -307,17 +307,17 @@ def test_a_disabled_add_on_is_reported_and_a_file_without_url_is_judged_as_a_mad
     assert nowhere.stdout.endswith(note)
 
 
-def test_feeds_jobdir_and_cache_of_the_project_are_untouched(detect, spider, walled, tmp_path):
-    feed, queue = tmp_path / "items.json", tmp_path / "queue"
+def test_feeds_jobdir_cache_and_ledger_of_the_project_are_untouched(detect, spider, walled, tmp_path):
+    feed, queue, cache, ledger = (tmp_path / name for name in ("items.json", "queue", "cache", "jobs.sqlite"))
     feed.write_text("[]")
     settings = {"FEEDS": {str(feed): {"format": "json", "overwrite": True}}, "JOBDIR": str(queue)}
     spider(f"    custom_settings = {settings!r}\n")
-    given = {"JOBDIR": queue, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": tmp_path / "cache", "ROBOTSTXT_OBEY": False}
+    given = {"JOBDIR": queue, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": cache, "ROBOTSTXT_OBEY": False}
+    given["OMOCAPTCHA_LEDGER"] = ledger
     told = detect(f"{walled('session').url}/", "--spider", "theirs", *options_of(given))
     assert told["verdict"] == SOLVE
     assert feed.read_text() == "[]"
-    assert not queue.exists()
-    assert not (tmp_path / "cache").exists()
+    assert not any(path.exists() for path in (queue, cache, ledger))
 
 
 # -- fetching -------------------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ class Policy:
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
         refusal = find_refusal("upfront", Case(challenge, self._domains, request)) or self.hooks.refusal
-        return refusal or self.limit_refusal(challenge, challenge.url)
+        return refusal or self.limit_refusal(challenge, request.url)
 
     def clearance_lost(self, challenge: Challenge) -> None:
         """Record that the cookie which answers a token for a challenge was thrown away, and the wall stays closed."""

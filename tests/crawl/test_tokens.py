@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import pytest
@@ -10,6 +11,7 @@ import scrapy
 from scrapy_omocaptcha import errors, find_challenge, signals, solve
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.urls import host_of
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler, hears
 from tests.helpers.crawling import RecordingSpider
@@ -195,6 +197,19 @@ def test_a_service_that_takes_no_job_is_the_reason_why_a_request_with_a_wish_fai
     assert (type(error), error.reason) == (errors.ChallengeNotSolved, "service")
     assert service.jobs == ()
     assert [visit.path for visit in site.requests] == ["/robots.txt"]
+
+
+def test_a_limit_for_each_host_is_that_of_the_host_which_a_request_goes_to(crawl, service):
+    hosts = "example.com", "search.example.com"
+    with contextlib.ExitStack() as stack:
+        own, other = (stack.enter_context(sites.Site(lambda *_: sites.page(), host)).origin for host in hosts)
+        # The page of each token is at the first host.
+        urls = {f"{own}/1": own, f"{other}/2": other.replace("search.", ""), f"{own}/3": own}
+        asks = [sites.wishing(url, "query:token", page=page) for url, page in urls.items()]
+        limits = {"OMOCAPTCHA_MAX_JOBS_PER_HOST": 1, "CONCURRENT_REQUESTS": 1}
+        crawled = crawl(sites.sending(*asks), {**service.settings, **limits})
+    assert {host_of(response.url) for response in crawled.pages} == set(hosts)
+    assert [error.reason for error in crawled.failures] == ["max_jobs_per_host"]
 
 
 @pytest.mark.parametrize(

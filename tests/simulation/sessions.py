@@ -185,8 +185,10 @@ class Seen:
             # Where its answer is lost, nobody knows of the wall yet.
             if visit.shown == "challenge" and visit.fault is None and session not in done:
                 met[session].add(name)
+        # Another one leads in the place of a request whose answer is lost.
+        lost = {each.headers.get(NAME) for each in self.world.exchanges if not each.is_answered}
         for session, names in met.items():
-            has_failed = any(self.record.ends.get(name) != "page" for name in names)
+            has_failed = any(name in lost or self.record.ends.get(name) != "page" for name in names)
             if len(names) > self.planned.settings["CONCURRENT_REQUESTS"] and not has_failed:
                 yield f"held: requests {sorted(names)} of session {session} met the wall of {self.site.url}"
 

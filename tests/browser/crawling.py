@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import scrapy
+from playwright.async_api import async_playwright
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.buying.database import read_ledger
@@ -139,6 +140,21 @@ def methods(selector: str = ".item", *, timeout: int = 10_000) -> list[PageMetho
     return [PageMethod("wait_for_selector", selector, timeout=timeout), PageMethod("evaluate", "document.title")]
 
 
+class SharedDriver:
+    """Gives scrapy-playwright browsers of one driver, which is slower to start than they, and ends with the process."""
+
+    driver: Any = None
+
+    def __init__(self, config) -> None:
+        self.launch_browser = lambda: self.driver.chromium.launch(**config.launch_options)
+
+    async def start(self) -> None:
+        SharedDriver.driver = self.driver or await async_playwright().start()
+
+    async def close(self) -> None:
+        """Leave the driver to the crawls that follow."""
+
+
 class Browsing:
     """Runs crawls in a browser that log no bug, and at whose end no page is open and no token is to be seen."""
 
@@ -146,35 +162,20 @@ class Browsing:
         self._crawl = crawl
         self._service = service
 
-    def __call__(
-        self,
-        spider: Any,
-        settings: dict[str, Any] | None = None,
-        *,
-        taken: int = 0,
-        page_fails: bool = False,
-        **kwargs: Any,
-    ) -> Crawl:
+    def __call__(self, spider, settings=None, *, taken: int = 0, page_fails: bool = False, **kwargs: Any) -> Crawl:
         """Run ``spider``.
 
         :param taken: how many places of contexts it does not give back.
         :param page_fails: whether scrapy-playwright logs the traceback of a page that fails.
         """
-        crawled = self._crawl(spider, {**self._service.settings, **browser_settings(), **(settings or {})}, **kwargs)
+        ours = {**self._service.settings, **browser_settings(), "PLAYWRIGHT_BROWSER_PROVIDER": SharedDriver}
+        crawled = self._crawl(spider, {**ours, **(settings or {})}, **kwargs)
         assert (crawled.spider.left_open, crawled.spider.taken) == (0, taken), crawled.said(logging.DEBUG)
         assert self._leaks(crawled) == []
         assert page_fails or crawled.bugs == []
         return crawled
 
-    def together(
-        self,
-        spider: type[CasesSpider],
-        cases: Sequence[Case],
-        ledger: Path,
-        *,
-        page_fails: bool = False,
-        **settings: Any,
-    ) -> Crawl:
+    def together(self, spider, cases: Sequence[Case], ledger: Path, *, page_fails: bool = False, **settings) -> Crawl:
         """Run a crawl of many cases, each at a site of its own: a browser takes longer to start than for a case."""
         # Many of these wait, some for what never comes; more pages at once would only be slower.
         settings = {"OMOCAPTCHA_LEDGER": ledger, "CONCURRENT_REQUESTS": 8, **settings}

@@ -13,6 +13,7 @@ import scrapy
 from docutils import nodes
 
 from scrapy_omocaptcha.testing import simulate
+from tests.browser.crawling import SharedDriver
 from tests.helpers.docs import code, module, offline_box, page, written_instead
 from tests.helpers.nightly import nightly
 
@@ -290,7 +291,8 @@ def test_a_spider_changes_the_request_of_the_form(run, walled):
 def browser_settings(chromium, omocaptcha_browser, tmp_path):
     """Return the settings of the page about JavaScript, with an offline Chromium."""
     told = module(code(page("recipes/javascript"), "javascript-settings"), tmp_path)
-    return {**omocaptcha_browser, **{name: value for name, value in told.items() if name.isupper()}}
+    told = {name: value for name, value in told.items() if name.isupper()}
+    return {**omocaptcha_browser, **told, "PLAYWRIGHT_BROWSER_PROVIDER": SharedDriver}
 
 
 @pytest.mark.sockets

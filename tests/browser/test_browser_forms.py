@@ -22,6 +22,7 @@ from tests.helpers.sites import KEY
 
 NAMES = [f"boat {number}" for number in range(4)]
 OPEN = {"playwright_include_page": True}
+ONCE = {"dont_retry": True}
 ACCEPTED = ("accepted", "")
 REJECTED = ("rejected", "")
 
@@ -78,7 +79,9 @@ class Searches(CasesSpider):
     """Makes searches."""
 
     def first(self, case):
-        return scrapy.Request(case.site.url + case.path, meta=case.shown_with)
+        # A page that no script changes is shown without a browser as well.
+        meta = {"playwright": case.path not in (KINDS, OTHER), **case.shown_with}
+        return scrapy.Request(case.site.url + case.path, meta=meta)
 
     def ask(self, case, request):
         return super().ask(case, request).replace(callback=self.search)
@@ -109,6 +112,7 @@ def found(crawled):
 
 BUILT = "/find/built"
 KINDS = "/ways/kinds"
+OTHER = "/ways/other-address"
 METHODS = [PageMethod("wait_for_selector", ".result"), PageMethod("title")]
 DATA = {
     "q": "Albatross",
@@ -155,17 +159,17 @@ async def show(page):
         await page.click("#show")
 
 
+def fails(site):
+    site.fault("/find", "server_error")
+
+
 SEARCHES = {
     # Those that wait longest come first.
     "refused": Search("/ways/refused", {"rejected": ".error"}),
     "encoded": Search("/ways/encoded", {"rejected": ".error"}),
     # Longer than a page may take to send its token.
-    "slow": Search("/ways/other-address", prepare=lambda site: site.fault("/find", "slow", seconds=11)),
-    "unanswered": Search(
-        "/ways/other-address",
-        meta={"dont_retry": True, "download_timeout": 5},
-        prepare=lambda site: site.fault("/find", "hang"),
-    ),
+    "slow": Search(OTHER, prepare=lambda site: site.fault("/find", "slow", seconds=11)),
+    "unanswered": Search(OTHER, meta={**ONCE, "download_timeout": 5}, prepare=lambda site: site.fault("/find", "hang")),
     "not_rendered": Search("/ways/blocked"),
     **{way: Search(way, {"data": {}} if way == "/ways/submit-handler" else {}) for way in WAYS},
     **{name: Search(KINDS, {"data": {name: value}}) for name, (value, _) in UNFIT.items()},
@@ -181,23 +185,16 @@ SEARCHES = {
     "browser": WithoutForm("/ways/fetch"),
     "twins": Search("/ways/twins", {"data": {"q": "Bluebird"}, "form": "#other"}),
     "no button": Search(KINDS, {"click": False}),
-    "lost": Search(
-        "/ways/other-address",
-        {"rejected": ".error"},
-        meta=OPEN,
-        prepare=lambda site: site.fault("/find", "server_error"),
-    ),
-    "only once": Search(
-        "/ways/other-address", meta={"dont_retry": True}, prepare=lambda site: site.fault("/find", "server_error")
-    ),
+    "lost": Search(OTHER, {"rejected": ".error"}, meta=OPEN, prepare=fails),
+    "only once": Search(OTHER, meta=ONCE, prepare=fails),
     "file answer": Search("/ways/file"),
     "no answer": Search("/ways/nothing"),
-    "overloaded": Search("/ways/other-address", prepare=lambda site: site.fault("/ways/other-address", "server_error")),
+    "overloaded": Search(OTHER, prepare=lambda site: site.fault(OTHER, "server_error")),
     "all rejected": Search(
         BUILT, {"rejected": ".error", "fresh": True}, NAMES[:2], meta=OPEN, make=partial(LiveSite, refuse_every=1)
     ),
     "fresh": Search(BUILT, {"fresh": True}, meta=OPEN),
-    "behind a wall": BehindWall("/ways/other-address"),
+    "behind a wall": BehindWall(OTHER),
 }
 
 

@@ -71,8 +71,8 @@ class WidgetPage:
         """Return the widgets as challenges, each judged by what the page says of its form."""
         widgets = [(widget, self.owner(widget), self._buttons(widget)) for widget in self.widgets]
         forms = [owner for _, owner, _ in widgets if owner is not None]
-        # Without a form, any button of the page may send the token, be it one of a menu.
-        buttons = [button for _, owner, pressed in widgets if owner is not None for button in pressed]
+        # Without a form, any button of the page may send the token, be it one of a menu or one that is hidden yet.
+        buttons = [button for *_, pressed in widgets for button in pressed]
         places = [*(widget.element for widget in self.widgets), *forms, *buttons]
         text = PageText(self.selector.root, places, set(self.controls.forms).difference(forms))
         return [self._judged(*parts, text) for parts in widgets]
@@ -93,7 +93,7 @@ class WidgetPage:
             beside=text.near(widget.element, 250, 200),
             sentences=text.sentences,
             inside=[] if owner is None else text.between(owner, next(iter(buttons), None)),
-            labels=[label for button in buttons if text.is_content(button) and (label := label_of(button))],
+            labels=[label for button in buttons if (label := label_of(button))],
             field=text.first_field(self.controls.of(owner)),
             language=(self.selector.root.get("lang") or "").lower().replace("_", "-").partition("-")[0],
             form=challenge.form,

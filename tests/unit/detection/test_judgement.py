@@ -45,7 +45,11 @@ def test_a_bare_page_with_the_phrase_of_a_wall_is_blocking_whatever_its_status(p
 def test_a_bare_page_with_the_status_of_a_wall_is_blocking(status):
     assert judged(f"<h1>Hello</h1>{WALL_FORM}", status=status).blocking
     assert judged(CONTAINER, status=status).blocking
-    assert judged(f"<nav><button>Order now</button></nav>{CONTAINER}", status=status).blocking
+
+
+@pytest.mark.parametrize("around", ["<nav>{}</nav>", "<div hidden>{}</div>"])
+def test_where_there_is_no_form_any_button_may_send_the_token_so_none_of_them_may_act(around):
+    assert judged(around.format("<button>Order now</button>") + CONTAINER, status=403).judgement == "acts"
 
 
 @pytest.mark.parametrize(

@@ -138,10 +138,14 @@ class Seen:
         is_awaited = any(wanted.kind == "nested" and wanted.site == self.number for wanted in self.planned.wanted)
         if is_awaited or self.is_spoiled or not self.planned.settings.keys().isdisjoint(_VOID_FORMS):
             return True
+        crawler = self._exchange(void).crawler
         shown = [
             (other, visit)
             for other, visit in self.named
-            if visit.shown == "challenge" and visit.at < void.at and self.session(other) == self.session(name)
+            if visit.shown == "challenge"
+            and visit.at < void.at
+            and self.session(other) == self.session(name)
+            and self._exchange(visit).crawler is crawler
         ]
         page = next((visit for other, visit in reversed(shown) if other == name), None)
         if page is None or page.fault is not None:

@@ -100,7 +100,7 @@ def fields_to_fill(response: Response) -> dict[str, str]:
     assert page is not None
     owner = next(owner for owner in map(page.owner, page.widgets) if owner is not None)
     shown = {
-        control.get("name"): next(values(control, "utf-8"), "")
+        control.get("name"): next(values(control), "")
         for control in page.controls.of(owner)
         if control.tag != "button" and not is_input(control, "hidden", "file", *BUTTON_TYPES) and control.get("name")
     }

@@ -39,11 +39,10 @@ def is_input(control: HtmlElement, *types: str) -> bool:
     return control.tag == "input" and input_type(control) in types
 
 
-def values(control: HtmlElement, charset: str) -> Iterator[str]:
+def values(control: HtmlElement) -> Iterator[str]:
     """Yield the values that ``control`` sends: none for an unchecked box, one per selected option of a list.
 
-    The value of a button is yielded too; the caller decides which button is sent. A hidden ``_charset_`` sends
-    ``charset``, the form's encoding.
+    The value of a button is yielded too; the caller decides which button is sent.
     """
     type_, value = input_type(control), control.get("value")
     if control.tag == "select":
@@ -58,8 +57,6 @@ def values(control: HtmlElement, charset: str) -> Iterator[str]:
             yield "on" if value is None else value
     elif type_ == "file":
         yield ""
-    elif type_ == "hidden" and (control.get("name") or "").lower() == "_charset_":
-        yield charset
     elif type_ == "submit" and value is None:
         yield "Submit"
     else:

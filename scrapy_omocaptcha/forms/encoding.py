@@ -14,8 +14,6 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 from scrapy import Request
 from w3lib.encoding import resolve_encoding
 
-# Encodings that browsers and Python name differently.
-_NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
 _PART_NAME = re.compile(rb'\r\nContent-Disposition: form-data; name="([^"]*)"')
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 
@@ -30,15 +28,6 @@ def choose_charset(accepted: str, encoding: str) -> str:
             # Browsers decode more characters in gb18030 than they encode.
             return "gbk" if charset == "gb18030" else charset
     return "utf-8"
-
-
-def charset_name(charset: str) -> str:
-    """Return the browsers' name of the encoding that Python calls ``charset``."""
-    if charset in _NAMES:
-        return _NAMES[charset]
-    if charset.startswith("cp"):
-        return f"windows-{charset[2:]}"
-    return charset.replace("iso8859", "iso-8859").upper()
 
 
 def percent_encode(text: str, charset: str = "utf-8") -> str:

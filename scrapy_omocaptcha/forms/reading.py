@@ -13,7 +13,7 @@ from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
 from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, SUBMIT_TYPES, fill, input_type, is_input, values
-from scrapy_omocaptcha.forms.encoding import charset_name, choose_charset
+from scrapy_omocaptcha.forms.encoding import choose_charset
 from scrapy_omocaptcha.forms.owners import Owners
 from scrapy_omocaptcha.forms.page import Inherited
 
@@ -70,7 +70,7 @@ def read_form(
             if filled and left[name] and not in_browser:
                 raise ValueError(f"{name!r} is a file to upload, which cannot be filled in")
             files.add(name)
-        pairs = [(name, value) for value in fill(control, left[name])] if filled else _pairs(control, charset)
+        pairs = [(name, value) for value in fill(control, left[name])] if filled else _pairs(control)
         for pair in pairs:
             length += sum(map(len, pair))
             if length > MAX_LENGTH:
@@ -187,7 +187,7 @@ class Controls:
         return inherited
 
 
-def _pairs(control: HtmlElement, charset: str) -> Iterator[tuple[str, str]]:
+def _pairs(control: HtmlElement) -> Iterator[tuple[str, str]]:
     """Yield the name-value pairs that ``control`` sends."""
     name = control.get("name") or ""
     if is_input(control, "image"):
@@ -196,7 +196,7 @@ def _pairs(control: HtmlElement, charset: str) -> Iterator[tuple[str, str]]:
     elif _is_response_textarea(control):
         yield TOKEN_FIELD, ""
     elif name:
-        yield from ((name, value) for value in values(control, charset_name(charset)))
+        yield from ((name, value) for value in values(control))
 
 
 def _is_response_textarea(control: HtmlElement) -> bool:

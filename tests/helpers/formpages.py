@@ -95,7 +95,6 @@ OWN = {
         "<noscript><input name=c><textarea name=g-recaptcha-response></textarea></noscript>"
         "<output name=d>1</output><object name=e></object><!-- <input name=f> --><script>'<input name=g>'</script>"
     ),
-    "charset field": form_page("<input type=hidden name=_charset_ value=x><input type=hidden name=_CHARSET_>"),
     "typed values": form_page(
         "<input type=number name=a value=' 1'><input type=number name=b value=1.50><input type=number name=c value=1e3>"
         "<input type=range name=d><input type=range name=e value=7 min=0 max=5>"
@@ -120,10 +119,7 @@ OWN = {
         "<input name=a value='x y=&'><textarea name=b>1\n2</textarea>", "method=post enctype=TEXT/plain"
     ),
     "unknown enctype": form_page("", "method=post enctype=application/json"),
-    "accept-charset": form_page(
-        "<input name=ü value='é €'><input type=hidden name=_charset_>",
-        "method=post accept-charset='nope latin1, utf-8'",
-    ),
+    "accept-charset": form_page("<input name=ü value='é €'>", "method=post accept-charset='nope latin1, utf-8'"),
     "unknown accept-charset": form_page("<input name=a value=é>", "method=post accept-charset=nope"),
     "widget first": f"<form method=post>{WIDGET}<input name=a></form>",
     "widget around a field": "<form method=post><div class=g-recaptcha><input name=a></div><input name=b></form>",
@@ -158,5 +154,5 @@ OWN = {
     "field called submit": form_page(
         "<input name=submit value=1><input name=action><input name=method><input name=target>"
     ),
-    "charset": form_page("<input name='ö' value='ä ж 日 ł 한 😀'><input type=hidden name=_charset_>"),
+    "charset": form_page("<input name='ö' value='ä ж 日 ł 한 😀'>"),
 }

@@ -1,12 +1,11 @@
 """Read the values that a browser sends for form controls that nobody has changed.
 
 Each function looks at one control; its form and its ancestors are left to the caller. The rules are those of the HTML
-standard: "constructing the entry list", and the value sanitization algorithm of each type of input.
+standard for "constructing the entry list". A default value is sent as it is, also one that its type of input forbids.
 """
 
 import re
 from collections.abc import Iterator
-from math import isfinite
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
@@ -16,17 +15,7 @@ from scrapy_omocaptcha.forms.page import iter_texts
 SUBMIT_TYPES = frozenset({"submit", "image"})
 BUTTON_TYPES = SUBMIT_TYPES | {"button", "reset"}
 
-_DATE = r"\d{4,}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
-_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,3})?)?"
 _WHITESPACE = "\t\n\f\r "
-_NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?")
-_DATES = {
-    "date": re.compile(_DATE),
-    "month": re.compile(r"\d{4,}-(?:0[1-9]|1[0-2])"),
-    "week": re.compile(r"\d{4,}-W(?:0[1-9]|[1-4]\d|5[0-3])"),
-    "time": re.compile(_TIME),
-    "datetime-local": re.compile(f"{_DATE}[T ]{_TIME}"),
-}
 
 
 def input_type(control: HtmlElement) -> str:
@@ -49,18 +38,23 @@ def values(control: HtmlElement) -> Iterator[str]:
         yield from _selected(control)
     elif control.tag == "textarea":
         # The HTML parser drops one newline after the start tag.
-        yield _newlines(control.text_content()).removeprefix("\n")
-    elif control.tag == "button":
-        yield value or ""
+        yield re.sub("\r\n?", "\n", control.text_content()).removeprefix("\n")
     elif type_ in ("checkbox", "radio"):
         if control.get("checked") is not None:
             yield "on" if value is None else value
     elif type_ == "file":
         yield ""
-    elif type_ == "submit" and value is None:
+    elif is_input(control, "submit") and value is None:
         yield "Submit"
+    elif type_ == "range" and not value:
+        yield _middle(control)
+    elif type_ == "color":
+        yield (value or "#000000").lower()
+    elif type_ == "hidden" or type_ in BUTTON_TYPES:
+        yield value or ""
     else:
-        yield _sanitise(type_, _newlines(value or ""), control)
+        # An input of one line has no line breaks in its value.
+        yield re.sub("[\r\n]", "", value or "")
 
 
 def fill(control: HtmlElement, left: list[str]) -> list[str]:
@@ -78,33 +72,13 @@ def fill(control: HtmlElement, left: list[str]) -> list[str]:
     return taken
 
 
-def _sanitise(type_: str, value: str, control: HtmlElement) -> str:
-    if type_ in BUTTON_TYPES or type_ == "hidden":
-        return value
-    if type_ == "number":
-        return value if _NUMBER.fullmatch(value) else ""
-    if type_ == "range":
-        return _in_range(value, control)
-    if type_ == "color":
-        return value.lower() if re.fullmatch(r"#[0-9A-Fa-f]{6}", value) else "#000000"
-    if type_ in _DATES:
-        return value.replace(" ", "T") if _DATES[type_].fullmatch(value) else ""
-    value = value.replace("\n", "")
-    if type_ == "email" and control.get("multiple") is not None:
-        return ",".join(address.strip(_WHITESPACE) for address in value.split(","))
-    return value.strip(_WHITESPACE) if type_ in ("email", "url") else value
-
-
-def _in_range(value: str, control: HtmlElement) -> str:
-    """Return the value of a slider: within its limits, and in their middle where none is given. Steps are ignored."""
-    low, high = _float(control.get("min"), 0.0), _float(control.get("max"), 100.0)
-    number = _float(value, low + (high - low) / 2)
-    return f"{max(low, min(number, high)):.12g}"
-
-
-def _float(text: str | None, default: float) -> float:
-    number = float(text) if text and _NUMBER.fullmatch(text) else default
-    return number if isfinite(number) else default
+def _middle(slider: HtmlElement) -> str:
+    """Return the value of a slider that the page gives none: the middle of its limits. Steps are ignored."""
+    try:
+        low, high = float(slider.get("min") or 0), float(slider.get("max") or 100)
+    except ValueError:
+        low, high = 0, 100
+    return f"{max(low, (low + high) / 2):.12g}"
 
 
 def _selected(select: HtmlElement) -> Iterator[str]:
@@ -147,7 +121,3 @@ def _option_value(option: HtmlElement) -> str:
         return value
     text = "".join(iter_texts(option, ("script", "option", "select")))
     return " ".join(re.split(f"[{_WHITESPACE}]+", text.strip(_WHITESPACE)))
-
-
-def _newlines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,20 +1,14 @@
 """Parse a response as a browser parses a page, and read the text of its elements and what they inherit."""
 
-import logging
 import re
 from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
-from functools import lru_cache
 from typing import Generic, TypeVar
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 from parsel import Selector
 from scrapy.http import HtmlResponse, Response, XmlResponse
-
-from scrapy_omocaptcha.urls import host_of
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -23,22 +17,13 @@ INERT_TAGS = frozenset(
 )
 """Tags whose content a browser that runs scripts does not render as elements."""
 
-_ATTRIBUTES = r"""(?:[^>=]+|=\s*(?:"[^"]*"|'[^']*')?)*"""
-# Never followed by what must match: it would then be tried again from each character.
-_TAG = re.compile(
-    rf"<!--.*?(?:-->|\Z)|<script\b({_ATTRIBUTES})(?:>.*?(?:</script|\Z))?|<[a-z]({_ATTRIBUTES})",
-    re.IGNORECASE | re.DOTALL,
-)
-_ATTRIBUTE = re.compile(r"""[^\s/"'=>]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]*))?""")
-_MAX_ATTRIBUTES = 1_000
-"""The most attributes of a tag; the parser compares each of them with all before it."""
 _XHTML = re.compile(r"<(?:\w+:)?html[\s>]", re.IGNORECASE)
 
 
 def parse_page(response: Response) -> Selector | None:
     """Parse ``response`` as HTML, with ``response.selector`` where possible, so that a page is parsed once.
 
-    :returns: None if the response is not a page, its text cannot be decoded, or a tag has very many attributes.
+    :returns: None if the response is not a page, or its text cannot be decoded.
     """
     if not isinstance(response, (HtmlResponse, XmlResponse)):
         return None
@@ -47,9 +32,6 @@ def parse_page(response: Response) -> Selector | None:
     except (LookupError, UnicodeError):
         # The encoding that the response claims is known to Python as something else (hex, idna).
         return None
-    if any(_has_many_attributes(tag[1] or tag[2] or "") for tag in _TAG.finditer(text)):
-        _warn_of_attributes(host_of(response.url))
-        return None
     if isinstance(response, HtmlResponse):
         with suppress(ValueError):  # Scrapy raises it for a <base> that is not a valid URL.
             return _html(response.selector)
@@ -57,21 +39,6 @@ def parse_page(response: Response) -> Selector | None:
         return None
     # Scrapy parses XHTML as XML, in which forms and scripts are not what they are in HTML.
     return _html(Selector(text=text, type="html"))
-
-
-def _has_many_attributes(text: str) -> bool:
-    # Most are told apart by their length.
-    return len(text) > 2 * _MAX_ATTRIBUTES and sum(1 for _ in _ATTRIBUTE.finditer(text)) > _MAX_ATTRIBUTES
-
-
-@lru_cache(100)
-def _warn_of_attributes(host: str) -> None:
-    logger.warning(
-        "A page of %s has a tag with more than %d attributes, which takes too long to parse, so no challenge is looked "
-        "for in such pages: solve them by hand, if they are challenges",
-        host,
-        _MAX_ATTRIBUTES,
-    )
 
 
 def _html(selector: Selector) -> Selector | None:

@@ -15,7 +15,6 @@ from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import Challenge, find_challenge
 from scrapy_omocaptcha.detection import find_other_captcha
-from scrapy_omocaptcha.forms.page import _warn_of_attributes
 from tests.helpers.fuzzing import counted, fuzzed
 from tests.helpers.hostile import count_calls, many_forms, pages
 from tests.helpers.pages import labels, needs_pages, saved
@@ -50,20 +49,6 @@ def test_a_page_of_twice_the_size_takes_at_most_twice_as_many_calls():
 def test_twenty_forms_are_read_with_as_many_calls_as_one():
     one, twenty = (count_calls(many_forms(number, 100_000)) for number in (1, 20))
     assert twenty < 1.5 * one
-
-
-@pytest.mark.parametrize("tag", ["<p {}>", "<script {}></script>", "<!-- <p a='-->' --><p {}>"])
-@pytest.mark.parametrize("value", ["", "=1", "='>'", '=">"'])
-def test_a_page_of_which_a_tag_has_thousands_of_attributes_is_not_parsed(caplog, tag, value):
-    def found(number):
-        attributes = " ".join(f"c{n}{value}" for n in range(number))
-        body = tag.format(attributes) + in_form(CHECKBOXES["a container"])
-        return find_challenge(HtmlResponse("https://site.example/", body=body.encode()))
-
-    _warn_of_attributes.cache_clear()
-    assert found(900).sitekey == KEY
-    assert found(5_000) is None
-    assert ["more than 1000 attributes" in line for line in caplog.messages] == [True]
 
 
 OWN = [in_form(body) for table in (CHECKBOXES, RENDERED, INVISIBLE, ENTERPRISE, NONE) for body in table.values()]

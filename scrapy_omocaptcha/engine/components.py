@@ -232,8 +232,6 @@ async def _submit(download: Callable[[Request], Awaitable[Response]], request: S
     # It may have waited long in the queue of its slot.
     if time.monotonic() > request.usable_until:
         raise TokenUnused("too_old")
-    # No middleware sees the request from here on.
-    request.add_cookie()
     response = await download(request)
     secret = request.secret
     request.set_cookies += response.headers.getlist("Set-Cookie")

@@ -11,7 +11,7 @@ from scrapy_omocaptcha.forms.encoding import percent_encode
 from scrapy_omocaptcha.forms.submission import Submission, as_submission
 from scrapy_omocaptcha.urls import public_address
 
-_VALID = "form:NAME, json:/pointer, header:NAME, query:NAME or cookie:NAME"
+_VALID = "form:NAME, json:/pointer, header:NAME or query:NAME"
 _HTTP_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 _FIELDS = {
@@ -24,9 +24,9 @@ _FIELDS = {
 def parse_put(put: str) -> tuple[str, str]:
     """Return the kind and the name in ``put``, or raise a ``ValueError`` that names it and the valid forms."""
     kind, _, name = put.partition(":") if isinstance(put, str) else ("", "", "")
-    valid = kind in ("form", "json", "header", "query", "cookie") and name != ""
-    if kind in ("header", "cookie"):
-        valid = bool(_HTTP_NAME.fullmatch(name)) and (kind, name.lower()) != ("header", "cookie")
+    valid = kind in ("form", "json", "header", "query") and name != ""
+    if kind == "header":
+        valid = bool(_HTTP_NAME.fullmatch(name)) and name.lower() != "cookie"
     if kind == "json":
         valid = name.startswith("/") and not re.search(r"~(?![01])", name)
     if not valid:
@@ -52,8 +52,6 @@ def put_token(request: Request, put: str, token: str) -> Submission:
             case "query":
                 parts = urlsplit(request.url)
                 changes["url"] = parts._replace(query=_with_pair(parts.query, name, token)).geturl()
-            case "cookie":
-                changes["cookie"] = name
     except ValueError as error:
         raise ValueError(
             f"{put!r} in meta['omocaptcha'] does not fit {public_address(request.url)}: {error}"

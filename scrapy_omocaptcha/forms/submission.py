@@ -40,7 +40,6 @@ class Submission(Request):
     it to a disk or to Redis. Copies of it, such as redirects make, are submissions too.
 
     :param secret: the token.
-    :param cookie: the name of the cookie that carries the token; empty if none does.
     :param usable_until: when the token is too old to be sent, in seconds of the monotonic clock.
     :param set_cookies: where the ``Set-Cookie`` headers are kept that come in answer to it or a copy of it.
     """
@@ -49,14 +48,12 @@ class Submission(Request):
         self,
         *args: Any,
         secret: str = "",
-        cookie: str = "",
         usable_until: float = math.inf,
         set_cookies: list[bytes] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.secret = secret
-        self.cookie = cookie
         self.usable_until = usable_until
         self.set_cookies = [] if set_cookies is None else set_cookies
 
@@ -67,20 +64,9 @@ class Submission(Request):
         """Copy the request as :meth:`scrapy.Request.replace` does; a ``Submission`` still masks the token."""
         cls = cls or type(self)
         if issubclass(cls, Submission):
-            for name in ("secret", "cookie", "usable_until", "set_cookies"):
+            for name in ("secret", "usable_until", "set_cookies"):
                 kwargs.setdefault(name, getattr(self, name))
         return super().replace(*args, cls=cls, **kwargs)
-
-    def add_cookie(self) -> None:
-        """Add the cookie that carries the token, if any, to the headers just before the request is sent.
-
-        From Scrapy's cookiejar it would be sent again with every later request, and COOKIES_DEBUG would log it.
-        """
-        if self.cookie:
-            name = self.cookie.encode() + b"="
-            pairs = b"; ".join(self.headers.getlist("Cookie")).split(b"; ")
-            others = [pair for pair in pairs if pair and not pair.startswith(name)]
-            self.headers["Cookie"] = b"; ".join([*others, name + self.secret.encode()])
 
     def to_dict(self, **kwargs: Any) -> NoReturn:
         """Raise ValueError, because a dictionary of the request is about to be stored."""

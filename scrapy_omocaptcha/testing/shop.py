@@ -200,7 +200,6 @@ class Shop:
             "/api/search": lambda: _member(visit.json, "token"),
             "/api/header": lambda: visit.headers.get("X-Captcha-Token", ""),
             "/api/query": lambda: dict(visit.query).get("token", ""),
-            "/api/cookie": lambda: visit.cookies.get("captcha", ""),
         }
         if visit.path not in tokens:
             return None

@@ -17,8 +17,7 @@ forms with a token    ``/find`` (a search by POST), ``/find/get`` (by GET), ``/f
                       results for the session; ``/login`` (the password is "correct horse"), which opens
                       ``/account`` and ``/orders``
 needs a token         ``POST /signup`` (form field), ``POST /api/search`` (JSON pointer ``/token``),
-                      ``/api/header`` (``X-Captcha-Token``), ``/api/query`` (``token``), ``/api/cookie``
-                      (``captcha``)
+                      ``/api/header`` (``X-Captcha-Token``), ``/api/query`` (``token``)
 ===================== ===================================================================================
 """
 

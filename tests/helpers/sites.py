@@ -132,5 +132,4 @@ def wishes(site, page="/signup"):
         "json": scrapy.http.JsonRequest(f"{site.url}/api/search", data={"q": "lamp"}, meta=wish("json:/token")),
         "header": scrapy.Request(f"{site.url}/api/header", meta=wish("header:X-Captcha-Token")),
         "query": scrapy.Request(f"{site.url}/api/query?q=1", meta=wish("query:token")),
-        "cookie": scrapy.Request(f"{site.url}/api/cookie", meta=wish("cookie:captcha")),
     }

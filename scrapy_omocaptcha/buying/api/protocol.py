@@ -118,7 +118,7 @@ def read_job_id(value: Any, call: str) -> JobId:
 
 
 def read_token(value: Any) -> str | None:
-    """Return the token, stripped, or None if it could not be sent in a form field, a header or a cookie."""
+    """Return the token, stripped, or None if it could not be sent in a form field or a header."""
     value = value.strip() if isinstance(value, str) else ""
     return value if re.fullmatch("[!-~]+", value) else None
 

@@ -20,10 +20,10 @@ def _callback(response: Response) -> None:
 
 
 @pytest.mark.parametrize(
-    "put", ["", "token", "form:", "body:token", "json:a", "json:", "json:/a~2", "header:X Token", "header:Cookie", None]
+    "put", ["", "token", "form:", "cookie:t", "json:a", "json:", "json:/a~2", "header:X Token", "header:Cookie", None]
 )
 def test_an_invalid_put_is_named_in_the_error_with_what_is_valid(put):
-    with pytest.raises(ValueError, match="form:NAME, json:/pointer, header:NAME, query:NAME or cookie:NAME") as error:
+    with pytest.raises(ValueError, match="form:NAME, json:/pointer, header:NAME or query:NAME") as error:
         parse_put(put)
     assert repr(put) in str(error.value)
 
@@ -91,19 +91,6 @@ def test_put_query_keeps_the_rest_of_the_address():
 
 
 @pytest.mark.parametrize(
-    ("merged", "sent"),
-    [(None, b"t=tok/en+1"), ("a=1", b"a=1; t=tok/en+1"), ("t=old; a=1; t=older; tt=2", b"a=1; tt=2; t=tok/en+1")],
-)
-def test_put_cookie_joins_the_cookies_of_the_session_when_the_request_is_sent(merged, sent):
-    request = put_token(Request(URL, cookies={"a": "1"}, headers={"Cookie": merged}), "cookie:t", TOKEN)
-    assert TOKEN not in str(request.cookies)
-    for copy in (request, request.replace(url=URL + "2")):
-        copy.add_cookie()
-        copy.add_cookie()
-        assert copy.headers.getlist("Cookie") == [sent]
-
-
-@pytest.mark.parametrize(
     ("request_", "put", "words"),
     [
         (Request(URL, method="POST", headers={"Content-Type": "multipart/form-data; x"}), "form:t", "multipart"),
@@ -121,7 +108,7 @@ def test_put_is_refused_where_it_does_not_fit_the_request(request_, put, words):
     assert TOKEN not in str(error.value)
 
 
-@pytest.mark.parametrize("put", ["form:t", "json:/t", "header:t", "query:t", "cookie:t"])
+@pytest.mark.parametrize("put", ["form:t", "json:/t", "header:t", "query:t"])
 def test_put_keeps_the_rest_of_the_request_and_hides_the_token(put):
     kind, content = (FormRequest, {"formdata": {"a": "1"}}) if put == "form:t" else (JsonRequest, {"data": {"a": 1}})
     original = kind(URL, callback=_callback, cb_kwargs={"x": 1}, meta={"depth": 3}, priority=5, **content)

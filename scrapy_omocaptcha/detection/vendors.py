@@ -45,14 +45,11 @@ _ELEMENT = XPath(
 
 def find_product(body: bytes) -> str | None:
     """Return which captcha that is none of reCAPTCHA v2 a page loads, whatever its status and whatever it is for."""
-    enterprise = re.search(rb"recaptcha/enterprise\.js", body)
+    product = "reCAPTCHA Enterprise" if b"recaptcha/enterprise.js" in body else None
     rendered = re.search(rb"recaptcha/(?:api|enterprise)\.js\?[^\"'>]*\brender=(?!explicit|onload)([\w-]+)", body)
     if rendered:
-        kind = "reCAPTCHA v3" if not enterprise else "reCAPTCHA Enterprise"
-        return f"{kind} (render={rendered[1].decode()})"
-    if enterprise:
-        return "reCAPTCHA Enterprise"
-    return next((name for name in _PRODUCTS if any(mark in body for mark in _MARKS[name])), None)
+        return f"{product or 'reCAPTCHA v3'} (render={rendered[1].decode()})"
+    return product or next((name for name in _PRODUCTS if any(mark in body for mark in _MARKS[name])), None)
 
 
 def find_vendor(response: Response) -> str | None:

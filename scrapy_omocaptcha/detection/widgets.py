@@ -121,17 +121,14 @@ def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
     frames = [frame for frame in page.frames if page.is_live(frame.element)]
     keys_with_pictures = {frame.key for frame in frames if frame.kind == "bframe"}
     is_alone = len(widgets) == 1
-    for frame in frames:
-        if frame.kind != "anchor":
-            continue
+    for frame in (frame for frame in frames if frame.kind == "anchor"):
         ancestors = set(frame.element.iterancestors())
         widget = next((widget for widget in widgets.values() if widget.element in ancestors), None)
         if widget is None and (frame.invisible or is_alone):
             widget = next((widget for widget in widgets.values() if widget.sitekey == frame.key), None)
         if widget is None:
             # A badge may also be v3's, which never shows pictures and has none of the options of a widget.
-            is_widget = not frame.invisible or frame.has_options or frame.key in keys_with_pictures
-            if not is_widget:
+            if frame.invisible and not (frame.has_options or frame.key in keys_with_pictures):
                 continue
             container = frame.element.getparent()
             widget = widgets.setdefault(container, Widget(container, invisible=frame.invisible))

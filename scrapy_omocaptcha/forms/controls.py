@@ -15,8 +15,6 @@ from scrapy_omocaptcha.forms.page import iter_texts
 SUBMIT_TYPES = frozenset({"submit", "image"})
 BUTTON_TYPES = SUBMIT_TYPES | {"button", "reset"}
 
-_WHITESPACE = "\t\n\f\r "
-
 
 def input_type(control: HtmlElement) -> str:
     """Return the type of an ``input`` or ``button`` in lower case. Any that browsers don't know is as good as text."""
@@ -120,4 +118,4 @@ def _option_value(option: HtmlElement) -> str:
     if value is not None:
         return value
     text = "".join(iter_texts(option, ("script", "option", "select")))
-    return " ".join(re.split(f"[{_WHITESPACE}]+", text.strip(_WHITESPACE)))
+    return " ".join(re.findall("[^\t\n\f\r ]+", text))

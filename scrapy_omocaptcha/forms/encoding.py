@@ -15,7 +15,6 @@ from scrapy import Request
 from w3lib.encoding import resolve_encoding
 
 _PART_NAME = re.compile(rb'\r\nContent-Disposition: form-data; name="([^"]*)"')
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 
 
 def choose_charset(accepted: str, encoding: str) -> str:
@@ -84,7 +83,7 @@ def _names(pairs: str) -> list[str]:
 
 
 def _encode(text: str, charset: str) -> bytes:
-    return _NEWLINE.sub("\r\n", text).encode(charset, "xmlcharrefreplace")
+    return re.sub(r"\r\n|\r|\n", "\r\n", text).encode(charset, "xmlcharrefreplace")
 
 
 def _extends_ascii(charset: str) -> bool:

@@ -23,7 +23,7 @@ _FIELDS = {
 
 def parse_put(put: str) -> tuple[str, str]:
     """Return the kind and the name in ``put``, or raise a ``ValueError`` that names it and the valid forms."""
-    kind, _, name = put.partition(":") if isinstance(put, str) else ("", "", "")
+    kind, _, name = put.partition(":")
     valid = kind in ("form", "json", "header", "query") and name != ""
     if kind == "header":
         valid = bool(_HTTP_NAME.fullmatch(name)) and name.lower() != "cookie"

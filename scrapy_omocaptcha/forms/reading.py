@@ -6,7 +6,7 @@ from functools import cached_property
 from types import MappingProxyType
 from urllib.parse import urljoin, urlsplit
 
-from lxml.etree import XPath, iterwalk
+from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 from scrapy.http import TextResponse
 from w3lib.url import safe_url_string
@@ -24,7 +24,6 @@ option of a list repeats the list's name."""
 _CONTROLS = ("input", "button", "select", "textarea")
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-_ids = XPath("descendant-or-self::*/@id")
 
 
 def read_form(
@@ -47,14 +46,13 @@ def read_form(
     """
     charset = choose_charset(form.get("accept-charset") or "", all_controls.page.encoding)
     controls = all_controls.of(form)
-    disabled = {control for control in controls if all_controls.is_disabled(control)}
     button = pressed
     if isinstance(pressed, bool):
         button = all_controls.default_button(form) if pressed else None
     radios = [control for control in controls if is_input(control, "radio") and control.get("checked") is not None]
     # The last checked radio button of a name unchecks the others.
     unchecked = set(radios).difference({radio.get("name"): radio for radio in radios}.values())
-    ignored = disabled | unchecked
+    ignored = unchecked.union(filter(all_controls.is_disabled, controls))
     fields: list[tuple[str, str]] = []
     files: set[str] = set()
     left = {name: list(given) for name, given in data.items()}
@@ -112,9 +110,8 @@ class Controls:
     def of(self, form: HtmlElement | None) -> list[HtmlElement]:
         """Return the controls of ``form`` in tree order, with the textarea of Google's script if it adds one."""
         controls = self._by_form[form]
-        if any(_is_response_textarea(control) and control not in self._added for control in controls):
-            return [control for control in controls if control not in self._added]
-        return controls
+        own = [control for control in controls if control not in self._added]
+        return own if any(map(_is_response_textarea, own)) else controls
 
     def owner(self, element: HtmlElement) -> HtmlElement | None:
         """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the open one."""
@@ -171,7 +168,7 @@ class Controls:
     @cached_property
     def _by_id(self) -> dict[str, HtmlElement]:
         by_id: dict[str, HtmlElement] = {}
-        for identity in filter(None, _ids(self._root)):
+        for identity in filter(None, self._root.xpath("descendant-or-self::*/@id")):
             by_id.setdefault(identity, identity.getparent())
         return by_id
 
@@ -214,8 +211,7 @@ def is_submit_button(control: HtmlElement) -> bool:
 
 
 def _attribute(form: HtmlElement, button: HtmlElement | None, name: str) -> str:
-    own = button.get(f"form{name}") if button is not None else None
-    return (own if own is not None else form.get(name)) or ""
+    return (form.get(name) if button is None else button.get(f"form{name}", form.get(name))) or ""
 
 
 def _target(action: str, controls: Controls) -> str:

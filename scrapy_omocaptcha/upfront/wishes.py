@@ -13,7 +13,6 @@ from scrapy_omocaptcha.urls import public_address
 
 OWN_SESSION = "omocaptcha-"
 """How the name of a session begins that is for one request only."""
-_FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
 @dataclass(frozen=True)
@@ -94,4 +93,4 @@ def check_sitekey(sitekey: str, where: str) -> None:
 def _carries_form(request: Request) -> bool:
     """Tell whether a request sends the data of a form in its body."""
     kind = (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
-    return bool(request.body) and kind in _FORM_TYPES
+    return bool(request.body) and kind in (b"application/x-www-form-urlencoded", b"multipart/form-data")

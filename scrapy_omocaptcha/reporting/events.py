@@ -15,7 +15,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.reporting.format import place, waiting_requests
+from scrapy_omocaptcha.reporting.format import waiting_requests
 from scrapy_omocaptcha.settings import LIMITS
 from scrapy_omocaptcha.urls import public_address
 
@@ -52,7 +52,7 @@ class Events:
         logger.log(
             self._level("solved", request.url, logging.INFO),
             "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
-            place(request),
+            public_address(request.url),
             seconds,
             jobs,
             cost,
@@ -88,7 +88,7 @@ class Events:
         logger.log(
             self._level("rejected", request.url, logging.INFO),
             "The site rejected a token for %s (useless job %d of at most %d for this request)",
-            place(request),
+            public_address(request.url),
             jobs,
             most,
         )
@@ -101,7 +101,7 @@ class Events:
         logger.log(
             self._level("unknown", request.url),
             "Whether %s accepted a token is not known (%s): %s",
-            place(request),
+            public_address(request.url),
             reason,
             message,
         )
@@ -109,7 +109,7 @@ class Events:
     def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
         """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
-        where = place(request) if jobs else public_address(challenge.url)
+        where = public_address(request.url if jobs else challenge.url)
         self._left_alone(reason, challenge.url, where, message, jobs=jobs)
 
     def left_alone(self, reason: str, url: str, message: str) -> None:

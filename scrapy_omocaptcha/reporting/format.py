@@ -2,9 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from urllib.parse import parse_qsl
-
-from scrapy import Request
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.reporting.totals import Totals
@@ -104,26 +101,6 @@ def sent(method: str, url: str, names: Sequence[str]) -> str:
     shown = [shorten(printable(name), _LONGEST_FIELD) for name in names[:_MAX_FIELDS]]
     more = [f"{len(names) - _MAX_FIELDS} more"] if len(names) > _MAX_FIELDS else []
     return f"{method} {printable(public_address(url))} with {', '.join(shown + more) or 'no fields'}"
-
-
-def place(request: Request) -> str:
-    """Say where a request goes: its address without the query and, if it sends a form, what tells it from others.
-
-    That are its ``cb_kwargs``, but neither long values nor what is typed into the form.
-    """
-    address = public_address(request.url)
-    if not isinstance(request.meta.get("omocaptcha"), dict):
-        return address
-    sends = f"{request.url.partition('?')[2]}&{request.body.decode('utf-8', 'replace')}"
-    typed = [sends, *(value for _, value in parse_qsl(sends))]
-
-    def may_be_shown(value: object) -> bool:
-        if isinstance(value, str):
-            return len(value) <= _LONGEST_FIELD and not any(value in text for text in typed)
-        return isinstance(value, (int, float)) and str(value) not in typed
-
-    shown = [f"{name}={value!r}" for name, value in request.cb_kwargs.items() if may_be_shown(value)]
-    return f"{address} ({printable(', '.join(shown))})" if shown else address
 
 
 def _period(totals: Totals) -> str:

@@ -254,7 +254,7 @@ def test_each_form_that_is_lost_is_told_but_not_with_what_was_typed(crawl, servi
     site = walled("session", refuse_every=1)
 
     def make(q, **data):
-        return lambda response: form_request(response, {"q": q, **data}, rejected=".error", cb_kwargs={"asked": 7})
+        return lambda response: form_request(response, {"q": q, **data}, rejected=".error")
 
     makes = [make("a boat with a name that is far too long"), make("b", password="correct horse", e="e", f=["1", "2"])]
     crawled = crawl(asking(site, *makes), {**service.settings, "OMOCAPTCHA_BREAKER_FAILURES": 50})
@@ -262,7 +262,7 @@ def test_each_form_that_is_lost_is_told_but_not_with_what_was_typed(crawl, servi
         "(attempts): 3 jobs gave no page, since the site rejected each token: it may want more than its form shows, "
         "tie tokens to an IP address, or not trust them"
     )
-    lost = f"No way through at {site.url}/find (asked=7) {why}"
+    lost = f"No way through at {site.url}/find {why}"
     assert [line for line in crawled.said() if "No way" in line] == [lost] * 2
 
 

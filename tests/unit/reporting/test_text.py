@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from scrapy import Request
 
 from scrapy_omocaptcha.buying.records import Balance, Record
-from scrapy_omocaptcha.reporting.format import percent, place, ranked, sent, shorten, table_of, usd
+from scrapy_omocaptcha.reporting.format import percent, ranked, sent, shorten, table_of, usd
 from scrapy_omocaptcha.reporting.text import crawl_report, ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals
 from tests.helpers.ledgers import FIELDS
@@ -23,26 +22,6 @@ SOME = [
     record(seconds=30.0, time="2026-11-25T00:31:00Z", outcome="failed", reason="failed", spider="prices"),
     record(seconds=None, time="2026-11-25T00:32:00Z", outcome="failed", reason="lost", job=None, spider="prices"),
 ]
-
-
-@pytest.mark.parametrize(
-    ("cb_kwargs", "shown"),
-    [
-        ({}, ""),
-        ({"number": 7, "page": "catalogue"}, " (number=7, page='catalogue')"),
-        ({"name": "Ann Lee", "number": 3}, " (number=3)"),
-        ({"name": "Ann", "half": "correct horse"}, ""),
-        ({"code": 7731, "text": "x" * 40}, f" (text='{'x' * 40}')"),
-        ({"row": {"name": "Ann"}, "text": "x" * 41, "note": "a\x1b[31mb"}, " (note='a\\x1b[31mb')"),
-    ],
-)
-def test_what_tells_forms_apart_is_shown_and_nothing_that_was_typed_into_them(cb_kwargs, shown):
-    body = "name=Ann+Lee&password=correct+horse+battery&csrf=7731"
-    sends = {"method": "POST", "body": body, "cb_kwargs": cb_kwargs}
-    assert place(Request("https://shop.example/find?id=1", meta={"omocaptcha": {}}, **sends)) == (
-        f"https://shop.example/find{shown}"
-    )
-    assert place(Request("https://shop.example/find?id=1", **sends)) == "https://shop.example/find"
 
 
 # -- crawl_report ---------------------------------------------------------------------------------------------------

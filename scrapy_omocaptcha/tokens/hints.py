@@ -72,17 +72,6 @@ class Hints:
             level=logging.INFO,
         )
 
-    def never_rejects(self, request: Request, rejected: str) -> None:
-        """Tell that what the spider takes for rejections may not be what they look like."""
-        self._say(
-            f"rejected {host_of(request.url)} {rejected}",
-            "rejected=%r has matched no answer from %s yet, and two in a row, which count as accepted, show the form "
-            "again and are alike: if they are rejections, let it match them",
-            rejected,
-            public_address(request.url),
-            level=logging.INFO,
-        )
-
     def concerns(self, request: Request) -> bool:
         """Tell whether a request may need a warning, or its meta has a key that may change something."""
         return not request.meta.keys() <= self._ignored_keys or bool(self._forms and self._lacks_token(request))

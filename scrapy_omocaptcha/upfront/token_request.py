@@ -45,8 +45,6 @@ class TokenForm:
 
     accepts = False
     """Whether the site has accepted a token."""
-    rejects = False
-    """Whether the spider's ``rejected`` has matched an answer."""
     last_text: int | None = None
     """Checksum of the text of the last answer that showed the widget again."""
 
@@ -129,7 +127,6 @@ class TokenRequest(Attempts):
             refusal = Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
-            self.form.rejects |= bool(rejected)
             return Result(verdict=self.rejected())
         if is_overloaded(answer) and self.is_first and self._will_retry(self.request, answer):
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
@@ -173,8 +170,6 @@ class TokenRequest(Attempts):
             message = f"the answer has the status {answer.status}{hint}"
             return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
         if rejected is False:
-            if not self.form.rejects and find_challenge(answer) is not None and self._is_like_last(answer):
-                self.policy.hints.never_rejects(self.request, str(self.wish.rejected))
             return ACCEPTED
         if find_challenge(answer) is not None:
             message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"

@@ -120,19 +120,6 @@ def test_results_that_show_the_form_again_are_passed_on_whatever_they_are(crawl,
     assert len([line for line in crawled.said() if "(widget_again)" in line]) == (outcome == "unknown")
 
 
-@pytest.mark.parametrize(
-    ("shows", "shown", "told"),
-    [(again, "Please try again.", 1), (again, "What was found for {q}.", 0), (sites.page, "Thank you.", 0)],
-)
-def test_a_selector_that_matches_no_rejection_is_told_once(crawl, service, shows, shown, told):
-    with sites.Site(lambda request, form: (shows if form else again)(shown.format(q=form.get("q")) * 40)) as site:
-        no_challenge = staticmethod(lambda response, challenge: False)
-        makes = searches("abcd", rejected=".error")
-        crawled = crawl(filling(site.origin, *makes, omocaptcha_trigger=no_challenge), service.settings)
-    lines = [line for line in crawled.said(logging.INFO) if line.startswith("rejected='.error' has matched no answer")]
-    assert len(lines) == told
-
-
 def filling(url, *makes, meta=None, **attributes):
     """Return a spider that makes requests of the page at ``url``, which come back to its ``page`` or ``failed``."""
 
@@ -549,21 +536,6 @@ def test_a_page_out_of_httpcache_does_not_show_that_its_site_answers(crawl, serv
         crawl(filling(site.origin, meta={"omocaptcha": False}), settings)
     crawled = crawl(filling(site.origin, *searches("a"), meta={"omocaptcha": False}), settings)
     assert (len(crawled.failures), service.jobs) == (1, ())
-
-
-def test_a_selector_that_has_matched_a_rejection_is_not_told_of(crawl, service):
-    def answer(request, form):
-        sent.append(form)
-        return again("<p class=error>Try again" if len(sent) == 2 else "Nothing was found.")
-
-    sent = []
-    with sites.Site(answer) as site:
-        no_challenge = staticmethod(lambda response, challenge: False)
-        makes = searches("abcd", rejected=".error")
-        settings = {**service.settings, "CONCURRENT_REQUESTS": 1}
-        crawled = crawl(filling(site.origin, *makes, omocaptcha_trigger=no_challenge), settings)
-    assert (crawled.count("tokens/rejected"), crawled.count("tokens/accepted")) == (1, 4)
-    assert not [line for line in crawled.said(logging.INFO) if "has matched no answer" in line]
 
 
 def test_a_form_whose_token_was_rejected_is_fetched_anew_once_for_the_next(crawl, service):

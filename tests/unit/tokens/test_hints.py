@@ -77,14 +77,6 @@ def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_status_if_it_ma
     assert told == [(level, url) for url in urls[::2] for level in levels]
 
 
-def test_what_matches_no_rejection_is_told_once_for_each_host_and_each_way_to_tell(caplog):
-    caplog.set_level(logging.INFO)
-    hints, told = Hints(has_browser=False), [(host, rejected) for host in "ab" for rejected in (".error", "#no")]
-    for host, rejected in told * 2:
-        hints.never_rejects(Request(f"https://{host}.example/"), rejected)
-    assert [record.args for record in caplog.records] == [(how, f"https://{host}.example/") for host, how in told]
-
-
 @pytest.mark.parametrize("has_browser", [False, True])
 def test_a_page_that_no_browser_renders_though_its_request_wants_one_is_told_once(caplog, has_browser):
     hints, told = Hints(has_browser=has_browser), []

@@ -152,12 +152,6 @@ class Account:
                 FALLBACK_PRICE,
             )
             return
-        if price > FALLBACK_PRICE:
-            logger.warning(
-                "A job costs %s USD by the service's price list, more than the usual %s USD: check OMOCAPTCHA_MAX_COST",
-                price,
-                FALLBACK_PRICE,
-            )
         self.limits.price = price
 
     async def _ask_balance(self) -> None:

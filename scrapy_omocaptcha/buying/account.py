@@ -19,6 +19,7 @@ from scrapy_omocaptcha.engine.lifetime import Lifetime, wait_at_most
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
+from scrapy_omocaptcha.urls import host_of
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.api.protocol import Api
@@ -140,9 +141,13 @@ class Account:
             logger.debug("The price of a job is not known (%s); %s USD is assumed", error, FALLBACK_PRICE)
             return
         if price is None:
-            if self.settings.api_version is None and not self.settings.is_omocaptcha:
-                # Otherwise it was told when the spider opened.
-                logger.warning("OMOcaptcha: %s", self.settings.price_unknown)
+            if not self.settings.is_omocaptcha:
+                logger.warning(
+                    "OMOcaptcha: the price of a job at %s is unknown and assumed to be %s USD: set OMOCAPTCHA_PRICE to "
+                    "the right price, or OMOCAPTCHA_MAX_COST will not hold",
+                    host_of(self.settings.api_url),
+                    FALLBACK_PRICE,
+                )
             return
         if price < _LEAST_PRICE:
             logger.warning(

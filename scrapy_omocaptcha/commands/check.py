@@ -199,10 +199,10 @@ def _check_balance(settings: Settings, balance: Balance, price: float) -> _Line:
 
 async def _check_price(settings: Settings, api: Api, balance: Balance) -> tuple[_Line, float]:
     """Return what a job costs and how many can be bought, and the price by which crawls count."""
-    listed = None
+    listed, cure = None, ": set OMOCAPTCHA_PRICE" if settings.price is None else ""
     try:
         listed = await api.price()
-        said = "is not listed" if listed is None else f"{listed:.5f} USD a job in the service's list"
+        said = f"is not listed{cure}" if listed is None else f"{listed:.5f} USD a job in the service's list"
     except ApiError as error:
         said = f"is not known ({error})"
     price = settings.price if settings.price is not None else listed or settings.assumed_price

@@ -127,14 +127,6 @@ class Settings:
         return is_allowed(host_of(self.api_url), ["omocaptcha.com"])
 
     @property
-    def price_unknown(self) -> str:
-        """Return the warning that the service has no list of prices."""
-        return (
-            f"the price of a job at {host_of(self.api_url)} is unknown and assumed to be {FALLBACK_PRICE} USD: set "
-            "OMOCAPTCHA_PRICE to the right price, or OMOCAPTCHA_MAX_COST will not hold"
-        )
-
-    @property
     def max_poll_gap(self) -> float:
         """Return the most seconds between two polls at which no token is too old; as many are left to hand it in."""
         return self.token_max_age / 2

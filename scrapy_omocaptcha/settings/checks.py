@@ -16,7 +16,7 @@ from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
-from scrapy_omocaptcha.urls import host_of, is_allowed
+from scrapy_omocaptcha.urls import host_of
 
 _CLOSER_TO_SITE = (CookiesMiddleware, RedirectMiddleware, HttpCompressionMiddleware)
 """Middlewares of Scrapy that must process a response before ours does."""
@@ -37,8 +37,6 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
         yield (
             "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD"
         )
-    if settings.api_version == 2 and settings.price is None and not (settings.is_omocaptcha or settings.dry_run):
-        yield settings.price_unknown
     yield from _check_middlewares(project, ours)
     if not project.getbool("COOKIES_ENABLED"):
         yield (
@@ -137,19 +135,13 @@ def _check_position(
 
 
 def _check_domains(settings: Settings, spider: Spider) -> Iterator[str]:
-    domains = settings.domains(spider)
-    source = "the spider's allowed_domains" if settings.allowed_domains is None else "OMOCAPTCHA_ALLOWED_DOMAINS"
-    odd = [domain for domain in domains if "/" in domain or ":" in domain]
+    # The setting has none of these, or would be invalid.
+    odd = [domain for domain in settings.domains(spider) if "/" in domain or ":" in domain]
     if odd:
         meant = ", ".join(host_of(domain if "//" in domain else f"//{domain}") for domain in odd)
-        yield f"{source} has {', '.join(odd)}, so that no host is allowed: write the host only ({meant})"
-        return
-    hosts = {host_of(url) for url in getattr(spider, "start_urls", None) or ()}
-    forbidden = sorted(host for host in hosts if not is_allowed(host, domains))
-    if forbidden:
         yield (
-            f"the spider starts at {', '.join(forbidden)}, for which no job may be bought: add it to {source} "
-            f"({', '.join(domains)})"
+            f"the spider's allowed_domains has {', '.join(odd)}, so that no host is allowed: write the host only "
+            f"({meant})"
         )
 
 

@@ -56,7 +56,7 @@ def test_the_version_that_tells_the_balance_is_used(crawl, service, walled):
         *("/v2/createTask", "/v2/getTaskResult"),
     ]
     crawled = crawl(pages_of(walled("session"), 2), {**service.settings, **AUTO, "OMOCAPTCHA_API_VERSION": 2})
-    assert ["the price of a job" in line for line in crawled.said()] == [True], "it was told when the spider opened"
+    assert ["the price of a job" in line for line in crawled.said()] == [True]
 
 
 @pytest.mark.parametrize("kind", ["redirect", "too_many", "server_error"])

@@ -32,13 +32,6 @@ class OwnDownloader(Downloader):
     """Another."""
 
 
-OTHER_SERVICE = {
-    "OMOCAPTCHA_API_VERSION": 2,
-    "OMOCAPTCHA_API_URL": "https://api.2captcha.com",
-    "OMOCAPTCHA_PRICE": None,
-}
-
-
 def own(*arguments):
     """Stand for a method of a spider."""
 
@@ -68,16 +61,9 @@ def placed(place, **others):
         ({"DOWNLOADER": OwnDownloader}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
-        ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"start_urls": ["https://www.shop.example/"]}),
-        ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"allowed_domains": ["a.example"]}),
-        ({}, {"allowed_domains": ["shop.example"], "start_urls": ["https://shop.example/"]}),
-        # The price is known, or nothing is bought.
-        ({**OTHER_SERVICE, "OMOCAPTCHA_PRICE": 0.003}, {}),
-        ({**OTHER_SERVICE, "OMOCAPTCHA_DRY_RUN": True}, {}),
+        ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"allowed_domains": ["https://a.example/"]}),
+        ({}, {"allowed_domains": ["shop.example"]}),
         ({"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
-        ({**OTHER_SERVICE, "OMOCAPTCHA_API_VERSION": 1}, {}),
-        ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": "https://OMOcaptcha.com/v2"}, {}),
-        ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": None}, {}),
         # The project's own names.
         ({"OMOX_CAPTCHA": 1}, {"omocaptcha_submit": own, "omocaptcha_notes": own, "omocap": own, "_omocaptcha_x": own}),
     ],
@@ -170,7 +156,6 @@ MISTAKES = {
         "the spider's allowed_domains has https://shop.example/, shop.test:80, so that no host is allowed: write the "
         "host only (shop.example, shop.test)",
         allowed_domains=["https://shop.example/", "shop.test:80"],
-        start_urls=["https://shop.example/"],
     ),
     "no middleware for redirects": mistake(
         f"DOWNLOADER_MIDDLEWARES lacks {REDIRECTS}, so walls are missed: name scrapy_omocaptcha.Addon in ADDONS, and "
@@ -189,24 +174,6 @@ MISTAKES = {
     "no cost limit": mistake(
         "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD",
         {"OMOCAPTCHA_MAX_COST": 0},
-    ),
-    "an unknown price": mistake(
-        "the price of a job at api.2captcha.com is unknown and assumed to be 0.00055 USD: set OMOCAPTCHA_PRICE to the "
-        "right price, or OMOCAPTCHA_MAX_COST will not hold",
-        OTHER_SERVICE,
-    ),
-    # RecordingSpider requests its ``urls``, not its ``start_urls``.
-    "a start outside of the spider's domains": mistake(
-        "the spider starts at shop.test, for which no job may be bought: add it to the spider's allowed_domains "
-        "(shop.example)",
-        allowed_domains=["shop.example"],
-        start_urls=["https://shop.test/", "https://shop.example/"],
-    ),
-    "a start outside of the add-on's domains": mistake(
-        "the spider starts at a.test, b.test, for which no job may be bought: add it to OMOCAPTCHA_ALLOWED_DOMAINS "
-        "(shop.example)",
-        {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
-        start_urls=["https://a.test/", "https://b.test/"],
     ),
 }
 

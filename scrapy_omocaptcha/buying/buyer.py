@@ -68,7 +68,8 @@ class Buyer:
         from scrapy_omocaptcha.buying.solver import Solver
 
         settings = self._settings
-        polling = Polling(settings.poll_interval, settings.max_poll_gap)
+        # A token is as old as the last poll without it, at most. As much time is left to hand it in.
+        polling = Polling(settings.poll_interval, max_gap=settings.token_max_age / 2)
         return Solver(self.limits, self.account, polling, self._lifetime, settings, self._clock)
 
     @property

@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import fields
 from importlib.resources import files
@@ -55,18 +56,14 @@ def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     db = _connect(path, timeout)
     try:
-        is_new = not _is_ledger(db)
+        is_complete = not _missing(db)
         _use_wal(db, timeout)
         db.execute("PRAGMA synchronous = NORMAL")
-        if is_new:
+        if not is_complete:
             with db:
                 db.execute("BEGIN IMMEDIATE")
-                if not _is_ledger(db):
-                    _create(db)
-        elif _version(db) < _VERSION:
-            with db:
-                db.execute("BEGIN IMMEDIATE")
-                for statement in _CONVERT if _version(db) < _VERSION else ():
+                # Another process may have completed it meanwhile.
+                for statement in _missing(db):
                     db.execute(statement)
     except BaseException:
         db.close()
@@ -76,7 +73,8 @@ def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection
 
 def open_in_memory() -> sqlite3.Connection:
     db = _open(":memory:", 0.0)
-    _create(db)
+    for statement in _missing(db):
+        db.execute(statement)
     return db
 
 
@@ -89,18 +87,18 @@ def identity(path: Path) -> tuple[int, int] | None:
     return stat.st_dev, stat.st_ino
 
 
-def _create(db: sqlite3.Connection) -> None:
-    # executescript() would commit the transaction first, and another process could then make the same tables.
-    for statement in _SCHEMA.split("\n\n"):
-        db.execute(statement)
+def _missing(db: sqlite3.Connection) -> Sequence[str]:
+    """Return the statements that make a database a ledger of this version: none if it is one."""
+    if not _is_ledger(db):
+        # executescript() would commit the transaction first, and another process could then make the same tables.
+        return _SCHEMA.split("\n\n")
+    return _CONVERT if _version(db) < _VERSION else ()
 
 
 def read_ledger(path: Path) -> list[Record]:
     """Return the jobs of a ledger, to which crawls may be writing. For errors, see :func:`explain`."""
     with closing(_connect(path, BUSY_TIMEOUT)) as db:
-        if not _is_ledger(db):
-            return []
-        return read_records(db)
+        return read_records(db) if _is_ledger(db) else []
 
 
 def read_records(db: sqlite3.Connection) -> list[Record]:

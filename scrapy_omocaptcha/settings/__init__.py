@@ -126,11 +126,6 @@ class Settings:
         """Tell whether the service is OMOcaptcha itself, rather than one that speaks the same protocol."""
         return is_allowed(host_of(self.api_url), ["omocaptcha.com"])
 
-    @property
-    def max_poll_gap(self) -> float:
-        """Return the most seconds between two polls at which no token is too old; as many are left to hand it in."""
-        return self.token_max_age / 2
-
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
         """Return the domains (with their subdomains) that ``spider`` may buy jobs for; empty: all hosts."""
         if self.allowed_domains is not None:

@@ -1,7 +1,5 @@
 """Build the API clients of a crawl, and find out which version of the API its service has."""
 
-from collections.abc import Callable
-
 from scrapy.utils.reactor import is_reactor_installed
 
 from scrapy_omocaptcha.buying.api.protocol import Api
@@ -14,34 +12,18 @@ from scrapy_omocaptcha.settings import Settings
 _PRICE_LIST = "https://omocaptcha.com/api/getServicePrice?type=service"
 """Public price list of version 2, which is on another host than the calls of version 2."""
 
-BuildTransport = Callable[[str, float], Transport]
-"""Builds a transport for a base URL, with a timeout in seconds."""
 
-
-def build_apis(settings: Settings, build_transport: BuildTransport | None = None) -> dict[int, Api]:
-    """Build a client for each version of the API that the settings allow, in the order in which they are tried.
-
-    By default, each has a transport that works in this process.
-    """
-    build_transport = build_transport or _build_transport
+def build_apis(settings: Settings) -> dict[int, Api]:
+    """Build a client for each version of the API that the settings allow, in the order in which they are tried."""
     price_list = _PRICE_LIST if settings.is_omocaptcha else None
     apis: dict[int, Api] = {}
     for version, url in settings.api_urls.items():
-        transport = build_transport(url, settings.api_timeout)
+        transport = _build_transport(url, settings.api_timeout)
         if version == 1:
             apis[version] = Version1Api(transport, settings.api_token, settings.type_job_id)
         else:
             apis[version] = Version2Api(transport, settings.api_token, settings.task_type, price_list)
     return apis
-
-
-async def _error_of(api: Api) -> ApiError | None:
-    """Return why the service does not tell the balance, or None if it does."""
-    try:
-        await api.balance()
-    except ApiError as error:
-        return error
-    return None
 
 
 async def find_version(apis: dict[int, Api]) -> Api:
@@ -52,11 +34,14 @@ async def find_version(apis: dict[int, Api]) -> Api:
     """
     errors: dict[int, ApiError] = {}
     for version, api in apis.items():
-        error = await _error_of(api)
-        if error is None or (isinstance(error, ApiRefused) and not error.is_foreign):
-            # Even if it says no, it answers as this version does.
-            return api
-        errors[version] = error
+        try:
+            await api.balance()
+        except ApiError as why:
+            # Even if it says no, it may answer as this version does.
+            if not isinstance(why, ApiRefused) or why.is_foreign:
+                errors[version] = why
+                continue
+        return api
     # A web server's page or redirect may be there for a moment, unlike an address that it does not know.
     unclear = [error for error in errors.values() if not isinstance(error, (AccountError, ApiRefused))]
     if unclear:
@@ -74,6 +59,7 @@ async def find_version(apis: dict[int, Api]) -> Api:
 
 
 def _build_transport(url: str, timeout: float) -> Transport:
+    """Build a transport that works in this process, with a timeout in seconds."""
     # Imported only when needed: importing the reactor installs one, and one of the two HTTP clients is enough.
     if is_reactor_installed():
         from twisted.internet import reactor

@@ -63,8 +63,14 @@ class Api(ABC):
         """
 
     async def balance(self) -> Balance:
-        """Return the balance of the account."""
-        return read_balance(await self._call("/getBalance"), "/getBalance")
+        """Return the balance, with vouchers and with what is left of a package where the answer has them."""
+        call = "/getBalance"
+        answer = await self._call(call)
+        vouchers = answer.get("voucher_balance", answer.get("voucherBalance"))
+        parts = [answer.get("balance"), 0 if vouchers is None else vouchers]
+        usd = read_amount(sum(read_amount(part, call) for part in parts), call)
+        solves = answer.get("quantity")
+        return Balance(usd, 0 if solves is None else max(0, int(read_amount(solves, call))))
 
     @abstractmethod
     async def price(self) -> float | None:
@@ -132,15 +138,6 @@ def read_amount(value: Any, call: str) -> float:
     if not math.isfinite(amount):
         raise ApiBadAnswer(f"{call}: the amount is not a number")
     return amount
-
-
-def read_balance(answer: dict[str, Any], call: str) -> Balance:
-    """Return the balance, with vouchers and with what is left of a package where the answer has them."""
-    vouchers = answer.get("voucher_balance", answer.get("voucherBalance"))
-    parts = [answer.get("balance"), 0 if vouchers is None else vouchers]
-    usd = read_amount(sum(read_amount(part, call) for part in parts), call)
-    solves = answer.get("quantity")
-    return Balance(usd, 0 if solves is None else max(0, int(read_amount(solves, call))))
 
 
 def find_price(services: Any, field: str, kind: str, call: str) -> float | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import patch
 
 import pytest
 from scrapy.settings import Settings as ScrapySettings
 
+from scrapy_omocaptcha.buying.api import factory
 from scrapy_omocaptcha.buying.api.factory import build_apis, find_version
 from scrapy_omocaptcha.errors import AccountError, ApiUnreachable
 from scrapy_omocaptcha.settings import Settings
@@ -19,7 +21,8 @@ def build(answer, **values):
     """Build the API of these settings over a transport with a fixed answer, and return what it sends too."""
     named = {f"OMOCAPTCHA_{name}": value for name, value in {"API_TOKEN": API_TOKEN, **values}.items()}
     transport = RecordingTransport(answer)
-    (api,) = build_apis(Settings.from_settings(ScrapySettings(named)), lambda url, timeout: transport).values()
+    with patch.object(factory, "_build_transport", lambda url, timeout: transport):
+        (api,) = build_apis(Settings.from_settings(ScrapySettings(named))).values()
     return api, transport.sent
 
 
@@ -55,9 +58,9 @@ def test_the_price_at_another_service_is_unknown(url):
 
 def find(*answers):
     """Return the number of the version that is found where the versions have these answers to the first call."""
-    transports = iter(map(RecordingTransport, answers))
     settings = Settings.from_settings(ScrapySettings({"OMOCAPTCHA_API_TOKEN": API_TOKEN}))
-    apis = build_apis(settings, lambda url, timeout: next(transports))
+    with patch.object(factory, "_build_transport", side_effect=map(RecordingTransport, answers)):
+        apis = build_apis(settings)
     api = asyncio.run(find_version(apis))
     return next(number for number, each in apis.items() if each is api)
 

@@ -109,24 +109,20 @@ class Events:
     def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
         """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
-        where = public_address(request.url if jobs else challenge.url)
-        self._left_alone(reason, challenge.url, where, message, jobs=jobs)
+        self.left_alone(reason, challenge.url, message, paid_for=request if jobs else None)
 
-    def left_alone(self, reason: str, url: str, message: str) -> None:
-        """Report that a challenge is not solved, which cost no job: as WARNING once for its host or the crawl."""
-        self._left_alone(reason, url, public_address(url), message, jobs=0)
+    def left_alone(self, reason: str, url: str, message: str, *, paid_for: Request | None = None) -> None:
+        """Report that a challenge is not solved: as WARNING once for its host or the crawl.
 
-    def _left_alone(self, reason: str, url: str, where: str, message: str, *, jobs: int) -> None:
+        :param paid_for: the request whose page is lost though jobs were bought for it, which is always a WARNING.
+        """
         self.not_solved[reason] += 1
         self._stats.inc(f"skipped/{reason}")
         level = self._level(reason, url)
-        logger.log(
-            logging.WARNING if jobs else level,
-            "No way through at %s (%s): %s" if jobs else "The challenge at %s is left alone (%s): %s",
-            where,
-            reason,
-            message,
-        )
+        if paid_for is None:
+            logger.log(level, "The challenge at %s is left alone (%s): %s", public_address(url), reason, message)
+        else:
+            logger.warning("No way through at %s (%s): %s", public_address(paid_for.url), reason, message)
 
     def limit_near(self, reason: str, host: str, message: str) -> None:
         """Report that most of a limit is used."""

@@ -61,12 +61,7 @@ def find_mistakes(project: BaseSettings, ours: type) -> Iterator[str]:
             similar = _nearest(stem, sorted(_SETTINGS), 0.6)
             hint = f"did you mean {_PREFIX}{similar}? If not, remove it" if similar else "remove it"
             yield f"{name} is not a setting: {hint}, or rename it if it is the project's own"
-    middlewares = _middlewares(project)
-    if ours in middlewares:
-        yield from _check_position(middlewares, ours, _CLOSER_TO_ENGINE, _CLOSER_TO_SITE, "585", "581 to 589")
-    redirects = load_object(_REDIRECTS)
-    if redirects in middlewares:
-        yield from _check_position(middlewares, redirects, RedirectMiddleware, CookiesMiddleware, "650", "601 to 699")
+    yield from _check_positions(_middlewares(project), ours)
 
 
 def _check_names(project: BaseSettings, spider: Spider) -> Iterator[str]:
@@ -114,24 +109,24 @@ def _check_middlewares(project: BaseSettings, ours: type) -> Iterator[str]:
         )
 
 
-def _check_position(
-    middlewares: list[type],
-    ours: type,
-    closer_to_engine: type | tuple[type, ...],
-    closer_to_site: type | tuple[type, ...],
-    place: str,
-    others: str,
-) -> Iterator[str]:
+def _check_positions(middlewares: list[type], ours: type) -> Iterator[str]:
     # The resulting order counts, not the numbers, since the project may have moved other middlewares too.
-    index = middlewares.index(ours)
-    wrong = [m.__name__ for m in middlewares[:index] if isinstance(m, type) and issubclass(m, closer_to_site)]
-    wrong += [m.__name__ for m in middlewares[index + 1 :] if isinstance(m, type) and issubclass(m, closer_to_engine)]
-    if wrong:
-        yield (
-            f"{global_object_name(ours)} is on the wrong side of {' and '.join(wrong)} in DOWNLOADER_MIDDLEWARES, so "
-            "challenges are missed or requested repeatedly: remove it from there and let ADDONS place it at "
-            f"{place} (with Scrapy's default positions, {others} work)"
-        )
+    for middleware, closer_to_engine, closer_to_site, place, others in (
+        (ours, _CLOSER_TO_ENGINE, _CLOSER_TO_SITE, 585, "581 to 589"),
+        (load_object(_REDIRECTS), (RedirectMiddleware,), (CookiesMiddleware,), 650, "601 to 699"),
+    ):
+        if middleware not in middlewares:
+            continue
+        index = middlewares.index(middleware)
+        before, after = middlewares[:index], middlewares[index + 1 :]
+        wrong = [m.__name__ for m in before if isinstance(m, type) and issubclass(m, closer_to_site)]
+        wrong += [m.__name__ for m in after if isinstance(m, type) and issubclass(m, closer_to_engine)]
+        if wrong:
+            yield (
+                f"{global_object_name(middleware)} is on the wrong side of {' and '.join(wrong)} in "
+                "DOWNLOADER_MIDDLEWARES, so challenges are missed or requested repeatedly: remove it from there and "
+                f"let ADDONS place it at {place} (with Scrapy's default positions, {others} work)"
+            )
 
 
 def _check_domains(settings: Settings, spider: Spider) -> Iterator[str]:

@@ -123,6 +123,7 @@ def run(planned: Plan) -> Outcome:
             outcome.wrong += oracle.followed(planned.sites[0], outcome.items, outcome.jobs, twin.items, twin.paths)
         else:
             outcome.wrong += oracle.differences(outcome.items, outcome.stats, twin.items, twin.stats)
+        outcome.wrong += oracle.waits(planned, outcome.seconds, twin.seconds, outcome.jobs)
     if not outcome.wrong and planned.stumbles:
         outcome.wrong += oracle.delays(planned, outcome.seconds, _run(replace(planned, stumbles=0.0)).seconds)
     return outcome

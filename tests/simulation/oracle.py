@@ -58,6 +58,8 @@ _UPFRONT = ("header", "signup", "bought")
 _MOST_GIVEN = 2
 """How many redirects to a wall whose address does not look like one are given to a spider that wants redirects, besides
 those that come before anybody has seen the challenge there."""
+_MOST_BETWEEN = 2
+"""How many other requests may go to a site with a long delay between the arrival of a token and its form."""
 _ALIKE = (
     "item_scraped_count",
     "response_received_count",
@@ -92,6 +94,8 @@ def check(
         *(sentence for run in runs for sentence in _concurrency(planned, world, run)),
         *_tokens(planned, world),
         *_verdicts(planned, world, records),
+        *_refusals(planned, record, runs),
+        *_precedence(planned, world),
         *(() if is_open else sessions.check(planned, world, record)),
         *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
         *(sentence for run in runs for sentence in _stop(planned, world, run)),
@@ -307,6 +311,44 @@ def _tokens(planned: Plan, world: World) -> Iterator[str]:
                 yield f"the token of job {job.id}, for {job.page}, was sent to {visit.url}"
 
 
+def _precedence(planned: Plan, world: World) -> Iterator[str]:
+    """Check that a token leaves before what else waits for the delay of its site."""
+    if planned.settings.get("DOWNLOAD_DELAY", 0) < 2:
+        return
+    for job in world.service.jobs:
+        said = world.said(world.token(job))
+        if not (said and job.answered_at and PLACE in said[0].headers):
+            continue
+        sent = world.exchanges[int(said[0].headers[PLACE])]
+        host, name = urlsplit(sent.url).hostname, said[0].headers.get(NAME)
+        between = [
+            each
+            for each in world.exchanges
+            if job.answered_at + planned.latency[1] < each.began < sent.began
+            and each.crawler is sent.crawler
+            and urlsplit(each.url).hostname == host
+            and each.headers.get(NAME) not in (None, name)
+        ]
+        if len(between) > _MOST_BETWEEN:
+            yield f"order: {len(between)} other requests to {host} were sent before the token of job {job.id}"
+
+
+def _refusals(planned: Plan, record: Record, runs: list[Run]) -> Iterator[str]:
+    """Check that each challenge which was not solved for the spider is counted, and no other one."""
+    counted: Counter[str] = Counter()
+    for run in runs:
+        skipped = {name: number for name, number in run.stats.items() if name.startswith("omocaptcha/skipped/")}
+        counted.update({name.rpartition("/")[2]: number for name, number in skipped.items()})
+    missing = record.refused - counted
+    if missing and not any(run.was_killed for run in runs):
+        yield f"reason: {dict(missing)} are not counted"
+    # Of what components ask for, and of what is passed on as the page, the spider learns nothing.
+    awaited = sum(wanted.kind == "nested" for wanted in planned.wanted) * len(runs)
+    most = record.refused.total() + record.passed_on + awaited
+    if counted.total() > most and "ROBOTSTXT_OBEY" not in planned.settings and not planned.stops:
+        yield f"reason: {dict(counted)} are counted, {dict(record.refused)} and {record.passed_on} more came"
+
+
 def _time_outs(planned: Plan) -> int:
     """Return how often an answer may be lost on its way without a fault of the site."""
     return 1 if planned.stalls or planned.latency[1] >= planned.settings["DOWNLOAD_TIMEOUT"] else 0
@@ -500,6 +542,17 @@ def delays(planned: Plan, seconds: float, calm_seconds: float) -> Iterator[str]:
     most = SLOWER[planned.stumbles] * calm_seconds + (STUMBLING_SECONDS if planned.stumbles == 1 else 30.0)
     if seconds > most:
         yield f"unfair: the crawl takes {seconds:.0f} s, {calm_seconds:.0f} s if no call fails; {most:.0f} s are fair"
+
+
+def waits(planned: Plan, seconds: float, twin_seconds: float, jobs: int) -> Iterator[str]:
+    """Check that a crawl takes no longer than its jobs, one after the other, and the pages that they open.
+
+    :param twin_seconds: how long the same crawl takes without walls.
+    """
+    of_job = 1.15 * max(planned.solve_seconds) + 10 * planned.latency[1]
+    most = 1.25 * twin_seconds + max(1, jobs) * of_job + 2.0
+    if seconds > most:
+        yield f"slow: the crawl takes {seconds:.0f} s, {twin_seconds:.0f} s without walls; {most:.0f} s are fair"
 
 
 def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:

@@ -32,6 +32,8 @@ SPOILED = ("empty", "html", "wrong_type", "wrong_encoding", "wrong_gzip")
 """Faults that leave a whole answer, which is no page, without the cookies that it would have set."""
 HANGING_SECONDS = 30.0
 """How long a form waits at most for other answers of its session, each of which may outdate it."""
+_MANY_PAGES, _FEWEST_AT_ONCE = 10, 3
+"""Where so many pages want a token each, at least so many are bought at once."""
 _SLOW = ("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY")
 _VOID_FORMS = (*_SLOW, "HTTPCACHE_ENABLED")
 """Settings with which a form may be void that was good when its page was shown."""
@@ -169,6 +171,8 @@ class Seen:
         is_slow = redirects(self.told) and not self.planned.settings.keys().isdisjoint(_SLOW)
         for name, visit in self.named if self.stays_open and self.told.gate_fault is None and not is_slow else ():
             met[name] += self.session(name) in opened and visit.shown == "challenge" and visit.fault is None
+            # Where its page is lost, Retry repeats what was redirected.
+            met[name] -= visit.shown == "page" and visit.fault is not None
             # What an answer that was lost has opened, the crawl cannot know.
             is_read = visit.fault is None and not self.planned.stalls
             if is_read and visit.token == "accepted" and visit.path not in ("/signup", "/find", "/api/header"):
@@ -204,6 +208,16 @@ class Seen:
         most = at_once((job.created_at, job.answered_at) for job in walls if job.answered_at)
         if self.stays_open and most > len(sessions):
             yield f"leaders: {most} jobs at once for {self.site.url}, which has {len(sessions)} sessions"
+        if self._wants_many_at_once() and most < _FEWEST_AT_ONCE:
+            yield f"leaders: {most} jobs at once for {self.site.url}, where each page wants a token"
+
+    def _wants_many_at_once(self) -> bool:
+        """Tell whether so many pages were opened by a token each that most of these can be bought at once."""
+        wall = replace(WALLS[self.told.wall], **self.told.changes)
+        accepted = sum(visit.token == "accepted" for visit in self.site.requests)
+        settings = self.planned.settings
+        is_limited = 1 in (settings["CONCURRENT_REQUESTS"], settings.get("OMOCAPTCHA_CONCURRENT_JOBS"))
+        return self.told.kind == "walled" and wall.clearance == "none" and accepted >= _MANY_PAGES and not is_limited
 
     def order(self) -> Iterator[str]:
         """Check that who has met the wall first solves it, and that the others ask again in the order of theirs."""

@@ -61,6 +61,10 @@ class Record:
     came: Counter[str] = field(default_factory=Counter)
     ends: dict[str, str] = field(default_factory=dict)
     """How each request ended last: with a ``"page"``, a ``"challenge"``, a ``"redirect"``, or the name of an error."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """How many challenges were not solved for the spider, by reason."""
+    passed_on: int = 0
+    """How many challenges a callback got."""
     wrong: list[str] = field(default_factory=list)
     """Sentences about responses that a callback should not have got."""
     given: list[str] = field(default_factory=list)
@@ -131,6 +135,7 @@ class SimulatedSpider(scrapy.Spider):
         self._judge(response, name, kind)
         is_redirect = response.status == HTTPStatus.FOUND
         self._ended(name, "redirect" if is_redirect else "challenge" if CHALLENGE in response.text else "page")
+        self._record.passed_on += CHALLENGE in response.text
         # A request that is left alone gets whatever the site answers.
         if is_redirect and response.meta.get("omocaptcha") is not False:
             self._record.given.append(response.url)
@@ -175,6 +180,8 @@ class SimulatedSpider(scrapy.Spider):
         name, kind = facts.pop("name"), facts.pop("kind")
         reason = getattr(failure.value, "reason", None)
         kind_of_error = type(failure.value).__name__
+        if kind_of_error == "ChallengeNotSolved":
+            self._record.refused[reason] += 1
         self._ended(name, f"{kind_of_error} {reason}" if isinstance(reason, str) else kind_of_error)
         if facts.pop("again") and kind != "found":
             yield self._request(f"{name} again", kind, _session(failure.request.meta), again=False, **facts)

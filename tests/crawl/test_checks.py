@@ -152,6 +152,15 @@ MISTAKES = {
         "setting to have it fetched",
         {"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": 2},
     ),
+    "no price where a day has a limit": mistake(
+        "OMOCAPTCHA_PRICE is 0, so no limit in USD can hold, …",
+        {
+            "OMOCAPTCHA_PRICE": 0,
+            "OMOCAPTCHA_MAX_COST": 0,
+            "OMOCAPTCHA_MAX_COST_PER_DAY": 2,
+            "OMOCAPTCHA_LEDGER": "jobs.sqlite",
+        },
+    ),
     "a URL as a domain": mistake(
         "the spider's allowed_domains has https://shop.example/, shop.test:80, so that no host is allowed: write the "
         "host only (shop.example, shop.test)",
@@ -179,8 +188,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("case", MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_once_with_its_cure(crawl, service, case):
+def test_a_mistake_is_told_once_with_its_cure(crawl, service, case, monkeypatch, tmp_path):
     told, settings, attributes = case
+    monkeypatch.chdir(tmp_path)
     (said,) = opened(crawl, service, settings, **attributes)
     assert re.fullmatch(".*".join(map(re.escape, f"OMOcaptcha: {told}".split("…"))), said), said
 

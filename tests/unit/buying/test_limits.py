@@ -52,16 +52,18 @@ def buy(limits, times, host=HOST, key=KEY):
     ("name", "most", "times", "host", "told"),
     [
         ("max_jobs", 5, 3, "", None),
-        ("max_jobs", 5, 5, "", "is used (4 of 5 jobs)"),
+        ("max_jobs", 5, 5, "", "80 % of {} is used (4 of 5 jobs)"),
         ("max_jobs", 2, 2, "", None),
-        ("max_cost", 0.01, 9, "", "is used (0.00800 of 0.01000 USD)"),
-        ("max_jobs_per_host", 10, 9, HOST, f"is used for {HOST} (8 of 10 jobs)"),
+        ("max_cost", 0.01, 9, "", "80 % of {} is used (0.00800 of 0.01000 USD)"),
+        # As floats, these nine sum up to more.
+        ("max_cost", 0.009, 9, "", "89 % of {} is used (0.00800 of 0.00900 USD)"),
+        ("max_jobs_per_host", 10, 9, HOST, f"80 % of {{}} is used for {HOST} (8 of 10 jobs)"),
     ],
 )
 def test_it_is_told_once_that_little_is_left_of_a_limit(name, most, times, host, told):
     heard = []
     buy(limits(tell_near=lambda *said: heard.append(said), **{name: most}), times)
-    said = f"80 % of OMOCAPTCHA_{name.upper()} {told}; at 100 % buying stops: raise it before"
+    said = f"{told}; at 100 % buying stops: raise it before".format(f"OMOCAPTCHA_{name.upper()}")
     assert heard == ([(name, host, said)] if told else [])
 
 
@@ -174,6 +176,9 @@ def test_the_balance_is_needed_whenever_others_could_have_reached_its_floor_and_
     floored.set_balance(Balance(2.05), 0.0)
     clock.now += 1e9
     assert (floored.needs_balance, reason(floored)) == (False, "min_balance"), "nothing is bought any more"
+    last = limits(price=0.3, min_balance=2.0)
+    last.set_balance(Balance(2.3), 0.0)
+    assert (last.needs_balance, reason(last)) == (True, None), "as floats, 0.3 USD are more than is left"
 
 
 def test_the_balance_is_needed_the_sooner_the_more_this_crawl_has_spent():

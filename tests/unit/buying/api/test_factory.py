@@ -12,7 +12,7 @@ from scrapy_omocaptcha.buying.api import factory
 from scrapy_omocaptcha.buying.api.factory import build_apis, find_version
 from scrapy_omocaptcha.errors import AccountError, ApiUnreachable
 from scrapy_omocaptcha.settings import Settings
-from tests.unit.apis import API_TOKEN, JOB, RecordingTransport
+from tests.unit.apis import API_TOKEN, JOB, RecordingTransport, version1, version2
 
 OWN_LIST = "https://omocaptcha.com/api/getServicePrice?type=service"
 
@@ -74,6 +74,17 @@ def test_answers_that_show_no_version_are_all_told_with_a_cure():
     with pytest.raises(ApiUnreachable, match=r"the answer is not JSON; .*the amount is not a number") as raised:
         find("<html>", {})
     assert "set OMOCAPTCHA_API_VERSION" in raised.value.cure
+
+
+def test_a_service_that_tells_no_version_is_asked_again_after_the_pause_that_it_wants():
+    class Busy(RecordingTransport):
+        async def post(self, path, body):
+            raise ApiUnreachable("HTTP status 503", retry_after=30.0)
+
+    apis = {1: version1(Busy()), 2: version2(RecordingTransport("<html>"))}
+    with pytest.raises(ApiUnreachable) as raised:
+        asyncio.run(find_version(apis))
+    assert raised.value.retry_after == 30.0
 
 
 def test_an_account_that_no_version_knows_is_told_as_the_first_one_does():

@@ -262,8 +262,11 @@ def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, st
         {"body": b"other", "method": "POST"},
         {"cookies": {"user": "b"}},
         {"headers": {"Authorization": "Basic b"}},
+        {"headers": {"Cookie": "user=b"}},
+        {"method": "PUT"},
+        {"meta": {"cookiejar": "a", "redirect_urls": [GATE]}},
     ],
-    ids=["cookiejar", "body", "cookies", "authorization"],
+    ids=["cookiejar", "body", "cookies", "authorization", "cookie", "method", "redirected"],
 )
 def test_what_is_known_of_a_request_is_not_taken_for_the_retry_of_anothers_session(spider, states, own):
     values = {"meta": {"cookiejar": "a"}, "cookies": {"user": "a"}, "body": b"a", "method": "POST"}
@@ -320,12 +323,12 @@ def test_a_redirect_that_scrapy_has_not_followed_leaves_nothing_behind(spider, s
 
 
 @pytest.mark.parametrize("url", ["https://shop.example/other", GATE])
-@pytest.mark.parametrize("redirect", ["none", "one", "one that nobody followed"])
+@pytest.mark.parametrize("redirect", ["none", "one", "one that nobody followed", "one, then one that nobody followed"])
 def test_another_request_with_the_meta_of_the_first_starts_anew(spider, states, redirect, url):
     first = out_of_the_scheduler(states, spiders_request(spider))
-    if redirect == "one":
+    if redirect in ("one", "one, then one that nobody followed"):
         first = redirected(spider, states, first, "/gate")
-    elif redirect != "none":
+    if redirect.endswith("followed"):
         # As with handle_httpstatus_list: the callback gets the redirect, and may copy its meta.
         write_original(states, first)
     states.of(first).useless_jobs += 1

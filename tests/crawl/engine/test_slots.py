@@ -193,7 +193,7 @@ async def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_onc
     assert log == [1, -1]
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=3, DOWNLOAD_SLOTS={"127.0.0.3": {"delay": 100}})
+@in_a_crawl(CONCURRENT_REQUESTS=3, DOWNLOAD_DELAY=100)
 async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep_no_other_site_waiting(spider):
     log = []
     with Held(spider) as waiting:
@@ -201,6 +201,7 @@ async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep
         other = waiting.hold("http://127.0.0.4/")
         tasks = [begin(sending(hold, log, number)) for number, hold in enumerate(slow, 1)]
         tasks.append(begin(sending(other, log, 4)))
+        await sleep(0.02)
         # The two that wait for the delay keep no place free for themselves.
         full = downloader(spider).needs_backout()
         for task in tasks:
@@ -209,6 +210,18 @@ async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep
     assert log[:2] == [1, 4]
     of_slow = [name for name in log if abs(name) != 4]
     assert of_slow == [1, -1, 2, -2, 3, -3]
+
+
+@in_a_crawl(DOWNLOAD_DELAY=100)
+async def test_requests_with_a_token_wait_for_the_delay_of_their_site_after_others_with_one_only(spider):
+    log = []
+    with Held(spider) as waiting:
+        holds = [waiting.hold("http://127.0.0.3/") for _ in range(4)]
+        for hold in holds[2:]:
+            waiting.enter(slots(spider).order.urgently(hold.request))
+        for task in [begin(sending(hold, log, number)) for number, hold in enumerate(holds, 1)]:
+            await maybe_deferred_to_future(task)
+    assert log == [1, 3, -1, -3, 4, -4, 2, -2]
 
 
 @in_a_crawl(CONCURRENT_REQUESTS=3)

@@ -63,8 +63,22 @@ async def test_where_a_response_leads_to(spider):
 
     redirects = [redirect_to("/gate", status) for status in (299, 300, 399, 400)]
     responses = [*redirects, refresh(99), refresh(100), refresh(0, TextResponse)]
+    # For browsers without scripts, which settings tell Scrapy to follow or not.
+    responses.append(responses[4].replace(body=b"<noscript>" + responses[4].body + b"</noscript>"))
     leads_to = [components(spider).location(response) for response in responses]
-    assert leads_to == [None, b"/gate", b"/gate", None, b"http://127.0.0.1/gate", None, None]
+    assert leads_to == [None, b"/gate", b"/gate", None, b"http://127.0.0.1/gate", None, None, None]
+
+
+def test_a_page_is_stored_for_the_address_to_which_its_request_was_redirected_in_place(during, tmp_path):
+    async def probe(spider):
+        old, new = "http://127.0.0.1/", "http://127.0.0.1/new"
+        request = scrapy.Request(old)
+        assert await components(spider).cached(request) is None
+        await components(spider).redirect_in_place(request, new)
+        components(spider).store(request, Response(new))
+        return [components(spider).is_cached(scrapy.Request(url)) for url in (old, new)]
+
+    assert during(probe, {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}) == [False, True]
 
 
 REDIRECTED = [{}, {"handle_httpstatus_list": [301]}, {"redirect_times": 19}, {"redirect_ttl": 1}]

@@ -57,6 +57,17 @@ def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_sam
         assert all("cached" in one.flags for one in crawled.pages)
 
 
+def test_what_was_looked_at_behind_a_redirect_is_not_stored_as_if_the_spider_had_asked_for_it(
+    crawl, service, tmp_path
+):
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    with Site(behind_wall(gate="/captcha")) as site:
+        crawl(spider(f"{site.origin}/page"), settings)
+        meta = {"omocaptcha": False, "handle_httpstatus_all": True}
+        (shown,) = crawl(sending(scrapy.Request(f"{site.origin}/captcha", meta=meta)), settings).pages
+    assert "cached" not in shown.flags
+
+
 @pytest.mark.parametrize("concurrent", [1, 4])
 def test_no_page_is_lost_where_httpcache_stores_links_that_redirect_to_pages_which_redirect_to_a_wall(
     crawl, service, tmp_path, concurrent
@@ -170,6 +181,22 @@ def test_a_challenge_whose_form_other_cookies_have_outdated_is_fetched_again_onl
         seen = Counter(path for _, path, *_ in site.requests)
     assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (4, 1, 1)
     assert seen["/captcha"] == 4 + 1
+
+
+def test_scrapy_follows_the_redirect_to_a_wall_of_a_request_that_is_left_alone(crawl, service):
+    with Site(behind_wall(gate="/captcha")) as site:
+        asks = sending(scrapy.Request(site.origin, meta={"omocaptcha": False}), handle_httpstatus_list=[403])
+        (shown,) = crawl(asks, service.settings).pages
+    assert (shown.request.url, shown.status, service.jobs) == (f"{site.origin}/captcha", 403, ())
+
+
+def test_robots_txt_is_left_alone_wherever_it_was_redirected(crawl, service):
+    def answer(request, form):
+        return {"/robots.txt": redirect("/rules"), "/rules": challenge()}.get(request.path, page())
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, "ROBOTSTXT_OBEY": True})
+    assert (len(crawled.pages), service.jobs) == (1, ())
 
 
 # -- of a token ------------------------------------------------------------------------------------------------------

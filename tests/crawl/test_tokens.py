@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 
@@ -46,6 +47,19 @@ def test_only_before_its_first_token_a_site_is_asked_for_its_robots_txt(crawl, s
     crawled = crawl(asks, {**service.settings, "CONCURRENT_REQUESTS": 1})
     assert len(crawled.pages) == len(service.jobs) > 1
     assert [visit.path for visit in site.requests].count("/robots.txt") == 1
+
+
+def test_a_site_that_has_answered_with_a_redirect_is_not_asked_for_its_robots_txt(crawl, service):
+    with sites.Site(lambda *_: sites.page(), host="127.0.0.8") as other:
+
+        def answer(request, form):
+            return sites.redirect(other.origin) if request.path == "/" else sites.page()
+
+        with sites.Site(answer) as site:
+            wish = sites.wishing(f"{site.origin}/find", "query:token", page=site.origin)
+            asks = sites.sending(scrapy.Request(site.origin), wish)
+            crawl(asks, {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert [path.partition("?")[0] for _, path, *_ in site.requests] == ["/", "/find"]
 
 
 def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, walled):
@@ -232,6 +246,19 @@ def test_solve_refuses_and_says_why(crawl, service, walled, settings, error, sai
     crawled = crawl(ByHand, {**service.settings, **settings})
     assert refused == ["host_not_allowed" if error is errors.NotBought else None]
     assert (crawled.bugs, service.calls) == ([], ())
+
+
+def test_a_job_that_is_being_created_when_a_callback_stops_waiting_for_its_token_counts_as_bought(
+    crawl, service, walled
+):
+    class Impatient(sites.spider(f"{walled('session').url}/contact")):
+        async def page(self, response, asked=None):
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(solve(find_challenge(response), crawler=self.crawler), 1)
+
+    service.fault("createJob", "slow", seconds=3)
+    crawled = crawl(Impatient, service.settings)
+    assert (crawled.count("jobs/created"), crawled.count("cost_usd"), crawled.bugs) == (1, 0.00055, [])
 
 
 def test_the_signals_tell_what_happens(crawl, service, walled):

@@ -218,10 +218,20 @@ def test_a_clearance_of_ten_pages_is_not_taken_for_one_of_a_page_where_half_of_t
     assert len(service.jobs) <= 100 // 10 * 2
 
 
-@pytest.mark.parametrize("sets_cookie", [False, True])
-def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_by_side_unless_it_sets_a_cookie(
-    crawl, service, sets_cookie
+def test_a_clearance_of_three_pages_is_not_taken_for_one_of_a_page_though_others_often_use_it_up_first(
+    crawl, service, walled
 ):
+    site = walled(Wall(form="page", clearance="session", clearance_pages=3), catalogue_pages=100)
+    crawled = crawl(pages_of(site, 100), service.settings)
+    assert len(crawled.pages) == 100
+    assert len(service.jobs) <= 100 / 3 * 1.5
+
+
+@pytest.mark.parametrize(("sets_cookie", "first"), [(False, 200), (True, 200), (True, 404)])
+def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_by_side_unless_it_sets_a_cookie(
+    crawl, service, sets_cookie, first
+):
+    """An error does not show that the cookie opens the wall."""
     opened = set()
 
     def answer(request, form):
@@ -229,13 +239,15 @@ def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_
             opened.add(request.path)
             cookie = {"Set-Cookie": f"clearance={len(opened)}; Path=/"} if sets_cookie else {}
             return web.Response(status=302, headers={"Location": request.path, **cookie})
-        return page() if request.path in opened else challenge(request.path, status=200)
+        status = first if len(opened) == 1 else 200
+        return page(status=status) if request.path in opened else challenge(request.path, status=200)
 
     with Site(answer) as site:
-        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(16))), service.settings)
+        asks = spider(*(f"{site.origin}/{number}" for number in range(16)), handle_httpstatus_list=[404])
+        crawled = crawl(asks, service.settings)
     assert len(crawled.pages) == len(service.jobs) == 16
     at_once = max(_at_once(service.jobs))
-    assert at_once == 1 if sets_cookie else at_once > 10
+    assert at_once == 1 if sets_cookie and first == 200 else at_once > 10
 
 
 def test_tokens_that_are_answered_with_a_page_each_are_handed_in_side_by_side(crawl, service):

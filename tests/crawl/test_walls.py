@@ -9,7 +9,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_omocaptcha import errors
 from scrapy_omocaptcha.testing import Wall, WalledSite
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import Site, challenge, page, spider
+from tests.helpers.sites import CHALLENGE, Site, challenge, page, spider
 
 OPENING = [
     *("session", "session_marked", "get", "same_url", "redirect", "per_page", "thanks", "home"),
@@ -182,3 +182,13 @@ def test_a_refused_page_with_status_200_and_any_with_on_failure_response_goes_to
     assert page.request.url == f"{site.url}/page/1"
     assert crawled.failures == []
     assert wall == "never" or service.calls == ()
+
+
+def test_a_challenge_that_was_paid_for_in_vain_is_neither_retried_nor_followed_elsewhere(crawl, service):
+    service.next_job("fail")
+    settings = {"OMOCAPTCHA_ON_FAILURE": "response", "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    refresh = "<meta http-equiv=refresh content='0; url=/elsewhere'>"
+    with Site(lambda request, form: page(refresh + CHALLENGE, 503)) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, **settings})
+    assert [(one.status, one.url) for one in crawled.pages] == [(503, f"{site.origin}/page")]
+    assert len(site.requests) == len(service.jobs) == 1

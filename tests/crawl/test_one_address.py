@@ -406,8 +406,13 @@ def test_a_post_that_is_redirected_to_a_wall_on_another_host_has_its_answer_once
     assert (crawled.failures, len(service.jobs)) == ([], 1)
 
 
-def test_a_page_that_breaks_off_once_its_redirect_led_to_an_open_wall_is_retried(crawl, service):
+@pytest.mark.parametrize(("paths", "retries"), [(["/page/2"], 1), (["/link/1", "/link/2"], 0)])
+def test_a_page_that_breaks_off_once_its_redirect_led_to_an_open_wall_is_retried_or_comes_for_another_redirect_to_it(
+    crawl, service, paths, retries
+):
     async def answer(request, form):
+        if request.path.startswith("/link/"):
+            return redirect("/page/2")
         if not cleared(request):
             # This redirect comes when the wall has been opened.
             await asyncio.sleep(100 if request.path == "/page/2" else 0)
@@ -419,8 +424,10 @@ def test_a_page_that_breaks_off_once_its_redirect_led_to_an_open_wall_is_retried
 
     inside, times = behind_wall(gate="/hold"), count()
     with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page/1", f"{site.origin}/page/2"), service.settings)
-    assert (crawled.failures, len(crawled.pages), crawled.stats["retry/count"]) == ([], 2, 1)
+        urls = (site.origin + path for path in ("/page/1", *paths))
+        crawled = crawl(spider(*urls), {**service.settings, "RETRY_TIMES": retries})
+    assert (len(crawled.failures), len(crawled.pages)) == (1 - retries, 2)
+    assert crawled.stats.get("retry/count", 0) == retries
 
 
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])

@@ -57,9 +57,7 @@ def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_sam
         assert all("cached" in one.flags for one in crawled.pages)
 
 
-def test_what_was_looked_at_behind_a_redirect_is_not_stored_as_if_the_spider_had_asked_for_it(
-    crawl, service, tmp_path
-):
+def test_what_was_looked_at_behind_a_redirect_is_not_stored_as_if_the_spider_had_asked_for_it(crawl, service, tmp_path):
     settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
     with Site(behind_wall(gate="/captcha")) as site:
         crawl(spider(f"{site.origin}/page"), settings)

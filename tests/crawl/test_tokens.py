@@ -145,6 +145,19 @@ def test_a_request_that_is_answered_with_503_is_sent_once_more_with_its_token(cr
     assert len(service.jobs) == 1
 
 
+def test_a_token_that_is_refused_when_it_is_sent_once_more_is_not_known_to_be_rejected(crawl, service):
+    def answer(request, form):
+        sent.extend(form)
+        return sites.page(status=503) if sent == ["token"] else sites.challenge("/find")
+
+    sent = []
+    with sites.Site(answer) as site:
+        wish = sites.wishing(f"{site.origin}/find", "form:token", page=site.origin, method="POST")
+        crawled = crawl(sites.sending(wish), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
+    assert sent == ["token"] * 2
+    assert (crawled.count("tokens/unknown"), crawled.count("tokens/rejected")) == (1, 0)
+
+
 def test_a_request_that_is_never_answered_with_its_token_is_not_called_refused(crawl, service, walled):
     site = walled("session")
     site.fault("/api/query", "reset_after", times=99)

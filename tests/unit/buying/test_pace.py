@@ -84,6 +84,7 @@ def test_a_waiter_that_leaves_at_the_moment_it_is_let_through_lets_the_next_one_
 # -- the window of calls -----------------------------------------------------------------------------------------------
 
 FAILED = ApiUnreachable("reset")
+FAILED.cure = "plug it in"
 
 
 def failing(window, times, now=0.0):
@@ -137,8 +138,9 @@ def test_only_failures_in_a_row_make_a_pause_which_doubles_up_to_a_minute():
 def test_calls_wait_until_the_patience_ends_and_one_more_is_made_then():
     window = Window(32, patience=60)
     assert failing(window, 9) == [0, 0, 0, 1, 3, 7, 15, 31, 60]
-    with pytest.raises(ApiUnreachable, match="reset"):
+    with pytest.raises(ApiUnreachable, match="reset") as raised:
         window.check(61, deadline=1000)
+    assert raised.value.cure == "plug it in"
     window.check(120, deadline=1000)
     # Nobody has wanted a job for a while, so this is another time.
     window.failed(FAILED, 500, 500)
@@ -152,3 +154,11 @@ def test_a_call_waits_no_longer_than_its_own_deadline_but_for_a_service_that_has
     window.check(101, deadline=101)
     with pytest.raises(ApiUnreachable):
         window.check(102, deadline=101)
+
+
+def test_a_pause_that_a_service_asks_for_does_not_renew_the_patience():
+    window, later = Window(32, patience=700), ApiUnreachable("busy", retry_after=600)
+    for now in (0, 601):
+        window.failed(later, now, now)
+    with pytest.raises(ApiUnreachable, match="busy"):
+        window.check(602, deadline=2000)

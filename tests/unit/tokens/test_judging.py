@@ -68,7 +68,8 @@ def test_status_and_body_tell_whether_an_answer_is_a_page(status, body, doubt, i
 def test_an_answer_that_may_come_from_a_proxy_or_says_nothing_is_lost_and_one_that_leads_on_is_not():
     answers = [Response(URL, status=status) for status in (200, 302, 400, 407, 408, 425, 429, 499, 503)]
     assert [answer.status for answer in answers if not judging.is_lost(answer)] == [400]
-    assert not judging.is_lost(Response(URL, status=302, headers={"Location": "/"}))
+    leading_on = (Response(URL, status=status, headers={"Location": "/"}) for status in (201, 302))
+    assert [judging.is_lost(answer) for answer in leading_on] == [True, False]
     assert [judging.is_blank(Response(URL, body=b"<!--%s-->" % (b"x" * size))) for size in (993, 994)] == [True, False]
     cached = (Response(url, flags=["cached"]) for url in (URL, f"{URL}2"))
     assert [judging.is_stored(Request(URL), answer) for answer in cached] == [True, False]

@@ -87,7 +87,7 @@ class Window:
 
     def failed(self, error: ApiError, sent: float, now: float) -> None:
         """Record the failure of a call that was sent at ``sent``."""
-        if not self.failures or sent > max(self._failed_at, self.paused_until) + _LONGEST_PAUSE:
+        if not self.failures or sent > self.paused_until + _LONGEST_PAUSE:
             self._began = now
         self._said, self._cure = str(error), error.cure
         self.paused_until = max(self.paused_until, now + (error.retry_after or 0.0))

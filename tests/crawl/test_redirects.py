@@ -258,6 +258,14 @@ def test_a_header_with_a_token_does_not_follow_a_redirect(crawl, service):
     assert "X-Token" not in headers
 
 
+def test_what_a_token_leads_to_is_asked_for_as_by_the_browser_that_has_sent_it(crawl, service):
+    headers = {"User-Agent": "mine", "Accept": "text/html", "Accept-Language": "de"}
+    with Site(behind_wall(opens_at="/thanks")) as site:
+        crawl(sending(scrapy.Request(f"{site.origin}/page", headers=headers)), service.settings)
+    assert [path for _, path, *_ in site.requests] == ["/page", "/verify", "/thanks", "/page"]
+    assert [{name: sent.get(name) for name in headers} for *_, sent in site.requests] == [headers] * 4
+
+
 @pytest.mark.parametrize("location", ["file:///etc/hostname", "data:text/html,stolen", "ftp://127.0.0.1/x", "//["])
 def test_a_redirect_to_what_is_not_http_is_not_followed(crawl, service, location):
     def answer(request, form):

@@ -89,4 +89,5 @@ def test_a_target_is_like_others_that_have_shown_a_challenge_with_its_marks():
         targets.shows(SHOP + path, is_wall=True, marks=marks)
     assert not targets.has_others_like(f"{SHOP}/1")
     targets.shows(URL, is_wall=True, marks=MARKS)
+    targets.shows(URL, is_wall=False)
     assert [targets.has_others_like(url) for url in (URL, f"{SHOP}/1", f"{SHOP}/2")] == [True, True, False]

@@ -216,7 +216,8 @@ class Seen:
         wall = replace(WALLS[self.told.wall], **self.told.changes)
         accepted = sum(visit.token == "accepted" for visit in self.site.requests)
         settings = self.planned.settings
-        is_limited = 1 in (settings["CONCURRENT_REQUESTS"], settings.get("OMOCAPTCHA_CONCURRENT_JOBS"))
+        limits = ("CONCURRENT_REQUESTS", "OMOCAPTCHA_CONCURRENT_JOBS", "OMOCAPTCHA_MAX_WAITING")
+        is_limited = any(settings.get(name) == 1 for name in limits)
         return self.told.kind == "walled" and wall.clearance == "none" and accepted >= _MANY_PAGES and not is_limited
 
     def order(self) -> Iterator[str]:

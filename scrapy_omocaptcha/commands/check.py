@@ -199,14 +199,15 @@ def _check_balance(settings: Settings, balance: Balance, price: float) -> _Line:
 
 async def _check_price(settings: Settings, api: Api, balance: Balance) -> tuple[_Line, float]:
     """Return what a job costs and how many can be bought, and the price by which crawls count."""
-    listed, cure = None, ": set OMOCAPTCHA_PRICE" if settings.price is None else ""
+    listed = None
     try:
         listed = await api.price()
-        said = f"is not listed{cure}" if listed is None else f"{listed:.5f} USD a job in the service's list"
+        said = "is not listed" if listed is None else f"{listed:.5f} USD a job in the service's list"
     except ApiError as error:
         said = f"is not known ({error})"
     price = settings.price if settings.price is not None else listed or settings.assumed_price
-    said = f"{said}; crawls count {price:.5f} for each job"
+    cure = " unless OMOCAPTCHA_PRICE is set" if listed is None and settings.price is None else ""
+    said = f"{said}; crawls count {price:.5f} for each job{cure}"
     for name, limit in LIMITS.items():
         most = getattr(settings, name)
         if most and price and name != "min_balance":

@@ -121,7 +121,9 @@ def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
     frames = [frame for frame in page.frames if page.is_live(frame.element)]
     keys_with_pictures = {frame.key for frame in frames if frame.kind == "bframe"}
     is_alone = len(widgets) == 1
-    for frame in (frame for frame in frames if frame.kind == "anchor"):
+    for frame in frames:
+        if frame.kind != "anchor":
+            continue
         ancestors = set(frame.element.iterancestors())
         widget = next((widget for widget in widgets.values() if widget.element in ancestors), None)
         if widget is None and (frame.invisible or is_alone):

@@ -6,6 +6,7 @@ standard for "constructing the entry list". A default value is sent as it is, al
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
@@ -72,10 +73,11 @@ def fill(control: HtmlElement, left: list[str]) -> list[str]:
 
 def _middle(slider: HtmlElement) -> str:
     """Return the value of a slider that the page gives none: the middle of its limits. Steps are ignored."""
-    try:
-        low, high = float(slider.get("min") or 0), float(slider.get("max") or 100)
-    except ValueError:
-        low, high = 0, 100
+    low, high = 0.0, 100.0
+    with suppress(ValueError):
+        low = float(slider.get("min") or low)
+    with suppress(ValueError):
+        high = float(slider.get("max") or high)
     return f"{max(low, (low + high) / 2):.12g}"
 
 

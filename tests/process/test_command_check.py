@@ -67,7 +67,7 @@ def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_pa
             "0.00050 USD a job in the service's list; crawls count 0.00050 for each job; "
             "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 2,000 jobs; the balance buys 15,000"
             if version == 1
-            else "is not listed: set OMOCAPTCHA_PRICE; crawls count 0.00055 for each job; "
+            else "is not listed; crawls count 0.00055 for each job unless OMOCAPTCHA_PRICE is set; "
             "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 1,818 jobs; the balance buys 13,636"
         )
         assert told["ledger"] == f"{tmp_path / 'jobs.sqlite'} can be written"

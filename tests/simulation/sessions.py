@@ -34,8 +34,8 @@ HANGING_SECONDS = 30.0
 """How long a form waits at most for other answers of its session, each of which may outdate it."""
 _MANY_PAGES, _FEWEST_AT_ONCE = 10, 3
 """Where so many pages want a token each, at least so many are bought at once."""
-_SLOW = ("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY")
-_VOID_FORMS = (*_SLOW, "HTTPCACHE_ENABLED")
+SLOW = ("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY")
+_VOID_FORMS = (*SLOW, "HTTPCACHE_ENABLED")
 """Settings with which a form may be void that was good when its page was shown."""
 _FAILED = {"attempts", "service", "broke", "account", "breaker"}
 """Why a challenge stays closed where something went wrong."""
@@ -168,7 +168,7 @@ class Seen:
         met: Counter[str] = Counter()
         # Where the wall's own address fails, redirects to it from before are looked behind more than once, and so are
         # those that wait in the queue of a slot with a delay.
-        is_slow = redirects(self.told) and not self.planned.settings.keys().isdisjoint(_SLOW)
+        is_slow = redirects(self.told) and not self.planned.settings.keys().isdisjoint(SLOW)
         for name, visit in self.named if self.stays_open and self.told.gate_fault is None and not is_slow else ():
             met[name] += self.session(name) in opened and visit.shown == "challenge" and visit.fault is None
             # Where its page is lost, Retry repeats what was redirected.
@@ -208,17 +208,15 @@ class Seen:
         most = at_once((job.created_at, job.answered_at) for job in walls if job.answered_at)
         if self.stays_open and most > len(sessions):
             yield f"leaders: {most} jobs at once for {self.site.url}, which has {len(sessions)} sessions"
-        if self._wants_many_at_once() and most < _FEWEST_AT_ONCE:
+        if self._wants_many_at_once() and len(walls) >= _MANY_PAGES and most < _FEWEST_AT_ONCE:
             yield f"leaders: {most} jobs at once for {self.site.url}, where each page wants a token"
 
     def _wants_many_at_once(self) -> bool:
-        """Tell whether so many pages were opened by a token each that most of these can be bought at once."""
-        wall = replace(WALLS[self.told.wall], **self.told.changes)
-        accepted = sum(visit.token == "accepted" for visit in self.site.requests)
-        settings = self.planned.settings
+        """Tell whether each page wants a token, and nothing keeps these from being bought side by side."""
+        wall, settings = replace(WALLS[self.told.wall], **self.told.changes), self.planned.settings
         limits = ("CONCURRENT_REQUESTS", "OMOCAPTCHA_CONCURRENT_JOBS", "OMOCAPTCHA_MAX_WAITING")
-        is_limited = any(settings.get(name) == 1 for name in limits)
-        return self.told.kind == "walled" and wall.clearance == "none" and accepted >= _MANY_PAGES and not is_limited
+        is_limited = any(settings.get(name) == 1 for name in limits) or not settings.keys().isdisjoint(SLOW)
+        return self.told.kind == "walled" and wall.clearance == "none" and not is_limited
 
     def order(self) -> Iterator[str]:
         """Check that who has met the wall first solves it, and that the others ask again in the order of theirs."""

@@ -1,6 +1,6 @@
 """Properties that hold for any answer of the service and for any form of a page.
 
-An answer raises documented errors only; a token fits into a form, a header and a cookie; messages are short, on one
+An answer raises documented errors only; a token fits into a form and a header; messages are short, on one
 line, and without the credential. A form raises nothing and is sent to its own site or nowhere.
 ``make fuzz`` tries many more inputs than the suite does.
 """

@@ -1,7 +1,8 @@
 """Detection in hostile pages: broken, huge, or designed to make one step of the detection slow.
 
 The time to read a page is linear in its size. Here function calls are counted, which are the same at each run. What
-happens inside of a function of C (a regular expression, an XPath) is not; see ``tests/process/test_hostile_pages.py``.
+happens inside of a function of C (the parser, a regular expression, an XPath) is not; see
+``tests/process/test_hostile_pages.py``.
 """
 
 from __future__ import annotations

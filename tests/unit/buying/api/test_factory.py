@@ -58,9 +58,8 @@ def test_the_price_at_another_service_is_unknown(url):
 
 def find(*answers):
     """Return the number of the version that is found where the versions have these answers to the first call."""
-    settings = Settings.from_settings(ScrapySettings({"OMOCAPTCHA_API_TOKEN": API_TOKEN}))
-    with patch.object(factory, "_build_transport", side_effect=map(RecordingTransport, answers)):
-        apis = build_apis(settings)
+    transports = map(RecordingTransport, answers)
+    apis = {1: version1(next(transports)), 2: version2(next(transports))}
     api = asyncio.run(find_version(apis))
     return next(number for number, each in apis.items() if each is api)
 

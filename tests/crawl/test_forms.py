@@ -17,13 +17,13 @@ from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 
 
-def searching(site, path="/find", **how):
+def searching(site, **how):
     """Return a spider that searches fifty times, and the items that it makes."""
     items = []
 
     class Searching(scrapy.Spider):
         name = "search"
-        start_urls = (f"{site.url}{path}",)
+        start_urls = (f"{site.url}/find",)
 
         def parse(self, response):
             for number in range(50):
@@ -53,15 +53,6 @@ def test_each_rejected_token_is_bought_anew_and_counted(crawl, service, walled, 
     assert rejected >= 10
     assert len([line for line in crawled.said(logging.DEBUG) if "The site rejected a token for" in line]) == rejected
     assert (len(service.jobs), crawled.count("tokens/accepted")) == (50 + rejected, 50)
-
-
-def test_a_form_that_works_only_once_is_fetched_anew_for_each_request(crawl, service, walled):
-    site = walled()
-    spider, items = searching(site, "/find/once", fresh=True)
-    crawled = crawl(spider, service.settings)
-    check_complete(items, crawled)
-    assert (len(service.jobs), crawled.count("tokens/accepted"), site.csrf_failures) == (50, 50, 0)
-    assert len({visit.cookies.get("session") for visit in site.requests if visit.method == "POST"}) == 50
 
 
 @pytest.mark.parametrize("refusal", ["page", "redirect", 400, 403])
@@ -272,28 +263,6 @@ def test_a_request_is_picklable_and_waits_in_a_queue_on_disk(crawl, service, wal
     crawled = crawl(asking(site, make), {**service.settings, "JOBDIR": str(tmp_path)})
     assert [page.css(".result::text").getall() for page in crawled.pages] == [["a 1", "a 2"]]
     assert crawled.stats["scheduler/enqueued/disk"] == 2
-
-
-def test_results_are_followed_in_the_session_of_the_search(crawl, service, walled):
-    site = walled()
-    found = []
-
-    class Follows(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/find/once", self.form)
-
-        def form(self, response):
-            for q in "ab":
-                yield form_request(response, {"q": q}, fresh=True, callback=self.result)
-
-        def result(self, response):
-            found.extend(response.css(".result::text").getall())
-            meta = {"cookiejar": response.meta["cookiejar"]}
-            yield from response.follow_all(css=".next", callback=self.result, meta=meta)
-
-    crawl(Follows, service.settings)
-    assert sorted(found) == [f"{q} {number}" for q in "ab" for number in range(1, 7)]
-    assert len(service.jobs) == 2
 
 
 @pytest.mark.parametrize(

@@ -341,34 +341,6 @@ def test_sessions_never_wait_for_each_other(crawl):
     assert (len(crawled.pages), crawled.failures) == (9, [])
 
 
-def test_what_is_queued_of_other_sessions_is_sent_while_a_token_is_handed_in(crawl):
-    def paths():
-        return [visit.path for visit in site.requests if visit.path != "/robots.txt"]
-
-    class KeepsAnswer(OfCrawler):
-        async def process_response(self, request, response):
-            before = len(paths())
-            for _ in range(500 if request.method == "POST" and request.meta["cookiejar"] == 1 else 0):
-                if len(paths()) > before:
-                    break
-                await asyncio.sleep(0.01)
-            return response
-
-    class Spider(RecordingSpider):
-        async def start(self):
-            for number in range(1, 6):
-                yield scrapy.Request(f"{site.url}/page/{number}", self.page, meta={"cookiejar": number})
-                while not service.jobs:
-                    await asyncio.sleep(0.01)
-            service.end_first_job()
-
-    settings = {"DOWNLOAD_DELAY": 0.2, "DOWNLOADER_MIDDLEWARES": {KeepsAnswer: 650}}
-    with LateService() as service, WalledSite(service, "session") as site:
-        crawled = crawl(Spider, {**service.settings, **settings})
-    assert paths()[paths().index("/verify") + 1] not in ("/page/1", "/verify")
-    assert len(crawled.pages) == 5
-
-
 def test_a_released_request_that_changes_its_session_on_the_way_does_not_keep_the_others_waiting(crawl):
     class Rotate:
         def process_request(self, request):

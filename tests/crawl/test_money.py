@@ -127,21 +127,6 @@ def crawling_one_page(site, detected):
     return hears(detected=challenge_detected)(pages_of(site, 1, detected=lambda self: detected()))
 
 
-@pytest.mark.parametrize(("fault", "most"), [("server_error", 6), ("reset", 2)])
-def test_the_jobs_of_a_request_count_over_scrapys_retries_of_it(crawl, service, walled, fault, most):
-    # A page that came with an error was worth its job: Scrapy retries it as it would without a wall.
-    site = walled("per_page")
-
-    def detected():
-        # The page breaks down each time that it is asked for with a token.
-        site.fault("/page/1", fault)
-
-    settings = {**service.settings, "RETRY_TIMES": 5, "OMOCAPTCHA_MAX_ATTEMPTS": 2}
-    crawled = crawl(crawling_one_page(site, detected), settings)
-    assert len(service.jobs) <= most
-    assert len(crawled.pages) + len(crawled.failures) == 1
-
-
 def test_useless_jobs_count_over_the_retries_of_a_page_that_came_with_an_error(crawl, service, walled, ledger):
     site = walled("per_page")
     for outcome in ("fail", "token", "fail", "token"):

@@ -133,16 +133,6 @@ def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side
     assert len(site.requests) <= 40 + 40 + 3 * in_flight
 
 
-def test_free_pages_do_not_show_that_a_wall_which_wants_a_token_a_page_is_open(crawl, service, walled):
-    site = walled("per_page", catalogue_pages=200, free_delay=0.1)
-    paths = [f"{kind}/{number}" for number in range(1, 101) for kind in ("page", "free")]
-    crawled = crawl(spider(*(f"{site.url}/{path}" for path in paths)), service.settings)
-    assert (len(crawled.pages), len(service.jobs)) == (200, 100)
-    # Were a free page to show that whenever it comes, others would wait for the next page's token, and ask in vain.
-    in_flight = 8
-    assert site.challenges <= 100 + 9 * in_flight
-
-
 @pytest.mark.parametrize("clearance", ["cookie", "session"])
 def test_a_clearance_of_ten_pages_is_not_taken_for_one_of_a_page_where_half_of_the_site_is_free(
     crawl, service, walled, clearance

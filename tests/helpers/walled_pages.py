@@ -6,7 +6,6 @@ Its ``robots.txt`` is never behind the wall.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -53,20 +52,10 @@ class WalledPages(LoopbackServer):
         self.visits = []
         """All visits."""
         self.challenges = 0
-        self.most = Counter()
-        """Most requests that were at the site at once, by host, and of all hosts under ``"all"``."""
-        self._now = Counter()
 
     async def _handle(self, request):
         visit = await read_visit(request, time.monotonic())
-        keys = (visit.host, "all")
-        self._now.update(keys)
-        for key in keys:
-            self.most[key] = max(self.most[key], self._now[key])
-        try:
-            response = await self.respond(visit)
-        finally:
-            self._now.subtract(keys)
+        response = await self.respond(visit)
         return await _break_off(request) if response is None else response
 
     async def respond(self, visit):

@@ -691,27 +691,6 @@ def test_a_wall_behind_several_redirects_loses_no_page_and_gives_none_for_anothe
     assert len(service.jobs) == 1
 
 
-def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, service):
-    released = asyncio.Event()
-
-    async def answer(request, form):
-        if request.path != "/home":
-            if len(site.requests) == 12:
-                released.set()
-            return redirect("/home")
-        # All redirects are there before anybody knows what the page is that they lead to.
-        await released.wait()
-        return page()
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(12)]
-        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
-        seen = Counter(path for _, path, *_ in site.requests)
-    assert [one.url for one in crawled.pages] == [f"{site.origin}/home"]
-    assert seen == {"/home": 1, **{f"/page/{number}": 1 for number in range(12)}}
-    assert crawled.stats["dupefilter/filtered"] == 11
-
-
 @pytest.mark.parametrize("status", [404, 410])
 @pytest.mark.parametrize("wall", [False, True], ids=["no wall, and a stop", "a wall elsewhere"])
 def test_redirects_to_a_page_that_is_missing_are_duplicates_as_without_the_add_on(

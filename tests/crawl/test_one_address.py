@@ -470,26 +470,6 @@ def test_who_handles_redirects_gets_those_of_the_site_but_not_those_of_a_wall_on
     assert len(service.jobs) == 1
 
 
-def test_the_answer_to_a_head_request_does_not_show_that_what_it_was_redirected_to_is_no_wall(crawl, service):
-    def answer(request, form):
-        return challenge(status=200) if request.path == "/hold" else inside(request, form)
-
-    inside = behind_wall(gate="/hold")
-
-    class ChecksFirst(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.origin}/", self.checked, method="HEAD")
-
-        def checked(self, response):
-            for number in range(12):
-                yield scrapy.Request(f"{site.origin}/page/{number}", self.page, errback=self.failed)
-
-    with Site(answer) as site:
-        crawled = crawl(ChecksFirst, service.settings)
-    assert len({one.url for one in crawled.pages}) == len(crawled.pages) == 12
-    assert len(service.jobs) == 1
-
-
 def test_the_page_that_a_wall_shows_is_taken_for_the_one_asked_for_where_its_address_is_another_each_time(
     crawl, service
 ):

@@ -300,28 +300,6 @@ def test_a_service_that_answers_no_call_costs_a_dozen_jobs_and_all_that_wait_get
     assert "each call without an answer counts as a job, which is probably paid" in said
 
 
-@pytest.mark.parametrize(("timeout", "most_lost"), [(180, 19), (900, 0)])
-def test_an_outage_of_ten_minutes_costs_no_page_that_comes_later_than_a_pause_after_it(
-    crawl, walled, timeout, most_lost
-):
-    with OmoCaptchaService(solve_seconds=20) as service, WalledSite(service, "per_page", catalogue_pages=50) as site:
-
-        class HalfAnHour(RecordingSpider):
-            async def start(self):
-                for number in range(1, 51):
-                    yield scrapy.Request(f"{site.url}/page/{number}", callback=self.page, errback=self.failed)
-                    await sleep(36)
-
-        crawl.call_later(900, service.stop)
-        crawl.call_later(1500, service.start)
-        crawled = crawl(HalfAnHour, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": timeout})
-    sent = [36 * (int(error.challenge.url.rpartition("/")[2]) - 1) for error in crawled.failures]
-    assert {error.reason for error in crawled.failures} <= {"service"}
-    assert all(900 <= at <= 1560 for at in sent)
-    assert len(crawled.pages) == 50 - len(sent) >= 50 - most_lost
-    assert crawl.loop.time() < 1800 + 60
-
-
 def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):
     site = walled("session")
     service.next_job("fail", times=3)

@@ -152,14 +152,6 @@ class Broken(ViewingSpider):
         yield self.request("/drop/1/once", meta={"dont_retry": True})
 
 
-class Slow(ViewingSpider):
-    paths = ("/hang/1/a", "/hang/9/b", "/page/1")
-
-    def requests(self):
-        yield from super().requests()
-        yield self.request("/hang/1/once", meta={"download_timeout": 2, "dont_retry": True})
-
-
 class Methods(ViewingSpider):
     def requests(self):
         yield scrapy.FormRequest(
@@ -314,7 +306,6 @@ FEATURES = {
     "broken connections": Feature(
         "redirect", Broken, {"DOWNLOAD_MAXSIZE": 50_000, "RETRY_TIMES": 1}, not_behind=("token a page",)
     ),
-    "time-outs": Feature(None, Slow, {"DOWNLOAD_TIMEOUT": 3, "RETRY_TIMES": 1}, not_behind=("token a page",)),
     "autothrottle": Feature(
         "three pages a clearance",
         paths(*(f"/page/{number}" for number in range(8))),

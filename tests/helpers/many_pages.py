@@ -27,7 +27,6 @@ class ManyPages:
     ``/refresh/X``               a meta refresh to ``/X``
     ``/busy/N/…``                503 for the first N times
     ``/drop/N/…``                no answer for the first N times
-    ``/hang/N/…``                an answer that comes after 30 seconds for the first N times
     ``/status/N/…``              a page with that status
     ``/login/X``, ``/me``        sets a cookie, and shows the cookies
     ``/echo``                    shows method, headers and body of the request
@@ -53,8 +52,7 @@ class ManyPages:
         answer = getattr(self, kind, None)
         if answer is None:
             return web.Response(status=404, text="<title>not found</title>", content_type="text/html")
-        answer = answer(visit, rest, detail)
-        return await answer if asyncio.iscoroutine(answer) else answer
+        return answer(visit, rest, detail)
 
     def _html(self, title, links=(), status=200, head="", **options):
         anchors = "".join(f'<a href="{link}">{link}</a>' for link in links)
@@ -85,11 +83,6 @@ class ManyPages:
 
     def drop(self, visit, rest, detail):
         return None if self._is_bad(visit, rest) else self._html(visit.path)
-
-    async def hang(self, visit, rest, detail):
-        if self._is_bad(visit, rest):
-            await asyncio.sleep(30)
-        return self._html(visit.path)
 
     def _is_bad(self, visit, rest):
         return self._times[visit.target] <= int(rest.partition("/")[0])

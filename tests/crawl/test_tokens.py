@@ -334,28 +334,3 @@ def test_the_service_is_polled_before_a_token_could_be_too_old(crawl, service, w
     settings = {"OMOCAPTCHA_POLL_INTERVAL": 1.2, "OMOCAPTCHA_TOKEN_MAX_AGE": 3}
     crawled = crawl(sites.spider(f"{site.url}/page/1"), {**service.settings, **settings})
     assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/expired")) == (1, 1, 0)
-
-
-def test_a_request_that_waits_for_a_token_wanted_upfront_takes_no_place(crawl, service, walled):
-    site, other = walled("session"), walled("session")
-    service.next_job("never", times=16)
-    order = []
-
-    class Both(RecordingSpider):
-        def requests(self):
-            wish = sites.wishes(site)["query"]
-            for number in range(16):
-                yield wish.replace(url=f"{wish.url}&n={number}", callback=self.page, errback=self.failed)
-            for number in range(1, 17):
-                yield scrapy.Request(f"{other.url}/free/{number}", callback=self.page)
-
-        def page(self, response):
-            order.append("free")
-
-        def failed(self, failure):
-            order.append("failed")
-
-    crawl(Both, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
-    assert order == ["free"] * 16 + ["failed"] * 16
-    at_once = sum(job.created_at < service.jobs[0].created_at + 2 for job in service.jobs)
-    assert at_once == 5, "as many as the breaker allows"

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 import pytest
 
 from scrapy_omocaptcha.buying.api.transport import Transport, check_head
-from scrapy_omocaptcha.errors import ApiError, ApiUnreachable
+from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.settings.secret import Secret
 
 SECRET = "omo-Secret-4711"
@@ -133,11 +133,20 @@ def test_retry_after_may_be_a_date_in_the_future():
     assert 3000 < caught.value.retry_after <= 3600
 
 
-FOREIGN = dict.fromkeys((300, 301, 307, 404, 410, 403), True) | dict.fromkeys((408, 429, 500, 503), False)
+ADDRESS = "check OMOCAPTCHA_API_URL"
+HEADS = {
+    **dict.fromkeys((204, 408, 429, 500, 503, 599), (ApiUnreachable, False, ADDRESS)),
+    **dict.fromkeys((300, 301, 307), (ApiUnreachable, True, ADDRESS)),
+    **dict.fromkeys((400, 401, 403, 404, 410), (ApiRefused, True, ADDRESS)),
+    402: (AccountError, False, "(payment required); top up the account"),
+}
 
 
-@pytest.mark.parametrize("status", FOREIGN)
-def test_a_redirect_and_a_refusal_without_json_are_not_answers_of_the_api(status):
+@pytest.mark.parametrize("status", HEADS)
+def test_a_status_without_json_is_an_error_with_a_cure_and_some_are_not_answers_of_the_api(status):
     with pytest.raises(ApiError) as caught:
         check_head(status, "text/html", "")
-    assert caught.value.is_foreign is FOREIGN[status]
+    kind, is_foreign, cure = HEADS[status]
+    assert (type(caught.value), caught.value.is_foreign) == (kind, is_foreign)
+    assert f"HTTP status {status}" in str(caught.value)
+    assert cure in caught.value.with_cure

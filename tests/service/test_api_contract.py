@@ -25,47 +25,24 @@ SECRET = "omo-Secret-4711"
 JOB = JobRequest(page="http://shop.example/gate", sitekey="6LtestOnly" + "a" * 30, invisible=False)
 
 
-class Network:
-    """One of the transports, whose calls run in the reactor's thread."""
-
-    def __init__(self, reactor, name):
-        self._reactor = reactor
-        self._name = name
-
-    def transport(self, url):
-        if self._name == "treq":
-            return TreqTransport(url, timeout=TIMEOUT, reactor=self._reactor.reactor)
-        return AiohttpTransport(url, timeout=TIMEOUT)
-
-    def run(self, call):
-        """Call a function that returns an awaitable, and wait for its result."""
-        return self._reactor.call(lambda: deferred_from_coro(call()))
-
-
-@pytest.fixture(params=["treq", "aiohttp"])
-def network(request, reactor):
-    """Return the transport under test."""
-    return Network(reactor, request.param)
-
-
 @pytest.fixture(params=[1, 2])
 def version(request):
     return request.param
 
 
 class Client:
-    """Client of the API whose calls are synchronous."""
+    """Client of the API whose calls are synchronous, and run in the reactor's thread."""
 
-    def __init__(self, network, version, service, *, token=SECRET, kind=None):
-        self._run = network.run
-        self.transport = transport = network.transport(service.url)
+    def __init__(self, reactor, transport, version, service):
+        self._reactor = reactor
+        self.transport = transport
         if version == 1:
-            self.api = Version1Api(transport, Secret(token), kind or "1")
+            self.api = Version1Api(transport, Secret(SECRET), "1")
         else:
-            self.api = Version2Api(transport, Secret(token), kind or "RecaptchaV2TokenTask", service.price_list_url)
+            self.api = Version2Api(transport, Secret(SECRET), "RecaptchaV2TokenTask", service.price_list_url)
 
     def __getattr__(self, name):
-        return lambda *arguments: self._run(lambda: getattr(self.api, name)(*arguments))
+        return lambda *arguments: self._reactor.call(lambda: deferred_from_coro(getattr(self.api, name)(*arguments)))
 
 
 @pytest.fixture
@@ -81,18 +58,15 @@ def service(version, clock):
         yield service
 
 
-@pytest.fixture
-def client(network, version, service):
-    """Return a function that builds a :class:`Client`, which is closed after the test."""
-    clients = []
-
-    def start(**options):
-        clients.append(Client(network, version, service, **options))
-        return clients[-1]
-
-    yield start
-    for started in clients:
-        started.close()
+@pytest.fixture(params=["treq", "aiohttp"])
+def api(request, reactor, version, service):
+    if request.param == "treq":
+        transport = TreqTransport(service.url, timeout=TIMEOUT, reactor=reactor.reactor)
+    else:
+        transport = AiohttpTransport(service.url, timeout=TIMEOUT)
+    client = Client(reactor, transport, version, service)
+    yield client
+    client.close()
 
 
 def failure(call, *arguments):
@@ -107,8 +81,7 @@ def failure(call, *arguments):
 
 
 @pytest.mark.parametrize("invisible", [False, True])
-def test_a_job_gives_a_token_that_the_site_accepts(client, service, clock, invisible):
-    api = client()
+def test_a_job_gives_a_token_that_the_site_accepts(api, service, clock, invisible):
     job_id = api.create_job(replace(JOB, invisible=invisible))
     assert api.job_result(job_id) is None
     clock.now += 15
@@ -138,8 +111,7 @@ SHAPES = {
 }
 
 
-def test_all_shapes_of_answers_are_understood(client, version, service, clock):
-    api = client()
+def test_all_shapes_of_answers_are_understood(api, version, service, clock):
     for shape in SHAPES[version]:
         service.shape, service.task_shape = (shape, TaskShape()) if version == 1 else (Shape(), shape)
         service.next_job()
@@ -181,10 +153,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_fault_raises_an_api_error_and_the_next_call_succeeds(client, version, service, kind):
+def test_every_fault_raises_an_api_error_and_the_next_call_succeeds(api, version, service, kind):
     expected, taken = FAULTS[kind]
     service.task_shape = TaskShape(task_id="number")
-    api = client()
     api.create_job(JOB)
     names = [name for name in ARGUMENTS if not (kind.startswith("reset") and (version, name) in GETS)]
 
@@ -211,8 +182,7 @@ def test_every_fault_raises_an_api_error_and_the_next_call_succeeds(client, vers
         succeed(name)
 
 
-def test_calls_to_a_stopped_service_are_not_taken(client, version, service):
-    api = client()
+def test_calls_to_a_stopped_service_are_not_taken(api, version, service):
     api.balance()
     service.stop()
     for name, arguments in ARGUMENTS.items():
@@ -221,8 +191,7 @@ def test_calls_to_a_stopped_service_are_not_taken(client, version, service):
         assert (version, name) in GETS or not error.taken, name
 
 
-def test_no_credential_is_sent_to_a_redirect_or_the_price_list(client, version, service):
-    api = client()
+def test_no_credential_is_sent_to_a_redirect_or_the_price_list(api, version, service):
     service.fault("*", "redirect", location=f"{service.origin}/trap", times=4)
     for name, arguments in ARGUMENTS.items():
         failure(getattr(api, name), *arguments)

@@ -220,34 +220,23 @@ def test_outcomes_of_the_next_jobs_can_be_planned():
         assert [job.state for job in service.jobs] == ["running", "failed", "failed", "solved", "solved"]
 
 
-def random_outcomes(service, seed):
-    service.random_jobs(0.5, seed=seed, outcomes=["fail", "stale"])
-    client = Client(service)
-    for _ in range(20):
-        client.job()
-    return [job.outcome for job in service.jobs]
+def drawn(seed):
+    """Return the outcomes of twenty jobs, and the faults of twenty calls, that are drawn at random."""
+    with OmoCaptchaService() as service:
+        service.random_jobs(0.5, seed=seed, outcomes=["fail", "stale"])
+        service.random_faults(0.4, seed=seed, kinds=["empty", "too_many"], calls=["getBalance"])
+        for _ in range(20):
+            Client(service).job()
+            Client(service).raw("getBalance")
+        assert not any(call.fault for call in service.calls[::2]), "another call has none"
+        return [job.outcome for job in service.jobs], [call.fault for call in service.calls[1::2]]
 
 
-def random_faults(service, seed):
-    service.random_faults(0.4, seed=seed, kinds=["empty", "too_many"], calls=["getBalance"])
-    for _ in range(20):
-        Client(service).raw("getBalance")
-    Client(service)("getService")
-    return [call.fault for call in service.calls]
-
-
-@pytest.mark.parametrize(
-    ("draw", "kinds"),
-    [(random_outcomes, {"token", "fail", "stale"}), (random_faults, {None, "empty", "too_many"})],
-    ids=["outcomes", "faults"],
-)
-def test_what_is_random_is_the_same_for_the_same_seed(draw, kinds):
-    drawn = []
-    for seed in (1, 1, 2):
-        with OmoCaptchaService() as service:
-            drawn.append(draw(service, seed))
-    assert set(drawn[0]) == kinds
-    assert drawn[0] == drawn[1] != drawn[2]
+def test_what_is_random_is_the_same_for_the_same_seed():
+    once, again, otherwise = map(drawn, (1, 1, 2))
+    assert once == again
+    assert all(one != other for one, other in zip(once, otherwise, strict=True))
+    assert [set(kinds) for kinds in once] == [{"token", "fail", "stale"}, {None, "empty", "too_many"}]
 
 
 def test_a_token_is_accepted_once_within_two_minutes_for_its_own_key():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 from scrapy.settings import Settings as ScrapySettings
@@ -116,14 +117,9 @@ class ScriptedApi:
         self._last += is_last
         return f"{job_id}/{self._last}" if is_last and self._last > 1 else job_id
 
-    async def job_result(self, job_id):
-        return await self._answer("job_result", job_id)
-
-    async def balance(self):
-        return await self._answer("balance")
-
-    async def price(self):
-        return await self._answer("price")
+    def __getattr__(self, name):
+        """The other calls."""
+        return partial(self._answer, name)
 
 
 class EveryTwoSeconds:

@@ -52,17 +52,6 @@ def test_a_page_is_well_formed_and_in_the_contents(path):
     assert name == "index" or re.search(rf"^   {name}$", contents, re.MULTILINE)
 
 
-RECIPES = [path for path in pages() if path.parent.name == "recipes" and path.stem not in ("moving", "offline")]
-"""All but the one without a spider of ours, and the one about running them offline."""
-
-
-@pytest.mark.parametrize("path", [*RECIPES, DOCS / "before-you-pay.rst"], ids=lambda path: path.stem)
-def test_a_recipe_says_how_to_run_it_offline(path):
-    boxes = [node for node in page(path).findall(nodes.admonition) if node[0].astext() == "Run it offline"]
-    assert boxes
-    assert all(box.next_node(nodes.literal).astext().startswith("scrapy omocaptcha simulate") for box in boxes)
-
-
 # Reference
 
 

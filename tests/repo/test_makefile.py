@@ -12,12 +12,9 @@ from tests.helpers.docs import MAKE_TARGETS, ROOT
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
-def read(name):
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
 def test_contributing_tells_of_every_target_and_of_no_other():
-    assert set(re.findall(r"^``make ([a-z-]+)``", read("CONTRIBUTING.rst"), re.MULTILINE)) == MAKE_TARGETS - {"help"}
+    told = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
+    assert set(re.findall(r"^``make ([a-z-]+)``", told, re.MULTILINE)) == MAKE_TARGETS - {"help"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

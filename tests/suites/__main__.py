@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.suites.known import KNOWN
 from tests.suites.suite import WAYS, Suite, Way
 
+say = partial(print, flush=True)
 MISSING = ("missing", "")
 # Tests of scrapy-poet come out of a set of classes, in another order in each process.
 WORKERS = {"scrapy": 2, "scrapy-poet": 0}
@@ -48,17 +50,13 @@ def compare(suite: Suite, way: Way, names: list[str]) -> bool:
         jobs = len(service.jobs)
     differing = {test: outcomes.get(test, MISSING) for test in passing}
     differing = {test: outcome for test, outcome in differing.items() if outcome[0] != "passed"}
-    _print(f"\n{suite.distribution}, {way.name}: {len(passing)} tests, {jobs} jobs, {len(differing)} differ")
+    say(f"\n{suite.distribution}, {way.name}: {len(passing)} tests, {jobs} jobs, {len(differing)} differ")
     for test, (outcome, message) in sorted(differing.items()):
-        _print(f"  {'known' if test in known else 'NEW'}: {test} {outcome}: {known.get(test, message)}")
+        say(f"  {'known' if test in known else 'NEW'}: {test} {outcome}: {known.get(test, message)}")
     for test in sorted(known.keys() & set(passing) - differing.keys()):
-        _print(f"  known, but does not differ: {test}")
+        say(f"  known, but does not differ: {test}")
     is_shown = passing and (jobs or way.wall is None)
     return bool(is_shown) and differing.keys() <= known.keys()
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

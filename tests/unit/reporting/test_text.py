@@ -147,14 +147,11 @@ def test_ledger_report_adds_a_table_without_columns_of_zeros(by):
     assert ledger_report(SOME, sources=["jobs.sqlite"], by=by).partition("\n\n")[2] == TABLES[by]
 
 
-def test_ledger_report_shows_the_time_of_a_single_day():
+def test_ledger_report_shows_the_time_of_a_single_day_how_many_ledgers_and_that_there_are_no_jobs():
     assert ", 2026-11-24 20:08 to 20:09 UTC: 1 crawl" in ledger_report(SOME[:2], sources=["a", "b"])
     assert ", 2026-11-24 20:08 UTC: 1 crawl" in ledger_report(SOME[:1], sources=["a"])
     assert "  solve time  10.0 s\n" in ledger_report(SOME[:1], sources=["a"])
     assert "  basis       the records in 2 ledgers. " in ledger_report(SOME[:2], sources=["a", "b"])
-
-
-def test_ledger_report_without_jobs():
     assert ledger_report([], sources=["a.sqlite"]) == "No jobs in a.sqlite"
 
 

@@ -25,18 +25,13 @@ SECRET = "omo-Secret-4711"
 JOB = JobRequest(page="http://shop.example/gate", sitekey="6LtestOnly" + "a" * 30, invisible=False)
 
 
-@pytest.fixture(params=[1, 2])
-def version(request):
-    return request.param
-
-
 class Client:
     """Client of the API whose calls are synchronous, and run in the reactor's thread."""
 
-    def __init__(self, reactor, transport, version, service):
+    def __init__(self, reactor, transport, service):
         self._reactor = reactor
         self.transport = transport
-        if version == 1:
+        if service.api_version == 1:
             self.api = Version1Api(transport, Secret(SECRET), "1")
         else:
             self.api = Version2Api(transport, Secret(SECRET), "RecaptchaV2TokenTask", service.price_list_url)
@@ -45,26 +40,21 @@ class Client:
         return lambda *arguments: self._reactor.call(lambda: deferred_from_coro(getattr(self.api, name)(*arguments)))
 
 
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def service(version, clock):
-    """Run a service whose jobs take 15 seconds of ``clock``."""
-    options = {"api_version": version, "api_token": SECRET, "solve_seconds": 15, "clock": clock}
+@pytest.fixture(params=[1, 2])
+def service(request):
+    """Run a service whose jobs take 15 seconds of its clock."""
+    options = {"api_version": request.param, "api_token": SECRET, "solve_seconds": 15, "clock": Clock()}
     with OmoCaptchaService(**options) as service:
         yield service
 
 
 @pytest.fixture(params=["treq", "aiohttp"])
-def api(request, reactor, version, service):
+def api(request, reactor, service):
     if request.param == "treq":
         transport = TreqTransport(service.url, timeout=TIMEOUT, reactor=reactor.reactor)
     else:
         transport = AiohttpTransport(service.url, timeout=TIMEOUT)
-    client = Client(reactor, transport, version, service)
+    client = Client(reactor, transport, service)
     yield client
     client.close()
 
@@ -81,10 +71,10 @@ def failure(call, *arguments):
 
 
 @pytest.mark.parametrize("invisible", [False, True])
-def test_a_job_gives_a_token_that_the_site_accepts(api, service, clock, invisible):
+def test_a_job_gives_a_token_that_the_site_accepts(api, service, invisible):
     job_id = api.create_job(replace(JOB, invisible=invisible))
     assert api.job_result(job_id) is None
-    clock.now += 15
+    service.clock.now += 15
     token = api.job_result(job_id)
     assert service.siteverify(token, JOB.sitekey)["success"]
     (job,) = service.jobs
@@ -111,14 +101,14 @@ SHAPES = {
 }
 
 
-def test_all_shapes_of_answers_are_understood(api, version, service, clock):
-    for shape in SHAPES[version]:
-        service.shape, service.task_shape = (shape, TaskShape()) if version == 1 else (Shape(), shape)
+def test_all_shapes_of_answers_are_understood(api, service):
+    for shape in SHAPES[service.api_version]:
+        service.shape, service.task_shape = (shape, TaskShape()) if service.api_version == 1 else (Shape(), shape)
         service.next_job()
         service.next_job("fail")
         good, bad = api.create_job(JOB), api.create_job(JOB)
         assert api.job_result(good) is None
-        clock.now += 15
+        service.clock.now += 15
         assert service.siteverify(api.job_result(good), JOB.sitekey)["success"], shape
         assert type(failure(api.job_result, bad)) is JobFailed, shape
 
@@ -153,11 +143,11 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_fault_raises_an_api_error_and_the_next_call_succeeds(api, version, service, kind):
+def test_every_fault_raises_an_api_error_and_the_next_call_succeeds(api, service, kind):
     expected, taken = FAULTS[kind]
     service.task_shape = TaskShape(task_id="number")
     api.create_job(JOB)
-    names = [name for name in ARGUMENTS if not (kind.startswith("reset") and (version, name) in GETS)]
+    names = [name for name in ARGUMENTS if not (kind.startswith("reset") and (service.api_version, name) in GETS)]
 
     def succeed(name):
         getattr(api, name)(*ARGUMENTS[name])
@@ -172,7 +162,7 @@ def test_every_fault_raises_an_api_error_and_the_next_call_succeeds(api, version
         list(pool.map(succeed, names))
         before = len(service.calls)
         for name in names:
-            service.fault(NAMES[version][name], kind, seconds=0.01)
+            service.fault(NAMES[service.api_version][name], kind, seconds=0.01)
         # Only calls that hang have a short timeout: on a busy machine, others might exceed it.
         set_timeout(api.transport, 1.0 if kind == "hang" else TIMEOUT)
         list(pool.map(fail if expected else succeed, names))
@@ -182,19 +172,19 @@ def test_every_fault_raises_an_api_error_and_the_next_call_succeeds(api, version
         succeed(name)
 
 
-def test_calls_to_a_stopped_service_are_not_taken(api, version, service):
+def test_calls_to_a_stopped_service_are_not_taken(api, service):
     api.balance()
     service.stop()
     for name, arguments in ARGUMENTS.items():
         error = failure(getattr(api, name), *arguments)
         assert type(error) is ApiUnreachable, name
-        assert (version, name) in GETS or not error.taken, name
+        assert (service.api_version, name) in GETS or not error.taken, name
 
 
-def test_no_credential_is_sent_to_a_redirect_or_the_price_list(api, version, service):
+def test_no_credential_is_sent_to_a_redirect_or_the_price_list(api, service):
     service.fault("*", "redirect", location=f"{service.origin}/trap", times=4)
     for name, arguments in ARGUMENTS.items():
         failure(getattr(api, name), *arguments)
     api.price()
     assert [call.path for call in service.calls if call.path == "/trap"] == []
-    assert service.calls[-1].authorised is (version == 1)
+    assert service.calls[-1].authorised is (service.api_version == 1)

@@ -328,14 +328,11 @@ def test_a_followed_redirect_is_recorded(service):
 def test_a_stopped_service_ends_its_thread_and_restarts_on_its_port():
     before = set(threading.enumerate())
     service = OmoCaptchaService()
-    service.start()
-    try:
+    with service:
         Client(service).job()
         with pytest.raises(RuntimeError, match="already running"):
             service.start()
         url = service.url
-    finally:
-        service.stop()
     assert set(threading.enumerate()) == before
     with pytest.raises(ConnectionRefusedError):
         Client(service).raw("getBalance")

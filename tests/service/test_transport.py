@@ -83,15 +83,6 @@ def client(request, reactor):
         started.close()
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _old_objects_are_not_collected():
-    """Let each test collect only its own garbage, which takes a hundredth of the time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @pytest.fixture(autouse=True)
 def _no_error_is_unhandled(reactor):
     """Fail if an error was not handled, which Twisted logs when the garbage is collected."""
@@ -377,14 +368,8 @@ def test_a_body_of_the_maximum_length_is_read_and_a_longer_one_is_a_bad_answer(c
 # -- TLS ------------------------------------------------------------------------------------------------------------
 
 
-def certificate_for(folder, host):
-    """Write a self-signed certificate and its key to one file."""
-    path = folder / "server.pem"
+def tls_server(path, host="localhost", version=ssl.TLSVersion.TLSv1_3, *, keep_open=False):
     path.write_bytes(self_signed(host))
-    return path
-
-
-def tls_server(path, version=ssl.TLSVersion.TLSv1_3, *, keep_open=False):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = context.maximum_version = version
     context.load_cert_chain(path)
@@ -402,10 +387,10 @@ def tls_server(path, version=ssl.TLSVersion.TLSv1_3, *, keep_open=False):
 def test_tls_with_a_certificate_that_is_untrusted_or_of_another_host_sends_nothing(
     client, tmp_path, monkeypatch, host, version
 ):
-    path = certificate_for(tmp_path, host)
+    path = tmp_path / "server.pem"
     if host != "localhost":
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with tls_server(path, version) as server:
+    with tls_server(path, host, version) as server:
         error = failure(client, f"https://localhost:{server.port}")
         assert server.ended.acquire(timeout=10)
         assert server.received == b""
@@ -414,7 +399,7 @@ def test_tls_with_a_certificate_that_is_untrusted_or_of_another_host_sends_nothi
 
 
 def test_tls_with_a_trusted_certificate_works_and_closes(client, tmp_path, monkeypatch):
-    path = certificate_for(tmp_path, "localhost")
+    path = tmp_path / "server.pem"
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     with tls_server(path, keep_open=True) as server:
         once = client(f"https://localhost:{server.port}")

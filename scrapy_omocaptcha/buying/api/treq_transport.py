@@ -33,7 +33,7 @@ class TreqTransport(Transport):
         super().__init__(base_url, timeout=timeout, idle=idle)
         self._reactor = reactor
         self._pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
-        # By default, Twisted retries a request when a kept connection breaks, which could buy a job twice.
+        # Twisted may retry what a broken connection has lost: no POST today, nor ever, since it could buy a job twice.
         self._pool.retryAutomatically = False
         # With the default of two, many simultaneous jobs would open a new connection for nearly every call.
         self._pool.maxPersistentPerHost = sys.maxsize

@@ -22,7 +22,7 @@ from tests.simulation.shrink import kind_of, shrink
 from tests.simulation.simulation import Killed, simulated
 
 CHUNK = 12
-SOCKETS = {1: "finished", 67: "stopped", 84: "stopped", 402: "killed"}
+SOCKETS = {1: "finished", 67: "stopped", 402: "killed"}
 """Seeds and how their crawls end; those of even seeds run without a reactor."""
 
 

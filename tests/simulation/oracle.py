@@ -553,8 +553,9 @@ def waits(planned: Plan, seconds: float, twin_seconds: float, jobs: int) -> Iter
 
     :param twin_seconds: how long the same crawl takes without walls, of which a quarter more is allowed.
     """
-    if not planned.settings.keys().isdisjoint(SLOW):
-        # What is redirected to a wall, or to a page behind one, waits for the delay of its site several times.
+    if not planned.settings.keys().isdisjoint((*SLOW, "HTTPCACHE_ENABLED")):
+        # What is redirected to a wall, or to a page behind one, waits for the delay of its site several times, and what
+        # comes out of a cache without walls does not wait for the site.
         return
     of_job = 1.15 * max(planned.solve_seconds) + 10 * planned.latency[1]
     most = 1.25 * twin_seconds + max(1, jobs) * of_job + 2.0

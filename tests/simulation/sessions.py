@@ -205,10 +205,11 @@ class Seen:
         sessions = {wanted.cookiejar for wanted in self.planned.wanted if wanted.site == self.number}
         jobs = [job for job in self.world.service.jobs if job.page.startswith(self.site.url + "/")]
         walls = [job for job in jobs if not urlsplit(job.page).path.startswith(("/signup/", "/bought/", "/find"))]
-        most = at_once((job.created_at, job.answered_at) for job in walls if job.answered_at)
+        spans = [(job.created_at, job.answered_at) for job in walls if job.answered_at]
+        most = at_once(spans)
         if self.stays_open and most > len(sessions):
             yield f"leaders: {most} jobs at once for {self.site.url}, which has {len(sessions)} sessions"
-        if self._wants_many_at_once() and len(walls) >= _MANY_PAGES and most < _FEWEST_AT_ONCE:
+        if self._wants_many_at_once() and len(spans) >= _MANY_PAGES and most < _FEWEST_AT_ONCE:
             yield f"leaders: {most} jobs at once for {self.site.url}, where each page wants a token"
 
     def _wants_many_at_once(self) -> bool:

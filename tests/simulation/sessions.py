@@ -152,6 +152,10 @@ class Seen:
         page = next((visit for other, visit in reversed(shown) if other == name), None)
         if page is None or page.fault is not None:
             return page is not None
+        same = [visit for other, visit in self.named if other != name and self.session(other) == self.session(name)]
+        if any(visit.submits and page.at < visit.at < void.at and not _is_upfront(visit) for visit in same):
+            # Another one was let solve the wall as well.
+            return True
         spans = [self._exchange(visit) for other, visit in shown if other != name]
         if any(span.ended - span.began > HANGING_SECONDS and span.ended <= void.at for span in spans):
             return True
@@ -175,7 +179,7 @@ class Seen:
             met[name] -= visit.shown == "page" and visit.fault is not None
             # What an answer that was lost has opened, the crawl cannot know.
             is_read = visit.fault is None and not self.planned.stalls
-            if is_read and visit.token == "accepted" and visit.path not in ("/signup", "/find", "/api/header"):
+            if is_read and visit.token == "accepted" and not _is_upfront(visit):
                 opened.add(self.session(name))
         for name, times in met.items():
             if times > 1:
@@ -255,6 +259,11 @@ class Seen:
             error, _, reason = how.partition(" ")
             if error == "ChallengeNotSolved" and wanted_of(planned, name).site == self.number and reason not in reasons:
                 yield f"reason: request {name} was not let through, for {reason}; it may be {sorted(reasons)}"
+
+
+def _is_upfront(visit: Visit) -> bool:
+    """Tell whether a request wanted its token before it was sent."""
+    return visit.path in ("/signup", "/find", "/api/header")
 
 
 def keeps_cookies(planned: Plan) -> bool:

@@ -15,7 +15,7 @@ from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import KEY, Site, behind_wall, challenge, page, pages_of, spider
+from tests.helpers.sites import KEY, Site, behind_wall, challenge, page, pages_of, redirect, spider
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
 
@@ -192,6 +192,25 @@ def test_tokens_that_are_answered_with_a_page_each_are_handed_in_side_by_side(cr
         crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(16))), service.settings)
     assert len(crawled.pages) == len(service.jobs) == 16
     assert max(at_once) > 1
+
+
+def test_tokens_that_each_open_the_wall_for_the_page_that_is_asked_for_next_are_handed_in_one_after_the_other(
+    crawl, service
+):
+    is_open = [False]
+
+    async def answer(request, form):
+        await asyncio.sleep(1)
+        if form:
+            is_open[0] = True
+            return redirect(request.query["page"])
+        shown = page() if is_open[0] else challenge(f"/verify?page={request.path}")
+        is_open[0] = False
+        return shown
+
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(12))), service.settings)
+    assert len(crawled.pages) == len(service.jobs) == 12
 
 
 def test_the_cookies_of_a_request_that_was_held_do_not_replace_the_clearance_and_the_others_are_sent(crawl):

@@ -52,16 +52,18 @@ def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, sett
     assert (crawled.failures, crawled.bugs) == ([], [])
 
 
-@pytest.mark.parametrize("meta", [{}, {"omocaptcha": False}])
-def test_a_late_answer_replaces_no_cookie_that_a_request_has_got_which_asked_again(crawl, service, meta):
+@pytest.mark.parametrize(("meta", "is_redirect"), [({}, False), ({"omocaptcha": False}, False), ({}, True)])
+def test_a_late_answer_replaces_no_cookie_that_a_request_has_got_which_asked_again(crawl, service, meta, is_redirect):
     followed = asyncio.Event()
 
     async def answer(request, form):
         if request.path == "/late":
             # It was sent before there was a token, and needs none.
             await followed.wait()
-        shown = page() if request.path in ("/late", "/last") else inside(request, form)
-        if request.path == "/late" or (request.path != "/last" and sites.cleared(request)):
+        shown = page() if request.path in ("/late", "/last", "/moved") else inside(request, form)
+        if request.path == "/late" and is_redirect:
+            shown = redirect("/moved")
+        if request.path == "/late" or (request.path not in ("/last", "/moved") and sites.cleared(request)):
             shown.set_cookie("turn", request.path[1:], path="/")
         if request.path == "/follows" and sites.cleared(request):
             followed.set()

@@ -500,6 +500,35 @@ def test_an_answer_that_may_not_be_the_page_is_not_stored(crawl, service, tmp_pa
         assert [one.status for one in crawl(asks, settings).pages] == [200]
 
 
+def test_a_page_out_of_httpcache_replaces_no_cookie_while_a_wall_is_solved_that_was_open_before(crawl, tmp_path):
+    def answer(request, form):
+        response = page() if is_open(request) else sites.challenge()
+        if request.path == "/verify":
+            response = redirect(f"/page/{len(service.jobs)}")
+            response.set_cookie("clearance", str(len(service.jobs)), path="/")
+        response.set_cookie("session", "old" if request.path == "/free" else "new", path="/")
+        return response
+
+    def is_open(request):
+        return request.path == "/free" or request.cookies.get("clearance") == (
+            "2" if request.path == "/page/2" else "1"
+        )
+
+    class OneAfterTheOther(RecordingSpider):
+        async def start(self):
+            for number, path in enumerate(("page/1", "page/3", "page/2", "free")):
+                yield scrapy.Request(f"{site.origin}/{path}", self.page, errback=self.failed)
+                while len(self.pages) <= number and len(service.jobs) < 2:
+                    await sleep(0.1)
+
+    settings = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "HTTPCACHE_IGNORE_HTTP_CODES": [403]}
+    with OmoCaptchaService(solve_seconds=2) as service, Site(answer) as site:
+        crawl(spider(f"{site.origin}/free"), {**service.settings, **settings})
+        crawl(OneAfterTheOther, {**service.settings, **settings})
+    solved = [[page, "/verify", page] for page in ("/page/1", "/page/2")]
+    assert [path for _, path, *_ in site.requests] == ["/free", *solved[0], "/page/3", *solved[1]]
+
+
 def test_a_cookie_without_a_value_does_not_outdate_a_form(crawl, service):
     def answer(request, form):
         if request.path == "/free":

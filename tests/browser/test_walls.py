@@ -93,8 +93,16 @@ def test_each_wall_opens_in_a_browser_for_as_many_jobs_as_over_plain_http(browse
 
 def test_walls_that_stay_closed_over_plain_http_are_refused_for_the_same_reason_without_a_job(browse, service, sites):
     closed = sites(*REFUSED)
-    crawled = browse(BrowserSpider, urls=[f"{site.url}/page/1" for site in closed.values()])
+
+    class NotesPages(WithPage):
+        async def failed(self, failure):
+            self.failures.append(failure.value)
+            are_closed.append(failure.request.meta["playwright_page"].is_closed())
+
+    are_closed = []
+    crawled = browse(NotesPages, urls=[f"{site.url}/page/1" for site in closed.values()])
     assert crawled.pages == []
+    assert are_closed == [True] * len(closed)
     reasons = {error.challenge.url: error.reason for error in crawled.failures}
     assert reasons == {f"{site.url}/page/1": REFUSED[wall] for wall, site in closed.items()}
     assert service.calls == ()

@@ -557,7 +557,7 @@ def waits(planned: Plan, seconds: float, twin_seconds: float, jobs: int) -> Iter
         # What is redirected to a wall, or to a page behind one, waits for the delay of its site several times, and what
         # comes out of a cache without walls does not wait for the site.
         return
-    of_job = 1.15 * max(planned.solve_seconds) + 15 * planned.latency[1]
+    of_job = 1.15 * max(planned.solve_seconds) + 20 * planned.latency[1]
     most = 1.25 * twin_seconds + max(1, jobs) * of_job + 2.0
     if seconds > most:
         yield f"slow: the crawl takes {seconds:.0f} s, {twin_seconds:.0f} s without walls; {most:.0f} s are fair"

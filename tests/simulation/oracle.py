@@ -94,7 +94,7 @@ def check(
         *(sentence for run in runs for sentence in _concurrency(planned, world, run)),
         *_tokens(planned, world),
         *_verdicts(planned, world, records),
-        *_refusals(planned, record, runs),
+        *_refusals(planned, world, record, runs),
         *_precedence(planned, world),
         *(() if is_open else sessions.check(planned, world, record)),
         *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
@@ -337,8 +337,11 @@ def _precedence(planned: Plan, world: World) -> Iterator[str]:
             yield f"order: {len(between)} other requests to {host} were sent before the token of job {job.id}"
 
 
-def _refusals(planned: Plan, record: Record, runs: list[Run]) -> Iterator[str]:
+def _refusals(planned: Plan, world: World, record: Record, runs: list[Run]) -> Iterator[str]:
     """Check that each challenge that was not solved for the spider is counted by its reason, and not too many are."""
+    if not world.exchanges:
+        # Over sockets, the spider is in a process of its own, which does not tell.
+        return
     counted: Counter[str] = Counter()
     for run in runs:
         skipped = {name: number for name, number in run.stats.items() if name.startswith("omocaptcha/skipped/")}

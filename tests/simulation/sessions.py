@@ -194,8 +194,9 @@ class Seen:
             session = self.session(name)
             if visit.token == "accepted" or visit.shown in ("page", "open"):
                 done.add(session)
-            # Where its answer is lost, nobody knows of the wall yet.
-            if visit.shown == "challenge" and visit.fault is None and session not in done:
+            # Where its answer is lost, or its request is left alone, nobody knows of the wall yet.
+            is_known = visit.fault is None and wanted_of(self.planned, name).kind != "alone"
+            if visit.shown == "challenge" and is_known and session not in done:
                 met[session].add(name)
         # Another one leads in the place of a request whose answer is lost.
         lost = {each.headers.get(NAME) for each in self.world.exchanges if not each.is_answered}

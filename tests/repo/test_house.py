@@ -1,4 +1,4 @@
-"""The architecture, read from the source: which folder may import which, and which private names it may use."""
+"""The architecture, read from the source: which folder may import which, and what is named in one folder only."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ PURE = ("detection", "forms", "tokens.reasons", "buying.polling")
 """These know neither the network nor settings nor Scrapy's engine, themselves or through what they import."""
 IMPURE = ("settings", "engine", "buying.api")
 NETWORK = ("aiohttp", "asyncio", "http", "requests", "scrapy.core", "scrapy.crawler", "socket", "treq", "twisted")
+GIVES_SETTINGS = ("testing.service", "testing.pytest_plugin")
+"""The offline service and the fixture for crawls give tests the settings for a crawl."""
 
 
 @cache
@@ -147,3 +149,17 @@ def test_each_private_name_of_scrapy_that_engine_uses_is_looked_for_when_a_spide
     engine = {module: tree for module, tree in trees().items() if within(module, ["engine"])}
     used = set().union(*(set(taken_from_others(tree)) - set(defined_in(tree)) for tree in engine.values()))
     assert used == set(filter(is_private, ".".join(private_names.NAMES).split(".")))
+
+
+def test_the_names_of_settings_are_spelled_in_settings_only():
+    # A text that tells somebody which setting to change is more than the name alone.
+    spelled = {
+        module: [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and is_setting(node.value)]
+        for module, tree in trees().items()
+        if not within(module, ["settings", *GIVES_SETTINGS])
+    }
+    assert {module: names for module, names in spelled.items() if names} == {}
+
+
+def is_setting(value):
+    return isinstance(value, str) and re.fullmatch(r"OMOCAPTCHA_\w+", value)

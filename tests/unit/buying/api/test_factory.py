@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from unittest.mock import patch
 
 import pytest
 from scrapy.settings import Settings as ScrapySettings
 
-from scrapy_omocaptcha.buying.api import factory
 from scrapy_omocaptcha.buying.api.factory import build_apis, find_version
 from scrapy_omocaptcha.errors import AccountError, ApiUnreachable
 from scrapy_omocaptcha.settings import Settings
@@ -20,10 +18,9 @@ OWN_LIST = "https://omocaptcha.com/api/getServicePrice?type=service"
 def build(answer, **values):
     """Build the API of these settings over a transport with a fixed answer, and return what it sends too."""
     named = {f"OMOCAPTCHA_{name}": value for name, value in {"API_TOKEN": API_TOKEN, **values}.items()}
-    transport = RecordingTransport(answer)
-    with patch.object(factory, "_build_transport", lambda url, timeout: transport):
-        (api,) = build_apis(Settings.from_settings(ScrapySettings(named))).values()
-    return api, transport.sent
+    (api,) = build_apis(Settings.from_settings(ScrapySettings(named))).values()
+    api.transport = RecordingTransport(answer)
+    return api, api.transport.sent
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,8 @@ class Components:
         return redirected if isinstance(redirected, Request) else None
 
     async def redirect_in_place(self, request: Request, url: str) -> None:
-        """Turn ``request`` into the one that a redirect to ``url`` leads to, when its response is already here."""
-        status = 302 if request.method == "GET" else 307
-        redirected = await self.redirect(request, Response(request.url, status=status, headers={"Location": url}))
+        """Turn a GET into the one that a redirect to ``url`` leads to, when its response is already here."""
+        redirected = await self.redirect(request, Response(request.url, status=302, headers={"Location": url}))
         if redirected is not None:
             self.replace_in_place(request, redirected)
 

@@ -174,9 +174,9 @@ class GivesEachRequestAProxy:
     kept: list
 
     def process_request(self, request):
-        if "rotated" not in request.meta:
+        if "rotated" not in request.flags:
             self.kept.append(request)
-            return request.replace(meta={**request.meta, "rotated": True}, dont_filter=True)
+            return request.replace(flags=["rotated"], dont_filter=True)
         return None
 
 

@@ -121,6 +121,21 @@ def test_who_meets_a_wall_while_its_last_job_is_under_way_waits_and_does_not_ask
     assert opens or asked.count("/late") == 1
 
 
+def test_who_waits_gets_its_page_for_the_last_job_though_that_of_the_leader_is_lost(crawl, service):
+    def inside(request):
+        asked.append(request)
+        if len(asked) == 1:
+            request.transport.close()
+        return sites.page()
+
+    asked = []
+    with sites.Site(sites.behind_wall(inside, opens_at="/0")) as site:
+        urls = [f"{site.origin}/{number}" for number in range(4)]
+        settings = {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "RETRY_ENABLED": False}
+        crawled = crawl(sites.spider(*urls), settings)
+    assert (len(crawled.pages), len(crawled.failures), len(service.jobs)) == (3, 1, 1)
+
+
 def crawling_one_page(site, detected):
     """Return a spider of one page that calls ``detected`` each time that its challenge is met."""
 

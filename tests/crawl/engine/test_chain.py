@@ -114,6 +114,19 @@ def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, wa
     assert len(site.requests) == 2
 
 
+def test_httpcache_outside_of_ours_neither_answers_nor_stores_what_is_sent(during, walled, tmp_path):
+    site = walled()
+
+    async def probe(spider):
+        await chain(spider).send(scrapy.Request(f"{site.url}/free/1"))
+        return (await spider.crawler.engine.download_async(scrapy.Request(f"{site.url}/free/1"))).flags
+
+    settings = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    settings["DOWNLOADER_MIDDLEWARES"] = {"scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": 100}
+    assert during(probe, settings) == []
+    assert len(site.requests) == 2
+
+
 # -- the queue of a slot ---------------------------------------------------------------------------------------------
 
 

@@ -149,6 +149,23 @@ def test_no_more_held_requests_are_let_go_at_once_than_the_settings_allow_in_the
     assert [name for name in log if name > 0] == list(range(1, 8))
 
 
+@in_a_crawl(CONCURRENT_REQUESTS=1)
+async def test_hundreds_go_on_at_once_without_filling_pythons_stack(spider):
+    log = []
+    with Held(spider) as waiting:
+        waiting.add_others(1)
+        holds = [waiting.hold("http://127.0.0.1/") for _ in range(300)]
+        tasks = [begin(sending(hold, log, 1)) for hold in holds]
+        for hold in holds:
+            # As without asyncio, where a coroutine goes on within the callback.
+            hold.allowed.addCallback(lambda _: slots(spider).serve())
+        downloader(spider).total_concurrency = 0
+        slots(spider).serve()
+        for task in tasks:
+            await maybe_deferred_to_future(task)
+    assert log.count(-1) == 300
+
+
 @in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
 async def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the_scheduler(spider):
     log = []

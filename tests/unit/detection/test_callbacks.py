@@ -24,6 +24,7 @@ WAITING = [
     "function done(token) { document.getElementById('b').disabled = false; }",
     "var api = { done: function (t) { console.log(t); } };",
     "function done(t) { document.getElementById('g-recaptcha-response').value = t; }",
+    "function done(t) { log(1); document.getElementById('g-recaptcha-response').value = t; }",
     "// function done(t) { fetch('/x?' + t) }",
     "function other(t) { fetch('/x?' + t) }",
     "var done =",

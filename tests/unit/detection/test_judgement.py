@@ -262,7 +262,7 @@ def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_
         *(("你好" * 3, True), ("你好" * 4, False)),
         *(("Please verify that you are not a robot now.", True), ("Check the box to confirm your order.", False)),
         *(("robot, " * 60, False), ("We should like all of <!-- -->you, <b>too</b>, to be no robot.", True)),
-        ("We should like you to be no<p>robot.", False),
+        *(("We should like you to be no<p>robot.", False), ("</p><div>We should like you to be no<div>robot.", False)),
     ],
 )
 def test_a_page_of_a_check_may_say_four_more_words(sentence, is_blocking):
@@ -279,6 +279,13 @@ def test_a_page_of_a_check_has_no_heading_that_is_about_anything_else(heading, i
 
 def test_a_page_that_is_too_long_to_be_read_is_doubtful_whatever_its_status():
     assert judged(f"{'<i></i>' * 40_000}{WALL_FORM}", status=403).judgement == "doubtful"
+
+
+@pytest.mark.parametrize(("callback", "is_blocking"), [("", True), ("done = () => f.submit()", False)])
+def test_of_several_buttons_all_count_unless_the_first_one_sends_the_form(callback, is_blocking):
+    form = form_with(attributes="id=f").replace("<button>", "<button>Go on</button><button>Vote for ", 1)
+    form = form.replace("data-sitekey", "data-callback=done data-sitekey")
+    assert judged(f"<script>{callback}</script>{form}", status=403).blocking is is_blocking
 
 
 SILENT = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 
 import scrapy
 from scrapy.utils.asyncio import sleep
@@ -64,7 +65,10 @@ def download(spider, url, **options):
 
 
 async def until(condition):
+    """Wait until a condition holds, and fail where it does not for ten seconds."""
+    end = time.monotonic() + 10
     while not condition():
+        assert time.monotonic() < end, "what the test waits for does not come"
         await sleep(0.01)
 
 

@@ -156,6 +156,7 @@ async def test_hundreds_go_on_at_once_without_filling_pythons_stack(spider):
         waiting.add_others(1)
         holds = [waiting.hold("http://127.0.0.1/") for _ in range(300)]
         tasks = [begin(sending(hold, log, 1)) for hold in holds]
+        await until(lambda: all(hold.state is HoldState.WAITING for hold in holds))
         for hold in holds:
             # As without asyncio, where a coroutine goes on within the callback.
             hold.allowed.addCallback(lambda _: slots(spider).serve())

@@ -47,6 +47,7 @@ TESTS = {
         *("unit/buying", "service", "crawl/test_money.py", "crawl/test_api_versions.py", "crawl/test_limiter.py"),
         *("crawl/test_closing.py", "process/test_ledger.py", "fleet/test_limits_contract.py", "fleet/test_link.py"),
         *("fleet/test_crawls.py::test_workers_with_the_same_fleet_name_are_one_crawl", "simulation/test_found.py"),
+        "process/test_command_report.py",
     ),
     "detection": ("unit/detection", "unit/forms", "unit/upfront", "unit/commands", "crawl/test_judgement.py"),
     "forms": (

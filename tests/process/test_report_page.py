@@ -138,6 +138,8 @@ def test_figures_and_tables(look):
     assert re.search(r"Jobs\n+1,201\n+Cost, USD\n+0\.66055\n", seen["text"])
     assert re.search(r"expired\t\d+\t0\.0\d+\t\d\.\d %\t.*too old 1", seen["text"])
     assert re.search(r"2026-11-13 \d\d:\d\d (catalogue|prices|.*)\n*\t\d+\t0\.\d+\t", seen["text"])
+    days = re.findall(r"2026-11-\d\d(?= \d\d:)", seen["text"].rpartition("Crawls")[2])
+    assert (len(days), days) == (13, sorted(days, reverse=True)), "the latest crawls come first"
     spending, outcomes, times = seen["words"]
     assert {"0", "25 Nov"} < set(spending)
     assert {"0", "100", "25 Nov"} < set(outcomes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
-from scrapy_omocaptcha.buying.records import Balance
+from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.errors import (
     AccountError,
@@ -310,12 +312,14 @@ def test_the_pause_that_the_service_asks_for_is_kept_before_a_create_call_is_rep
     assert (len(bench.api.times("create_job")), bench.counted[0]) == (1, 0), "a day is not waited for"
 
 
-def test_a_create_call_under_way_when_a_spider_stops_waiting_for_its_token_counts_as_bought():
-    bench = Bench(create_job=[Deferred()])
+@pytest.mark.parametrize("by_asyncio", [False, True])
+def test_a_create_call_under_way_when_a_spider_stops_waiting_for_its_token_counts_as_bought(by_asyncio):
+    call = Deferred()
+    bench = Bench(create_job=[call])
     solving = ensureDeferred(bench.solver.solve(CHALLENGE, host=HOST))
-    solving.addErrback(lambda failure: failure.trap(CancelledError))
+    solving.addErrback(lambda failure: failure.trap(CancelledError, asyncio.CancelledError))
     bench.run(1)
-    solving.cancel()
+    call.errback(asyncio.CancelledError()) if by_asyncio else solving.cancel()
     assert (bench.bought, bench.counted) == ([0.001], (1, 0.001))
     assert (bench.stat("jobs/created"), bench.stat("cost_usd")) == (1, 0.001)
 
@@ -423,6 +427,18 @@ def test_jobs_at_once_spend_the_balance_down_to_its_floor_and_stop_no_job_early(
     bench.run(30, step=0.05)
     assert (len(bench.bought), account.balance) == (10, pytest.approx(1.0005))
     assert {end[0].value.reason for end in ended if not isinstance(end[0], Token)} == {"min_balance"}
+
+
+def test_what_another_worker_buys_while_the_balance_is_asked_for_is_not_spent_again():
+    balance = Deferred()
+    bench = Bench(balance=[balance], settings={"MIN_BALANCE": 1, "PRICE": 1.0, "MAX_COST": 10})
+    ended = [bench.start() for _ in range(3)]
+    job = JobRequest("https://other.example/", "key", invisible=False)
+    ensureDeferred(bench.limits.reserve(job, "other.example")).addCallback(lambda reservation: reservation.answered())
+    balance.callback(Balance(3.5))
+    bench.run(30)
+    assert [end[0].value for end in ended if isinstance(end[0], Token)] == ["token"]
+    assert len(bench.bought) == 2
 
 
 @pytest.mark.parametrize("error", [LOST, NEVER_ARRIVED, ApiBadAnswer("x")])

@@ -204,6 +204,7 @@ DEEDS = {
     },
     "a button that sends something": (form_with().replace("Continue", "Submit Anna"), "Submit Anna"),
     "its address": (form_with(attributes="action=/poll/7/vote"), "vote"),
+    "a word of its address": (form_with(attributes="action=/item/report/42"), "report"),
     "the query of its address": (form_with(attributes="action='/x?do=unsubscribe'"), "unsubscribe"),
     "the name of a field": (form_with("<input type=hidden name=coupon_id value=1>"), "coupon"),
     "the value of a field": (form_with("<input type=hidden name=action value=delete>"), "delete"),

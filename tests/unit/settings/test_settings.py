@@ -35,8 +35,10 @@ def trigger(response, challenge):
     return True
 
 
-def test_the_domains_of_a_spider_are_read_in_lower_case():
-    assert read().domains(Spider("shop", allowed_domains=["Shop.example", "", None])) == ("shop.example",)
+def test_the_domains_of_a_spider_are_read_in_lower_case_where_none_are_set():
+    spider = Spider("shop", allowed_domains=["Shop.example", "", None])
+    assert read().domains(spider) == ("shop.example",)
+    assert read(ALLOWED_DOMAINS=[]).domains(spider) == (), "all hosts, since the setting comes first"
 
 
 def test_each_api_version_has_a_default_url():

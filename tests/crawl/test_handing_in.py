@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections import Counter
 
 import pytest
 import scrapy
@@ -376,6 +377,29 @@ def test_another_wall_behind_the_first_is_no_rejection(crawl, service, second, a
     assert len(service.jobs) == 2
     counts = tuple(crawled.count(f"tokens/{outcome}") for outcome in ("accepted", "unknown", "rejected"))
     assert counts == (1, 1, 0)
+
+
+def test_a_token_before_another_wall_is_of_use_where_the_page_comes(crawl, service):
+    def answer(request, form):
+        passed[request.path] += bool(form)
+        form_of = sites.CHALLENGE.replace("/verify", request.path)
+        return [page(form_of, 403), page(form_of.replace(sites.KEY, OTHER_KEY), 403), page()][passed[request.path]]
+
+    passed = Counter()
+    with Site(answer) as site:
+        settings = {**service.settings, "OMOCAPTCHA_BREAKER_FAILURES": 1}
+        crawled = crawl(sites.one_by_one(f"{site.origin}/1", f"{site.origin}/2"), settings)
+    assert (len(crawled.pages), len(service.jobs), crawled.failures) == (2, 4, [])
+
+
+def test_the_request_of_an_answer_that_came_by_a_redirect_is_that_of_its_address(crawl, service):
+    def answer(request, form):
+        return redirect("/result") if form else page() if request.path == "/result" else challenge()
+
+    with Site(answer) as site:
+        (got,) = crawl(spider(f"{site.origin}/page"), service.settings).pages
+    assert (got.url, got.request.url) == (f"{site.origin}/result",) * 2
+    assert got.meta["redirect_urls"] == [f"{site.origin}/page"]
 
 
 def reset(request):

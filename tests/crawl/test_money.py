@@ -121,6 +121,24 @@ def test_who_meets_a_wall_while_its_last_job_is_under_way_waits_and_does_not_ask
     assert opens or asked.count("/late") == 1
 
 
+def test_who_meets_a_wall_that_the_last_job_has_opened_since_asks_again(crawl, service):
+    async def answer(request, form):
+        answered = inside(request, form)
+        while request.path == "/late" and not (sites.cleared(request) or opened):
+            await sleep(0.1)
+        return answered
+
+    def page(request):
+        opened.append(request.path)
+        return sites.page()
+
+    opened, inside = [], sites.behind_wall(page, opens_at="/first")
+    with sites.Site(answer) as site:
+        asks = sites.spider(f"{site.origin}/first", f"{site.origin}/late")
+        crawled = crawl(asks, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1})
+    assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (2, [], 1)
+
+
 def test_who_waits_gets_its_page_for_the_last_job_though_that_of_the_leader_is_lost(crawl, service):
     def inside(request):
         asked.append(request)

@@ -118,6 +118,18 @@ def test_a_fleet_is_told_how_much_all_its_workers_have_spent_of_a_limit(during, 
     assert driver.near == [("max_cost", "", f"{said}; at 100 % buying stops: raise it before")]
 
 
+def test_a_worker_that_the_service_has_refused_does_not_say_that_another_was(during, redis):
+    driver = InRedis(redis, {})
+
+    async def reserve():
+        worker = driver.limits()
+        worker.close_account("top up")
+        with pytest.raises(NotBought, match="^top up"):
+            await worker.reserve(JOB, HOST)
+
+    during(reserve, driver)
+
+
 def test_the_balance_lacks_a_job_once_its_call_is_answered_or_it_and_the_next_one_must_have_ended(during, redis):
     driver, charged = InRedis(redis, {"min_balance": 1.0, "api_timeout": 20}), []
 

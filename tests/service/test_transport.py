@@ -355,6 +355,13 @@ def test_an_invalid_http_response_is_unreachable_and_may_be_taken(client, case):
     with serving(BROKEN[case]) as server:
         error = failure(client, server.url)
     assert (type(error), error.taken) == (ApiUnreachable, True)
+    assert "Timeout" not in str(error), "what is broken is not waited for"
+
+
+def test_the_connection_of_an_answer_that_its_head_shows_to_be_none_is_closed(client):
+    with serving(response("500 Down", b"{", length=50), keep_open=True) as server:
+        failure(client, server.url)
+        assert server.ended.acquire(timeout=5)
 
 
 def test_a_body_of_the_maximum_length_is_read_and_a_longer_one_is_a_bad_answer(client):

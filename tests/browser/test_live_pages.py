@@ -143,6 +143,21 @@ def test_the_button_is_pressed_where_that_is_wanted_unless_the_callback_sends_th
     assert "call accepted() or rejected() on what solve_page returns" in "\n".join(driven.said())
 
 
+@drives("idle callback")
+async def press_again(page, crawler, site):
+    # Playwright calls what a script results in.
+    await page.evaluate("void (passed = (token) => document.idle || fetch('/api/search', {method: 'POST', body: token}))")
+    (await solve_page(page, crawler=crawler, press=True)).accepted()
+    await page.evaluate("document.idle = true")
+    await press(page, crawler, site)
+
+
+def test_the_button_is_pressed_for_a_second_token_though_the_callback_has_sent_the_first(driven):
+    assert press_again.problems == []
+    sent = [visit.path for visit in press_again.site.requests if visit.method == "POST"]
+    assert sent == ["/api/search", "/find"]
+
+
 @drives("same address", make=partial(LiveSite, refuse_every=2))
 async def search_three_times(page, crawler, site):
     for _ in range(3):

@@ -153,6 +153,18 @@ IN_ADDRESS = Case(make=at(in_address), meta={"playwright_page_methods": iter(met
 CLICKED = Case(make=at(in_address), meta=WithPage.meta)
 
 
+def late(request, form):
+    if form.get(FIELD):
+        return sites.won("/page/1")
+    if sites.cleared(request):
+        return sites.page(PAGE)
+    moves_on = "<script>setTimeout(() => location = '/captcha', 300)</script>"
+    return sites.challenge() if request.path == "/captcha" else sites.page(moves_on)
+
+
+LATE = Case(make=at(late), meta={"playwright_page_methods": methods(timeout=1500)})
+
+
 def opaque(*, breaks=False):
     """Return a site that gets its token in disguise, whose page then may break the second time."""
     shown = []
@@ -204,7 +216,7 @@ OPAQUE = Case(make=opaque())
 BREAKS = Case(make=opaque(breaks=True), meta={"dont_retry": True})
 CASES = [
     *(*CHANGES.values(), *THEFTS.values()),
-    *(BESIDE_ANOTHER, OVERLOADED, IN_ADDRESS, CLICKED, REFUSING, OPAQUE, BREAKS),
+    *(BESIDE_ANOTHER, OVERLOADED, IN_ADDRESS, CLICKED, LATE, REFUSING, OPAQUE, BREAKS),
 ]
 
 
@@ -270,6 +282,11 @@ def test_page_methods_are_called_in_no_challenge_before_or_after_a_token(crawled
     assert NOTED == ["the page"]
     # The browser has unpacked the page.
     assert "Content-Encoding" not in REFUSING.pages[0].headers
+
+
+def test_a_page_method_that_fails_since_a_challenge_came_while_it_waited_is_called_behind_it(crawled):
+    assert [page.css(".item::text").get() for page in LATE.pages] == ["Lamp"]
+    assert LATE.jobs == ACCEPTED
 
 
 def test_a_live_page_has_no_token_in_its_address_nor_in_the_referer_of_what_follows(crawled):

@@ -180,6 +180,23 @@ def test_useless_jobs_count_over_the_retries_of_a_page_that_came_with_an_error(c
     )
 
 
+def test_useless_jobs_count_over_the_retries_of_a_page_that_is_lost(crawl, service):
+    def answer(request, form):
+        if form:
+            handed_in.append(form)
+            return sites.redirect("/page")
+        if len(handed_in) == 1:
+            handed_in.append("lost")
+            request.transport.close()
+        return sites.challenge()
+
+    handed_in = []
+    service.next_job("fail")
+    with sites.Site(answer) as site:
+        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 2})
+    assert ([error.reason for error in crawled.failures], len(service.jobs)) == (["attempts"], 2)
+
+
 def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_on(crawl, service):
     opened = set()
 

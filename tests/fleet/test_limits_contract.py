@@ -124,7 +124,7 @@ def test_a_worker_that_the_service_has_refused_does_not_say_that_another_was(dur
     async def reserve():
         worker = driver.limits()
         worker.close_account("top up")
-        with pytest.raises(NotBought, match="^top up"):
+        with pytest.raises(NotBought, match=r"^top up"):
             await worker.reserve(JOB, HOST)
 
     during(reserve, driver)

@@ -41,7 +41,7 @@ OWN = {
         "<select name=f size=3><option>1<option>2</select><select name=g0 size=0><option>1<option>2</select>"
         "<select name=g><optgroup disabled><option selected>1</optgroup><option>2</select>"
         "<select name=h><option selected disabled value=''>choose<option>2</select>"
-        "<select name=i></select>"
+        "<select name=i><optgroup><option>1<option selected>2</optgroup></select><select name=l></select>"
         "<select name=j disabled><option>1</select>"
         "<select name=k><option><b>bold</b> text<script>let a</script></select>"
     ),

@@ -76,7 +76,8 @@ def test_put_json_keeps_the_rest_of_the_document():
     ],
 )
 def test_put_json_adds_the_last_key_of_its_pointer(put, result):
-    assert json.loads(put_token(JsonRequest(URL, data={"list": [1]}), put, TOKEN).body) == result
+    request = put_token(Request(URL, method="POST", body='{"list": [1]}'), put, TOKEN)
+    assert (json.loads(request.body), request.headers["Content-Type"]) == (result, b"application/json")
 
 
 def test_put_header_replaces_a_header():

@@ -94,6 +94,7 @@ RESULTS = {
     ),
     "success false beside a token": ({"success": False, "status": "success", "result": TOKEN}, TOKEN),
     "no status, but a token": ({"error": False, "result": {"gRecaptchaResponse": TOKEN}}, TOKEN),
+    "no status, but a bare token": ({"error": False, "result": TOKEN}, TOKEN),
     "more in the object": ({"status": "success", "result": {"x": 1, "gRecaptchaResponse": TOKEN}}, TOKEN),
     "white space around": ({"status": "success", "result": f" {TOKEN}\n"}, TOKEN),
     "running": ({"error": False, "status": "running"}, None),

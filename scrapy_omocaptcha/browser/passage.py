@@ -88,6 +88,9 @@ class BrowserPassage(Passage):
             return Handed(None, is_page=False, broke=handover.failure(answer))
         if not (handover.has_moved and isinstance(answer, Response)):
             return Handed(None, is_page=False)
+        if not (handover.has_navigated or is_good(answer)):
+            # A script has put something into the challenge, whose status tells nothing of the token.
+            return Handed(None, is_page=False)
         if is_overloaded(answer):
             return Handed(answer, is_page=False, broke=HandoverBroke(f"the token was answered with {answer.status}"))
         # What a script has put into the page may not be all of it.

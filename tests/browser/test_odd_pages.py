@@ -39,13 +39,15 @@ class Site(sites.Site):
         return answer if isinstance(answer, web.StreamResponse) else await answer
 
 
-def challenge(body):
+def challenge(body, status=403):
     html = f"<title>Are you a robot?</title><p>Please confirm that you are not a robot.</p>{body}{GOOGLE}"
-    return web.Response(text=html, status=403, content_type="text/html")
+    return web.Response(text=html, status=status, content_type="text/html")
 
 
-def scripted(callback):
-    return challenge(f"{CALLBACK}<script>{SEND} function passed(token) {{ {callback} }}</script>")
+def scripted(callback, status=403):
+    return challenge(
+        f"{CALLBACK}<script>{SEND} function passed(token) {{ {callback} }}</script><button>Go on</button>", status
+    )
 
 
 def clear(answer):
@@ -95,6 +97,23 @@ CHANGES = {
         "document.body.innerHTML = '<p>Verifying'",
     )
 }
+
+
+def thanking(status):
+    """Return a site whose page says thank you in the place of its challenge."""
+    thanks = "send(token).then(() => document.body.innerHTML = '<p>Thank you')"
+    return at(walled_by(lambda: scripted(thanks, status), lambda: clear(web.Response(text="ok"))))
+
+
+THANKS = {status: Case(make=thanking(status)) for status in (200, 403)}
+IN_A_WINDOW = Case(
+    make=at(
+        walled_by(
+            lambda: challenge(f"<form method=post target=_blank action=/verify>{WIDGET}<button>Go on</button>", 200),
+            lambda: clear(sites.page("Many thanks")),
+        )
+    )
+)
 ELSEWHERE = "127.0.0.222"
 
 
@@ -215,7 +234,7 @@ REFUSING = Case(make=refusing(), meta={"playwright_page_methods": [PageMethod(no
 OPAQUE = Case(make=opaque())
 BREAKS = Case(make=opaque(breaks=True), meta={"dont_retry": True})
 CASES = [
-    *(*CHANGES.values(), *THEFTS.values()),
+    *(*CHANGES.values(), *THANKS.values(), IN_A_WINDOW, *THEFTS.values()),
     *(BESIDE_ANOTHER, OVERLOADED, IN_ADDRESS, CLICKED, LATE, REFUSING, OPAQUE, BREAKS),
 ]
 
@@ -249,6 +268,12 @@ ACCEPTED = [("accepted", "")]
 def test_what_a_page_shows_before_its_token_is_answered_is_not_the_answer(crawled, change):
     assert [page.css(".item::text").get() for page in CHANGES[change].pages] == ["Lamp"]
     assert (CHANGES[change].bought, CHANGES[change].jobs) == (1, ACCEPTED)
+
+
+@pytest.mark.parametrize("case", [*THANKS.values(), IN_A_WINDOW], ids=[*THANKS, "in a window"])
+def test_what_comes_in_the_place_of_a_challenge_or_in_a_window_of_its_own_is_not_the_page(crawled, case):
+    assert [page.css(".item::text").get() for page in case.pages] == ["Lamp"]
+    assert case.jobs == ACCEPTED
 
 
 @pytest.mark.parametrize("script", THEFTS)

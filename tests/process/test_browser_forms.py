@@ -40,7 +40,8 @@ SELECTORS = {
 NEVER_SENT = "072-nachtkritik-joomla.html"
 POLICIES = (
     *("no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin"),
-    *("origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url", "origin, unsafe-url, nonsense", "nonsense"),
+    *("origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url", "nonsense"),
+    "origin, unsafe-url, nonsense",
 )
 
 

@@ -174,6 +174,7 @@ def test_labels_do_not_collide_however_many_periods_there_are(look, periods):
         times = [first + timedelta(minutes=minutes * number) for number in range(periods)]
         seen = look([job(time=time.strftime("%Y-%m-%dT%H:%M:%SZ")) for time in times])
         assert seen["collisions"] == seen["cut"] == []
+        assert any("Nov" in label for label in seen["words"][0]) == (times[0].date() != times[-1].date())
 
 
 def test_a_table_that_is_wider_than_a_phone_scrolls_beside_its_names(look):

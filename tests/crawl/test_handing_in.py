@@ -402,6 +402,38 @@ def test_the_request_of_an_answer_that_came_by_a_redirect_is_that_of_its_address
     assert got.meta["redirect_urls"] == [f"{site.origin}/page"]
 
 
+def test_a_form_for_one_page_is_fetched_anew_where_another_answer_has_changed_its_cookies(crawl):
+    class Spider(RecordingSpider):
+        def page(self, response, asked=None):
+            super().page(response)
+            if response.url == self.urls[0]:
+                yield scrapy.Request(f"{site.origin}/other", super().page, meta={"omocaptcha": False})
+
+    async def answer(request, form):
+        if request.path == "/other":
+            while len(service.jobs) < 2:
+                await sleep(0.01)
+            return with_session(page(), "another")
+        if form:
+            opened.append(form["page"] if form["session"] == request.cookies["session"] else "none")
+            return redirect(form["page"])
+        if request.path == opened[-1]:
+            opened.append("none")
+            return page()
+        session = request.cookies.get("session", "first")
+        return with_session(challenge(session=session, page=request.path), session)
+
+    def with_session(response, session):
+        response.set_cookie("session", session, path="/")
+        return response
+
+    opened = ["none"]
+    with OmoCaptchaService(solve_seconds=1.0) as service, Site(answer) as site:
+        Spider.urls = (f"{site.origin}/1", f"{site.origin}/2")
+        crawled = crawl(Spider, service.settings)
+    assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/rejected")) == (3, 2, 0)
+
+
 def reset(request):
     request.transport.close()
     return page()

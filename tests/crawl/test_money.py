@@ -242,39 +242,24 @@ def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_w
 # -- the account -----------------------------------------------------------------------------------------------------
 
 
-def test_a_balance_below_its_floor_is_told_when_the_spider_opens_and_nothing_is_bought(crawl, walled):
-    with OmoCaptchaService(balance=1.0) as service, WalledSite(service, "session") as site:
-        crawled = crawl(pages_of(site, 2), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5})
-        assert (len(service.jobs), len(crawled.failures)) == (0, 2)
-        assert (crawled.count("skipped/min_balance"), crawled.count("api/calls")) == (2, len(service.calls))
-        assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
-
-
-def test_while_the_balance_is_not_known_nothing_is_bought_and_afterwards_the_crawl_goes_on(crawl, service, walled):
-    site = walled("session", catalogue_pages=3)
-    # Two of these are asked for to find the version of the API.
-    service.fault("getBalance", "server_error", times=4)
-    crawled = crawl(
-        pages_of(site, 3), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
-    )
-    assert (len(crawled.failures), len(crawled.pages), len(service.jobs)) == (0, 3, 1)
-
-
-def wishes(site, count):
-    """Return a spider whose requests want a token each."""
-    form = {"page": f"{site.url}/signup", "sitekey": site.sitekey}
-    urls = (f"{site.url}/api/query?q={number}" for number in range(count))
-    return sites.sending(*(sites.wishing(url, "query:token", **form) for url in urls))
+def test_a_balance_below_its_floor_is_told_when_the_spider_opens(crawl):
+    with OmoCaptchaService(balance=1.0) as service, WalledSite(service, "session", free_delay=1) as site:
+        crawled = crawl(sites.spider(f"{site.url}/free/1"), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5})
+        assert crawled.count("api/calls") == len(service.calls)
+    assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
 
 
 def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_many_wait_for_the_answer(
     crawl, service, walled
 ):
     site = walled("session")
+    form = {"page": f"{site.url}/signup", "sitekey": site.sitekey}
+    urls = (f"{site.url}/api/query?q={number}" for number in range(5))
     # The answer comes when all of the requests want it.
     service.fault("getBalance", "slow", seconds=0.5)
     wrong = {"OMOCAPTCHA_API_TOKEN": "wrong", "OMOCAPTCHA_MIN_BALANCE": 1}
-    crawled = crawl(wishes(site, 5), {**service.settings, **wrong})
+    asks = sites.sending(*(sites.wishing(url, "query:token", **form) for url in urls))
+    crawled = crawl(asks, {**service.settings, **wrong})
     assert [error.reason for error in crawled.failures] == ["account"] * 5
     (line,) = crawled.said(logging.ERROR)
     assert "check OMOCAPTCHA_API_TOKEN" in line
@@ -619,9 +604,3 @@ def test_the_bill_has_the_balance_at_the_start_of_the_crawl_however_often_it_was
     assert [call.name for call in service.calls].count("getBalance") > 3
     (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
     assert "10.00000 USD before, 9.99835 after: 0.00165 less, as expected" in report
-
-
-def test_an_account_that_is_closed_is_one_error_and_no_warning_beside_it(crawl, service, walled):
-    crawled = crawl(wishes(walled("session"), 2), {**service.settings, "OMOCAPTCHA_API_TOKEN": "wrong"})
-    assert [error.reason for error in crawled.failures] == ["account"] * 2
-    assert [line for line in crawled.said() if "(account)" in line] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 
 import pytest
 import scrapy
@@ -184,18 +183,6 @@ def test_a_method_that_fails_buys_nothing_more(crawl, service, walled, fails, tm
     assert "is_rejected failed" in "\n".join(crawled.said())
 
 
-TRUE = {"formdata": {"q": "a"}, "meta": {"omocaptcha": True}}
-
-
-def test_true_on_a_request_with_form_data_is_an_error_that_costs_nothing(crawl, service, walled):
-    (error,) = crawl(
-        asking(walled(), lambda response: scrapy.FormRequest(response.url, **TRUE)), service.settings
-    ).failures
-    assert isinstance(error, ValueError)
-    assert "form_request" in str(error)
-    assert service.jobs == ()
-
-
 async def is_late(self, response):
     return False
 
@@ -250,19 +237,6 @@ def test_jobs_that_gave_no_token_are_told_apart_from_tokens_that_were_rejected(c
     assert any("(attempts): 3 jobs gave no page; the site rejected 2 tokens" in line for line in crawled.said())
     told = [line.partition("useless job ")[2] for line in crawled.said(logging.DEBUG) if "The site rejected" in line]
     assert told == [f"{number} of at most 3 for this request)" for number in (2, 3)]
-
-
-def test_a_request_is_picklable_and_waits_in_a_queue_on_disk(crawl, service, walled, tmp_path):
-    site = walled()
-
-    def make(response):
-        request = form_request(response, {"q": "a"}, fresh=True, rejected=".error")
-        assert pickle.loads(pickle.dumps(request.to_dict())) == request.to_dict()
-        return request
-
-    crawled = crawl(asking(site, make), {**service.settings, "JOBDIR": str(tmp_path)})
-    assert [page.css(".result::text").getall() for page in crawled.pages] == [["a 1", "a 2"]]
-    assert crawled.stats["scheduler/enqueued/disk"] == 2
 
 
 @pytest.mark.parametrize(

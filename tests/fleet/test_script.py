@@ -102,13 +102,6 @@ def test_a_day_is_counted_over_all_fleets_of_a_redis_and_what_is_older_counts_no
     assert len(redis.client.hgetall("omocaptcha:day")) == 1, "what is older is not kept"
 
 
-def test_the_service_has_charged_what_was_reserved_long_enough_ago(worker):
-    worker.buy(1, window=0)
-    worker.buy(2)
-    assert worker("charged_so_far", uncertain=HOUR) == str(COST), "2 need not have been charged"
-    assert worker("charged_so_far", uncertain=-1) == str(2 * COST)
-
-
 def test_the_service_has_charged_what_it_has_answered_however_short_ago(worker):
     worker.buy(1)
     worker.buy(2)

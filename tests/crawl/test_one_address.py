@@ -556,17 +556,6 @@ def test_a_redirected_request_that_retry_repeats_still_knows_what_was_asked_for(
 # -- addresses that are no walls -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wall", [False, True], ids=["open", "session"])
-def test_redirects_to_one_page_give_one_callback_with_and_without_a_wall(crawl, service, wall):
-    def inside(request, form=None):
-        return page() if request.path == "/same" else redirect("/same")
-
-    with Site(behind_wall(inside, opens_at="/same") if wall else inside) as site:
-        crawled = crawl(spider(*(f"{site.origin}/to-same/{number}" for number in range(4))), service.settings)
-    assert [one.url for one in crawled.pages] == [f"{site.origin}/same"]
-    assert crawled.stats["dupefilter/filtered"] == 3
-
-
 def test_a_redirect_of_a_resumed_crawl_to_a_page_that_the_first_run_has_got_is_a_duplicate(crawl, service, tmp_path):
     settings = {**service.settings, "JOBDIR": str(tmp_path)}
     with Site(lambda request, form: page() if request.path == "/same" else redirect("/same")) as site:

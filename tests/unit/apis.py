@@ -32,7 +32,6 @@ class RecordingTransport:
     def __init__(self, answer=""):
         self.answer = answer if isinstance(answer, str) else json.dumps(answer)
         self.sent = []
-        self.closed = False
 
     async def post(self, path, body):
         self.sent.append((path, json.loads(json.dumps(body, default=Secret.reveal))))
@@ -41,9 +40,6 @@ class RecordingTransport:
     async def get(self, url):
         self.sent.append(url)
         return self.answer
-
-    async def close(self):
-        self.closed = True
 
 
 def call(version, name, answer, *arguments, **options):

@@ -82,8 +82,8 @@ def test_crawl_report_shows_what_is_left_of_a_package_and_omits_a_balance_that_i
     assert "balance" not in crawl_report(SOME, **told)
 
 
-def test_crawl_report_shows_the_estimate_of_a_dry_run_by_host():
-    hosts = {f"shop{number}.example": (min(2, 8 - number), 8 - number) for number in range(8)}
+def test_crawl_report_shows_the_estimate_of_a_dry_run_and_the_hosts_of_the_most_jobs_first():
+    hosts = {f"shop{number}.example": (min(2, 8 - number), 8 - number) for number in reversed(range(8))}
     text = crawl_report([], challenges=36, pages=90, not_solved={"dry_run": 36}, would_buy=hosts, price=0.00055)
     assert text == (
         "OMOcaptcha: 36 challenges met in 90 pages, nothing bought\n"
@@ -91,14 +91,6 @@ def test_crawl_report_shows_the_estimate_of_a_dry_run_by_host():
         "  dry run     15 to 36 jobs for 0.00825 to 0.01980 USD not bought: shop0.example 2 to 8, "
         "shop1.example 2 to 7, shop2.example 2 to 6, shop3.example 2 to 5, shop4.example 2 to 4, 3 others"
     )
-
-
-def test_crawl_report_names_the_hosts_of_the_most_jobs_first_and_why_the_account_is_closed():
-    hosts = {"a.example": (1, 2), "b.example": (1, 5)}
-    told = {"challenges": 7, "pages": 7, "not_solved": {}, "would_buy": hosts, "account_closed": "no balance"}
-    text = crawl_report([], **told)
-    assert "\n  account  closed: no balance\n" in text
-    assert text.endswith(": b.example 1 to 5, a.example 1 to 2")
 
 
 def test_crawl_report_shows_one_number_if_the_estimate_is_exact():

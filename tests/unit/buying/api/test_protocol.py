@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import pytest
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiRefused, JobFailed, OmoCaptchaError
-from tests.unit.apis import API_TOKEN, CALLS, RecordingTransport, call, outcome, version1, version2
+from tests.unit.apis import API_TOKEN, CALLS, call, outcome, version1, version2
 
 VERSIONS = [version1, version2]
 both_versions = pytest.mark.parametrize("version", VERSIONS)
 each_call = pytest.mark.parametrize("name", CALLS)
-
-
-def test_close_closes_the_transport():
-    transport = RecordingTransport()
-    asyncio.run(version1(transport).close())
-    assert transport.closed
 
 
 JUNK = {

@@ -35,14 +35,10 @@ def errors_of(name):
 ERRORS = sorted(set().union(*map(errors_of, MODULES)), key=lambda cls: f"{cls.__module__}.{cls.__qualname__}")
 
 
-class NoSuchHost(Exception):
-    """What the client raises for a host without an address."""
-
-
 class BrokenTransport(Transport):
     """Transport that raises ``error``, before or after it has started to send the call."""
 
-    _unresolved = NoSuchHost
+    _unresolved = ()
 
     def __init__(self, error, sent):
         super().__init__("https://omocaptcha.example/api", timeout=1.0)
@@ -92,12 +88,6 @@ def test_a_module_that_cannot_be_imported_is_named():
     call = BrokenTransport(ModuleNotFoundError("No module", name="treq"), sent=False).post("/createJob", {})
     with pytest.raises(ApiUnreachable, match="the module treq cannot be imported"):
         call.send(None)
-
-
-def test_a_host_that_cannot_be_resolved_is_named():
-    error = raised(NoSuchHost, False)
-    assert str(error) == "/createJob: the host omocaptcha.example cannot be resolved"
-    assert error.with_cure == f"{error}; try again later, or check OMOCAPTCHA_API_URL"
 
 
 # -- the head of a response -----------------------------------------------------------------------------------------

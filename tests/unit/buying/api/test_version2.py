@@ -129,12 +129,6 @@ def test_a_temporary_error_means_that_the_call_was_not_taken():
     assert str(raised.value) == "/createTask: ERROR_TASK_IS_MAINTENANCE: Try later."
 
 
-def test_an_unknown_type_of_task_names_the_setting_to_change():
-    with pytest.raises(AccountError) as raised:
-        call(version2, "create_job", refused("ERROR_TASK_NOT_SUPPORTED"), JOB, task_type="NoCaptchaTask")
-    assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask'" in raised.value.cure
-
-
 @pytest.mark.parametrize(
     ("answer", "unclear"),
     [

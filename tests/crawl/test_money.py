@@ -95,14 +95,6 @@ def test_who_awaits_a_page_is_told_which_limit_closes_the_spider(crawl, service,
     assert (crawled.pages, crawled.stats["finish_reason"]) == (["told"], "omocaptcha_limit")
 
 
-def test_what_has_been_paid_for_opens_the_wall_for_all_though_a_limit_is_reached_meanwhile(crawl, service, walled):
-    # Each of the first answers starts a session of its own, so that the page is asked for afresh before the token is
-    # handed in; and they meet the wall while its one job is under way.
-    site = walled("session", catalogue_pages=16)
-    crawled = crawl(pages_of(site, 16), {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1})
-    assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (16, [], 1)
-
-
 @pytest.mark.parametrize(("opens", "reasons"), [(True, []), (False, ["attempts", "max_jobs"])])
 def test_who_meets_a_wall_while_its_last_job_is_under_way_waits_and_does_not_ask_again_in_vain(
     crawl, service, opens, reasons

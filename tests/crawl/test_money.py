@@ -389,7 +389,7 @@ def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, s
     assert (crawled.stats["finish_reason"], crawled.count("skipped/dry_run")) == ("finished", 2)
 
 
-def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):
+def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl):
     with OmoCaptchaService(solve_seconds=0.6) as service, WalledSite(service, "session", free_delay=1.5) as site:
         free = scrapy.Request(f"{site.url}/free/1", meta={"cookiejar": "another session"})
         asks = sites.sending(free, *(scrapy.Request(f"{site.url}/page/{number}") for number in range(1, 4)))
@@ -567,7 +567,7 @@ def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(
 
 
 @pytest.mark.parametrize(("paid", "refused"), [("wall", "by hand"), ("by hand", "wall"), ("by hand", "by hand")])
-def test_a_limit_closes_the_spider_only_when_what_has_been_paid_for_is_used(crawl, walled, paid, refused):
+def test_a_limit_closes_the_spider_only_when_what_has_been_paid_for_is_used(crawl, paid, refused):
     class ByHand(RecordingSpider):
         async def start(self):
             for place, buy in ((paid, self.first), (refused, self.buy)):

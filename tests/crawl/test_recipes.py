@@ -148,7 +148,7 @@ def for_boats(number):
     }
 
 
-def test_a_search_that_is_lost_is_an_item_of_the_errback(run, walled, service):
+def test_a_search_that_is_lost_is_an_item_of_the_errback(run, walled):
     settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1}
     items, _ = run("recipes/search", "boats", walled(refuse_every=5), settings, changed=for_boats(30))
     lost = [item["name"] for item in items if "lost" in item]

@@ -72,7 +72,7 @@ def test_a_wall_is_told_with_its_verdict_widget_and_form_and_nothing_is_bought(d
         assert told["page"] == f"status 403 at {site.url}/gate?next=%2Fitem%2F7"
 
 
-def test_a_page_that_a_script_fills_is_judged_as_a_browser_shows_it(detect, scrapy, walled, chromium):
+def test_a_page_that_a_script_fills_is_judged_as_a_browser_shows_it(detect, walled, chromium):
     site = walled("callback_only")
     built, wall = f"{site.url}/find/built", f"{site.url}/catalogue/"
     given = {name: value for name, value in browser_settings().items() if name != "DOWNLOAD_HANDLERS"}

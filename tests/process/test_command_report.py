@@ -150,7 +150,7 @@ def test_html_writes_a_page_besides_the_text(report, tmp_path):
     assert "Totals of the records in a.sqlite. Each job" in page
 
 
-def test_wrong_usage_exits_with_status_2(report, tmp_path):
+def test_wrong_usage_exits_with_status_2(report):
     for arguments, said in (
         ([], "scrapy omocaptcha report: name the ledgers, or set OMOCAPTCHA_LEDGER in the project\n"),
         (["a.sqlite", "--by", "week"], "invalid choice: 'week'"),

@@ -108,7 +108,7 @@ def test_no_other_crawl_enters_a_job_between_the_look_at_the_sums_and_the_row(pa
     assert len(read_ledger(path)) == 1, "the other one has waited in vain, and goes on in memory"
 
 
-def test_the_file_is_readable_for_its_owner_only_and_so_are_those_beside_it(path, monkeypatch):
+def test_the_file_is_readable_for_its_owner_only_and_so_are_those_beside_it(path):
     ledger = new_ledger(path)
     enter(ledger)
     files = list(path.parent.iterdir())

@@ -327,21 +327,6 @@ def test_a_service_that_answers_no_call_costs_a_dozen_jobs_and_all_that_wait_get
     assert "each call without an answer counts as a job, which is probably paid" in said
 
 
-def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):
-    site = walled("session")
-    service.next_job("fail", times=3)
-
-    class Insists(sites.spider(f"{site.url}/page/1")):
-        def failed(self, failure):
-            self.failures.append(failure.value)
-            yield failure.request.replace(dont_filter=True)
-
-    crawled = crawl(Insists, service.settings)
-    assert [error.reason for error in crawled.failures] == ["attempts"]
-    assert [one.status for one in crawled.pages] == [200]
-    assert len(service.jobs) == 4
-
-
 def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl, service):
     def answer(request, form):
         return sites.page("<title>Sorry, try later</title>") if request.path == "/verify" else sites.challenge()

@@ -435,14 +435,7 @@ async def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(spider, walled
     assert left == [(False, False)] * 2
 
 
+@pytest.mark.parametrize("slot", [Slot(0, 0, 0), Slot(8, 5, 0)], ids=["nothing is known of it", "it has a delay"])
 @in_a_crawl()
-async def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(spider):
-    request = scrapy.Request("http://127.0.0.1/")
-    downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
-    assert slots(spider).concurrency(slots(spider).order.slot(request)) == 1
-
-
-@in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.1": {"concurrency": 8, "delay": 5}})
-async def test_a_site_with_a_delay_is_sent_one_request_at_a_time_however_many_it_may_get(spider):
-    request = scrapy.Request("http://127.0.0.1/")
-    assert slots(spider).concurrency(slots(spider).order.slot(request)) == 1
+async def test_a_site_that_has_a_delay_or_that_nothing_is_known_of_is_sent_one_request_at_a_time(spider, slot):
+    assert slots(spider).concurrency(slot) == 1

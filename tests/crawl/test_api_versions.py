@@ -43,7 +43,6 @@ def test_a_type_of_task_that_the_service_does_not_support_stops_all_buying_and_n
     assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask', to a type that this service supports" in said
 
 
-VERSION_1 = ("createJob", "getJobResult", "getService", "getBalance")
 AUTO = {"OMOCAPTCHA_API_VERSION": "auto", "OMOCAPTCHA_PRICE": "auto"}
 
 

@@ -146,12 +146,11 @@ class Bench:
         )
         self.lifetime = FakeLifetime(self.clock)
         self.polling = EveryTwoSeconds()
-        collector = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))
-        self._stats = collector
-        self.ledger = new_ledger(stats=Stats(collector))
+        self._stats = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))
+        self.ledger = new_ledger(stats=Stats(self._stats))
         self.limits = Limits(self.settings, self.ledger, self.clock.seconds, lambda *_: None)
         self.account = Account(
-            lambda: {1: self.api}, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
+            lambda: {1: self.api}, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(self._stats)
         )
         parts = (self.limits, self.account, self.polling)
         self.solver = Solver(*parts, lifetime=self.lifetime, settings=self.settings, clock=self.clock.seconds)

@@ -55,7 +55,6 @@ ELSEWHERE = {
     "a port that is none": "http://shop.example.com:99999/verify",
 }
 
-
 MARKUP = {
     "form": '<form method=post action="{}">{}<button>Go on</button></form>',
     "button": '<form method=post action=/verify>{1}<button formaction="{0}">Go on</button></form>',

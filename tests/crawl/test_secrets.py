@@ -72,7 +72,6 @@ PLACES = {
 }
 """Where a site may redirect a submission to: each is a function of its token and its number."""
 
-
 JOB_IS_LOST = {"OMOCAPTCHA_JOB_TIMEOUT": 1}
 """What a crawl waits for a job that never ends, or whose number it does not know."""
 

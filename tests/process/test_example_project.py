@@ -10,8 +10,6 @@ import pytest
 from tests.helpers.commands import NO_CONSOLE, ROOT, options_of, python, scrapy
 
 PROJECT = ROOT / "example_project"
-
-
 FAST = ("--solve-seconds", "0", "-s", "DOWNLOAD_DELAY=0.01", "-s", "OMOCAPTCHA_POLL_INTERVAL=0.05")
 
 

@@ -13,7 +13,6 @@ VERSIONS = [version1, version2]
 both_versions = pytest.mark.parametrize("version", VERSIONS)
 each_call = pytest.mark.parametrize("name", CALLS)
 
-
 JUNK = {
     "nothing": "",
     "a list": "[]",

@@ -85,7 +85,6 @@ CREATED = {
     "id without end": ({"error": False, "job_id": "x" * 10000}, ApiBadAnswer),
 }
 
-
 RESULTS = {
     "as documented": ({"error": False, "status": "success", "result": {"gRecaptchaResponse": TOKEN}}, TOKEN),
     "not JSON: a bare text in braces": (
@@ -116,7 +115,6 @@ RESULTS = {
     "success and a line break in the token": ({"status": "success", "result": "03A\r\nX: y"}, ApiBadAnswer),
     "success and a token that is not ASCII": ({"status": "success", "result": "03Aü"}, ApiBadAnswer),
 }
-
 
 BALANCES = {
     "text": ({"error": False, "balance": "12.50000"}, Balance(12.5)),

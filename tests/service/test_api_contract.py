@@ -179,3 +179,12 @@ def test_calls_to_a_stopped_service_are_not_taken(api, service):
         error = failure(getattr(api, name), *arguments)
         assert type(error) is ApiUnreachable, name
         assert (service.api_version, name) in GETS or not error.taken, name
+
+
+def test_no_credential_is_sent_to_a_redirect_or_the_price_list(api, service):
+    service.fault("*", "redirect", location=f"{service.origin}/trap", times=4)
+    for name, arguments in ARGUMENTS.items():
+        failure(getattr(api, name), *arguments)
+    api.price()
+    assert [call.path for call in service.calls if call.path == "/trap"] == []
+    assert service.calls[-1].authorised is (service.api_version == 1)

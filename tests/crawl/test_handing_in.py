@@ -600,17 +600,27 @@ def test_a_cookie_without_a_value_does_not_outdate_a_form(crawl, service):
     assert paths == ["/free", "/page", "/verify", "/page"]
 
 
-@pytest.mark.parametrize("changes_key", [False, True])
-def test_a_form_whose_session_has_changed_meanwhile_is_fetched_anew_and_its_key_compared(crawl, changes_key):
+@pytest.mark.parametrize(("changes_key", "late"), [(False, False), (True, False), (False, True)])
+def test_a_form_whose_session_has_changed_meanwhile_is_fetched_anew_and_its_key_compared(crawl, changes_key, late):
     class Spider(RecordingSpider):
         async def start(self):
             yield scrapy.Request(f"{site.origin}/page", self.page, errback=self.failed)
             while not service.jobs:
                 await sleep(0.1)
-            yield scrapy.Request(f"{site.origin}/new-session", self.page, meta={"omocaptcha": False})
+            new_session = scrapy.Request(f"{site.origin}/new-session", self.page, meta={"omocaptcha": False})
+            if late:
+                # The token waits for its place, which a request of another session has.
+                yield scrapy.Request(f"{site.origin}/busy", self.page, meta={"omocaptcha": False, "cookiejar": 1})
+                await sleep(5)
+                await self.crawler.engine.download_async(new_session)
+                changed.append(True)
+            else:
+                yield new_session
 
-    def answer(request, form):
-        if request.path == "/new-session":
+    async def answer(request, form):
+        while request.path == "/busy" and not changed:
+            await sleep(0.1)
+        if request.path in ("/busy", "/new-session"):
             response = page("another session")
             response.set_cookie("session", "2", path="/")
             return response
@@ -626,9 +636,9 @@ def test_a_form_whose_session_has_changed_meanwhile_is_fetched_anew_and_its_key_
         cookie = {"Set-Cookie": f"session={session}"}
         return web.Response(text=text, status=403, content_type="text/html", headers=cookie)
 
-    handed_in = []
+    handed_in, changed = [], []
     with OmoCaptchaService(solve_seconds=2) as service, Site(answer) as site:
-        crawled = crawl(Spider, service.settings)
+        crawled = crawl(Spider, {**service.settings, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 9})
     assert crawled.failures == []
     assert handed_in == [("2", OTHER_KEY if changes_key else sites.KEY)]
     assert (len(service.jobs), crawled.count("tokens/expired")) == ((2, 1) if changes_key else (1, 0))

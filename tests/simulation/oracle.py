@@ -318,12 +318,16 @@ def _precedence(planned: Plan, world: World) -> Iterator[str]:
         return
     tokens = [token for job in world.service.jobs if (token := world.token(job))]
     with_token = {visit.headers.get(PLACE) for token in tokens for visit in world.said(token)}
+    # A form waits for an answer that hangs, half a minute at most.
+    hung = {visit.host for site in world.sites for visit in site.requests if visit.fault == "hang"}
     for job in world.service.jobs:
         said = world.said(world.token(job))
         if not (said and job.answered_at and PLACE in said[0].headers):
             continue
         sent = world.exchanges[int(said[0].headers[PLACE])]
         host, name = urlsplit(sent.url).hostname, said[0].headers.get(NAME)
+        if host in hung:
+            continue
         between = [
             each
             for place, each in enumerate(world.exchanges)

@@ -205,7 +205,11 @@ class PageHandover(WatchedMethods):
 
         async def is_there() -> bool:
             nonlocal found
-            found = self._find_challenge(await read(page))
+            try:
+                found = self._find_challenge(await read(page))
+            except Error:
+                # It is on its way to another address.
+                return False
             return found is not None
 
         await until(is_there, _CHALLENGE_TIMEOUT, self._is_closing)

@@ -89,7 +89,7 @@ class BrowserPassage(Passage):
         if not (handover.has_moved and isinstance(answer, Response)):
             return Handed(None, is_page=False)
         if not (handover.has_navigated or is_good(answer)):
-            # A script has put something into the challenge, whose status tells nothing of the token.
+            # A script has changed the challenge in its place, so the status is still that of the challenge.
             return Handed(None, is_page=False)
         if is_overloaded(answer):
             return Handed(answer, is_page=False, broke=HandoverBroke(f"the token was answered with {answer.status}"))

@@ -600,7 +600,7 @@ def test_a_cookie_without_a_value_does_not_outdate_a_form(crawl, service):
     assert paths == ["/free", "/page", "/verify", "/page"]
 
 
-@pytest.mark.parametrize(("changes_key", "late"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize(("changes_key", "late"), [(False, False), (True, False), (False, True), (True, True)])
 def test_a_form_whose_session_has_changed_meanwhile_is_fetched_anew_and_its_key_compared(crawl, changes_key, late):
     class Spider(RecordingSpider):
         async def start(self):

@@ -168,8 +168,8 @@ def test_another_proxy_that_is_chosen_after_an_error_is_that_of_the_next_try(cra
 # -- what they do wrong ----------------------------------------------------------------------------------------------
 
 
-class GivesEachRequestAProxy:
-    """Replaces each request by one with a session of its own, and keeps what it has replaced."""
+class ReplacesEachRequest:
+    """Replaces each request by another one, and keeps what it has replaced."""
 
     kept: list
 
@@ -184,12 +184,12 @@ class GivesEachRequestAProxy:
 def test_requests_that_a_middleware_replaces_neither_keep_others_waiting_nor_break_a_submission(
     crawl, service, walled, wall
 ):
-    GivesEachRequestAProxy.kept = []
+    ReplacesEachRequest.kept = []
     site = walled(wall)
     urls = [f"{site.url}/page/{number}" for number in range(1, 6)]
     crawled = crawl(
         sites.spider(*urls),
-        {**settings(service, GivesEachRequestAProxy, 800), "CONCURRENT_REQUESTS_PER_DOMAIN": 2},
+        {**settings(service, ReplacesEachRequest, 800), "CONCURRENT_REQUESTS_PER_DOMAIN": 2},
     )
     assert sorted(one.url for one in crawled.pages) == urls
     assert len(service.jobs) == 1

@@ -154,6 +154,21 @@ def test_a_page_that_says_nothing_of_the_token_makes_it_no_accepted_one(crawl, s
     assert (crawled.count("tokens/accepted"), crawled.count("tokens/unknown")) == (0, 1)
 
 
+def test_a_token_that_could_not_leave_and_then_grows_too_old_was_never_known_to_the_site(crawl, service):
+    def answer(request, form):
+        return challenge()
+
+    class Slow(Gone):
+        async def process_exception(self, request, exception):
+            super().process_exception(request, exception)
+            await sleep(130)
+
+    with Site(answer) as site:
+        settings = {**service.settings, "DOWNLOADER_MIDDLEWARES": {Slow: 595}, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+        crawled = crawl(spider(f"{site.origin}/page", site=site), settings)
+    assert (crawled.count("tokens/unknown"), crawled.count("tokens/expired")) == (0, 1)
+
+
 def test_a_token_is_not_handed_in_more_than_twice_and_then_not_known_to_be_rejected(crawl, service):
     def answer(request, form):
         if request.path == "/verify":
@@ -662,14 +677,24 @@ def test_a_form_that_a_redirect_may_have_outdated_meanwhile_is_fetched_anew(craw
     assert (len(crawled.pages), handed_in) == (2, ["1"])
 
 
-@pytest.mark.parametrize("follows", [False, True])
-def test_a_redirect_that_answers_a_token_is_left_to_a_callback_that_handles_redirects(crawl, service, follows):
+@pytest.mark.parametrize(
+    ("target", "follows", "statuses"),
+    [
+        ("/result", False, [302] * 2),
+        ("/result", True, [200]),
+        ("?result", False, [302] * 2),
+        ("?result", True, [200] * 2),
+    ],
+)
+def test_a_redirect_that_answers_a_token_is_left_to_a_callback_that_handles_redirects(
+    crawl, service, target, follows, statuses
+):
     def answer(request, form):
         if form.get("g-recaptcha-response"):
-            return redirect("/result")
-        return page() if request.path == "/result" else challenge("")
+            return redirect(target)
+        return page(request.path) if "result" in request.path_qs else challenge("")
 
     settings = {**service.settings, "REDIRECT_ENABLED": follows, "HTTPERROR_ALLOW_ALL": True}
     with Site(answer) as site:
         crawled = crawl(spider(f"{site.origin}/page/1", f"{site.origin}/page/2"), settings)
-    assert [one.status for one in crawled.pages] == [200 if follows else 302] * (1 if follows else 2)
+    assert [one.status for one in crawled.pages] == statuses

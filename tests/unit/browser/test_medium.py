@@ -69,6 +69,13 @@ def test_of_redirects_those_that_scrapy_has_followed_are_kept_and_those_of_the_b
     assert request.meta == before
 
 
+def test_a_request_gets_what_was_written_into_the_one_that_was_rendered_in_its_place():
+    request, written = Request("http://shop.example/find"), dict.fromkeys(playwright._WRITTEN, "written")
+    browser_of(http=HANDLER).share_page(Request("http://shop.example/", meta={**written, "depth": 1}), request)
+    assert request.meta == written
+    assert "playwright_suggested_filename" in written
+
+
 class StuckPage:
     """A page that the browser never closes, as Chromium does while it is on its way elsewhere."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from playwright.async_api import Error
 
-from scrapy_omocaptcha.browser.page import until
+from scrapy_omocaptcha.browser.page import is_loaded, until
 
 
 def test_a_look_that_is_given_up_and_then_fails_is_no_error_that_asyncio_tells_of():
@@ -25,6 +26,14 @@ def test_a_look_that_is_given_up_and_then_fails_is_no_error_that_asyncio_tells_o
 
     asyncio.run(give_up())
     assert told == []
+
+
+def test_a_page_on_its_way_elsewhere_is_not_loaded():
+    class Leaving:
+        async def evaluate(self, script, argument):
+            raise Error("the context was destroyed")
+
+    assert asyncio.run(is_loaded(Leaving())) is False
 
 
 def test_a_look_that_fails_is_not_taken_for_what_is_waited_for():

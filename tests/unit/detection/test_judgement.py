@@ -232,6 +232,11 @@ def test_words_of_the_pages_own_address_say_nothing_of_its_form():
     form = form.replace("<input", "<input type=hidden name=coupon><input")
     assert not judged(form, status=403).blocking
     assert judged(form, url="https://site.example/do/Vote?coupon=", status=403).blocking
+    vote = WALL_FORM.replace("/verify", "/verify/vote")
+    assert [judged(vote, url=f"https://site.example/?{n}=7", status=403).blocking for n in ("a", "vote")] == [
+        False,
+        True,
+    ]
     button = WALL_FORM.replace("=Go", "='Go to boats'")
     check = f"<header><h2>Votes</h2></header>{CHECK}{button}"
     assert judged(check, url="https://votes.example/boats").blocking

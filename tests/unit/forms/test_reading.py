@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 from lxml.html import HtmlElement
@@ -64,6 +65,11 @@ def test_a_browser_needs_a_field_for_each_value_and_can_choose_a_file():
         ValueError, match="it has no field for the value of 'gone'; it has photo, g-recaptcha-response, last"
     ):
         read(data={"last": ["2"], "gone": ["x"], "too": ["y"]})
+
+
+def test_the_query_of_a_forms_address_is_in_the_encoding_of_its_page():
+    form = _read(form_page("", "action=/ж?q=ж"), encoding="windows-1251")
+    assert urlsplit(form.url)[2:4] == ("/%D0%B6", "q=%E6")
 
 
 def test_the_charset_of_a_form_on_a_page_in_utf_16_is_utf_8():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scrapy import Request
-from scrapy.http import HtmlResponse, Response
+from scrapy.http import HtmlResponse, JsonRequest, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
 from scrapy_omocaptcha.forms.encoding import field_names
@@ -124,7 +124,9 @@ def test_a_submission_describes_its_own_body():
     request = _submit(response=_response(original))
     assert request.headers["Content-Type"] == b"application/x-www-form-urlencoded"
     assert not {b"Content-Length", b"Content-Encoding"} & set(request.headers)
-    assert not set(described) & set(_submit(dataclasses.replace(FORM, method="GET"), _response(original)).headers)
+    for kind in (original, JsonRequest("https://site.example/wanted", data={})):
+        request = _submit(dataclasses.replace(FORM, method="GET"), _response(kind))
+        assert not any(name in request.headers for name in described)
 
 
 def test_a_submission_is_neither_repeated_nor_stored_whatever_the_request_wishes():

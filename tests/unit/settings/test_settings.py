@@ -41,6 +41,13 @@ def test_the_domains_of_a_spider_are_read_in_lower_case_where_none_are_set():
     assert read(ALLOWED_DOMAINS=[]).domains(spider) == (), "all hosts, since the setting comes first"
 
 
+def test_a_ledger_is_in_the_folder_of_the_project_wherever_a_crawl_is_started(tmp_path, monkeypatch):
+    (tmp_path / "scrapy.cfg").touch()
+    (tmp_path / "spiders").mkdir()
+    monkeypatch.chdir(tmp_path / "spiders")
+    assert read(LEDGER="jobs.sqlite").ledger == str(tmp_path / "jobs.sqlite")
+
+
 def test_each_api_version_has_a_default_url():
     assert read(API_VERSION=2).api_url == read(API_VERSION=2, API_URL="").api_url == "https://api.omocaptcha.com/v2"
     assert read(API_VERSION=2, API_URL="https://api.example.com").api_url == "https://api.example.com"

@@ -98,6 +98,7 @@ RESULTS = {
     "failed with a code nobody knows": (refused("ERROR_DREAMING", status="failed"), JobFailed),
     "failed with a temporary code": (refused("ERROR_REDIS_JOB_DATA", status="fail"), ApiUnreachable),
     "failed with a bad key": (refused("ERROR_KEY_DOES_NOT_EXIST", status="fail"), AccountError),
+    "given up by the service": (refused("ERROR_TASK_TIMEOUT"), JobFailed),
     "unknown to the service": (refused("ERROR_NO_SUCH_CAPCHA_ID"), ApiRefused),
     "a code nobody knows": (refused("ERROR_DREAMING"), ApiRefused),
     "an error without a code": ({"errorId": 1}, ApiRefused),

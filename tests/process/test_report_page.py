@@ -147,6 +147,10 @@ def test_figures_and_tables(look):
     assert seen["costs"][0] == ["shop00.example", pytest.approx(1, abs=0.1)]
 
 
+def test_the_last_bar_of_the_solve_times_is_that_of_all_that_took_longer(look):
+    assert "60+" in look([*[job(seconds=20.0)] * 99, job(seconds=170.0)])["words"][2]
+
+
 def test_what_is_not_known_is_told_and_why(look):
     seen = look([*[job()] * 6, *[job(outcome="unknown", reason="by_hand", host="other.example")] * 2])
     assert re.search(r"Unknown\n+25\.0 %\nused by hand 2\n", seen["text"])

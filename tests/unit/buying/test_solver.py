@@ -118,6 +118,14 @@ def test_a_poll_that_fails_holds_up_no_other_and_too_many_polls_slow_all_of_them
     assert bench.api.times("job_result") == [1002, 1022, 1022, 1022]
 
 
+def test_a_poll_that_is_answered_ends_the_pauses_of_those_that_failed_before():
+    busy = ApiUnreachable("429", taken=False, retry_after=0.0)
+    bench = Bench(job_result=[*[busy] * 6, None, busy, "token"])
+    bench.solve()
+    *_, failed, last = bench.api.times("job_result")
+    assert last - failed == 2.0
+
+
 def test_a_pause_that_the_service_asks_for_is_kept_but_never_beyond_the_deadline_and_ends_with_a_question():
     later = ApiUnreachable("HTTP status 429", taken=False, retry_after=1e6)
     bench = Bench(job_result=[later, "token"])

@@ -59,7 +59,8 @@ _MOST_GIVEN = 2
 """How many redirects to a wall whose address does not look like one are given to a spider that wants redirects, besides
 those that come before anybody has seen the challenge there."""
 _MOST_BETWEEN = 2
-"""How many other requests may go to a site with a long delay between the arrival of a token and its form."""
+"""How many other requests may go to a site with a long delay between the arrival of a token and its form, and as many
+for each other token that goes there meanwhile: a token waits for one that goes first, and what has none does not."""
 _ALIKE = (
     "item_scraped_count",
     "response_received_count",
@@ -337,7 +338,12 @@ def _precedence(planned: Plan, world: World) -> Iterator[str]:
             and urlsplit(each.url).hostname == host
             and each.headers.get(NAME) not in (None, name)
         ]
-        if len(between) > _MOST_BETWEEN:
+        tokens_between = sum(
+            job.answered_at < world.exchanges[int(place)].began < sent.began
+            for place in with_token
+            if place is not None
+        )
+        if len(between) > _MOST_BETWEEN * (1 + tokens_between):
             yield f"order: {len(between)} other requests to {host} were sent before the token of job {job.id}"
 
 

@@ -291,12 +291,8 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
     assert len(crawled.pages) <= len(expected) + (wall and by_redirects)
 
 
-@pytest.mark.parametrize(("free", "asked", "come"), [(0, 21, 21), (4, 21, 21), (1, 4, 4), (1, 3, 1)])
-@pytest.mark.parametrize("concurrent", [1, 8])
-def test_the_third_redirect_of_a_wall_to_a_page_that_the_spider_asks_for_itself_is_looked_behind(
-    crawl, service, concurrent, free, asked, come
-):
-    """To the duplicate filter, all redirects there are duplicates, the first one included."""
+def walled_at_start(free, status=403):
+    """Return how a site answers whose wall redirects all pages but the first ``free`` ones to a page of its own."""
     left = iter(range(free))
 
     def answer(request, form):
@@ -304,9 +300,18 @@ def test_the_third_redirect_of_a_wall_to_a_page_that_the_spider_asks_for_itself_
             return won("/start")
         if cleared(request) or next(left, None) is not None:
             return page()
-        return challenge() if request.path == "/start" else redirect("/start")
+        return challenge(status=status) if request.path == "/start" else redirect("/start")
 
-    with Site(answer) as site:
+    return answer
+
+
+@pytest.mark.parametrize(("free", "asked", "come"), [(0, 21, 21), (4, 21, 21), (1, 4, 4), (1, 3, 1)])
+@pytest.mark.parametrize("concurrent", [1, 8])
+def test_the_third_redirect_of_a_wall_to_a_page_that_the_spider_asks_for_itself_is_looked_behind(
+    crawl, service, concurrent, free, asked, come
+):
+    """To the duplicate filter, all redirects there are duplicates, the first one included."""
+    with Site(walled_at_start(free)) as site:
         urls = [f"{site.origin}/start", *(f"{site.origin}/page/{number}" for number in range(asked - 1))]
         crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
     assert Counter(one.url for one in crawled.pages) == Counter(urls[:come])
@@ -316,16 +321,7 @@ def test_the_third_redirect_of_a_wall_to_a_page_that_the_spider_asks_for_itself_
 def test_a_head_request_that_was_redirected_to_such_a_page_does_not_keep_redirects_from_being_looked_behind(
     crawl, service
 ):
-    left = iter(range(1))
-
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/start")
-        if cleared(request) or next(left, None) is not None:
-            return page()
-        return challenge(status=200) if request.path == "/start" else redirect("/start")
-
-    with Site(answer) as site:
+    with Site(walled_at_start(1, status=200)) as site:
         urls = [f"{site.origin}/start", *(f"{site.origin}/page/{number}" for number in range(6))]
         first, second, *more = map(scrapy.Request, urls)
         spider = sending(first, second.replace(method="HEAD"), *more)
@@ -545,14 +541,6 @@ def test_a_challenge_behind_a_redirect_that_has_changed_a_cookie_is_not_fetched_
     assert [path for _, path, *_ in site.requests] == ["/free", "/page", "/captcha", "/verify", "/page"]
 
 
-@pytest.mark.parametrize("fault", ["bad_gateway", "truncated"])
-def test_a_redirected_request_that_retry_repeats_still_knows_what_was_asked_for(crawl, service, one_address, fault):
-    """It alone knows: nothing else has been redirected to the wall's address, which does not say that it is one."""
-    url = f"{one_address(fault=fault).url}/page/1"
-    assert [one.url for one in crawl(spider(url), service.settings).pages] == [url]
-    assert len(service.jobs) == 1
-
-
 # -- addresses that are no walls -------------------------------------------------------------------------------------
 
 
@@ -720,23 +708,6 @@ def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(cra
     # Once its own wall is open, the page is not asked for again: what the other host shows is the answer to it.
     asked = [method for method, *_ in [*site.requests, *other.requests]]
     assert opens_at != "/page" or asked == ["GET", "POST", "GET"] * 2
-
-
-def test_a_page_that_moved_is_not_lost_where_only_its_new_address_is_behind_the_wall(crawl, service):
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/new")
-        if request.path.startswith("/old"):
-            return redirect(request.path.replace("old", "new"), 301)
-        return page() if cleared(request) else challenge()
-
-    with Site(answer) as site:
-        crawled = crawl(spider(*(f"{site.origin}/old/{number}" for number in range(10))), service.settings)
-    assert Counter(one.url for one in crawled.pages) == Counter(f"{site.origin}/new/{number}" for number in range(10))
-    assert [one.meta["redirect_urls"] for one in crawled.pages] == [
-        [one.url.replace("new", "old")] for one in crawled.pages
-    ]
-    assert len(service.jobs) == 1
 
 
 class Follows(RecordingSpider):

@@ -13,9 +13,9 @@ from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.buying.api.version1 import Version1Api
 from scrapy_omocaptcha.buying.api.version2 import Version2Api
 from scrapy_omocaptcha.buying.records import JobRequest
-from scrapy_omocaptcha.errors import ApiBadAnswer, ApiUnreachable, JobFailed, OmoCaptchaError
+from scrapy_omocaptcha.errors import ApiBadAnswer, ApiUnreachable, OmoCaptchaError
 from scrapy_omocaptcha.settings.secret import Secret
-from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, TaskShape
+from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape
 from scrapy_omocaptcha.testing.faults import KINDS
 from tests.helpers.clock import Clock
 from tests.helpers.timeouts import set_timeout
@@ -82,35 +82,6 @@ def test_a_job_gives_a_token_that_the_site_accepts(api, service, invisible):
     assert job.kind == ("1" if service.api_version == 1 else "RecaptchaV2TokenTask")
     assert (job.questions, service.charged) == (2, 0.00055)
     assert all(call.authorised for call in service.calls)
-
-
-SHAPES = {
-    1: [
-        Shape(),
-        Shape(verdict="text", job_id="text", running="running", result="text"),
-        Shape(verdict="success", running="waiting"),
-        Shape(verdict="contradiction"),
-        Shape(result="broken"),
-    ],
-    2: [
-        TaskShape(),
-        TaskShape(task_id="number", failed="code"),
-        TaskShape(task_id="digits", solution="token"),
-        TaskShape(created="idle", running="idle", failed="status", solution="both"),
-    ],
-}
-
-
-def test_all_shapes_of_answers_are_understood(api, service):
-    for shape in SHAPES[service.api_version]:
-        service.shape, service.task_shape = (shape, TaskShape()) if service.api_version == 1 else (Shape(), shape)
-        service.next_job()
-        service.next_job("fail")
-        good, bad = api.create_job(JOB), api.create_job(JOB)
-        assert api.job_result(good) is None
-        service.clock.now += 15
-        assert service.siteverify(api.job_result(good), JOB.sitekey)["success"], shape
-        assert type(failure(api.job_result, bad)) is JobFailed, shape
 
 
 # -- faults ---------------------------------------------------------------------------------------------------------

@@ -333,12 +333,6 @@ PAGES = {
     ),
     "/moving": (200, "text/html", "<meta http-equiv=refresh content='0; url=/elsewhere'>"),
     "/elsewhere": (200, "text/html", "<p>Here.</p>"),
-    "/hcaptcha": (
-        403,
-        "text/html",
-        "<title>Just a moment</title><p>Verify you are human</p><script src=https://js.hcaptcha.com/1/api.js></script>"
-        "<form><div class=h-captcha data-sitekey=a-b-c></div></form>",
-    ),
     "/busy": (503, "text/html", "<p>Later.</p>"),
 }
 
@@ -366,18 +360,17 @@ def test_no_call_is_told_for_the_form_of_a_page_with_another_captcha_which_would
 
 def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
     site = odd.origin
-    paths = ("/refreshing", "/moving", "/hcaptcha", "/busy", "/gone", "/private")
-    refreshing, moving, other, busy, gone, private = (detect(site + path, exit=path == "/private") for path in paths)
+    paths = ("/refreshing", "/moving", "/busy", "/gone", "/private")
+    refreshing, moving, busy, gone, private = (detect(site + path, exit=path == "/private") for path in paths)
     # A crawl finds the challenge before it follows the refresh.
     assert refreshing["page"] == f"status 403 at {site}/refreshing"
     assert refreshing["verdict"] == left_alone("robots")
     assert moving["page"] == f"status 200 at {site}/elsewhere"
-    assert other["verdict"] == "left alone (other_captcha): it has another kind of captcha: hCaptcha"
     assert (busy["page"], gone["page"]) == (f"status 503 at {site}/busy", f"status 404 at {site}/gone")
     assert moving["verdict"] == busy["verdict"] == gone["verdict"] == f"{PASSED}it has no reCAPTCHA v2 widget"
     assert private["failed"] == "IgnoreRequest: Forbidden by robots.txt"
     asked = [path for _, path, *_ in odd.requests if path != "/robots.txt"]
-    assert asked == ["/refreshing", "/moving", "/elsewhere", "/hcaptcha", "/busy", "/gone"]
+    assert asked == ["/refreshing", "/moving", "/elsewhere", "/busy", "/gone"]
 
 
 # -- invalid input --------------------------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import gzip
 import socket
+import socketserver
 import ssl
 import threading
 import tracemalloc
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from scrapy.utils.defer import deferred_from_coro
@@ -99,71 +100,48 @@ def _no_error_is_unhandled(reactor):
     assert events == []
 
 
-class PlainServer:
+class PlainServer(socketserver.TCPServer):
     """Server that answers each call with the same bytes, and records what it receives.
 
     It ends each connection after an answer, unless it is to ``keep_open``.
     """
 
     def __init__(self, answer: bytes, *, keep_open: bool = False, tls: ssl.SSLContext | None = None) -> None:
-        self._answer_bytes = answer
-        self.received = b""
-        self.connections = 0
-        self._keep_open = keep_open
-        self._tls = tls
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
+        super().__init__(("127.0.0.1", 0), self._serve)
+        self._answer, self._keep_open, self._tls = answer, keep_open, tls
+        self.received, self.connections = b"", 0
+        self.port = self.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self.ended = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
 
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            connection.settimeout(10)
-            try:
-                if self._tls is not None:
-                    connection = self._tls.wrap_socket(connection, server_side=True)
-                self._answer(connection)
-            except OSError:
-                pass
-            finally:
-                connection.close()
-                self.ended.release()
+    def _serve(self, connection, address, server):
+        self.connections += 1
+        connection.settimeout(10)
+        with suppress(OSError):
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            self._answer_calls(connection)
+        connection.close()
+        self.ended.release()
 
-    def _answer(self, connection):
-        while True:
-            data = connection.recv(65536)
+    def _answer_calls(self, connection):
+        while data := connection.recv(65536):
             self.received += data
-            if not data:
-                return
             # The head and the body of a call may arrive separately.
             if self.received.endswith(b"}") or self.received.startswith(b"GET "):
-                connection.sendall(self._answer_bytes)
+                connection.sendall(self._answer)
                 if not self._keep_open:
                     return
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    def stop(self):
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(10)
 
 
 @contextmanager
 def serving(*args, **kwargs):
-    server = PlainServer(*args, **kwargs)
-    try:
-        yield server
-    finally:
-        server.stop()
+    with PlainServer(*args, **kwargs) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 def response(status="200 OK", body=b"{}", *headers, length=None):

@@ -60,38 +60,29 @@ def closed_and_resumed(crawl, tmp_path):
     return run
 
 
-class HangingGate(sites.Site):
-    """Redirects whoever is not through to a challenge. One address once does not answer.
-
-    :param visits: the visits of ``path`` until it does not.
-    """
-
-    def __init__(self, visits, path):
-        super().__init__(self._respond)
-        self.visits = visits
-        self._path = path
-
-    async def _respond(self, request, form):
-        if request.path == self._path:
-            self.visits -= 1
-            if self.visits == 0:
-                await asyncio.Event().wait()
-        if request.path == "/captcha":
-            return sites.challenge()
-        if request.path == "/verify":
-            return sites.won("/") if self.visits < 0 else sites.page("thanks")
-        return sites.page() if sites.cleared(request) else sites.redirect("/captcha")
-
-
 @pytest.mark.parametrize(
     ("visits", "path", "jobs", "asked"), [(1, "/captcha", 1, 3), (2, "/captcha", 2, 4), (1, "/verify", 2, 3)]
 )
 def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed, service, visits, path, jobs, asked):
+    """``path`` does not answer when it is visited so often."""
+
     class Stops(ClosingSpider):
         def is_waiting(self):
-            return site.visits == 0
+            return visits == 0
 
-    with HangingGate(visits, path) as site:
+    async def answer(request, form):
+        nonlocal visits
+        if request.path == path:
+            visits -= 1
+            if visits == 0:
+                await asyncio.Event().wait()
+        if request.path == "/captcha":
+            return sites.challenge()
+        if request.path == "/verify":
+            return sites.won("/") if visits < 0 else sites.page("thanks")
+        return sites.page() if sites.cleared(request) else sites.redirect("/captcha")
+
+    with sites.Site(answer) as site:
         url = f"{site.origin}/page"
         closed, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(url,))
     assert closed.pages == closed.failures == resumed.failures == []

@@ -11,7 +11,7 @@ import pytest
 import scrapy
 from aiohttp import web
 
-from tests.helpers.crawling import RecordingSpider
+from tests.helpers.crawling import FollowingSpider
 from tests.helpers.sites import KEY, Site, challenge, cleared, page, redirect, sending, spider, won
 
 API = "<script src=https://www.google.com/recaptcha/api.js></script>"
@@ -117,14 +117,6 @@ def test_a_megabyte_of_hidden_fields_travels_once(crawl, service):
 # -- without end -------------------------------------------------------------------------------------------------------
 
 
-class Follows(RecordingSpider):
-    """Follows every link of every page that it is given."""
-
-    def page(self, response, asked=None):
-        super().page(response)
-        yield from response.follow_all(css="a", callback=self.page, errback=self.failed)
-
-
 def endless(key=lambda: KEY, *, accepts=False):
     """Every page is a challenge and links to two more."""
     numbers = count()
@@ -144,8 +136,7 @@ def endless(key=lambda: KEY, *, accepts=False):
 def test_a_challenge_on_every_page_for_ever_is_bounded_by_the_limits(crawl, service, accepts):
     settings = {"OMOCAPTCHA_ON_FAILURE": "response", "CLOSESPIDER_PAGECOUNT": 150, "OMOCAPTCHA_MAX_JOBS": 40}
     with Site(endless(accepts=accepts)) as site:
-        follows = type("Endless", (Follows,), {"urls": (f"{site.origin}/page/first",)})
-        crawled = crawl(follows, {**service.settings, **settings})
+        crawled = crawl(FollowingSpider, {**service.settings, **settings}, urls=[f"{site.origin}/page/first"])
     # Those that the spider gets; answers on the way to them are counted as pages too.
     assert len(crawled.pages) > 75
     # What never opens trips the breaker; where every page costs a token, the purse is what ends it.

@@ -17,7 +17,7 @@ from scrapy_omocaptcha.engine.request_state import RequestState
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.walls import originals
 from tests.helpers.components import hears
-from tests.helpers.crawling import RecordingSpider
+from tests.helpers.crawling import FollowingSpider, RecordingSpider
 from tests.helpers.hard_walls import OneAddress
 from tests.helpers.sites import (
     Site,
@@ -710,15 +710,6 @@ def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(cra
     assert opens_at != "/page" or asked == ["GET", "POST", "GET"] * 2
 
 
-class Follows(RecordingSpider):
-    """Follows all links of a page."""
-
-    def page(self, response, asked=None):
-        self.pages.append(response)
-        for link in response.css("a"):
-            yield response.follow(link, self.page, errback=self.failed)
-
-
 @pytest.mark.parametrize("spends", ["pages", "requests"])
 @pytest.mark.parametrize("clearance", [None, 1, 3, 1000])
 def test_pages_that_many_links_redirect_to_come_once_though_each_is_behind_a_wall(crawl, service, clearance, spends):
@@ -740,7 +731,7 @@ def test_pages_that_many_links_redirect_to_come_once_though_each_is_behind_a_wal
 
     settings = {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
     with Site(answer) as site:
-        crawled = crawl(type("FollowsLinks", (Follows,), {"urls": [f"{site.origin}/start"]}), settings)
+        crawled = crawl(FollowingSpider, settings, urls=[f"{site.origin}/start"])
     paths = [f"{site.origin}/start", *(f"{site.origin}/p/{number}" for number in range(10))]
     assert Counter(one.url for one in crawled.pages) == Counter(paths)
     assert crawled.failures == []

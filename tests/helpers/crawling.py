@@ -72,6 +72,14 @@ class RecordingSpider(scrapy.Spider):
         self.failures.append(failure.value)
 
 
+class FollowingSpider(RecordingSpider):
+    """Follows every link of every page that it is given."""
+
+    def page(self, response, asked=None):
+        super().page(response)
+        yield from response.follow_all(css="a", callback=self.page, errback=self.failed)
+
+
 @dataclass
 class Crawl:
     """A finished crawl: its spider, stats and log."""

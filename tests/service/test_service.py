@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService, Shape
 from scrapy_omocaptcha.testing.faults import KINDS, UNPROCESSED
 from tests.helpers.clock import Clock
 
@@ -22,11 +22,9 @@ PAGE = "http://127.0.0.1/page/1"
 DATA = {"type_job_id": "1", "websiteURL": PAGE, "websiteKey": SITEKEY}
 
 
-def exchange(
-    server: OmoCaptchaService | WalledSite, method: str, path: str, body: str | None = None
-) -> tuple[http.client.HTTPResponse, bytes]:
+def exchange(service, method, path, body=None):
     """Send one request over a connection of its own, and return the response and its body."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
     try:
         connection.request(method, path, body)
         response = connection.getresponse()

@@ -16,21 +16,11 @@ import pytest
 from scrapy_omocaptcha.testing import OmoCaptchaService, Shape
 from scrapy_omocaptcha.testing.faults import KINDS, UNPROCESSED
 from tests.helpers.clock import Clock
+from tests.service.visitor import exchange
 
 SITEKEY = "6LtestOnly" + "a" * 30
 PAGE = "http://127.0.0.1/page/1"
 DATA = {"type_job_id": "1", "websiteURL": PAGE, "websiteKey": SITEKEY}
-
-
-def exchange(service, method, path, body=None):
-    """Send one request over a connection of its own, and return the response and its body."""
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
-    try:
-        connection.request(method, path, body)
-        response = connection.getresponse()
-        return response, response.read()
-    finally:
-        connection.close()
 
 
 class Client:

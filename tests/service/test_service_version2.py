@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import urllib.request
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape
 from tests.helpers.clock import Clock
+from tests.service.visitor import exchange
 
 SITEKEY = "6LtestOnly" + "a" * 30
 PAGE = "http://127.0.0.1/page/1"
@@ -126,13 +126,8 @@ def test_the_price_list_is_public_and_only_available_with_get():
         with urllib.request.urlopen(service.price_list_url) as response:
             (listed,) = json.load(response)["typeJob"]
         assert (listed["type"], listed["price"]) == ("RecaptchaV2TokenTask", "0.00077")
-        connection = http.client.HTTPConnection("127.0.0.1", service.port)
         for method, path in (("POST", "/api/getServicePrice"), ("GET", "/v2/createTask")):
-            connection.request(method, path)
-            response = connection.getresponse()
-            response.read()
-            assert response.status == 405
-        connection.close()
+            assert exchange(service, method, path)[0].status == 405
         assert [call.name for call in service.calls] == ["getServicePrice", "getServicePrice", "createTask"]
 
 

@@ -1,10 +1,11 @@
-"""Visit the test site with a plain HTTP client."""
+"""Ask the test site, or the service, with a plain HTTP client."""
 
 from __future__ import annotations
 
 import http.client
 import re
 import urllib.parse
+from contextlib import closing
 from dataclasses import dataclass
 from html import unescape
 
@@ -47,13 +48,10 @@ class Visitor:
     def send(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        connection = http.client.HTTPConnection(self.host, self.site.port, timeout=20)
-        try:
+        with closing(http.client.HTTPConnection(self.host, self.site.port, timeout=20)) as connection:
             connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
         for cookie in answer.headers.get_all("Set-Cookie", []):
             name, _, value = cookie.partition(";")[0].partition("=")
             self.cookies[name] = value
@@ -81,3 +79,11 @@ class Visitor:
         """Return the challenge at ``path``, following a redirect to the gate."""
         answer = self.ask(path)
         return self.ask(answer.location) if answer.status == 302 else answer
+
+
+def exchange(service, method, path, body=None):
+    """Send one request over a connection of its own, and return the response and its body."""
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)) as connection:
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        return response, response.read()

@@ -47,16 +47,6 @@ def test_a_redirect_is_looked_behind_where_its_address_looks_like_a_wall_or_is_k
     assert {path: seen[path] for path in visits} == visits
 
 
-def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_same_wall(crawl, service, tmp_path):
-    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
-    with Site(behind_wall(lambda request: page(request.path), gate="/gate")) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(20)]
-        for _ in range(2):
-            crawled = crawl(spider(*urls), settings)
-            assert sorted(one.text for one in crawled.pages) == sorted(f"/page/{number}" for number in range(20))
-        assert all("cached" in one.flags for one in crawled.pages)
-
-
 def test_what_was_looked_at_behind_a_redirect_is_not_stored_as_if_the_spider_had_asked_for_it(crawl, service, tmp_path):
     settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
     with Site(behind_wall(gate="/captcha")) as site:

@@ -277,9 +277,8 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
             self.pages.append(response)
             if len(self.pages) > 100:
                 raise CloseSpider("runs wild")
-            for link in response.css("a"):
-                meta = {} if by_redirects else response.meta
-                yield response.follow(link, self.page, errback=self.failed, meta=meta)
+            meta = {} if by_redirects else response.meta
+            yield from response.follow_all(css="a", callback=self.page, errback=self.failed, meta=meta)
 
     settings = {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 20, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
     with Site(answer) as site:

@@ -378,10 +378,10 @@ async def test_others_wait_until_a_held_request_gives_way_or_its_time_is_over_an
 # -- what a slot tells -----------------------------------------------------------------------------------------------
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=3, CONCURRENT_REQUESTS_PER_DOMAIN=1)
+@in_a_crawl(CONCURRENT_REQUESTS=4, CONCURRENT_REQUESTS_PER_DOMAIN=1)
 async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_is_sent_for_it(spider, walled):
     site = walled(free_delay=0.2)
-    requests = [scrapy.Request(f"{site.url}/free/{number}", callback=spider.page) for number in (1, 2, 3)]
+    requests = [scrapy.Request(f"{site.url}/free/{number}", callback=spider.page) for number in (1, 2, 3, 5)]
     for request in requests:
         spider.crawler.engine.crawl(request)
         await until(lambda one=request: slots(spider).is_active(one) and slots(spider).order.slot(one).transferring)
@@ -395,21 +395,23 @@ async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_i
         log = []
         hold.go_first(lambda other: other in (*requests, awaited), seconds=60, at_end=lambda: log.append("end"))
         await maybe_deferred_to_future(page)
-        assert len(downloader(spider).active) == 3
+        assert len(downloader(spider).active) == 4
         held.add_others(1)
         await sending(hold, log, 1)
-        assert [slots(spider).order.is_queued(request) for request in requests] == [False, True, True]
+        assert [slots(spider).order.is_queued(request) for request in requests] == [False, True, True, True]
         # Who has stopped waiting for an answer does not want a request to be sent later.
         kept = slots(spider).order._urgent[hold.request].kept
         entry = kept[1]
         slots(spider).order.take_out(requests[2])
-        assert [each[0] for each in kept] == requests[1:2]
+        assert [each[0] for each in kept] == requests[1::2]
+        # What was kept is sent before what was queued later.
+        slots(spider).order.slot(requests[0]).queue.append(kept.pop())
         kept.append(entry)
         hold.give_way()
         assert log == [1, -1, "end"]
         held.end_others()
     await until(lambda: not downloader(spider).active)
-    assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
+    assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3", "/free/5"]
 
 
 @in_a_crawl(CONCURRENT_REQUESTS_PER_DOMAIN=1)

@@ -52,8 +52,8 @@ def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
     entry.judged("accepted")
     assert read_ledger(path) == ledger.records == [entry.record]
     assert (entry.record.outcome, entry.record.reason) == ("accepted", "")
-    entry.failed("timeout", 12.3456, 7)
-    assert (entry.record.seconds, entry.record.questions) == (12.346, 7)
+    entry.failed("timeout", 23.4567, 8)
+    assert (entry.record.seconds, entry.record.questions) == (23.457, 8)
 
 
 def test_a_ledger_of_the_version_before_is_read_as_it_is_and_converted_when_it_is_written(path):

@@ -169,7 +169,7 @@ FURNITURE = {
     "a menu": "<nav><h2>Order now</h2>" + NAVIGATION + "</nav>",
     "a menu of old": f"<div id=menu>{NAVIGATION}<p>Buy our new book today, and vote for us.</p></div>",
     "a footer": f"<footer>{NAVIGATION}{ARTICLE}<form><input name=mail><button>Subscribe</button></form></footer>",
-    "a search": "<form action=/search><input name=q><button>Search</button></form>",
+    "a search": "<form action=/search><h2>Order now</h2><p>In all of our shops.</p><input name=q><button>Go</button></form>",
     "a menu by its role": f"<div role=navigation><h2>Order now</h2>{ARTICLE}</div>",
     "a part that is hidden": f"<div hidden><h2>Order now</h2>{ARTICLE}</div>",
     "a part without a display": f"<div style='display: none'><h2>Order now</h2>{ARTICLE}</div>",

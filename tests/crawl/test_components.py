@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import re
 
@@ -9,6 +10,7 @@ import pytest
 import scrapy
 from protego import Protego
 from scrapy import signals
+from scrapy.extensions.httpcache import FilesystemCacheStorage
 from scrapy.http.request import NO_CALLBACK
 from w3lib.http import basic_auth_header
 
@@ -73,6 +75,21 @@ def test_a_page_that_is_not_to_be_cached_is_not_stored_once_its_wall_is_open(cra
             crawled = crawl(sites.sending(scrapy.Request(f"{site.origin}/page", meta=meta)), settings)
     assert ["cached" in page.flags for page in crawled.pages] == [False]
     assert len(service.jobs) == 3
+
+
+class FullDisk(FilesystemCacheStorage):
+    def store_response(self, spider, request, response):
+        if b"recaptcha" not in response.body:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_page_that_httpcache_cannot_store_is_delivered_and_that_is_told(crawl, service):
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_STORAGE": FullDisk}
+    with sites.Site(lambda request, form: sites.page() if form else sites.challenge("/page")) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), settings)
+    assert len(crawled.pages) == 1
+    (said,) = crawled.said()
+    assert said.startswith(f"HttpCache cannot store the page {site.origin}/page (No space left on device), so later")
 
 
 # -- Cookies, proxies, robots.txt ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import logging
 import pytest
 import scrapy
 
-from scrapy_omocaptcha import errors, find_challenge, signals, solve
+from scrapy_omocaptcha import errors, find_challenge, signals, solve, solve_page
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.urls import host_of
@@ -223,8 +223,9 @@ def test_a_limit_for_each_host_is_that_of_the_host_which_a_request_goes_to(crawl
     [
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["example.com"]}, errors.NotBought, "OMOCAPTCHA_ALLOWED_DOMAINS"),
         ({"OMOCAPTCHA_ENABLED": False}, RuntimeError, "not active in this crawl"),
+        ({}, RuntimeError, "no page is rendered in this crawl"),
     ],
-    ids=["what the crawl may not buy", "where the add-on is off"],
+    ids=["what the crawl may not buy", "where the add-on is off", "pages where none is rendered"],
 )
 def test_solve_refuses_and_says_why(crawl, service, walled, settings, error, said):
     refused = []
@@ -232,7 +233,7 @@ def test_solve_refuses_and_says_why(crawl, service, walled, settings, error, sai
     class ByHand(sites.spider(f"{walled('session').url}/contact")):
         async def page(self, response, asked=None):
             with pytest.raises(error, match=said) as raised:
-                await solve(find_challenge(response), crawler=self.crawler)
+                await (solve if settings else solve_page)(find_challenge(response), crawler=self.crawler)
             refused.append(getattr(raised.value, "reason", None))
 
     crawled = crawl(ByHand, {**service.settings, **settings})

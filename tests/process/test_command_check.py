@@ -151,6 +151,12 @@ def test_a_redis_that_answers_is_told_and_nothing_is_bought_beside_its_crawls(ch
     ]
 
 
+def test_a_price_that_the_service_does_not_tell_is_the_published_one(check, service):
+    service.fault("getService", "empty")
+    ((said,),) = [[message for name, _, message in check()[1] if name == "price"]]
+    assert re.match(r"is not known \(.*\); crawls count 0.00055 for each job unless OMOCAPTCHA_PRICE is set;", said)
+
+
 def test_a_wrong_token_is_told_with_what_each_version_says(check):
     status, lines = check(token="another")
     ((name, message),) = wrong(lines)
@@ -304,6 +310,8 @@ def test_what_a_crawl_would_refuse_is_refused_before_anything_is_paid(check, ser
     [
         ("OMOCAPTCHA_DRY_RUN=maybe", "OMOCAPTCHA_DRY_RUN is 'maybe'; it must be True or False"),
         ('DOWNLOADER_MIDDLEWARES={"shop.Missing": 600}', "No module named 'shop'"),
+        ("OMOCAPTCHA_DRY_RUN=True", "OMOCAPTCHA_DRY_RUN is True, so crawls buy nothing"),
+        ("OMOCAPTCHA_ENABLED=False", "OMOCAPTCHA_ENABLED is False, so crawls buy nothing"),
     ],
 )
 def test_settings_that_end_a_crawl_are_told(check, setting, said):

@@ -95,6 +95,7 @@ def test_put_query_keeps_the_rest_of_the_address():
     ("request_", "put", "words"),
     [
         (Request(URL, method="POST", headers={"Content-Type": "multipart/form-data; x"}), "form:t", "multipart"),
+        (Request(URL, method="POST", headers={"Content-Type": "text/csv"}), "form:t", "text/csv, not that of a form"),
         (Request(URL), "form:t", "GET"),
         (Request(URL, method="POST", body="a=1"), "json:/t", "not JSON"),
         (JsonRequest(URL, data={"a": 1}), "json:/b/c", "nothing at 'b'"),

@@ -160,6 +160,16 @@ def test_a_submission_is_of_the_class_of_the_request_and_has_its_fields():
         pickle.dumps(copy)
 
 
+class Numbered(Request):
+    def __init__(self, *args: Any, number: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+
+def test_a_submission_for_a_request_that_not_even_scrapy_can_copy_is_a_plain_one():
+    request = _submit(response=_response(Numbered("https://site.example/wanted", number=1, priority=3)))
+    assert (type(request), request.secret, request.priority) == (Submission, TOKEN, 3)
+
+
 def test_a_submission_has_nothing_that_is_for_the_page():
     original = Request(
         "https://site.example/wanted",

@@ -86,10 +86,8 @@ class BrowserPassage(Passage):
     def _handed(self, handover: PageHandover, answer: Answer | Exception) -> Handed:
         if handover.trouble or isinstance(answer, Exception):
             return Handed(None, is_page=False, broke=handover.failure(answer))
-        if not (handover.has_moved and isinstance(answer, Response)):
-            return Handed(None, is_page=False)
-        if not (handover.has_navigated or is_good(answer)):
-            # A script has changed the challenge in its place, so the status is still that of the challenge.
+        # Where a script has changed the challenge in its place, the status is still that of the challenge.
+        if not (isinstance(answer, Response) and handover.has_moved and (handover.has_navigated or is_good(answer))):
             return Handed(None, is_page=False)
         if is_overloaded(answer):
             return Handed(answer, is_page=False, broke=HandoverBroke(f"the token was answered with {answer.status}"))

@@ -19,7 +19,6 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.datatypes import LocalCache
-from scrapy.utils.job import job_dir
 from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
@@ -67,8 +66,7 @@ class Redirects:
         self._has_foreign_duplicates = self._is_shared or self._components.is_resumed()
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         crawler.signals.connect(self.dropped, signals.request_dropped)
-        if self._is_shared or job_dir(crawler.settings):
-            self._states.keep_at_close(self.closing)
+        self._states.keep_at_close(self.closing)
 
     # What happens to a request of the spider
 

@@ -169,7 +169,7 @@ FURNITURE = {
     "a menu": "<nav><h2>Order now</h2>" + NAVIGATION + "</nav>",
     "a menu of old": f"<div id=menu>{NAVIGATION}<p>Buy our new book today, and vote for us.</p></div>",
     "a footer": f"<footer>{NAVIGATION}{ARTICLE}<form><input name=mail><button>Subscribe</button></form></footer>",
-    "a search": "<form action=/search><h2>Order now</h2><p>In all of our shops.</p><input name=q><button>Go</button></form>",
+    "a search": "<form action=/find><h2>Order now</h2><p>In all our shops.</p><input name=q><button>Go</button></form>",
     "a menu by its role": f"<div role=navigation><h2>Order now</h2>{ARTICLE}</div>",
     "a part that is hidden": f"<div hidden><h2>Order now</h2>{ARTICLE}</div>",
     "a part without a display": f"<div style='display: none'><h2>Order now</h2>{ARTICLE}</div>",
@@ -259,6 +259,7 @@ def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_
     deed = f"<p>{'Hello. ' * 40}</p><p>Vote for Anna.</p>"
     assert not judged(f"{deed}{WALL_FORM}", "Access denied").blocking
     assert judged(f"{WALL_FORM}{deed}", "Access denied").blocking, "it is too far from the widget"
+    assert judged(f"{CHECK}{WALL_FORM}", "Vote for Anna").judgement == "acts"
 
 
 @pytest.mark.parametrize(

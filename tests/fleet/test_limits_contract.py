@@ -15,7 +15,7 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
 from scrapy_omocaptcha.buying.records import Balance
-from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from tests.helpers.ledgers import new_ledger
 from tests.helpers.limit_cases import CASES, PRICE, Counts, job, run, settings_of
 
@@ -40,6 +40,7 @@ class InRedis:
         self._client = redis.client
         self._settings = settings_of(redis_url=redis.url, price=PRICE, **limits)
         self._workers = []
+        self.lifetime = OpenLifetime()
         self.near = []
 
     def told(self, reason, host, message):
@@ -47,7 +48,7 @@ class InRedis:
 
     def limits(self, ledger=None):
         store = RedisStore(self._settings.redis_url, "shop")
-        worker = FleetLimits(self._settings, ledger or new_ledger(), time.monotonic, self.told, store, OpenLifetime())
+        worker = FleetLimits(self._settings, ledger or new_ledger(), time.monotonic, self.told, store, self.lifetime)
         self._workers.append(worker)
         return worker
 
@@ -128,6 +129,19 @@ def test_a_worker_that_the_service_has_refused_does_not_say_that_another_was(dur
             await worker.reserve(JOB, HOST)
 
     during(reserve, driver)
+
+
+def test_a_job_that_redis_has_counted_for_a_crawl_that_closes_meanwhile_counts_no_more(during, redis):
+    driver = InRedis(redis, {})
+    driver.lifetime.closing = True
+
+    async def reserve():
+        with pytest.raises(CrawlClosing):
+            await driver.limits().reserve(JOB, HOST)
+        await driver.settle()
+
+    during(reserve, driver)
+    assert driver.counts().jobs == 0
 
 
 def test_the_balance_lacks_a_job_once_its_call_is_answered_or_it_and_the_next_one_must_have_ended(during, redis):

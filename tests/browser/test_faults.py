@@ -21,7 +21,6 @@ from tests.browser.crawling import BrowserSpider, Browsing, Case, CasesSpider, W
 from tests.helpers import sites
 from tests.helpers.clock import Clock
 from tests.helpers.components import hears
-from tests.helpers.nightly import nightly
 
 OPEN = WithPage.meta
 
@@ -101,13 +100,8 @@ class Meddles(BrowserSpider):
         self.end_job()
 
 
-@pytest.mark.parametrize(
-    ("way", "meta"),
-    [
-        *(nightly(way, meta) for way in ("close_page", "close_context") for meta in ({}, OPEN)),
-        *(("kill_browser", {}), nightly("kill_browser", OPEN)),
-    ],
-)
+@pytest.mark.parametrize("meta", [{}, OPEN], ids=["plain", "include_page"])
+@pytest.mark.parametrize("way", ["close_page", "close_context", "kill_browser"])
 def test_what_becomes_of_the_browser_while_a_request_waits_does_not_matter(chromium, crawl, way, meta):
     clock = Clock()
     spider = type("Spider", (Meddles,), {"meta": meta, "meddle": getattr(Meddles, way)})
@@ -141,7 +135,7 @@ class KillsBrowserWithToken(Meddles):
         os.kill(self.process, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("fault", [nightly("hang"), None])
+@pytest.mark.parametrize("fault", ["hang", None])
 def test_a_browser_that_dies_with_a_token_on_its_way_is_not_waited_for(browse, service, walled, fault):
     site = walled()
     if fault is not None:
@@ -216,7 +210,7 @@ class FailsInPage(BrowserSpider):
         return {**self.meta, "playwright_page_methods": [PageMethod("wait_for_selector", ".nowhere", timeout=100)]}
 
 
-@pytest.mark.parametrize("meta", [nightly({}), OPEN], ids=["plain", "include_page"])
+@pytest.mark.parametrize("meta", [{}, OPEN], ids=["plain", "include_page"])
 def test_page_methods_raise_without_a_challenge_what_they_raise_without_the_add_on(browse, walled, meta):
     spider = type("Spider", (FailsInPage,), {"meta": meta})
     address = f"{walled().url}/free/1"
@@ -240,7 +234,6 @@ def test_the_page_and_not_the_spider_sends_the_token_in_a_browser(crawled):
     assert BY_PAGE.bought == 1
 
 
-@pytest.mark.nightly
 def test_the_meta_of_a_response_can_be_stored_as_without_the_add_on(browse, service, walled):
     site = walled()
     crawled = browse(BrowserSpider, urls=[*urls(site), f"{site.url}/free/1"])
@@ -265,7 +258,6 @@ def test_a_dry_run_buys_nothing_and_shows_the_challenge(browse, service, walled)
     assert (service.calls, crawled.count("skipped/dry_run")) == ((), 1)
 
 
-@pytest.mark.nightly
 def test_a_form_whose_target_robots_txt_forbids_is_not_sent(browse, service):
     def answer(request, form):
         if request.path == "/robots.txt":

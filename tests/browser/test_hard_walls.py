@@ -73,7 +73,6 @@ def check_opened(crawled, service, hard):
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-@pytest.mark.nightly
 def test_a_wall_that_is_hard_on_a_browser_opens_for_one_job(browse, service, sites, part):
     hard = sites(*OPENING[part::4])
     crawled = crawl_both_pages(browse, hard)
@@ -115,7 +114,6 @@ def test_a_page_that_never_comes_to_rest_after_its_token_is_asked_for_again(brow
     assert [(len(jobs(service, site)), site.accepted) for site in hard.values()] == [(1, 1)] * 2
 
 
-@pytest.mark.nightly
 def test_a_renderer_that_crashes_after_the_token_was_taken_costs_nothing_more(browse, service, sites):
     (site,) = sites("crash").values()
     # Scrapy-playwright gives the place of a page that crashes back, and gives it back once more when it is closed.

@@ -357,7 +357,6 @@ def test_a_token_that_no_request_was_seen_to_carry_is_accounted_for_where_the_pa
 # What the spider does
 
 
-@pytest.mark.nightly
 def test_the_page_methods_of_a_post_are_not_called_in_the_page_of_a_get(browse, service):
     seen = []
 
@@ -381,7 +380,6 @@ def test_the_page_methods_of_a_post_are_not_called_in_the_page_of_a_get(browse, 
     assert seen == ["POST"]
 
 
-@pytest.mark.nightly
 def test_an_open_page_that_is_never_loaded_is_not_waited_for(browse):
     def answer(request, form):
         return asyncio.Event().wait() if request.path == "/pixel" else sites.page(f"{PAGE}<img src=/pixel>")
@@ -396,7 +394,6 @@ def test_an_open_page_that_is_never_loaded_is_not_waited_for(browse):
 
 
 @pytest.mark.parametrize(("wall", "jobs"), [("session", 1), ("per_page", 3)])
-@pytest.mark.nightly
 def test_a_page_that_the_spider_brings_again_and_again_is_used_kept_and_not_watched_any_more(
     browse, service, walled, wall, jobs
 ):
@@ -422,7 +419,6 @@ def test_a_page_that_the_spider_brings_again_and_again_is_used_kept_and_not_watc
     assert (len(service.jobs), crawled.spider.listeners) == (jobs, 0)
 
 
-@pytest.mark.nightly
 def test_a_request_that_waits_for_the_end_of_the_crawl_holds_no_page(browse, service, tmp_path):
     settings = {
         "OMOCAPTCHA_MAX_JOBS": 1,

@@ -76,6 +76,7 @@ def test_a_token_is_never_older_than_the_maximum_gap_when_it_is_found(max_gap):
         _, (not_ready, ready) = poll_until_solved(policy, random.Random(seed).uniform(115, 125))
         assert ready - not_ready <= 1.05 * max_gap, "with what is random"
         policy.record(not_ready, ready)
+    assert max(first_polls(policy)) <= 1.05 * max_gap
 
 
 def test_the_interval_is_kept_above_the_maximum_gap():

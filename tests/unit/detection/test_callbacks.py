@@ -73,6 +73,7 @@ def test_the_default_button_is_sent_unless_the_callback_submits():
         return ("go", "1") in find_challenge(with_callback(script, widget)).form.fields
 
     assert all(sent(script) for script in PRESSING + WAITING)
+    assert all(sent(script, "div data-size=invisible") for script in PRESSING)
     assert not any(sent(script) for script in SUBMITTING)
     assert not sent("", "button")
 

@@ -33,6 +33,7 @@ def test_put_form_adds_or_replaces_a_field_and_makes_an_empty_post_a_form():
     assert added.body == b"a=%C3%BC&t=tok%2Fen%2B1"
     replaced = put_token(FormRequest(URL, formdata=[("t", "1"), ("a", "2"), ("t", "3")]), "form:t", TOKEN)
     assert replaced.body == b"t=tok%2Fen%2B1&a=2"
+    assert put_token(FormRequest(URL, formdata={"a[t]": ""}), "form:a[t]", TOKEN).body == b"a%5Bt%5D=tok%2Fen%2B1"
     request = put_token(Request(URL, method="POST"), "form:t", TOKEN)
     assert put_token(request.replace(method="GET"), "form:t", TOKEN).body == request.body, "it says that it is a form"
     assert request.headers["Content-Type"] == b"application/x-www-form-urlencoded"

@@ -81,6 +81,7 @@ def test_the_charset_of_a_form_on_a_page_in_utf_16_is_utf_8():
 )
 def test_an_encoding_that_only_python_knows_is_not_the_charset_of_a_form(label):
     assert _read(form_page("", f"accept-charset={label}"), encoding="cp1252").charset == "cp1252"
+    assert _read(form_page("", f"accept-charset={label},utf-8"), encoding="cp1252").charset == "utf-8"
 
 
 def test_an_invalid_default_value_is_sent_as_it_is_and_an_invalid_limit_of_a_slider_is_ignored():

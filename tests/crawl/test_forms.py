@@ -245,12 +245,19 @@ def test_jobs_that_gave_no_token_are_told_apart_from_tokens_that_were_rejected(c
         ("<form></form>", "form_changed", "no live reCAPTCHA v2 widget"),
         (sites.CHALLENGE.replace("<button", "<input name=more><button"), "form_changed", "g-recaptcha-response more"),
         (sites.CHALLENGE.replace("/verify", "http://other.example/verify"), "foreign_form", "posts to another site"),
+        ("/private", "form_changed", "redirects to where robots.txt or the spider forbids"),
     ],
 )
 def test_a_page_whose_form_has_changed_since_costs_nothing(crawl, service, later, reason, said):
+    def answer(request, form):
+        if request.path == "/robots.txt":
+            return web.Response(text="User-agent: *\nDisallow: /private")
+        shown = next(pages, later)
+        return sites.redirect(shown) if shown == "/private" else sites.page(shown)
+
     pages = iter([sites.CHALLENGE])
-    with sites.Site(lambda request, form: sites.page(next(pages, later))) as site:
-        crawled = crawl(fresh_form(site.origin), service.settings)
+    with sites.Site(answer) as site:
+        crawled = crawl(fresh_form(site.origin), {**service.settings, "ROBOTSTXT_OBEY": True})
     (error,) = crawled.failures
     assert (error.reason, said in str(error)) == (reason, True)
     assert service.jobs == ()

@@ -44,7 +44,7 @@ SCRIPTED = [
 
 
 def with_callback(script: str, widget: str = "div") -> HtmlResponse:
-    container = f'<{widget} id="w" class="g-recaptcha" data-sitekey="{KEY}" data-callback="done"></{widget}>'
+    container = f'<{widget} id="w" class="g-recaptcha" data-sitekey="{KEY}" data-callback="window.done"></{widget}>'
     return page(
         f"<form id=f method=post>{container}<input type=submit name=go value=1></form><script>{script}</script>{API}"
     )

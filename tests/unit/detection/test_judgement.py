@@ -209,6 +209,8 @@ DEEDS = {
     "the name of a field": (form_with("<input type=hidden name=coupon_id value=1>"), "coupon"),
     "the value of a field": (form_with("<input type=hidden name=action value=delete>"), "delete"),
     "its heading": (f"<h2>Delete my account</h2>{form_with()}", "Delete my account"),
+    "its heading by its role": (f"<div role=heading>Delete my account</div>{form_with()}", "Delete my account"),
+    "a name that starts with a verb": (form_with("<input type=hidden name=do_vote value=1>"), "vote"),
     "its legend": (form_with("<fieldset><legend>Cancel the booking</legend>"), "Cancel the booking"),
     "its label": (form_with(attributes="aria-label='Unsubscribe from all letters'"), "Unsubscribe from all letters"),
 }

@@ -151,6 +151,8 @@ def test_the_last_bar_of_the_solve_times_is_that_of_all_that_took_longer(look):
     seen = look([*[job(seconds=20.0)] * 99, job(seconds=170.0)])
     assert "60+" in seen["words"][2]
     assert seen["columns"][2][-1][1] > 0
+    # Jobs are counted in whole numbers.
+    assert look([job()])["words"][2][:2] == ["0", "1"]
 
 
 def test_what_is_not_known_is_told_and_why(look):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from unittest.mock import Mock
 
 import pytest
 from scrapy import Request, Spider
@@ -13,6 +14,7 @@ from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 from scrapy_omocaptcha.browser import find_medium, playwright
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.tokens.medium import Mediums
 
 HANDLER = "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"
 
@@ -74,6 +76,15 @@ def test_a_request_gets_what_was_written_into_the_one_that_was_rendered_in_its_p
     browser_of(http=HANDLER).share_page(Request("http://shop.example/", meta={**written, "depth": 1}), request)
     assert request.meta == written
     assert "playwright_suggested_filename" in written
+
+
+def test_a_request_that_goes_back_to_a_disk_has_no_page_that_is_closed():
+    for is_closed in (True, False):
+        request = Request(
+            "http://shop.example/", meta={"playwright_page": Mock(is_closed=lambda result=is_closed: result)}
+        )
+        Mediums(None, browser_of(http=HANDLER)).give_back(request)
+        assert ("playwright_page" in request.meta) is not is_closed
 
 
 class StuckPage:

@@ -101,18 +101,19 @@ class LivePage(TokenTraffic):
         :param press: whether to press the button of its form, unless its callback sends the token.
         """
         where = public_address(url)
+        words = f"the page {where} was closed, went elsewhere or lost its widget while a token was bought for it"
+        gone = HandoverBroke(words, is_sent=False)
         try:
             if not await widget.is_there():
-                raise Error("a script has taken the widget away")
+                return gone
             await self._guard(url, secret)
         except Error:
-            lost = f"the page {where} was closed, or went elsewhere, while a token was bought for it"
-            return HandoverBroke(lost, is_sent=False)
+            return gone
         # From here on, the page may go elsewhere at any time.
         with suppress(Error):
             given = await widget.give(secret, waits=True)
             if given is None:
-                return HandoverBroke(f"a script of {where} has taken the widget away", is_sent=False)
+                return gone
             if given.thrown:
                 return HandoverBroke(f"the widget's callback in {where} failed: {masked(given.thrown, secret)}")
             if press and not (given.is_called and await until(self._has_sent, CALLBACK_TIMEOUT, lambda: False)):

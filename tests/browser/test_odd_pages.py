@@ -106,7 +106,9 @@ def thanking(status, answered=clear):
 
 
 THANKS = {status: Case(make=thanking(status)) for status in (200, 403, 503)}
-IN_VAIN = Case(make=thanking(503, answered=lambda answer: answer))
+# Its page methods would fail in the challenge.
+WAITS = {"playwright_page_methods": [PageMethod("wait_for_selector", ".item", timeout=100)]}
+IN_VAIN = Case(make=thanking(503, answered=lambda answer: answer), meta=WAITS)
 IN_ITS_PLACE = Case(
     make=at(
         walled_by(
@@ -243,10 +245,11 @@ async def note(page):
 NOTED = []
 REFUSING = Case(make=refusing(), meta={"playwright_page_methods": [PageMethod(note)]})
 OPAQUE = Case(make=opaque())
+REDIRECTED = Case(make=at(sites.behind_wall(lambda request: sites.page(PAGE), gate="/gate", opens_at="/page/1")))
 BREAKS = Case(make=opaque(breaks=True), meta={"dont_retry": True})
 CASES = [
     *(*CHANGES.values(), *THANKS.values(), IN_VAIN, IN_ITS_PLACE, IN_A_WINDOW, *THEFTS.values()),
-    *(BESIDE_ANOTHER, OVERLOADED, IN_ADDRESS, CLICKED, MOVING_ON, REFUSING, OPAQUE, BREAKS),
+    *(BESIDE_ANOTHER, OVERLOADED, IN_ADDRESS, CLICKED, MOVING_ON, REFUSING, OPAQUE, BREAKS, REDIRECTED),
 ]
 
 
@@ -333,6 +336,11 @@ def test_page_methods_are_called_in_no_challenge_before_or_after_a_token(crawled
 def test_a_page_method_that_fails_since_a_challenge_came_while_it_waited_is_called_behind_it(crawled):
     assert [page.css(".item::text").get() for page in MOVING_ON.pages] == ["Lamp"]
     assert (MOVING_ON.jobs, MOVING_ON.bugs) == (ACCEPTED, [])
+
+
+def test_the_way_to_a_challenge_is_not_that_to_the_page_behind_it(crawled):
+    assert [page.css(".item::text").get() for page in REDIRECTED.pages] == ["Lamp"]
+    assert not REDIRECTED.pages[0].meta.keys() & {"redirect_urls", "redirect_times"}
 
 
 def test_a_live_page_has_no_token_in_its_address_nor_in_the_referer_of_what_follows(crawled):

@@ -236,13 +236,20 @@ async def test_a_middleware_of_the_project_that_redirects_what_nothing_may_redir
         await chain(spider).send_straight(scrapy.Request(url, meta={"Inner returns": other}))
 
 
+CLOSED = "http://127.0.0.1:1/"
+
+
 @pytest.mark.parametrize(
     ("values", "error"),
     [
-        ({"url": "http://127.0.0.1:1/"}, (OSError, DownloadConnectionRefusedError)),
+        ({"url": CLOSED}, (OSError, DownloadConnectionRefusedError)),
+        (
+            {"url": CLOSED, "meta": {"Inner handles": Submission(CLOSED, secret="token")}},
+            DownloadConnectionRefusedError,
+        ),
         ({"meta": {"Inner raises": IgnoreRequest("this one")}}, IgnoreRequest),
     ],
-    ids=["the downloader's", "IgnoreRequest"],
+    ids=["the downloader's", "the downloader's for what a middleware has put in its place", "IgnoreRequest"],
 )
 @in_a_crawl(**RECORDERS)
 async def test_no_other_error_is_blamed_on_a_middleware(spider, calls, caplog, values, error):

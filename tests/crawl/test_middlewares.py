@@ -188,8 +188,7 @@ def test_requests_that_a_middleware_replaces_neither_keep_others_waiting_nor_bre
     site = walled(wall)
     urls = [f"{site.url}/page/{number}" for number in range(1, 6)]
     crawled = crawl(
-        sites.spider(*urls),
-        {**settings(service, ReplacesEachRequest, 800), "CONCURRENT_REQUESTS_PER_DOMAIN": 2},
+        sites.spider(*urls), {**settings(service, ReplacesEachRequest, 800), "CONCURRENT_REQUESTS_PER_DOMAIN": 2}
     )
     assert sorted(one.url for one in crawled.pages) == urls
     assert len(service.jobs) == 1

@@ -352,11 +352,7 @@ def test_callbacks_that_wait_for_a_token_hold_up_the_crawl_when_their_responses_
 
 @pytest.mark.parametrize(
     ("number", "settings", "hosts"),
-    [
-        (1, {}, ["127.0.0.2"]),
-        (300, {"OMOCAPTCHA_MAX_WAITING": 64}, ["127.0.0.3"]),
-        nightly(1000, {}, ["127.0.0.3"]),
-    ],
+    [(1, {}, ["127.0.0.2"]), (300, {"OMOCAPTCHA_MAX_WAITING": 64}, ["127.0.0.3"]), nightly(1000, {}, ["127.0.0.3"])],
     ids=["another part of the site", "hundreds", "a thousand"],
 )
 def test_all_else_goes_on_while_requests_of_a_walled_host_are_queued(crawl, number, settings, hosts):

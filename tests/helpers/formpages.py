@@ -85,8 +85,7 @@ OWN = {
     + form_page("", "id=f method=post")
     + "<input form=f name=z>",
     "owned by attribute": form_page(
-        "<input form=other name=a value=1><input form='' name=b value=1><input name=c value=1>",
-        "id=f method=post",
+        "<input form=other name=a value=1><input form='' name=b value=1><input name=c value=1>", "id=f method=post"
     )
     + "<form id=other><input form=f name=d value=1><select form=f name=e><option>1</select></form>"
     "<textarea form=f name=g></textarea>",

@@ -210,15 +210,7 @@ CASES = [
     Case(
         "a price that rises counts from then on, and what was reserved keeps its own",
         {"max_cost": 1.0},
-        (
-            buy("cheap"),
-            price(0.5),
-            buy(),
-            refused("max_cost"),
-            cancel("cheap"),
-            counted(1, 0.5, 1),
-            allowed(),
-        ),
+        (buy("cheap"), price(0.5), buy(), refused("max_cost"), cancel("cheap"), counted(1, 0.5, 1), allowed()),
     ),
     Case(
         "what was certainly not bought makes room again",

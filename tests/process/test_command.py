@@ -104,7 +104,7 @@ def test_text_begins_with_the_verdict_and_ends_with_a_call_to_copy_for_a_form_th
     wall, search = (scrapy("detect", site.url + path, "-s", "OMOCAPTCHA_PRICE=0.002") for path in ("/page/1", "/find"))
     assert (wall.returncode, search.returncode) == (0, 0)
     assert [line[2:11].rstrip() for line in wall.stdout.splitlines()[1:]] == [
-        *("verdict", "cost", "page", "judged", "widget", "form"),
+        *("verdict", "cost", "page", "judged", "widget", "form")
     ]
     assert wall.stdout.startswith(
         f"{site.url}/page/1\n"
@@ -187,7 +187,7 @@ def test_only_the_page_is_printed_whatever_the_project_logs_and_the_terminal_can
     environment = {**os.environ, "PYTHONPATH": installed, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, cwd=loud, env=environment, text=True, capture_output=True, check=False)
     assert [line[2:12].rstrip() for line in done.stdout.splitlines()[1:]] == [
-        *("verdict", "cost", "page", "judged", "widget", "form"),
+        *("verdict", "cost", "page", "judged", "widget", "form")
     ]
     assert (done.stderr, done.returncode) == ("", 0)
     assert "fields: g-recaptcha-response, gr??e; " in done.stdout

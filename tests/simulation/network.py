@@ -343,13 +343,7 @@ async def _answer(server: LoopbackServer, request: web.Request, reply: Reply) ->
 
 
 def _request(
-    method: str,
-    target: str,
-    host: str,
-    headers: Sequence[tuple[str, str]],
-    body: bytes,
-    reply: Reply,
-    client: str,
+    method: str, target: str, host: str, headers: Sequence[tuple[str, str]], body: bytes, reply: Reply, client: str
 ) -> web.Request:
     """Return the request as aiohttp's server makes it."""
     loop = asyncio.get_running_loop()

@@ -61,13 +61,7 @@ those that come before anybody has seen the challenge there."""
 _MOST_BETWEEN = 2
 """How many other requests may go to a site with a long delay between the arrival of a token and its form, and as many
 for each other token that goes there meanwhile: a token waits for one that goes first, and what has none does not."""
-_ALIKE = (
-    "item_scraped_count",
-    "response_received_count",
-    "request_depth_max",
-    "retry/count",
-    "finish_reason",
-)
+_ALIKE = ("item_scraped_count", "response_received_count", "request_depth_max", "retry/count", "finish_reason")
 """Stats that are the same behind a wall."""
 
 

@@ -93,9 +93,7 @@ class Simulation:
 
 @contextmanager
 def simulated(
-    seed: object = 0,
-    latency: Callable[[str], float] = lambda host: 0.0,
-    shuffle: int | None = None,
+    seed: object = 0, latency: Callable[[str], float] = lambda host: 0.0, shuffle: int | None = None
 ) -> Iterator[Simulation]:
     """Simulate all crawls of the block, and all servers that are started in it; everything follows from the seed.
 

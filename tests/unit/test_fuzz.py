@@ -159,21 +159,17 @@ KINDS = [
     *("hidden", "hidden", "hidden", "text", "checkbox", "radio", "submit", "image", "file", "range", "range", "number"),
     *("color", "date", "week", "email", "url", "reset", "button", "HIDDEN", "nonsense", ""),
 ]
-VALUES = [
-    *("", "1", "x y", "é€😀", "a\nb\r\nc", "&amp;=%26", "9" * 400, "1e308", "-1e308", "nan", "1e-320", "\x00"),
-]
+VALUES = [*("", "1", "x y", "é€😀", "a\nb\r\nc", "&amp;=%26", "9" * 400, "1e308", "-1e308", "nan", "1e-320", "\x00")]
 NAMES = ["a", "b", "a", "é", "a[]", "isindex", "g-recaptcha-response", "", "n\nl", "&="]
 CHARSETS = [
-    *("", "utf-8", "latin1", "utf-16", "hex", "idna", "rot13", "shift_jis nonsense", "gb18030", "undefined", "cp037"),
+    *("", "utf-8", "latin1", "utf-16", "hex", "idna", "rot13", "shift_jis nonsense", "gb18030", "undefined", "cp037")
 ]
 WRAPPERS = [
-    *("fieldset", "fieldset disabled", "legend", "div", "template", "noscript", "select", "option", "form", "label"),
+    *("fieldset", "fieldset disabled", "legend", "div", "template", "noscript", "select", "option", "form", "label")
 ]
 attribute = st.sampled_from(VALUES + ADDRESSES).map(lambda value: value.replace('"', ""))
 attributes = st.dictionaries(
-    st.sampled_from(["min", "max", "form", "formaction", "formmethod", "checked", "disabled"]),
-    attribute,
-    max_size=3,
+    st.sampled_from(["min", "max", "form", "formaction", "formmethod", "checked", "disabled"]), attribute, max_size=3
 ).map(lambda pairs: "".join(f' {name}="{value}"' for name, value in pairs.items()))
 
 

@@ -22,8 +22,7 @@ def test_public_address_has_scheme_host_and_path(url, shown):
 
 
 @pytest.mark.parametrize(
-    "other",
-    ["http://a.example/?q=1", "http://a.example:80?q=1", "http://a.example:?q=1", "HTTP://u:p@A.Example?q=1#f"],
+    "other", ["http://a.example/?q=1", "http://a.example:80?q=1", "http://a.example:?q=1", "HTTP://u:p@A.Example?q=1#f"]
 )
 def test_an_address_is_the_same_however_it_is_spelled(other):
     assert same_address("http://a.example?q=1", other)

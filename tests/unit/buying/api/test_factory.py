@@ -25,10 +25,7 @@ def build(answer, **values):
 
 @pytest.mark.parametrize(
     ("version", "setting", "kind", "where"),
-    [
-        (1, "TYPE_JOB_ID", "3", ("data", "type_job_id")),
-        ("2", "TASK_TYPE", "NoCaptchaTask", ("task", "type")),
-    ],
+    [(1, "TYPE_JOB_ID", "3", ("data", "type_job_id")), ("2", "TASK_TYPE", "NoCaptchaTask", ("task", "type"))],
 )
 def test_each_version_creates_jobs_of_the_configured_type(version, setting, kind, where):
     api, sent = build({"job_id": 5, "taskId": 5}, API_VERSION=version, **{setting: kind})

@@ -9,16 +9,8 @@ import json
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from hypothesis import stateful
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    consumes,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
 
 from scrapy_omocaptcha.buying.fleet.redis_store import keys_of, read_script
 from scrapy_omocaptcha.settings import LIMITS
@@ -180,15 +172,15 @@ def test_a_closed_account_is_tried_by_one_worker_after_the_pause(worker):
 
 
 def test_no_order_of_calls_overruns_a_limit_or_loses_count(redis):
-    class Purchases(RuleBasedStateMachine):
+    class Purchases(stateful.RuleBasedStateMachine):
         """Jobs of any workers in any order, some of which die, beside a plain account of what counts.
 
         Each call is repeated, as where its reply was lost.
         """
 
-        open = Bundle("open")
+        open = stateful.Bundle("open")
 
-        @initialize(
+        @stateful.initialize(
             max_jobs=st.sampled_from([0, 1, 6]),
             max_jobs_per_host=st.sampled_from([0, 1, 4]),
             max_cost=st.sampled_from([0, COST, 5 * COST + 1]),
@@ -200,7 +192,7 @@ def test_no_order_of_calls_overruns_a_limit_or_loses_count(redis):
             self.bought = {}
             self.number = 0
 
-        @rule(target=open, host=st.sampled_from(["a.example", "b.example"]))
+        @stateful.rule(target=open, host=st.sampled_from(["a.example", "b.example"]))
         def reserve(self, host):
             self.number += 1
             job = str(self.number)
@@ -219,20 +211,20 @@ def test_no_order_of_calls_overruns_a_limit_or_loses_count(redis):
         def of_host(self, host):
             return list(self.bought.values()).count(host)
 
-        @rule(job=consumes(open))
+        @stateful.rule(job=stateful.consumes(open))
         def cancel(self, job):
             for _ in range(2):
                 self.worker("cancel", job=job)
             self.bought.pop(job, None)
 
-        @invariant()
+        @stateful.invariant()
         def the_counts_are_those_of_what_was_bought(self):
             assert self.worker.figure("jobs") == len(self.bought)
             assert self.worker.figure("spent") == len(self.bought) * COST
             for host in ("a.example", "b.example"):
                 assert self.worker.jobs_of_host(host) == self.of_host(host)
 
-    run_state_machine_as_test(
+    stateful.run_state_machine_as_test(
         Purchases,
         settings=hypothesis_settings(derandomize=True, deadline=None, max_examples=60, stateful_step_count=30),
     )

@@ -100,15 +100,10 @@ class Crawls:
 
     def __call__(self, spider, **settings):
         number = len(self.left)
-        places = {
-            "HTTPCACHE_DIR": str(self._folder / f"cache-{number}"),
-            "JOBDIR": str(self._folder / f"job-{number}"),
-            "OMOCAPTCHA_LEDGER": str(self._folder / "ledger.sqlite"),
-            "RETRY_TIMES": 0,
-            "COOKIES_DEBUG": True,
-            "HTTPCACHE_ENABLED": True,
-        }
-        crawled = self._crawl(spider, {**self._settings, **places, **settings})
+        files = {"HTTPCACHE_DIR": f"cache-{number}", "JOBDIR": f"job-{number}", "OMOCAPTCHA_LEDGER": "ledger.sqlite"}
+        places = {setting: str(self._folder / name) for setting, name in files.items()}
+        others = {"RETRY_TIMES": 0, "COOKIES_DEBUG": True, "HTTPCACHE_ENABLED": True}
+        crawled = self._crawl(spider, {**self._settings, **places, **others, **settings})
         self.left.append(crawled)
         return crawled
 

@@ -241,14 +241,8 @@ def _at_once(jobs):
 
 def test_a_page_out_of_httpcache_does_not_show_that_a_site_is_walled_in_part(crawl, service, walled, tmp_path):
     site = walled("session", catalogue_pages=40)
-    settings = {
-        **service.settings,
-        "HTTPCACHE_ENABLED": True,
-        "HTTPCACHE_DIR": str(tmp_path),
-        "HTTPCACHE_IGNORE_HTTP_CODES": [403],
-        "CONCURRENT_REQUESTS": 4,
-        "OMOCAPTCHA_MAX_WAITING": 0,
-    }
+    cache = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "HTTPCACHE_IGNORE_HTTP_CODES": [403]}
+    settings = {**service.settings, **cache, "CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 0}
     urls = [f"{site.url}/page/{number}" for number in range(1, 41)]
     crawl(spider(*urls[30:]), settings)
     service.next_job(seconds=20)

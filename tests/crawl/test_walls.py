@@ -15,13 +15,7 @@ OPENING = [
     *("session", "session_marked", "get", "same_url", "redirect", "per_page", "thanks", "home"),
     *("invisible", "invisible_div", "explicit", "expiring"),
 ]
-REFUSED = {
-    "foreign_form": "foreign_form",
-    "callback_only": "callback_only",
-    "no_key": "no_sitekey",
-    "enterprise": "enterprise",
-    "data_s": "data_s",
-}
+REFUSED = {wall: wall for wall in ("foreign_form", "callback_only", "enterprise", "data_s")} | {"no_key": "no_sitekey"}
 # What `scrapy startproject` writes, with its delay of a second made short: the order of things is the same.
 STARTPROJECT = {"ROBOTSTXT_OBEY": True, "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOAD_DELAY": 0.05}
 

@@ -36,16 +36,8 @@ class Worker:
         ]
         if keeps_balance:
             limits.append({"reason": "min_balance", "measure": "spent", "adds": COST})
-        arguments = {
-            "host": host,
-            "sitekey": "k1",
-            "cost": COST,
-            "window": HOUR,
-            "pause": HOUR,
-            "threshold": 3,
-            "limits": limits,
-            **given,
-        }
+        breaker = {"window": HOUR, "pause": HOUR, "threshold": 3}
+        arguments = {"host": host, "sitekey": "k1", "cost": COST, **breaker, "limits": limits, **given}
         return self._script(keys_of(self._fleet, "worker", arguments), [command, json.dumps(arguments)])
 
     def key(self, suffix):

@@ -81,14 +81,8 @@ def _comparable(method: str, url: str, headers: dict[str, str], body: bytes) -> 
     if boundary:
         type_ = type_.replace(boundary[1], "BOUNDARY")
         body = body.replace(boundary[1].encode(), b"BOUNDARY")
-    return {
-        "method": method,
-        "url": url,
-        "type": type_,
-        "body": body,
-        "referer": headers.get("Referer"),
-        "origin": headers.get("Origin"),
-    }
+    shown = {"method": method, "url": url, "type": type_, "body": body}
+    return shown | {"referer": headers.get("Referer"), "origin": headers.get("Origin")}
 
 
 @needs_pages

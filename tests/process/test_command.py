@@ -39,15 +39,9 @@ def detect(scrapy):
 
 SOLVE, PASSED = "solve it", "passed on to the spider: "
 VERDICTS = {
-    "session": SOLVE,
-    "redirect": SOLVE,
-    "invisible": SOLVE,
-    "get": SOLVE,
-    "data_s": "data_s",
-    "callback_only": "callback_only",
-    "foreign_form": "foreign_form",
+    **dict.fromkeys(("session", "redirect", "invisible", "get"), SOLVE),
+    **{wall: wall for wall in ("data_s", "callback_only", "foreign_form", "enterprise")},
     "no_key": "no_sitekey",
-    "enterprise": "enterprise",
 }
 
 

@@ -54,13 +54,8 @@ def commands_and_reactors():
 def test_a_walled_page_comes_through_by_hand_too(service, walled, project, command, reactor_enabled):
     site = walled("session")
     url = f"{site.url}/page/1"
-    settings = {
-        **service.settings,
-        **NO_CONSOLE,
-        "ADDONS": {"scrapy_omocaptcha.Addon": 500},
-        "OMOCAPTCHA_PRICE": "0.00055",
-        "TWISTED_REACTOR_ENABLED": reactor_enabled,
-    }
+    ours = {"ADDONS": {"scrapy_omocaptcha.Addon": 500}, "OMOCAPTCHA_PRICE": "0.00055"}
+    settings = {**service.settings, **NO_CONSOLE, **ours, "TWISTED_REACTOR_ENABLED": reactor_enabled}
     name, *rest = (word.replace(URL, url) for word in COMMANDS[command])
     # "parse" wraps callbacks in a way that Scrapy itself warns of.
     lenient = {"PYTHONWARNINGS": "default"} if name == "parse" else {}

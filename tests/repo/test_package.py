@@ -46,16 +46,9 @@ def read_setup():
 def run(*command, cwd, **environment):
     """What a command prints, which must end well; nothing but what is installed can be imported."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        list(map(str, command)),
-        cwd=cwd,
-        env={**inherited, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=TIMEOUT,
-        check=False,
-    )
+    options = {"cwd": cwd, "env": {**inherited, **environment}, "encoding": "utf-8", "timeout": TIMEOUT}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(list(map(str, command)), **options, **streams, check=False)
     assert done.returncode == 0, done.stdout
     return done.stdout
 

@@ -78,19 +78,9 @@ def states():
 
 
 def spiders_request(spider, url=PAGE, make=Request, **values):
-    return make(
-        url,
-        **{
-            "callback": spider.parse_page,
-            "errback": spider.failed,
-            "cb_kwargs": {"number": 7},
-            "priority": 3,
-            "flags": ["mine"],
-            "headers": {"X-Own": "1"},
-            "meta": {"cookiejar": "a", "depth": 2, "mine": [1]},
-            **values,
-        },
-    )
+    calls = {"callback": spider.parse_page, "errback": spider.failed, "cb_kwargs": {"number": 7}}
+    others = {"priority": 3, "flags": ["mine"], "headers": {"X-Own": "1"}}
+    return make(url, **{**calls, **others, "meta": {"cookiejar": "a", "depth": 2, "mine": [1]}, **values})
 
 
 def out_of_the_scheduler(states, request):

@@ -103,13 +103,8 @@ def test_a_submission_that_no_browser_would_send_is_refused_with_the_reason(form
 
 
 def test_a_submission_has_the_headers_and_all_of_the_meta_of_the_request():
-    headers = {
-        "User-Agent": "spider",
-        "Accept-Language": "de",
-        "Cookie": "a=1",
-        "X-Requested-With": "XMLHttpRequest",
-        "Authorization": "Basic eA==",
-    }
+    headers = {"User-Agent": "spider", "Accept-Language": "de", "Cookie": "a=1", "Authorization": "Basic eA=="}
+    headers["X-Requested-With"] = "XMLHttpRequest"
     meta = {"cookiejar": 3, "proxy": "http://proxy.example:1", "download_slot": "slow", "depth": 2, "impersonate": "x"}
     original = Request("https://site.example/wanted", headers=headers, meta=meta)
     request = _submit(response=_response(original))

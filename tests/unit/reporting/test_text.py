@@ -28,14 +28,8 @@ SOME = [
 
 
 def test_the_report_of_a_crawl_names_challenges_pages_money_time_and_what_was_not_solved():
-    text = crawl_report(
-        SOME,
-        challenges=7,
-        pages=1250,
-        not_solved={"robots": 2, "enterprise": 5},
-        opening_balance=Balance(10.0),
-        closing_balance=Balance(9.99725),
-    )
+    balances = {"opening_balance": Balance(10.0), "closing_balance": Balance(9.99725)}
+    text = crawl_report(SOME, challenges=7, pages=1250, not_solved={"robots": 2, "enterprise": 5}, **balances)
     assert text == (
         "OMOcaptcha: 7 challenges met in 1,250 pages, 5 jobs for 0.00275 USD\n"
         "  accepted    2   40.0 %\n"

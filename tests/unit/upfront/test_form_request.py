@@ -174,22 +174,17 @@ def test_the_request_is_an_ordinary_one_in_the_session_of_the_page():
     assert type(request) is Request
     given = (request.callback, request.cb_kwargs, request.priority, request.dont_filter)
     assert given == (callback, {"n": 1}, 5, False)
-    assert request.headers.to_unicode_dict() == {
-        "User-Agent": "me",
-        "Proxy-Authorization": "Basic x",
+    address = URL.partition("#")[0]
+    of_form = {
         "Content-Type": "application/x-www-form-urlencoded",
-        "Referer": URL.partition("#")[0],
+        "Referer": address,
         "Origin": "https://site.example",
-        "X-More": "2",
     }
+    others = {"User-Agent": "me", "Proxy-Authorization": "Basic x", "X-More": "2"}
+    assert request.headers.to_unicode_dict() == of_form | others
     wish = request.meta.pop("omocaptcha")
     assert request.meta == {"cookiejar": 9, "proxy": "http://p:1", "_auth_proxy": "http://p:1", "mine": 1}
-    assert wish == {
-        "sitekey": KEY,
-        "page": URL.partition("#")[0],
-        "put": "form:g-recaptcha-response",
-        "rejected": ".error",
-    }
+    assert wish == {"sitekey": KEY, "page": address, "put": "form:g-recaptcha-response", "rejected": ".error"}
 
 
 def test_a_fresh_request_has_all_that_it_needs_as_json_and_a_session_of_its_own():

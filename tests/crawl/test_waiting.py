@@ -282,6 +282,22 @@ def test_sessions_never_wait_for_each_other(crawl):
     assert (len(crawled.pages), crawled.failures) == (9, [])
 
 
+def test_other_sessions_go_on_while_a_token_is_handed_in_also_where_the_site_has_a_delay(crawl, service):
+    async def answer(request, form):
+        if request.path == "/verify":
+            await asyncio.sleep(5)
+        order.append(request.path)
+        return walled(request, form) if request.path in ("/page", "/verify") else page()
+
+    walled, order = behind_wall(), []
+    with Site(answer) as site:
+        others = [scrapy.Request(f"{site.origin}/free/{number}", meta={"cookiejar": 2}) for number in range(4)]
+        spider = sites.sending(scrapy.Request(f"{site.origin}/page"), *others)
+        crawled = crawl(spider, {**service.settings, "DOWNLOAD_DELAY": 2})
+    assert len(crawled.pages) == 5
+    assert order.index("/free/0") < order.index("/verify"), "it was answered while the token was under way"
+
+
 def test_a_released_request_that_changes_its_session_on_the_way_does_not_keep_the_others_waiting(crawl):
     class Rotate:
         def process_request(self, request):

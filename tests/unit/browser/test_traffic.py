@@ -21,7 +21,7 @@ def log(caplog):
     return caplog
 
 
-@pytest.mark.parametrize("name", ["scrapy-playwright", "asyncio"])
+@pytest.mark.parametrize("name", ["scrapy-playwright", "asyncio", "scrapy.core.scraper"])
 @pytest.mark.parametrize(
     "spelling", [TOKEN, quote(TOKEN), quote(TOKEN, safe=""), quote(quote(TOKEN, safe=""), safe="")]
 )

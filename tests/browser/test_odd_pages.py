@@ -245,7 +245,14 @@ async def note(page):
 NOTED = []
 REFUSING = Case(make=refusing(), meta={"playwright_page_methods": [PageMethod(note)]})
 OPAQUE = Case(make=opaque())
-REDIRECTED = Case(make=at(sites.behind_wall(lambda request: sites.page(PAGE), gate="/gate", opens_at="/page/1")))
+
+
+def framing(request):
+    """Answer with a page whose frame is missing."""
+    return sites.page(f"{PAGE}<iframe src=/inner></iframe>") if request.path == "/page/1" else sites.page(status=404)
+
+
+REDIRECTED = Case(make=at(sites.behind_wall(framing, gate="/gate", opens_at="/page/1")))
 BREAKS = Case(make=opaque(breaks=True), meta={"dont_retry": True})
 CASES = [
     *(*CHANGES.values(), *THANKS.values(), IN_VAIN, IN_ITS_PLACE, IN_A_WINDOW, *THEFTS.values()),
@@ -340,6 +347,8 @@ def test_a_page_method_that_fails_since_a_challenge_came_while_it_waited_is_call
 
 def test_the_way_to_a_challenge_is_not_that_to_the_page_behind_it(crawled):
     assert [page.css(".item::text").get() for page in REDIRECTED.pages] == ["Lamp"]
+    # The status of a frame is not that of the page, which would be asked for once more.
+    assert [path for _, path, *_ in REDIRECTED.site.requests].count("/page/1") == 3
     assert not REDIRECTED.pages[0].meta.keys() & {"redirect_urls", "redirect_times"}
 
 

@@ -130,7 +130,7 @@ day (UTC)   jobs      USD  accepted  rejected  failed  median s  slowest s
 
 @pytest.mark.parametrize("by", TABLES)
 def test_ledger_report_adds_a_table_without_columns_of_zeros(by):
-    assert ledger_report(SOME, sources=["jobs.sqlite"], by=by).partition("\n\n")[2] == TABLES[by]
+    assert ledger_report(SOME[::-1], sources=["jobs.sqlite"], by=by).partition("\n\n")[2] == TABLES[by]
 
 
 def test_ledger_report_shows_the_time_of_a_single_day_how_many_ledgers_and_that_there_are_no_jobs():
@@ -180,6 +180,7 @@ def test_percent_is_0_or_100_only_if_it_is_exact(part, whole, text):
 
 def test_of_the_fields_that_are_sent_twenty_are_named_and_the_others_counted():
     names = [f"f{number}" for number in range(23)]
+    assert "\x1b" not in sent("POST", "https://shop.example/find", ["\x1b[2J"])
     assert sent("POST", "https://shop.example/find?id=1", names[:20]).endswith("/find with " + ", ".join(names[:20]))
     assert sent("POST", "https://shop.example/find?id=1", names).endswith(", f19, 3 more")
 

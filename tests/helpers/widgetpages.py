@@ -57,7 +57,7 @@ CHECKBOXES = {
     "a page builder's JSON with names of versions": f'{EXPLICIT}<div class="g-recaptcha"></div>'
     f'<script>var page = {{"recaptcha_v3_site_key":"{OTHER_KEY}","recaptcha_site_key":"{KEY}"}};</script>',
     "a page builder's JSON with types": f'{EXPLICIT}<div class="g-recaptcha"></div><script type="application/json">'
-    f'[{{"type":"v2","key":"{KEY}"}},{{"key":"{OTHER_KEY}","type":"v3"}}]</script>',
+    f'[{{"type":"v3","key":"{OTHER_KEY}"}},{{"key":"{KEY}"}},{{"key":"{OTHER_KEY}","type":"v3"}}]</script>',
     "a key on a script": f'<script src="/x.js" data-sitekey="{KEY}"></script>{API}<div class="g-recaptcha"></div>',
     "Google's form for browsers without scripts, in a container": "<div><noscript>"
     f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript></div>',

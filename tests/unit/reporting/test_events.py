@@ -33,3 +33,18 @@ def test_what_stops_all_buying_has_a_line_for_all_hosts_and_what_has_cost_a_job_
             events.failed(request, Challenge(request.url, None), reason, "why", jobs=jobs)
     lost = [f"No way through at {request.url} (attempts): why" for request in requests for _ in range(2)]
     assert caplog.messages == ["The challenge at https://shop.example/ is left alone (redis): why", *lost]
+
+
+def test_no_line_shows_the_query_of_an_address(events, caplog):
+    caplog.set_level(logging.DEBUG)
+    request = Request("https://shop.example/find?password=secret")
+    challenge = Challenge(request.url, None)
+    events.buying(request.url, 1, None)
+    events.handing_in(request, "POST")
+    events.rejected(request, 1, 3)
+    events.solved(request, challenge, 12.0, 1, 0.00055)
+    events.unknown(request, challenge, "no_page", "it is empty", 12.0, 0.00055)
+    for jobs in (0, 1):
+        events.failed(request, challenge, "attempts", "why", jobs=jobs)
+    assert len(caplog.messages) == 7
+    assert "secret" not in caplog.text

@@ -124,6 +124,8 @@ INVISIBLE = {
 ENTERPRISE = {
     "its script": '<script src="https://www.google.com/recaptcha/enterprise.js"></script>'
     f'<div {WIDGET} data-action="login"></div>',
+    "its script, and the call of the other": '<script src="https://www.google.com/recaptcha/enterprise.js"></script>'
+    + in_form("<div id=box></div>", f"grecaptcha.render('box', {{'sitekey': '{KEY}'}});"),
     "its call": in_form("<div id=box></div>", f"grecaptcha.enterprise.render('box', {{'sitekey': '{KEY}'}});"),
     "its iframe": f'<div><iframe src="https://www.google.com/recaptcha/enterprise/anchor?k={KEY}&size=normal"></iframe>'
     f"{RESPONSE}</div>",

@@ -78,7 +78,7 @@ KNOWN_WALLS = {
 
 @pytest.mark.parametrize("body", KNOWN_WALLS.values(), ids=KNOWN_WALLS)
 def test_a_known_wall_is_blocking_whatever_its_status_and_words(body):
-    challenge = judged(f"<p>Hello</p>{body}")
+    challenge = judged(body.replace(CONTAINER, f"<p>Would you like to hear more of the boats of Anna?</p>{CONTAINER}"))
     assert challenge.blocking
     assert any(phrase.startswith("it is ") for phrase in challenge.evidence)
 
@@ -146,6 +146,7 @@ def test_the_evidence_is_told_in_phrases():
 def test_fields_that_nobody_sees_are_no_evidence_against_blocking():
     trap = '<input name=url style="display: none"><input type=hidden name=id><noscript><input name=x></noscript>'
     trap += "<div hidden><input name=q></div><input type=hidden name=do value=verify><input hidden name=url>"
+    trap += "<input name=q class=menu>"
     shown = "<button>Continue</button>"
     assert judged(f"{CHECK}<form method=post>{trap}{CONTAINER}{shown}</form>").blocking
 

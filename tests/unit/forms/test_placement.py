@@ -103,6 +103,7 @@ def test_put_query_keeps_the_rest_of_the_address():
         (JsonRequest(URL, data={"a": "text"}), "json:/a/c", "nothing at 'c'"),
         (JsonRequest(URL, data={"a": [1]}), "json:/a/7", "nothing at '7'"),
         (JsonRequest(URL, data={"a": [1]}), "json:/a/1/b", "nothing at '1'"),
+        (JsonRequest(URL, data={"a": [{}]}), "json:/a/00/b", "nothing at '00'"),
     ],
 )
 def test_put_is_refused_where_it_does_not_fit_the_request(request_, put, words):

@@ -15,7 +15,6 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
 from scrapy_omocaptcha.urls import public_address, redirect_target, same_address, same_site
@@ -100,7 +99,7 @@ async def _send(
         answers.append(answer)
         target = redirect_target(answer.url, answer.headers.get("Location"))
         # A browser would follow no other scheme either, and Scrapy would read a local file.
-        if target is None or not is_redirect(answer) or urlsplit(target).scheme not in ("http", "https"):
+        if target is None or urlsplit(target).scheme not in ("http", "https"):
             break
         leads_back = asked is not None and same_address(target, asked.url)
         if answer.status in _TO_GET and (follow or leads_back):

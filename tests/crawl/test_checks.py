@@ -162,9 +162,9 @@ MISTAKES = {
         },
     ),
     "a URL as a domain": mistake(
-        "the spider's allowed_domains has https://shop.example/, shop.test:80, so that no host is allowed: write the "
+        "the spider's allowed_domains has shop.example/, shop.test:80, so that no host is allowed: write the "
         "host only (shop.example, shop.test)",
-        allowed_domains=["https://shop.example/", "shop.test:80"],
+        allowed_domains=["shop.example/", "shop.test:80"],
     ),
     "no middleware for redirects": mistake(
         f"DOWNLOADER_MIDDLEWARES lacks {REDIRECTS}, so walls are missed: name scrapy_omocaptcha.Addon in ADDONS, and "
@@ -259,3 +259,13 @@ def test_scrapy_redis_without_shared_limits_or_persistence(scrapy_redis, crawl, 
     assert opened(crawl, service, {**shared, "OMOCAPTCHA_REDIS_URL": None, "OMOCAPTCHA_DRY_RUN": True}) == []
     (said,) = opened(crawl, service, {**shared, "SCHEDULER_PERSIST": False})
     assert "SCHEDULER_PERSIST is False" in said
+
+
+def test_the_first_line_says_what_the_crawl_may_cost(crawl, service, tmp_path):
+    limits = {"OMOCAPTCHA_MAX_COST": 2, "OMOCAPTCHA_MAX_COST_PER_DAY": 5, "OMOCAPTCHA_LEDGER": str(tmp_path / "jobs")}
+    crawled = crawl(spider(), {**service.settings, **limits})
+    (line,) = [line for line in crawled.said(logging.INFO) if line.startswith("OMOcaptcha is on: ")]
+    assert line.endswith(
+        ", at most 2 USD for this crawl and 5 USD in 24 hours, at most 3 jobs for a request; "
+        f"jobs are recorded in {limits['OMOCAPTCHA_LEDGER']}"
+    )

@@ -235,7 +235,7 @@ def test_plain_http_is_valid_for_loopback_addresses(url):
         *("http://127.0.0.1\\@evil.example/", "http://127.0.0.1\\.evil.example/", "http://evil.example/127.0.0.1"),
         *("http://evil.example#@127.0.0.1/", "http://evil.example?@127.0.0.1/", "http://loc\talhost.evil.example/"),
         *("http://0.0.0.0/api", "http://128.0.0.1/api", "http://[::]/api", "http://127.0.0.1.", "http://127.1/api"),
-        *("http://2130706433/api", "http://notlocalhost/"),
+        *("http://2130706433/api", "http://notlocalhost/", "ftp://127.0.0.1/api"),
     ],
 )
 def test_plain_http_is_invalid_for_other_addresses_even_if_they_look_like_loopback(url):

@@ -113,6 +113,29 @@ def test_a_page_that_comes_while_the_crawl_is_closing_is_not_asked_for_once_more
     assert resumed.pages == []
 
 
+def test_a_post_is_not_repeated_since_the_crawl_was_closed_behind_its_redirect(closed_and_resumed, service):
+    class Stops(ClosingSpider):
+        def requests(self):
+            return (request.replace(method="POST") for request in super().requests())
+
+        def is_waiting(self):
+            return seen()[-1:] == ["/captcha"]
+
+    async def answer(request, form):
+        if request.path == "/captcha" and seen().count("/captcha") == 1:
+            await asyncio.Event().wait()
+        return sites.page() if request.path == "/captcha" else sites.redirect("/captcha")
+
+    with sites.Site(answer) as site:
+
+        def seen():
+            return [path for _, path, *_ in site.requests]
+
+        _, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(f"{site.origin}/order",))
+    assert [page.url for page in resumed.pages] == [f"{site.origin}/captcha"]
+    assert seen() == ["/order", "/captcha", "/captcha"]
+
+
 @pytest.mark.parametrize(
     ("call", "fault", "pages", "jobs"),
     [("getJobResult", "slow", 1, ["1000001"]), ("createJob", "slow", 0, ["1000001"]), ("getService", "hang", 0, [])],

@@ -259,10 +259,8 @@ class RaisesOnThePage(RaisesOnTheResponse):
 @pytest.mark.parametrize(
     ("wall", "middleware", "priority"),
     [
-        ("session", RaisesOnceItIsOpen, 750),
-        ("redirect", RaisesOnceItIsOpen, 750),
-        ("session", RaisesOnThePage, OUTSIDE),
-        ("redirect", RaisesOnThePage, OUTSIDE),
+        *(("session", RaisesOnceItIsOpen, 750), ("redirect", RaisesOnceItIsOpen, 750)),
+        *(("session", RaisesOnThePage, OUTSIDE), ("redirect", RaisesOnThePage, OUTSIDE)),
         ("per_page", RaisesOnThePage, OUTSIDE),
     ],
 )

@@ -291,10 +291,7 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
 
 
 def walled_at_start(free, status=403, hops=False):
-    """Return how a site answers whose wall redirects all pages but the first ``free`` ones to a page of its own.
-
-    :param hops: whether by an address for each page.
-    """
+    """Return how a site answers whose wall redirects all but ``free`` pages, maybe by ``hops``, to one of its own."""
     left = iter(range(free))
 
     def answer(request, form):

@@ -382,12 +382,8 @@ def test_a_service_that_repeats_the_credential_is_not_quoted(crawls, walled, tmp
     site = walled("session")
     crawls(asks(scrapy.Request(f"{site.url}/page/1")))
     # After the second and the third of them, no job is asked for any more.
-    for words, times in (
-        ("Key {:.20} is wrong", 3),
-        ("Invalid api token {}.", 1),
-        ("No money on {}", 1),
-        ("What is {}?", 3),
-    ):
+    refusals = [("Key {:.20} is wrong", 3), ("Invalid api token {}.", 1), ("No money on {}", 1), ("What is {}?", 3)]
+    for words, times in refusals:
         crawls.service.next_job("refused", message=words.format(API_TOKEN), times=times)
         crawled = crawls(asks(*[scrapy.Request(f"{site.url}/page/{number}?b=1") for number in (1, 2, 3)]))
         assert words.partition("{")[0] + "***" in "".join(crawled.said())

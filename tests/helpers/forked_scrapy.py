@@ -20,21 +20,10 @@ from pathlib import Path
 from typing import TextIO
 
 IMPORTED = [
-    "scrapy.cmdline",
-    "scrapy.commands.check",
-    "scrapy.commands.parse",
-    "scrapy.commands.shell",
-    "scrapy.core.downloader.handlers.http11",
-    "scrapy.crawler",
-    "scrapy.extensions.telnet",
-    "scrapy.squeues",
-    "scrapy_omocaptcha.addon",
-    "scrapy_omocaptcha.commands.check",
-    "scrapy_omocaptcha.commands.detect",
-    "scrapy_omocaptcha.commands.report",
-    "scrapy_omocaptcha.testing.simulate",
-    "tests.helpers.forked_scrapy",
-    "treq",
+    *("scrapy.cmdline", "scrapy.commands.check", "scrapy.commands.parse", "scrapy.commands.shell"),
+    *("scrapy.core.downloader.handlers.http11", "scrapy.crawler", "scrapy.extensions.telnet", "scrapy.squeues"),
+    *("scrapy_omocaptcha.addon", "scrapy_omocaptcha.commands.check", "scrapy_omocaptcha.commands.detect"),
+    *("scrapy_omocaptcha.commands.report", "scrapy_omocaptcha.testing.simulate", "tests.helpers.forked_scrapy", "treq"),
 ]
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(IMPORTED)

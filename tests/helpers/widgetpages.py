@@ -70,7 +70,7 @@ CHECKBOXES = {
     f"<div id=x data-sitekey={KEY}></div>",
 }
 RENDERED = {
-    "quoted names": rendered(f"{{'sitekey' : '{KEY}'}}"),
+    "quoted names": rendered(f"{{'sitekey' : '{KEY}', 'size': 'compact'}}"),
     "several lines and a trailing comma": rendered(f"{{\n  'theme': 'light',\n  'sitekey'\n:\n  '{KEY}',\n}}"),
     "a comment between": rendered(f"{{ /* sitekey: '{OTHER_KEY}', */ sitekey: '{KEY}' // '{OTHER_KEY}'\n}}"),
     "a key in a variable": rendered("{sitekey: siteKey}", before=f"u = '/x?k={OTHER_KEY}', siteKey = '{KEY}';"),

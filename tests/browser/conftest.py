@@ -15,7 +15,7 @@ def browse(chromium, crawl, service):
     return Browsing(crawl, service)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def together(chromium, reactor, tmp_path_factory):
     """``together(spider_class, cases, **settings)`` → the finished crawl of many cases, each at its own site."""
 

@@ -99,7 +99,7 @@ class Searches(CasesSpider):
             await comes(lambda: page.context not in [wrapper.context for wrapper in wrappers.values()])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def crawled(together):
     """Return the crawl that has made all of ``SEARCHES``."""
     return together(Searches, SEARCHES.values(), OMOCAPTCHA_MAX_ATTEMPTS=2)

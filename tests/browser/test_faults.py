@@ -21,6 +21,7 @@ from tests.browser.crawling import BrowserSpider, Browsing, Case, CasesSpider, W
 from tests.helpers import sites
 from tests.helpers.clock import Clock
 from tests.helpers.components import hears
+from tests.helpers.nightly import nightly
 
 OPEN = WithPage.meta
 
@@ -100,8 +101,10 @@ class Meddles(BrowserSpider):
         self.end_job()
 
 
-@pytest.mark.parametrize("meta", [{}, OPEN], ids=["plain", "include_page"])
-@pytest.mark.parametrize("way", ["close_page", "close_context", "kill_browser"])
+CLOSED = [(way, meta) for way in ("close_page", "close_context") for meta in ({}, OPEN)]
+
+
+@pytest.mark.parametrize(("way", "meta"), [*CLOSED, ("kill_browser", {}), nightly("kill_browser", OPEN)])
 def test_what_becomes_of_the_browser_while_a_request_waits_does_not_matter(chromium, crawl, way, meta):
     clock = Clock()
     spider = type("Spider", (Meddles,), {"meta": meta, "meddle": getattr(Meddles, way)})
@@ -191,7 +194,7 @@ class Submits(CasesSpider):
         await super().failed(failure)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def crawled(together):
     return together(Submits, [*BLOCKED.values(), NEVER, BY_PAGE], OMOCAPTCHA_MAX_ATTEMPTS=1)
 

@@ -80,7 +80,7 @@ def drives(*ways, make=LiveSite):
     return decorate
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def driven(together):
     """Drive all pages of ``DRIVES``, those first that wait for what never comes."""
     drives = sorted(DRIVES, key=lambda drive: drive is not see_refused)

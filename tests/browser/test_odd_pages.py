@@ -274,7 +274,7 @@ class Clicks(CasesSpider):
         await super().page(response, asked)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def crawled(together):
     """Ask for the page of each case."""
     crawled = together(Clicks, CASES, page_fails=True)

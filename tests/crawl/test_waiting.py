@@ -311,8 +311,8 @@ def test_other_sessions_go_on_while_a_token_is_handed_in_also_where_the_site_has
     walled, order = behind_wall(), []
     with Site(answer) as site:
         others = [scrapy.Request(f"{site.origin}/free/{number}", meta={"cookiejar": 2}) for number in range(4)]
-        spider = sites.sending(scrapy.Request(f"{site.origin}/page"), *others)
-        crawled = crawl(spider, {**service.settings, "DOWNLOAD_DELAY": 2})
+        sends = sites.sending(scrapy.Request(f"{site.origin}/page"), *others)
+        crawled = crawl(sends, {**service.settings, "DOWNLOAD_DELAY": 2})
     assert len(crawled.pages) == 5
     assert order.index("/free/0") < order.index("/verify"), "it was answered while the token was under way"
 

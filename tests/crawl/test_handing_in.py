@@ -477,6 +477,22 @@ def test_an_answer_that_came_without_a_token_does_not_make_every_request_buy_one
     assert len(service.jobs) == 2
 
 
+def test_nothing_that_waits_for_a_token_is_lost_where_that_is_handed_in_once_more(crawl, service):
+    """Each page wants a token, and is asked for after it."""
+
+    def answer(request, form):
+        if form:
+            sent.append(form["page"])
+            return redirect(form["page"]) if sent.count(form["page"]) == 2 else reset(request)
+        return page() if sent.count(request.path) == 2 else challenge(page=request.path)
+
+    sent = []
+    with Site(answer) as site:
+        pages = spider(*(f"{site.origin}/{number}" for number in range(4)))
+        crawled = crawl(pages, {**service.settings, "DOWNLOAD_DELAY": 0.05})
+    assert (len(crawled.pages), len(service.jobs)) == (4, 4)
+
+
 @pytest.mark.parametrize("first", [slow_down, reset], ids=["429", "reset"])
 def test_a_page_that_fails_after_its_token_has_opened_the_wall_costs_no_other_job(crawl, service, first):
     def inside(request):

@@ -171,6 +171,31 @@ def test_a_challenge_whose_form_other_cookies_have_outdated_is_fetched_again_onl
     assert seen["/captcha"] == 4 + 1
 
 
+def test_a_redirect_back_to_the_challenge_of_a_page_behind_a_wall_costs_no_other_job(crawl, service):
+    """Other sessions have shown meanwhile that such pages come where their challenge was."""
+
+    async def answer(request, form):
+        number = request.path[-1]
+        if request.path.startswith("/go/"):
+            return redirect(f"/item/{number}")
+        if form:
+            while form["page"] == "3" and len(shown) < 2:
+                await asyncio.sleep(0.01)
+            opened.add(form["page"])
+            return page("<title>thanks</title>")
+        if number not in opened or number == "3":
+            return challenge(page=number)
+        shown.add(number)
+        return page()
+
+    opened, shown = set(), set()
+    with Site(answer) as site:
+        requests = [scrapy.Request(f"{site.origin}/go/{n}", meta={"cookiejar": n}) for n in (1, 2, 3)]
+        crawled = crawl(sending(*requests), service.settings)
+    assert [one.url for one in crawled.pages] == [f"{site.origin}{path}" for path in ("/item/1", "/item/2", "/verify")]
+    assert (len(service.jobs), crawled.count("tokens/accepted"), crawled.count("tokens/unknown")) == (3, 2, 1)
+
+
 def test_scrapy_follows_the_redirect_to_a_wall_of_a_request_that_is_left_alone(crawl, service):
     with Site(behind_wall(gate="/captcha")) as site:
         asks = sending(scrapy.Request(site.origin, meta={"omocaptcha": False}), handle_httpstatus_list=[403])

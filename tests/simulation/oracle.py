@@ -560,9 +560,11 @@ def waits(planned: Plan, seconds: float, twin_seconds: float, jobs: int) -> Iter
 
     :param twin_seconds: how long the same crawl takes without walls, of which a quarter more is allowed.
     """
-    if not planned.settings.keys().isdisjoint((*SLOW, "HTTPCACHE_ENABLED")):
+    is_single = planned.sites[0].kind == "followed" and planned.settings.get("CONCURRENT_REQUESTS_PER_DOMAIN") == 1
+    if is_single or not planned.settings.keys().isdisjoint((*SLOW, "HTTPCACHE_ENABLED")):
         # What is redirected to a wall, or to a page behind one, waits for the delay of its site several times, and what
-        # comes out of a cache without walls does not wait for the site.
+        # comes out of a cache without walls does not wait for the site. Scrapy sends all links of a page at once,
+        # whatever is allowed; those that have waited at a wall are sent one by one.
         return
     of_job = 1.15 * max(planned.solve_seconds) + 20 * planned.latency[1]
     most = 1.25 * twin_seconds + max(1, jobs) * of_job + 2.0

@@ -187,12 +187,6 @@ def test_each_paragraph_of_waiting_and_internals_names_the_tests_that_hold_what_
 # Design
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_the_first_line_of_a_module_says_what_it_does(path):
-    first, *_ = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines() or [""]
-    assert re.fullmatch(r"[A-Z].{20,}\.", first)
-
-
 def test_contributing_says_of_each_folder_what_its_tests_need():
     folders = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
     assert folders == set(first_column(page(ROOT / "CONTRIBUTING.rst"), "folder"))

@@ -1,3 +1,5 @@
+"""What a page shows before it is parsed: its bytes, its status and its address."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -214,7 +214,8 @@ class Seen:
         most = at_once(spans)
         if self.stays_open and most > len(sessions):
             yield f"leaders: {most} jobs at once for {self.site.url}, which has {len(sessions)} sessions"
-        if self._wants_many_at_once() and len(spans) >= _MANY_PAGES and most < _FEWEST_AT_ONCE:
+        pages = {job.page for job in walls}
+        if self._wants_many_at_once() and len(pages) >= _MANY_PAGES and most < _FEWEST_AT_ONCE:
             yield f"leaders: {most} jobs at once for {self.site.url}, where each page wants a token"
 
     def _wants_many_at_once(self) -> bool:

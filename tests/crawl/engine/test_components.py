@@ -57,9 +57,9 @@ async def test_too_many_redirects_are_an_error_as_ever(spider):
 
 @in_a_crawl()
 async def test_where_a_response_leads_to(spider):
-    def refresh(seconds, kind=HtmlResponse):
-        body = f'<meta http-equiv="refresh" content="{seconds}; url=/gate">'.encode()
-        return kind("http://127.0.0.1/", body=body)
+    def refresh(seconds, kind=HtmlResponse, before="", encoding="utf-8"):
+        text = f'{before}<meta http-equiv="refresh" content="{seconds}; url=/gate">'
+        return kind("http://127.0.0.1/", body=text, encoding=encoding)
 
     redirects = [redirect_to("/gate", status) for status in (299, 300, 399, 400)]
     responses = [*redirects, refresh(99), refresh(100), refresh(0, TextResponse)]
@@ -67,6 +67,9 @@ async def test_where_a_response_leads_to(spider):
     responses.append(responses[4].replace(body=b"<noscript>" + responses[4].body + b"</noscript>"))
     leads_to = [components(spider).location(response) for response in responses]
     assert leads_to == [None, b"/gate", b"/gate", None, b"http://127.0.0.1/gate", None, None, None]
+    # Scrapy looks at the first 4,096 characters, not bytes.
+    responses = [refresh(0, before="ж" * 4000), refresh(0, encoding="utf-16-le"), refresh(0, before="ж" * 4096)]
+    assert [components(spider).location(response) for response in responses] == [*[b"http://127.0.0.1/gate"] * 2, None]
 
 
 def test_a_page_is_stored_for_the_address_to_which_its_request_was_redirected_in_place(during, tmp_path):

@@ -9,9 +9,9 @@ from http.cookiejar import Cookie
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
-from scrapy import Request
+from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
@@ -37,6 +37,7 @@ from scrapy_omocaptcha.urls import public_address
 logger = logging.getLogger(__name__)
 
 _SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
+_FOR_MIDDLEWARES = ("dont_retry", "dont_redirect")
 _REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
 
 
@@ -47,6 +48,9 @@ class Components:
         self._crawler = crawler
         self._downloaded: WeakSet[Request] | None = None
         """What Scrapy's downloader has sent; None before that is watched."""
+        self._delivered: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
+        """Requests that outer middlewares see, by the requests of the responses to them."""
+        crawler.signals.connect(self._received, signals.response_received)
 
     def watch_downloads(self) -> None:
         """Watch what Scrapy's downloader sends, tokens above all; called when the spider opens."""
@@ -70,6 +74,24 @@ class Components:
         """Record that what a request of this package's own has shown, if that was downloaded, answers ``page``."""
         if self._downloaded and request in self._downloaded:
             self._downloaded.add(page)
+
+    def deliver(self, request: Request, answer: Response, **meta: Any) -> Response:
+        """Return an answer as that to a request, neither retried nor redirected by the outer middlewares.
+
+        :param meta: what else the meta of the response has.
+        """
+        shown = request.replace(meta={**request.meta, **meta})
+        request.meta.update(dict.fromkeys(_FOR_MIDDLEWARES, True))
+        self._delivered[shown] = request
+        return answer.replace(request=shown)
+
+    def _received(self, request: Request) -> None:
+        """Take what only the middlewares were to see out of a request, which an errback gets and may send again."""
+        asked = self._delivered.pop(request, None)
+        if asked is not None:
+            for name in _FOR_MIDDLEWARES:
+                asked.meta.pop(name, None)
+            asked.meta.update({name: request.meta[name] for name in _FOR_MIDDLEWARES if name in request.meta})
 
     async def call(self, method: Callable[..., Any], **arguments: Any) -> Any:
         """Call a method of a downloader middleware as Scrapy does, whatever its signature."""

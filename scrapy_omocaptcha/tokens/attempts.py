@@ -9,7 +9,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from scrapy import Request
 from scrapy.http import Response
@@ -255,10 +254,3 @@ class Attempts(ABC):
         if result.submitted is not None and is_page:
             self.engine.components.store(self.request, result.submitted)
         return answer
-
-    def deliver(self, answer: Response, **meta: Any) -> Response:
-        """Return an answer as that to the request, neither retried nor redirected by the outer middlewares."""
-        shown = self.request.replace(meta={**self.request.meta, **meta})
-        # On the request that the middlewares see, not on the one that the spider sees.
-        self.request.meta.update(dont_retry=True, dont_redirect=True)
-        return answer.replace(request=shown)

@@ -84,7 +84,7 @@ class TokenRequest(Attempts):
             return error.response
         answer = self.report(self.wanted, result)
         assert isinstance(answer, Response)
-        return self.deliver(answer)
+        return self.engine.components.deliver(self.request, answer)
 
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""

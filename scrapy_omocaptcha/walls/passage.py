@@ -415,7 +415,9 @@ class Passage(Attempts):
         is_passed_on = refusal.reason == "dry_run" or (self.page.response.status == HTTPStatus.OK and not self.jobs)
         if is_passed_on or self.policy.settings.on_failure == "response":
             response = self.page.response
-            return NotSolved(response if is_passed_on else self.deliver(response, handle_httpstatus_all=True))
+            if not is_passed_on:
+                response = self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)
+            return NotSolved(response)
         await self.discard()
         page = self.page
         return ChallengeNotSolved(

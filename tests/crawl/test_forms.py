@@ -363,6 +363,21 @@ def test_a_selector_tells_nothing_of_an_answer_that_is_empty(crawl, service, kin
     assert (said in "\n".join(crawled.said())) is (outcome == "unknown")
 
 
+@pytest.mark.parametrize("own", [{}, {"dont_retry": False}])
+def test_an_errback_gets_the_request_of_a_form_as_the_spider_made_it(crawl, service, own):
+    class Sends(RecordingSpider):
+        def page(self, response, asked=None):
+            yield form_request(response, {"q": "a"}, callback=super().page, errback=self.failed, meta=own)
+
+        def failed(self, failure):
+            self.failures.append({key: value for key, value in failure.request.meta.items() if key.startswith("dont")})
+
+    with sites.Site(lambda request, form: sites.page("", 404) if form else sites.page(SEARCH)) as site:
+        Sends.urls = (f"{site.origin}/form",)
+        crawled = crawl(Sends, service.settings)
+    assert (crawled.failures, len(service.jobs)) == ([own], 1)
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_fresh_page_that_is_overloaded_is_retried_as_an_ordinary_request_is(crawl, service, status):
     pages = []

@@ -11,7 +11,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
-from tests.helpers.sites import spider
+from tests.helpers.sites import pages_of, spider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
 OURS = "scrapy_omocaptcha.OmoCaptchaMiddleware"
@@ -87,6 +87,17 @@ def test_a_missing_api_token(crawl, service, monkeypatch):
 
 def test_an_add_on_that_is_disabled_on_purpose_says_so_once(crawl, service):
     assert len(opened(crawl, service, {"OMOCAPTCHA_ENABLED": False})) == 1
+
+
+def test_where_only_the_cache_may_answer_nothing_is_sent_and_the_add_on_says_that_it_is_off(
+    crawl, service, walled, tmp_path
+):
+    site = walled()
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    crawl(pages_of(site, 1), {**settings, "OMOCAPTCHA_DRY_RUN": True})
+    crawled = crawl(pages_of(site, 1), {**settings, "HTTPCACHE_IGNORE_MISSING": True})
+    assert (len(site.requests), len(service.jobs), len(crawled.failures)) == (1, 0, 1)
+    assert crawled.said()[-1].startswith("OMOcaptcha was off in this crawl: HTTPCACHE_IGNORE_MISSING forbids")
 
 
 MIDDLEWARE_MISPLACED = (

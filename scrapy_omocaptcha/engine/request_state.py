@@ -132,6 +132,7 @@ class RequestStates:
         state = dict(text)
         if state.pop("filter", False):
             request.dont_filter = False
+        request.priority = state.pop("priority", request.priority)
         original = state.get("original")
         if original is not None and request.meta.get("redirect_urls", [None])[-1] != original["hops"][-1]:
             # A spider has copied the meta of a redirected request that never reached this package.
@@ -152,9 +153,15 @@ class RequestStates:
         """Return the state of a request to read it: an empty one if nothing is known, which stays so."""
         return self._states.get(request) or RequestState()
 
-    def write(self, request: Request, state: RequestState, *, must_pass: bool) -> None:
-        """Write the state of a request that is scheduled or redirected; no filter drops what ``must_pass``."""
+    def write(self, request: Request, state: RequestState, *, must_pass: bool, priority: int | None = None) -> None:
+        """Write the state of a request that is scheduled or redirected; no filter drops what ``must_pass``.
+
+        :param priority: that of the request in the scheduler; None for its own.
+        """
         request.meta[STATE_KEY] = {**state.as_json(), "filter": must_pass and not request.dont_filter}
+        if priority is not None:
+            request.meta[STATE_KEY]["priority"] = request.priority
+            request.priority = priority
 
     def not_redirected(self, request: Request) -> None:
         """Take back what was written into meta, where Scrapy has not followed the redirect."""

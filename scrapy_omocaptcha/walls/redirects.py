@@ -88,6 +88,9 @@ class Redirects:
             return again
         may_be_wall = self._has_led_to_wall(request, url) or self._targets.looks_like_wall(url)
         may_be_wall |= self._targets.of(url).has_been_wall and not is_through
+        # A wall may have another address each time, also one that is closed again.
+        has_met_walls = len(self._states.peek(request).followed) > (1 if is_through else 0)
+        may_be_wall |= has_met_walls and self._targets.of(url).kind is Kind.UNKNOWN
         # Where the page is here already, and came for a token, the request gets that.
         is_for_it = request in self._shown and self._comes_back(request, url)
         is_duplicate = self._targets.is_walled_page(url) and not is_for_it
@@ -447,5 +450,7 @@ class Redirects:
             return None
         again = originals.rebuild(request, state.original)
         followed = [*state.followed, *originals.led_to(request, state.original)]
-        self._states.write(again, replace(state, original=None, followed=followed, led_to=request.url), must_pass=True)
+        state = replace(state, original=None, followed=followed, led_to=request.url)
+        # With its own priority, it would come after what is queued, all of which would meet the wall first.
+        self._states.write(again, state, must_pass=True, priority=request.priority)
         return again

@@ -216,6 +216,10 @@ class Passage(Attempts):
                 raise GivenUp(refusal)
             await self.set_aside()
             return None
+        if self.redirects.leads_to_wall(answer):
+            # The wall's address has failed, which shows nothing new: the challenge at hand is as good as before.
+            self.engine.states.not_redirected(self.request)
+            return None
         if is_good(answer):
             self.session.unchallenged(self.stamp, has_met_wall=True)
         return answer

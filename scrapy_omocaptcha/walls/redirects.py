@@ -246,6 +246,10 @@ class Redirects:
         led_to = self._states.peek(request).led_to
         return led_to is not None and self._targets.has_others_like(led_to)
 
+    def leads_to_wall(self, answer: Response | Request) -> bool:
+        """Tell whether an answer is what Scrapy makes of a redirect to a wall, where a look at that has failed."""
+        return isinstance(answer, Request) and self._targets.of(answer.url).kind in WALLS
+
     def lock(self, request: Request) -> DeferredLock:
         """Return what lets only one at a time solve the wall of the address that requests were redirected to.
 

@@ -175,8 +175,8 @@ class Seen:
         is_slow = redirects(self.told) and not self.planned.settings.keys().isdisjoint(SLOW)
         for name, visit in self.named if self.stays_open and self.told.gate_fault is None and not is_slow else ():
             met[name] += self.session(name) in opened and visit.shown == "challenge" and visit.fault is None
-            # Where its page is lost, Retry repeats what was redirected.
-            met[name] -= visit.shown == "page" and visit.fault is not None
+            # Where an answer is lost, Retry repeats what was redirected.
+            met[name] -= visit.fault is not None
             # What an answer that was lost has opened, the crawl cannot know.
             is_read = visit.fault is None and not self.planned.stalls
             if is_read and visit.token == "accepted" and not _is_upfront(visit):

@@ -4,9 +4,11 @@ import re
 from http import HTTPStatus
 
 from scrapy import Request
-from scrapy.http import Response
+from scrapy.http import HtmlResponse, Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
+from scrapy_omocaptcha.detection.content import text_of
+from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.urls import host_of, public_address, same_address
 
 Answer = Response | Request
@@ -42,6 +44,14 @@ def is_blank(answer: Response) -> bool:
     """Tell whether there is nothing in an answer but white space, comments, and the tags that any page has."""
     body = answer.body.strip()
     return not body or (len(body) <= _LONGEST_SHELL and not _NOTHING.sub(b"", body).strip())
+
+
+def is_for_script(answer: Response) -> bool:
+    """Tell whether an answer has text that is no HTML, for a script to read, or is HTML with a script and no text."""
+    if not isinstance(answer, HtmlResponse):
+        return isinstance(answer, TextResponse)
+    page = parse_page(answer)
+    return page is not None and page.root.find(".//script") is not None and not text_of(page.root)
 
 
 def is_lost(answer: Response) -> bool:

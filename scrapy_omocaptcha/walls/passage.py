@@ -16,7 +16,7 @@ from http.cookiejar import Cookie
 from typing import NamedTuple
 
 from scrapy import Request
-from scrapy.http import HtmlResponse, Response, TextResponse
+from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -24,7 +24,15 @@ from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
-from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
+from scrapy_omocaptcha.tokens.judging import (
+    Answer,
+    is_blank,
+    is_for_script,
+    is_good,
+    is_other_wall,
+    is_page_of,
+    is_same_wall,
+)
 from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.tokens.sending import follow_back
 from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed, unknown
@@ -393,9 +401,8 @@ class Passage(Attempts):
             return handed.is_own_address and answer.status != page.response.status
         # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
         is_repeated = self.session.repeats(answer.body)
-        # What has text but is no HTML is for a script of the page, which would ask for the page then.
-        is_for_script = isinstance(answer, TextResponse) and not isinstance(answer, HtmlResponse)
-        is_doubtful = is_repeated or (is_for_script and not handed.is_own_address)
+        # A script of the page would ask for the page then.
+        is_doubtful = is_repeated or (is_for_script(answer) and not handed.is_own_address)
         return not is_blank(answer) and (_is_direct(handed) or not is_doubtful)
 
     # Give the spider its page, or say why there is none

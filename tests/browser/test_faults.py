@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from scrapy_playwright.page import PageMethod
 
+from scrapy_omocaptcha.browser import handing_in
 from scrapy_omocaptcha.browser.handover import PageHandover
 from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite, browser_settings
@@ -251,6 +252,35 @@ def test_the_meta_of_a_response_can_be_stored_as_without_the_add_on(browse, serv
     types = [{name: type(value) for name, value in page.meta.items()} for page in (walled_page, free)]
     assert types[0] == types[1]
     json.dumps({name: value for name, value in walled_page.meta.items() if name != "playwright_security_details"})
+
+
+def test_a_site_that_takes_its_time_to_answer_a_token_is_waited_for(browse, service, monkeypatch):
+    async def answer(request, form):
+        if form:
+            await asyncio.sleep(1.5)
+            return sites.won("/page")
+        return sites.page() if sites.cleared(request) else sites.challenge()
+
+    monkeypatch.setattr(handing_in, "_ANSWER_TIMEOUT", 0.3)
+    with sites.Site(answer) as site:
+        crawled = browse(BrowserSpider, urls=[f"{site.origin}/page"])
+    assert [page.status for page in crawled.pages] == [200]
+    assert [method for method, *_ in site.requests].count("POST") == len(service.jobs) == 1
+
+
+def test_a_page_that_is_loaded_again_since_it_was_closed_sends_its_token_no_second_time(browse, service, walled):
+    """As scrapy-playwright does where a page or its browser is gone."""
+    closed = []
+
+    async def close(page):
+        if not closed:
+            closed.append(page.url)
+            await page.close()
+
+    site = walled("per_page")
+    meta = {"playwright_page_methods": [PageMethod(close)]}
+    browse(type("Closes", (BrowserSpider,), {"meta": meta}), {"OMOCAPTCHA_MAX_ATTEMPTS": 1}, urls=urls(site))
+    assert len(closed) == len([visit for visit in site.requests if visit.submits]) == len(service.jobs) == 1
 
 
 # What is forbidden

@@ -115,6 +115,17 @@ def test_closing_ends_in_time_though_redis_hangs(during, redis):
     assert crawl(redis, "spendable") is None
 
 
+def test_what_is_queued_arrives_at_the_close_though_redis_did_not_answer_a_moment_ago(during, redis):
+    async def probe(link):
+        redis.freeze()
+        link.notify("set_balance", BALANCE)
+        await until(lambda: link.unavailable_for)
+        redis.thaw()
+
+    during(probe, freezes=True)
+    assert crawl(redis, "spendable") == "7"
+
+
 def test_a_failing_script_is_logged_and_holds_nothing_else_up(during, redis, caplog):
     async def probe(link):
         redis.client.set("omocaptcha:fleet:shop:breaker:a.example", "written by another program")

@@ -166,15 +166,18 @@ def test_everything_for_a_request_goes_through_its_proxy(crawl, service, priorit
 
 
 @pytest.mark.parametrize(
-    ("agent", "hooks", "jobs"),
-    [("crab", {}, 0), ("fish", {}, 1), ("crab", {"omocaptcha_submit": staticmethod(submit_token)}, 1)],
-    ids=["forbidden", "to another only", "the spider's own"],
+    ("agent", "hooks", "meta", "jobs"),
+    [
+        *(("crab", {}, {}, 0), ("fish", {}, {}, 1), ("crab", {}, {"dont_obey_robotstxt": True}, 1)),
+        ("crab", {"omocaptcha_submit": staticmethod(submit_token)}, {}, 1),
+    ],
+    ids=["forbidden", "to another only", "not obeyed", "the spider's own"],
 )
 def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(
-    crawl, service, walled, agent, hooks, jobs
+    crawl, service, walled, agent, hooks, meta, jobs
 ):
     site = walled("session")
-    request = scrapy.Request(f"{site.url}/page/1", headers={"User-Agent": agent})
+    request = scrapy.Request(f"{site.url}/page/1", headers={"User-Agent": agent}, meta=meta)
 
     @hears(parsed=signals.robots_parsed)
     class Forbids(sites.sending(request, **hooks)):

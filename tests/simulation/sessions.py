@@ -153,8 +153,9 @@ class Seen:
         if page is None or page.fault is not None:
             return page is not None
         same = [visit for other, visit in self.named if other != name and self.session(other) == self.session(name)]
-        if any(visit.submits and page.at < visit.at < void.at and not _is_upfront(visit) for visit in same):
-            # Another one was let solve the wall as well.
+        between = [visit for visit in same if page.at < visit.at < void.at]
+        if any(visit.fault == "wrong_gzip" or (visit.submits and not _is_upfront(visit)) for visit in between):
+            # Another one was let solve the wall as well, or Scrapy failed on its answer, which no other component sees.
             return True
         spans = [self._exchange(visit) for other, visit in shown if other != name]
         if any(span.ended - span.began > HANGING_SECONDS and span.ended <= void.at for span in spans):

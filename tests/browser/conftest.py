@@ -1,7 +1,5 @@
 """Fixtures for tests whose pages a browser renders."""
 
-from __future__ import annotations
-
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService

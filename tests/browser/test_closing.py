@@ -1,7 +1,5 @@
 """Crawls in a browser that a signal ends: nothing is lost or crawled twice, and no token is handed in twice."""
 
-from __future__ import annotations
-
 import signal
 from collections import Counter
 

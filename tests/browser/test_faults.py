@@ -1,7 +1,5 @@
 """Crawls in a browser in which something goes wrong, or is forbidden: they end, and lose and hide nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

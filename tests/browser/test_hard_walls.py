@@ -1,7 +1,5 @@
 """Whole crawls in a browser, of sites whose walls only a browser opens, or that are hard on one."""
 
-from __future__ import annotations
-
 import pytest
 from scrapy_playwright.page import PageMethod
 

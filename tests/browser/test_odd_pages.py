@@ -3,8 +3,6 @@
 Most pages are asked for in one crawl, each at a site of its own: a browser takes longer to start than to show a page.
 """
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """Crawls with scrapy-playwright and the settings of ``browser_settings``."""
 
-from __future__ import annotations
-
 import pickle
 
 import pytest

@@ -1,7 +1,5 @@
 """Whole crawls in a browser: each wall that ships opens for as many jobs as over plain HTTP."""
 
-from __future__ import annotations
-
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite

@@ -1,7 +1,5 @@
 """Fixtures of whole crawls, which are simulated in virtual time unless a test is about sockets, threads or memory."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.simulation.simulation import simulated

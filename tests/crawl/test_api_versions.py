@@ -1,7 +1,5 @@
 """Whole crawls through a wall with version 2 of the API, and with the one that tells the balance."""
 
-from __future__ import annotations
-
 import logging
 import re
 

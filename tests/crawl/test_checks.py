@@ -1,7 +1,5 @@
 """Warnings, with the cure, about mistakes in the settings when the spider opens."""
 
-from __future__ import annotations
-
 import logging
 import re
 

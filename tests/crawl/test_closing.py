@@ -1,7 +1,5 @@
 """Whole crawls that are closed while requests wait for a token: nothing is lost, nothing is crawled twice."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Whole crawls beside Scrapy's other components: each goes on doing what it is there for."""
 
-from __future__ import annotations
-
 import errno
 import itertools
 import re

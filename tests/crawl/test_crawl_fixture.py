@@ -1,7 +1,5 @@
 """The fixture omocaptcha_crawl: crawls in the process of a test, whose errors the test sees."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import threading

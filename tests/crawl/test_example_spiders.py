@@ -1,7 +1,5 @@
 """The spiders of the example project that the demos don't run, with the settings of that project."""
 
-from __future__ import annotations
-
 import json
 import runpy
 import sys

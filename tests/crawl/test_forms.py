@@ -1,7 +1,5 @@
 """Whole crawls: forms that want a token, sent with ``form_request``."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

@@ -1,7 +1,5 @@
 """Whole crawls in which something happens between a token and its page."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 from collections import Counter

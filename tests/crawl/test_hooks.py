@@ -1,7 +1,5 @@
 """Whole crawls with hooks of the spider: when they decide, and what becomes of their mistakes."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

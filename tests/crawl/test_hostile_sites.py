@@ -3,8 +3,6 @@
 A site on a public name is one behind a proxy, which sees every request that would have gone to any host.
 """
 
-from __future__ import annotations
-
 from itertools import count
 
 import pytest

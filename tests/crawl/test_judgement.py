@@ -1,7 +1,5 @@
 """Whole crawls: what opens a page is sent, what may do something in a person's name is not, and it is said."""
 
-from __future__ import annotations
-
 import pytest
 import scrapy
 

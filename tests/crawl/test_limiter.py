@@ -1,7 +1,5 @@
 """Whole crawls that want many tokens at once: how many calls the service gets."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

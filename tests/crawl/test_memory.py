@@ -1,7 +1,5 @@
 """What a crawl over many hosts keeps in memory: a few values for each session, and nothing of its requests."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import weakref

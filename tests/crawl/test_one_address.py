@@ -1,7 +1,5 @@
 """Whole crawls at walls that redirect every page to one address, whose name need not say anything."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from contextlib import ExitStack

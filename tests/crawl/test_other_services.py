@@ -1,7 +1,5 @@
 """docs/recipes/other-services: the settings of each service in a whole crawl."""
 
-from __future__ import annotations
-
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape

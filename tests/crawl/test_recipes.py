@@ -3,8 +3,6 @@
 In the nights only: thirty searches in a browser, of which there are three with each change.
 """
 
-from __future__ import annotations
-
 import logging
 from argparse import ArgumentParser
 

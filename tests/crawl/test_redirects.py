@@ -1,7 +1,5 @@
 """Whole crawls through redirects: walls that redirect, pages behind a wall that do, and redirects of a token."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 

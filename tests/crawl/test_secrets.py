@@ -8,8 +8,6 @@ In the nights only: a fault that is none of the API's calls with the other of th
 other version of the API, an answer that is lost before it is sent, and further redirects.
 """
 
-from __future__ import annotations
-
 import gc
 import itertools
 import json

@@ -1,7 +1,5 @@
 """The simulated network beside the real one: each request and each call ends alike, and the server sees the same."""
 
-from __future__ import annotations
-
 import pytest
 import scrapy
 from aiohttp import web

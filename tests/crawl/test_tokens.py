@@ -1,7 +1,5 @@
 """Whole crawls: tokens wanted before a request is sent, the three verbs, the signals."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 

@@ -3,8 +3,6 @@
 ``make matrix`` runs each feature of Scrapy behind each wall.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from tests.crawl.features import FEATURES, HOST, OTHER_HOST

@@ -1,7 +1,5 @@
 """Whole crawls: one solve opens the wall for all, holding takes no place, nobody waits for ever."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 

@@ -1,7 +1,5 @@
 """Whole crawls: each kind of wall that ships gives its page to the callback, for one job."""
 
-from __future__ import annotations
-
 import pytest
 import scrapy
 from scrapy.http.request import NO_CALLBACK

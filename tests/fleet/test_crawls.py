@@ -1,7 +1,5 @@
 """Whole crawls that share their limits through a real Redis, also while it is unavailable."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections import Counter

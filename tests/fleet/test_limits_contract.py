@@ -4,8 +4,6 @@ Each step is taken by a worker of its own. A worker that has bought and learnt n
 every refusal comes from what the others have told Redis.
 """
 
-from __future__ import annotations
-
 import json
 import time
 

@@ -1,7 +1,5 @@
 """Commands to a real Redis, through all that may happen to the replies."""
 
-from __future__ import annotations
-
 import logging
 import time
 

@@ -1,7 +1,5 @@
 """Fleets at walls that redirect to one address: by their common filter it is a duplicate for all workers but one."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 

@@ -3,8 +3,6 @@
 ``test_limits_contract`` tests the limits themselves.
 """
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """scrapy-redis' RedisSpider beside a wall: when it reads the start URLs that come in while a token is waited for."""
 
-from __future__ import annotations
-
 import json
 from urllib.parse import urlsplit
 

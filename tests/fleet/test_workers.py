@@ -3,8 +3,6 @@
 In the nights only: a crawl whose workers are stopped and killed, and whose Redis restarts.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

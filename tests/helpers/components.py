@@ -1,7 +1,5 @@
 """What spiders, middlewares and extensions of tests need of a crawl: to know it, and to be told of its signals."""
 
-from __future__ import annotations
-
 
 class OfCrawler:
     """A component that has its crawler."""

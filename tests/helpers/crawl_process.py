@@ -6,8 +6,6 @@ errback adds a line. ``urls`` may be several lists: each is then crawled by a cr
 ``meta``, page methods of scrapy-playwright are lists of their arguments.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

@@ -3,8 +3,6 @@
 Each is a wall, an action, which does something in a person's name, or doubtful.
 """
 
-from __future__ import annotations
-
 import json
 from html import escape
 from pathlib import Path

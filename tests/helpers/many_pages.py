@@ -1,7 +1,5 @@
 """The pages of a site on which Scrapy's features have something to do."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import io

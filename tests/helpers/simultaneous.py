@@ -1,7 +1,5 @@
 """An offline service for tests that count the connections of simultaneous calls."""
 
-from __future__ import annotations
-
 import asyncio
 
 from scrapy_omocaptcha.testing import OmoCaptchaService

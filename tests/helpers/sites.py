@@ -1,7 +1,5 @@
 """Sites whose answers a test decides, for what the well-behaved walls of ``scrapy_omocaptcha.testing`` never do."""
 
-from __future__ import annotations
-
 import inspect
 import threading
 

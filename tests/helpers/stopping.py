@@ -1,7 +1,5 @@
 """Crawls in processes of their own that are stopped on the way, and resumed."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

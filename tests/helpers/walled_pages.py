@@ -3,8 +3,6 @@
 Its ``robots.txt`` is never behind the wall.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from urllib.parse import quote

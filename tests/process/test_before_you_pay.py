@@ -1,7 +1,5 @@
 """docs/before-you-pay: its commands print what the page shows."""
 
-from __future__ import annotations
-
 import re
 import shlex
 

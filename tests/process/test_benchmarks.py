@@ -1,7 +1,5 @@
 """Benchmarks: each part runs in its short form, in processes of its own; its figures are ignored."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

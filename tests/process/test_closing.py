@@ -1,7 +1,5 @@
 """The end of all waiting when a crawl closes on a reactor without asyncio, of which a process has one."""
 
-from __future__ import annotations
-
 from tests.helpers.commands import ROOT, python
 
 WITHOUT_ASYNCIO = """

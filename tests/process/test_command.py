@@ -1,7 +1,5 @@
 """``scrapy omocaptcha detect``, run as a user runs it, in a freshly generated project."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

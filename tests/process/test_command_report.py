@@ -1,7 +1,5 @@
 """``scrapy omocaptcha report``, run as a user runs it."""
 
-from __future__ import annotations
-
 import json
 import os
 import sqlite3

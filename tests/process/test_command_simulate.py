@@ -1,7 +1,5 @@
 """``scrapy omocaptcha simulate``, run as a user runs it."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import http.client

@@ -1,7 +1,5 @@
 """The demos of the example project. Its main spider is also deployed, by ``test_scrapyd``."""
 
-from __future__ import annotations
-
 import os
 import re
 

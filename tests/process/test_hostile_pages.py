@@ -4,8 +4,6 @@ They are read in a process of its own, which ends itself when a page takes so lo
 linear can be the reason. ``OMOCAPTCHA_HOSTILE_BYTES=10000000`` makes the pages as large as pages get.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Processes that buy in one ledger, some of which are killed in the middle: nothing is overrun, nothing lost."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

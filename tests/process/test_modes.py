@@ -1,7 +1,5 @@
 """Every way that Scrapy runs crawls in: each reactor and none, each of its classes, two crawlers at once."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

@@ -1,7 +1,5 @@
 """docs/quickstart and docs/recipes/offline: their commands work, and so do the tests of the latter in a project."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The web page of ``scrapy omocaptcha report --html``, as a browser shows it."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta, timezone
 

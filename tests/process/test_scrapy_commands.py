@@ -1,7 +1,5 @@
 """docs/recipes/shell: Scrapy's own commands on walled pages, as a user types them: with a reactor, and without one."""
 
-from __future__ import annotations
-
 import re
 import shlex
 

@@ -1,7 +1,5 @@
 """The example project in a real Scrapyd: deployed, scheduled and cancelled; and what its container file says."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The documentation, as it is built: what its search finds, and what a narrow window shows."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """docs/: what the pages say of settings, stats, reasons, names, options, modules and log lines is what the code has."""
 
-from __future__ import annotations
-
 import ast
 import re
 import sqlite3

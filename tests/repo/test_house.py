@@ -1,7 +1,5 @@
 """The architecture, read from the source: which folder may import which, and what is named in one folder only."""
 
-from __future__ import annotations
-
 import ast
 import re
 from functools import cache

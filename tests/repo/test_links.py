@@ -1,7 +1,5 @@
 """The links of the documentation lead somewhere. ``make links`` asks the web for those that leave the repository."""
 
-from __future__ import annotations
-
 import importlib
 import re
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """The Makefile is the one place that says how things are run: what else runs something has it do so."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

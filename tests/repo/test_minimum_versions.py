@@ -1,7 +1,5 @@
 """The versions that "make minimum-versions" tests are the oldest that setup.cfg allows."""
 
-from __future__ import annotations
-
 from configparser import ConfigParser
 
 from packaging.requirements import Requirement

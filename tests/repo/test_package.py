@@ -1,8 +1,6 @@
 """The package as it is shipped: what is in the wheel and in the source distribution, what they want to have installed,
 and that the wheel works by itself."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

@@ -1,7 +1,5 @@
 """What ``import scrapy_omocaptcha`` gives, and what it does not make everybody wait for."""
 
-from __future__ import annotations
-
 import pytest
 
 import scrapy_omocaptcha

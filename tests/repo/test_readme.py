@@ -1,7 +1,5 @@
 """README.rst: it renders, and its code runs as a stranger would run it."""
 
-from __future__ import annotations
-
 import json
 import re
 from io import StringIO

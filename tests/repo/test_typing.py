@@ -1,7 +1,5 @@
 """The types of the public names, as a type checker of the package's users sees them."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

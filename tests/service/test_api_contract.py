@@ -1,7 +1,5 @@
 """Tests that each version of the API passes over each transport, with real sockets to the offline service."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What seeds have found, each made smaller, and said in plain words."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.simulation.crawl import run, warm_up

@@ -3,8 +3,6 @@
 A failure is told as a story by the command that stands in its message.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -4,8 +4,6 @@ An address is looked at before Scrapy follows a redirect there if it looks like 
 redirects there are dropped again and again. All else is the same.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import re

@@ -1,7 +1,5 @@
 """API clients over a transport with a fixed answer, for tests that read answers."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 

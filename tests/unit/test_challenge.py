@@ -1,7 +1,5 @@
 """The values that modules exchange are immutable, and nothing secret leaves them by print, log, pickle or copy."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import json

@@ -5,8 +5,6 @@ line, and without the credential. A form raises nothing and is sent to its own s
 ``make fuzz`` tries many more inputs than the suite does.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

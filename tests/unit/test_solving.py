@@ -1,7 +1,5 @@
 """``solve`` refuses what is no key before it asks the crawl, and so before anything is bought."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 

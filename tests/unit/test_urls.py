@@ -1,7 +1,5 @@
 """Addresses: what of them may be shown, which hosts are allowed, and which site they belong to."""
 
-from __future__ import annotations
-
 import pytest
 
 from scrapy_omocaptcha.urls import address_of, is_allowed, public_address, same_address, same_site

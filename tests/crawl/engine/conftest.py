@@ -1,7 +1,5 @@
 """Fixtures for the tests of engine/."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.helpers.crawling import RecordingSpider

@@ -1,7 +1,5 @@
 """What is sent inside the chain passes the middlewares between ours and the site, and nothing else of Scrapy."""
 
-from __future__ import annotations
-
 import logging
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """What Scrapy's own middlewares are asked, in the middle of a crawl."""
 
-from __future__ import annotations
-
 import pytest
 import scrapy
 from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware

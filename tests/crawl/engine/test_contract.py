@@ -3,8 +3,6 @@
 Where a test fails after an update of Scrapy, engine/ has to be adapted before anything else.
 """
 
-from __future__ import annotations
-
 import warnings
 
 import pytest

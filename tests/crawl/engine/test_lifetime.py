@@ -1,7 +1,5 @@
 """Waiting, no longer than the crawl lasts."""
 
-from __future__ import annotations
-
 import time
 from inspect import CORO_CLOSED, getcoroutinestate
 

@@ -1,7 +1,5 @@
 """Held requests take nothing from the rest of the crawl, and the site never gets more than the settings allow."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 
 import pytest

@@ -1,7 +1,5 @@
 """The browser that is found in the settings of a crawl, and pages that it does not close."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from unittest.mock import Mock

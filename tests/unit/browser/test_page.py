@@ -1,7 +1,5 @@
 """What a page is waited for."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """Tokens in what a browser's libraries log."""
 
-from __future__ import annotations
-
 import logging
 from urllib.parse import quote
 

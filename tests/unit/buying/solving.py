@@ -1,7 +1,5 @@
 """A solver with everything around it, for tests that turn its clock themselves."""
 
-from __future__ import annotations
-
 from functools import partial
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """The ledger: each job from before it is bought, whatever happens to the file, and a day that is a day."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import os

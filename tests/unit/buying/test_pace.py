@@ -1,7 +1,5 @@
 """The pace: how many calls are under way at once, how many a service bears, and when the next one may be sent."""
 
-from __future__ import annotations
-
 import pytest
 from twisted.internet.defer import Deferred
 

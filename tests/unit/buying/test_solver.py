@@ -1,7 +1,5 @@
 """Solver: what is bought once, what is bought anew, and what stops all buying, under a clock that tests turn."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """What ``scrapy omocaptcha detect`` says of pages without a widget."""
 
-from __future__ import annotations
-
 import pytest
 from scrapy.http import HtmlResponse
 

@@ -1,7 +1,5 @@
 """``scrapy omocaptcha`` itself: its help, and what becomes of the log and of the streams."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Detection in saved pages of real sites agrees with their labels."""
 
-from __future__ import annotations
-
 import pytest
 
 from scrapy_omocaptcha import find_challenge

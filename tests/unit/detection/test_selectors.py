@@ -1,7 +1,5 @@
 """Selectors of scripts are looked up in linear time, with the same result as by cssselect."""
 
-from __future__ import annotations
-
 import pytest
 from lxml.html import document_fromstring
 

@@ -1,7 +1,5 @@
 """Naming the vendor of a wall, on walls alone."""
 
-from __future__ import annotations
-
 import pytest
 from scrapy.http import HtmlResponse, Response, TextResponse
 

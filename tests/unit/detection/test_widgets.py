@@ -1,7 +1,5 @@
 """Finding and reading widgets, in a small page for each known way of writing one."""
 
-from __future__ import annotations
-
 import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, Response, TextResponse, XmlResponse

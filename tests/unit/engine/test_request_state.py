@@ -1,7 +1,5 @@
 """What is known of a request survives queues and redirects as Scrapy makes them, and sticks to no other request."""
 
-from __future__ import annotations
-
 import json
 import marshal
 import pickle

@@ -1,7 +1,5 @@
 """Reports as text."""
 
-from __future__ import annotations
-
 import pytest
 
 from scrapy_omocaptcha.buying.records import Balance, Record

@@ -1,7 +1,5 @@
 """Secrets: ``masked`` replaces a secret and its parts, and nothing else."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

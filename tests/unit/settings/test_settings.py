@@ -1,7 +1,5 @@
 """Settings: valid values of each, and invalid ones, which are refused by name and without showing a credential."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Settings and arguments of the offline service, which is not started here, and the walls that ship with it."""
 
-from __future__ import annotations
-
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite

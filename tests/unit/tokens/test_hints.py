@@ -1,7 +1,5 @@
 """What users are told about requests: by the class alone, with nothing sent."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

@@ -1,7 +1,5 @@
 """What the answer to a request that carried a token is, case by case."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

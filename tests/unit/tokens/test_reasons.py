@@ -1,7 +1,5 @@
 """The reasons for which challenges are left alone."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """What a crawl has seen of a site tells walls from other forms, where a page alone leaves doubt."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Rule 13 of the design, case by case: what is not known about a token is called unknown."""
 
-from __future__ import annotations
-
 import pytest
 from scrapy import Request
 from scrapy.http import Response

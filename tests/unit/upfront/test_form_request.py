@@ -1,7 +1,5 @@
 """The request that ``form_request`` makes: what it sends, whose session it keeps, and what it refuses."""
 
-from __future__ import annotations
-
 import json
 import pickle
 import re

@@ -1,7 +1,5 @@
 """What was asked for before a redirect is written down as JSON, and rebuilt whatever Scrapy makes of the redirect."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Who leads, who is held, who is let go when: by the state machine alone, with nothing sent."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from itertools import count
 

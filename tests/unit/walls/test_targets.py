@@ -1,7 +1,5 @@
 """What is known of the targets of redirects, by all that may happen to one of each kind."""
 
-from __future__ import annotations
-
 import pytest
 
 from scrapy_omocaptcha.walls.targets import MAX_LOOKS, PAGES, UNDECIDED, Kind, Targets

@@ -1,7 +1,5 @@
 """The settings choose the version of the API and its price list."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

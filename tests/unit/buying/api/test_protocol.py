@@ -1,7 +1,5 @@
 """In both versions of the API, junk only raises our own errors, and no error shows the credential."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

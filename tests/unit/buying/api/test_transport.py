@@ -1,7 +1,5 @@
 """What all transports share: the errors of HTTP clients, and the heads of responses."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 from datetime import datetime, timedelta, timezone

@@ -1,7 +1,5 @@
 """Version 1 of the API: what is sent, and every shape of answer in its documents and clients."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Version 2 of the API: what is sent, and every shape of answer of OMOcaptcha and other services."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

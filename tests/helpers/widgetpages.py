@@ -173,6 +173,7 @@ NONE = {
     f"{FRAME.format(f'anchor?ar=1&amp;k={KEY}&amp;size=invisible&amp;badge=inline')}{RESPONSE}</div>",
     "v3 in a hidden field": f'{API}<input type="hidden" {WIDGET} name="token">',
     "v3 by Elementor": f'<div class="elementor-g-recaptcha" data-sitekey="{KEY}" data-type="v3"></div>',
+    "v3 by its version": f'{API}<div {WIDGET} data-version="3"></div>',
     "v3 by Gravity Forms": f'<div class="ginput_container ginput_recaptchav3" data-sitekey="{KEY}"></div>',
     "v3 by a plugin's JSON": f'{EXPLICIT}<div class="gglcptch_recaptcha"></div>'
     f'<script>var gglcptch = {{"options":{{"version":"v3","sitekey":"{KEY}"}}}};</script>',

@@ -81,7 +81,8 @@ class OmoCaptchaMiddleware:
     def from_crawler(cls, crawler: Crawler) -> OmoCaptchaMiddleware:
         """Build the middleware from the settings of a crawl.
 
-        :raises NotConfigured: when the add-on is switched off, has no API token or no redis-py, or may send nothing.
+        :raises NotConfigured: when the add-on is switched off, has no API token or no redis-py, or only the cache may
+            answer.
         :raises ValueError: when a setting is invalid or unknown, or the middleware is in a wrong place.
         """
         try:
@@ -92,7 +93,7 @@ class OmoCaptchaMiddleware:
                 )
             settings = Settings.from_settings(crawler.settings)
             if all(map(crawler.settings.getbool, ("HTTPCACHE_ENABLED", "HTTPCACHE_IGNORE_MISSING"))):
-                raise NotConfigured("HTTPCACHE_IGNORE_MISSING forbids to send anything, so no challenge can be solved")
+                raise NotConfigured("HTTPCACHE_IGNORE_MISSING lets only the cache answer, so no wall can be opened")
             if mistakes := list(find_mistakes(crawler.settings, cls)):
                 raise ValueError("; ".join(mistakes))
             return cls(crawler, settings)

@@ -4,7 +4,7 @@ import re
 from http import HTTPStatus
 
 from scrapy import Request
-from scrapy.http import HtmlResponse, Response, TextResponse
+from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.content import text_of
@@ -18,6 +18,7 @@ _OF_PROXIES = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.REQUEST_TIME
 _NOTHING = re.compile(
     rb"\xef\xbb\xbf|\xc2\xa0|&nbsp;|<!--.*?-->|<!doctype[^>]*>|</?(?:html|head|body)\b[^>]*>", re.IGNORECASE | re.DOTALL
 )
+_LEADS_ON = re.compile(rb"\blocation\s*(?:=(?!=)|\.\s*(?:href\s*=(?!=)|(?:reload|replace|assign)\s*\())")
 _LONGEST_SHELL = 1000
 """Bytes up to which a page is looked at for having nothing in it."""
 Marks = tuple[str, ...]
@@ -46,12 +47,12 @@ def is_blank(answer: Response) -> bool:
     return not body or (len(body) <= _LONGEST_SHELL and not _NOTHING.sub(b"", body).strip())
 
 
-def is_for_script(answer: Response) -> bool:
-    """Tell whether an answer has text that is no HTML, for a script to read, or is HTML with a script and no text."""
-    if not isinstance(answer, HtmlResponse):
-        return isinstance(answer, TextResponse)
+def leads_on(answer: Response) -> bool:
+    """Tell whether a page has no text, and a script that goes elsewhere or loads the page anew."""
+    if not isinstance(answer, HtmlResponse) or not _LEADS_ON.search(answer.body):
+        return False
     page = parse_page(answer)
-    return page is not None and page.root.find(".//script") is not None and not text_of(page.root)
+    return page is not None and not text_of(page.root)
 
 
 def is_lost(answer: Response) -> bool:

@@ -15,7 +15,7 @@ from scrapy_omocaptcha.errors import HandoverBroke, HookFailed
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.tokens.attempts import Outdated, Result
-from scrapy_omocaptcha.tokens.judging import Answer, is_for_script, is_lost
+from scrapy_omocaptcha.tokens.judging import Answer, is_lost
 from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import send_submission
 from scrapy_omocaptcha.tokens.verdict import Handed, unknown, unused
@@ -133,9 +133,7 @@ class FormPassage(Passage):
             answer = answer.replace(url=urldefrag(self.request.url).url)
         words = f"the token was answered with {answer.status} and {len(answer.body)} bytes"
         broke = HandoverBroke(words) if is_lost(answer) else None
-        # Where it may be for a script of the page, the page is asked for, and is the answer if it shows the wall again.
-        is_page = self.is_page(answer) and not is_for_script(answer)
-        return Handed(answer, is_page, is_own_address, broke, sent)
+        return Handed(answer, self.is_page(answer), is_own_address, broke, sent)
 
     def _none_under_way(self) -> bool:
         """Tell whether no other request of the session is at the site, whose answer could outdate the form at hand."""

@@ -16,7 +16,7 @@ from http.cookiejar import Cookie
 from typing import NamedTuple
 
 from scrapy import Request
-from scrapy.http import Response
+from scrapy.http import HtmlResponse, Response, TextResponse
 
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -27,11 +27,11 @@ from scrapy_omocaptcha.tokens.attempts import Attempts, Result
 from scrapy_omocaptcha.tokens.judging import (
     Answer,
     is_blank,
-    is_for_script,
     is_good,
     is_other_wall,
     is_page_of,
     is_same_wall,
+    leads_on,
 )
 from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.tokens.sending import follow_back
@@ -224,10 +224,6 @@ class Passage(Attempts):
                 raise GivenUp(refusal)
             await self.set_aside()
             return None
-        if self.redirects.leads_to_wall(answer):
-            # The wall's address has failed, which shows nothing new: the challenge at hand is as good as before.
-            self.engine.states.not_redirected(self.request)
-            return None
         if is_good(answer):
             self.session.unchallenged(self.stamp, has_met_wall=True)
         return answer
@@ -391,7 +387,8 @@ class Passage(Attempts):
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
-        return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
+        is_page = is_page_of(self.request, answer) and not leads_on(answer)
+        return is_page and self.engine.components.meta_refresh(answer) is None
 
     def may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         """Tell whether the answer to a submission may be the page, which shows a challenge when it is asked for."""
@@ -401,8 +398,9 @@ class Passage(Attempts):
             return handed.is_own_address and answer.status != page.response.status
         # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
         is_repeated = self.session.repeats(answer.body)
-        # A script of the page would ask for the page then.
-        is_doubtful = is_repeated or (is_for_script(answer) and not handed.is_own_address)
+        # What has text but is no HTML is for a script of the page, which would ask for the page then.
+        is_for_script = isinstance(answer, TextResponse) and not isinstance(answer, HtmlResponse)
+        is_doubtful = is_repeated or (is_for_script and not handed.is_own_address)
         return not is_blank(answer) and (_is_direct(handed) or not is_doubtful)
 
     # Give the spider its page, or say why there is none

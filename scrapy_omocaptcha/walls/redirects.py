@@ -88,9 +88,6 @@ class Redirects:
             return again
         may_be_wall = self._has_led_to_wall(request, url) or self._targets.looks_like_wall(url)
         may_be_wall |= self._targets.of(url).has_been_wall and not is_through
-        # A wall may have another address each time, also one that is closed again.
-        has_met_walls = len(self._states.peek(request).followed) > (1 if is_through else 0)
-        may_be_wall |= has_met_walls and self._targets.of(url).kind is Kind.UNKNOWN
         # Where the page is here already, and came for a token, the request gets that.
         is_for_it = request in self._shown and self._comes_back(request, url)
         is_duplicate = self._targets.is_walled_page(url) and not is_for_it
@@ -245,10 +242,6 @@ class Redirects:
         """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
         led_to = self._states.peek(request).led_to
         return led_to is not None and self._targets.has_others_like(led_to)
-
-    def leads_to_wall(self, answer: Response | Request) -> bool:
-        """Tell whether an answer is what Scrapy makes of a redirect to a wall, where a look at that has failed."""
-        return isinstance(answer, Request) and self._targets.of(answer.url).kind in WALLS
 
     def lock(self, request: Request) -> DeferredLock:
         """Return what lets only one at a time solve the wall of the address that requests were redirected to.
@@ -456,5 +449,5 @@ class Redirects:
         followed = [*state.followed, *originals.led_to(request, state.original)]
         state = replace(state, original=None, followed=followed, led_to=request.url)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
-        self._states.write(again, state, must_pass=True, priority=request.priority)
+        self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again

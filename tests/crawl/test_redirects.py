@@ -194,26 +194,6 @@ def test_a_redirect_back_to_the_challenge_of_a_page_behind_a_wall_costs_no_other
     assert (len(service.jobs), crawled.count("tokens/accepted"), crawled.count("tokens/unknown")) == (3, 2, 1)
 
 
-def test_a_token_is_not_thrown_away_where_the_walls_address_fails_just_before_it_is_handed_in(crawl, service):
-    """A token opens one page, and the request asks again since other answers may have outdated its form."""
-
-    def answer(request, form):
-        if form:
-            left.append(None)
-            return won("/thanks")
-        if request.path == "/captcha":
-            return page("Sorry", status=503) if service.jobs and failures.pop("503", None) else challenge()
-        if request.path == "/thanks":
-            return page()
-        return page(f"<title>{left.pop() or request.path}</title>") if left else redirect("/captcha")
-
-    left, failures = [], {"503": True}
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/1", f"{site.origin}/2"), service.settings)
-    assert (len(crawled.pages), failures) == (2, {})
-    assert len(service.jobs) == crawled.count("tokens/accepted") == 2
-
-
 def test_scrapy_follows_the_redirect_to_a_wall_of_a_request_that_is_left_alone(crawl, service):
     with Site(behind_wall(gate="/captcha")) as site:
         asks = sending(scrapy.Request(site.origin, meta={"omocaptcha": False}), handle_httpstatus_list=[403])

@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 _SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
 _FOR_MIDDLEWARES = ("dont_retry", "dont_redirect")
+"""Keys of the meta that keep the outer middlewares from retrying a request, or following its redirect."""
 _REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
 
 

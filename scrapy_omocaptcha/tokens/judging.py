@@ -18,7 +18,7 @@ _OF_PROXIES = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.REQUEST_TIME
 _NOTHING = re.compile(
     rb"\xef\xbb\xbf|\xc2\xa0|&nbsp;|<!--.*?-->|<!doctype[^>]*>|</?(?:html|head|body)\b[^>]*>", re.IGNORECASE | re.DOTALL
 )
-_LEADS_ON = re.compile(rb"\blocation\s*(?:=(?!=)|\.\s*(?:href\s*=(?!=)|(?:reload|replace|assign)\s*\())")
+_GOES_ON = re.compile(rb"\blocation\s*(?:=(?!=)|\.\s*(?:href\s*=(?!=)|(?:reload|replace|assign)\s*\())")
 _LONGEST_SHELL = 1000
 """Bytes up to which a page is looked at for having nothing in it."""
 Marks = tuple[str, ...]
@@ -47,9 +47,9 @@ def is_blank(answer: Response) -> bool:
     return not body or (len(body) <= _LONGEST_SHELL and not _NOTHING.sub(b"", body).strip())
 
 
-def leads_on(answer: Response) -> bool:
+def goes_on_by_script(answer: Response) -> bool:
     """Tell whether a page has no text, and a script that goes elsewhere or loads the page anew."""
-    if not isinstance(answer, HtmlResponse) or not _LEADS_ON.search(answer.body):
+    if not isinstance(answer, HtmlResponse) or not _GOES_ON.search(answer.body):
         return False
     page = parse_page(answer)
     return page is not None and not text_of(page.root)

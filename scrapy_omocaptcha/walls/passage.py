@@ -26,12 +26,12 @@ from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
 from scrapy_omocaptcha.tokens.judging import (
     Answer,
+    goes_on_by_script,
     is_blank,
     is_good,
     is_other_wall,
     is_page_of,
     is_same_wall,
-    leads_on,
 )
 from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.tokens.sending import follow_back
@@ -387,7 +387,7 @@ class Passage(Attempts):
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
-        is_page = is_page_of(self.request, answer) and not leads_on(answer)
+        is_page = is_page_of(self.request, answer) and not goes_on_by_script(answer)
         return is_page and self.engine.components.meta_refresh(answer) is None
 
     def may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:

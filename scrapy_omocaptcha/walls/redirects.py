@@ -441,9 +441,8 @@ class Redirects:
         state = self._states.peek(request)
         if state.original is None or len(state.followed) > _MAX_FOLLOWED:
             return None
-        has_been_here = public_address(request.url) in map(public_address, state.followed)
-        if has_been_here and state.original["method"] not in originals.REPEATABLE:
-            # It was sent once more, since the wall was open, and has led here again: this is the page of its answer.
+        if state.followed and state.original["method"] not in originals.REPEATABLE:
+            # It was sent once more, since the wall was open: this is the page of its answer.
             return None
         again = originals.rebuild(request, state.original)
         followed = [*state.followed, *originals.led_to(request, state.original)]

@@ -484,6 +484,32 @@ def test_the_page_that_a_wall_shows_is_taken_for_the_one_asked_for_where_its_add
     assert {one.url for one in crawled.pages} == set(urls[1:])
 
 
+def test_a_post_whose_answer_is_behind_the_wall_again_is_executed_twice_at_most(crawl, service):
+    """A token opens one address, and each POST is answered by a redirect to another one."""
+
+    def answer(request, form):
+        if request.path == "/verify":
+            left.append(None)
+            return page("Thank you")
+        if request.path == "/hold":
+            return challenge()
+        if not left:
+            return redirect("/hold")
+        left.pop()
+        if request.method == "GET":
+            return page()
+        executed.append(request.path)
+        return redirect(f"/receipt/{len(executed)}", 303)
+
+    left, executed = [], []
+    with Site(answer) as site:
+        urls = [f"{site.origin}/order/{number}" for number in range(5)]
+        crawled = crawl(spider(*urls, method="POST"), service.settings)
+    assert [one.url.startswith(f"{site.origin}/receipt/") for one in crawled.pages] == [True] * 5
+    assert Counter(executed).keys() == {f"/order/{number}" for number in range(5)}
+    assert max(Counter(executed).values()) <= 2
+
+
 @pytest.mark.parametrize(("adjust", "most"), [(2, 20), (0, 120), (-10, 120)])
 def test_the_queue_does_not_meet_a_wall_to_which_the_first_of_its_redirects_have_led(crawl, service, adjust, most):
     """The pages have moved, and the wall is in their place."""

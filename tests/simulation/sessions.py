@@ -215,7 +215,7 @@ class Seen:
         most = at_once(spans)
         if self.stays_open and most > len(sessions):
             yield f"leaders: {most} jobs at once for {self.site.url}, which has {len(sessions)} sessions"
-        pages = {job.page for job in walls}
+        pages = {job.page for job in walls if job.answered_at}
         if self._wants_many_at_once() and len(pages) >= _MANY_PAGES and most < _FEWEST_AT_ONCE:
             yield f"leaders: {most} jobs at once for {self.site.url}, where each page wants a token"
 

@@ -4,11 +4,9 @@ import re
 from http import HTTPStatus
 
 from scrapy import Request
-from scrapy.http import HtmlResponse, Response
+from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.detection.content import text_of
-from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.urls import host_of, public_address, same_address
 
 Answer = Response | Request
@@ -18,7 +16,6 @@ _OF_PROXIES = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.REQUEST_TIME
 _NOTHING = re.compile(
     rb"\xef\xbb\xbf|\xc2\xa0|&nbsp;|<!--.*?-->|<!doctype[^>]*>|</?(?:html|head|body)\b[^>]*>", re.IGNORECASE | re.DOTALL
 )
-_GOES_ON = re.compile(rb"\blocation\s*(?:=(?!=)|\.\s*(?:href\s*=(?!=)|(?:reload|replace|assign)\s*\())")
 _LONGEST_SHELL = 1000
 """Bytes up to which a page is looked at for having nothing in it."""
 Marks = tuple[str, ...]
@@ -45,14 +42,6 @@ def is_blank(answer: Response) -> bool:
     """Tell whether there is nothing in an answer but white space, comments, and the tags that any page has."""
     body = answer.body.strip()
     return not body or (len(body) <= _LONGEST_SHELL and not _NOTHING.sub(b"", body).strip())
-
-
-def goes_on_by_script(answer: Response) -> bool:
-    """Tell whether a page has no text, and a script that goes elsewhere or loads the page anew."""
-    if not isinstance(answer, HtmlResponse) or not _GOES_ON.search(answer.body):
-        return False
-    page = parse_page(answer)
-    return page is not None and not text_of(page.root)
 
 
 def is_lost(answer: Response) -> bool:

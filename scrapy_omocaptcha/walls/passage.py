@@ -24,15 +24,7 @@ from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
-from scrapy_omocaptcha.tokens.judging import (
-    Answer,
-    goes_on_by_script,
-    is_blank,
-    is_good,
-    is_other_wall,
-    is_page_of,
-    is_same_wall,
-)
+from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
 from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.tokens.sending import follow_back
 from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed, unknown
@@ -387,8 +379,7 @@ class Passage(Attempts):
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
-        is_page = is_page_of(self.request, answer) and not goes_on_by_script(answer)
-        return is_page and self.engine.components.meta_refresh(answer) is None
+        return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
 
     def may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         """Tell whether the answer to a submission may be the page, which shows a challenge when it is asked for."""

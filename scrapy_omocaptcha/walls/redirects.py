@@ -41,6 +41,8 @@ _MAX_DROPPED = 1000
 """Dropped redirects that are kept for each."""
 _MAX_FOLLOWED = 10
 """Redirects after which a request is no longer sent again for the sake of where they lead."""
+_MAX_FOLLOWED_OF_POST = 2
+"""The same of a POST: there may be another wall, or its answer is behind the wall, and each time executes it again."""
 
 
 class Redirects:
@@ -439,10 +441,13 @@ class Redirects:
     def _original(self, request: Request) -> Request | None:
         """Return what was asked for before redirects to a wall, for the scheduler, if it may be sent again."""
         state = self._states.peek(request)
-        if state.original is None or len(state.followed) > _MAX_FOLLOWED:
+        if state.original is None:
             return None
-        if state.followed and state.original["method"] not in originals.REPEATABLE:
-            # It was sent once more, since the wall was open: this is the page of its answer.
+        is_repeatable = state.original["method"] in originals.REPEATABLE
+        if len(state.followed) > (_MAX_FOLLOWED if is_repeatable else _MAX_FOLLOWED_OF_POST):
+            return None
+        if public_address(request.url) in map(public_address, state.followed) and not is_repeatable:
+            # It was sent once more, since the wall was open, and has led here again: this is the page of its answer.
             return None
         again = originals.rebuild(request, state.original)
         followed = [*state.followed, *originals.led_to(request, state.original)]

@@ -484,7 +484,7 @@ def test_the_page_that_a_wall_shows_is_taken_for_the_one_asked_for_where_its_add
     assert {one.url for one in crawled.pages} == set(urls[1:])
 
 
-def test_a_post_whose_answer_is_behind_the_wall_again_is_executed_twice_at_most(crawl, service):
+def test_a_post_whose_answer_is_behind_the_wall_again_is_executed_four_times_at_most(crawl, service):
     """A token opens one address, and each POST is answered by a redirect to another one."""
 
     def answer(request, form):
@@ -507,7 +507,7 @@ def test_a_post_whose_answer_is_behind_the_wall_again_is_executed_twice_at_most(
         crawled = crawl(spider(*urls, method="POST"), service.settings)
     assert [one.url.startswith(f"{site.origin}/receipt/") for one in crawled.pages] == [True] * 5
     assert Counter(executed).keys() == {f"/order/{number}" for number in range(5)}
-    assert max(Counter(executed).values()) <= 2
+    assert max(Counter(executed).values()) <= 4
 
 
 @pytest.mark.parametrize(("adjust", "most"), [(2, 20), (0, 120), (-10, 120)])

@@ -612,7 +612,8 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
             # The only request may give up at the second one.
             at_least = min(at_most, planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"])
         if wall.free_pages:
-            at_least = 0
+            # Who asks again, with a token at hand, may get the free page of a session that another answer has begun.
+            at_least, at_most = 0, at_most + 1
         if planned.wants_redirects and redirects(site):
             at_least = 0
         least, most = least + at_least, most + at_most

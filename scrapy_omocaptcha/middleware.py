@@ -141,6 +141,9 @@ class OmoCaptchaMiddleware:
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
+        fetched = self._walls.take_fetched(request)
+        if fetched is not None:
+            return fetched
         is_concerned = self._hints.concerns(request) or self._states.concerns(request) or self.mediums.concerns(request)
         if not is_concerned and self._walls.try_pass(request):
             return None
@@ -160,9 +163,9 @@ class OmoCaptchaMiddleware:
                 return await self._upfront.send(request)
             if not self._walls.try_pass(request):
                 await self._walls.hold(request)
-            challenge = await self._walls.before(request)
-            if challenge is not None:
-                return challenge
+            answer = await self._walls.before(request)
+            if answer is not None:
+                return answer
             if self.mediums.concerns(request):
                 self.mediums.of(request).begin(request, partial(self._policy.find, request))
         except CrawlClosing as error:

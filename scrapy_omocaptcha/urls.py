@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterable
 from contextlib import suppress
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from tldextract import TLDExtract
 from w3lib.url import safe_url_string
@@ -40,6 +40,13 @@ def redirect_target(url: str, location: bytes | None) -> str | None:
         return None if location is None else address_of(urljoin(url, safe_url_string(location)))
     except ValueError:
         return None
+
+
+def returns_to(url: str, asked: str) -> bool:
+    """Tell whether the query of ``url`` has the address ``asked``, or its path, as that of a wall does to lead back."""
+    path = urlsplit(asked)._replace(scheme="", netloc="", fragment="").geturl()
+    values = [value for _, value in parse_qsl(urlsplit(url).query)]
+    return len(path) > 1 and any(value in (path, asked) for value in values)
 
 
 def host_of(url: str) -> str:

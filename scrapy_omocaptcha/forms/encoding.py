@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 from scrapy import Request
 from w3lib.encoding import resolve_encoding
 
+SAFE_METHODS = ("GET", "HEAD")
+"""Methods of requests that may be sent again though they may have been executed: a POST could order twice."""
 _PART_NAME = re.compile(rb'\r\nContent-Disposition: form-data; name="([^"]*)"')
 
 
@@ -76,6 +78,17 @@ def field_names(request: Request) -> list[str]:
             document = json.loads(request.body)
             return list(document) if isinstance(document, dict) else []
     return _names(request.body.decode("latin-1")) if kind == b"application/x-www-form-urlencoded" else []
+
+
+def repeats(submission: Request, asked: Request) -> bool:
+    """Tell whether a form sends what ``asked`` has sent to the same address, and may thereby execute it.
+
+    That is so if it has the fields of ``asked``, or ``asked`` has no body.
+    """
+    if asked.method in SAFE_METHODS or submission.method != asked.method or submission.url != asked.url:
+        return False
+    own = field_names(asked)
+    return not asked.body or (bool(own) and set(own) <= set(field_names(submission)))
 
 
 def _names(pairs: str) -> list[str]:

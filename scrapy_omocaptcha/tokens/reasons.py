@@ -18,6 +18,8 @@ REASONS = {
     # The request
     "head": "a HEAD request has no page to submit",
     "browser": "a browser would have to send the token: use form_request or solve_page in pages of scrapy-playwright",
+    "sent_again": "it was sent once more since its redirect claimed to be a wall's, and was redirected there again: the "
+    "site may have executed it, so it is not sent a third time",
     # The widget, and its host
     "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
     "no_sitekey": "the page does not show the site key",

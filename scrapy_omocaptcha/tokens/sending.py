@@ -16,6 +16,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, MiddlewareFailed, TokenUnused
+from scrapy_omocaptcha.forms.encoding import repeats
 from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
 from scrapy_omocaptcha.urls import public_address, redirect_target, same_address, same_site
 
@@ -101,7 +102,8 @@ async def _send(
         # A browser would follow no other scheme either, and Scrapy would read a local file.
         if target is None or urlsplit(target).scheme not in ("http", "https"):
             break
-        leads_back = asked is not None and same_address(target, asked.url)
+        # What answers the request itself need not lead to its page.
+        leads_back = asked is not None and same_address(target, asked.url) and not repeats(submission, asked)
         if answer.status in _TO_GET and (follow or leads_back):
             return await _follow(chain, submission, target, answer, asked)
         if not follow or answer.status not in _REPEATED or not same_site(submission.url, target):

@@ -12,7 +12,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.buying.purchase import REJECTED, Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed
-from scrapy_omocaptcha.forms.encoding import field_names
+from scrapy_omocaptcha.forms.encoding import field_names, repeats
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.tokens.attempts import Outdated, Result
 from scrapy_omocaptcha.tokens.judging import Answer, is_lost
@@ -133,7 +133,8 @@ class FormPassage(Passage):
             answer = answer.replace(url=urldefrag(self.request.url).url)
         words = f"the token was answered with {answer.status} and {len(answer.body)} bytes"
         broke = HandoverBroke(words) if is_lost(answer) else None
-        return Handed(answer, self.is_page(answer), is_own_address, broke, sent)
+        is_page = self.is_page(answer) or (broke is None and repeats(submission, self.request))
+        return Handed(answer, is_page, is_own_address, broke, sent)
 
     def _none_under_way(self) -> bool:
         """Tell whether no other request of the session is at the site, whose answer could outdate the form at hand."""

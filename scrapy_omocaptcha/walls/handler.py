@@ -81,11 +81,15 @@ class WallHandler:
         if session.is_overtaken(since):
             request.cookies = _without({cookie.name for cookie in session.cookies}, request.cookies)
 
-    async def before(self, request: Request) -> Response | None:
-        """Return the challenge that a redirect has led to, before a POST is sent once more in vain."""
+    def take_fetched(self, request: Request) -> Response | None:
+        """Return what was fetched for a request when its redirect came; see :meth:`Redirects.take_fetched`."""
+        return self._redirects.take_fetched(request)
+
+    async def before(self, request: Request) -> Answer | None:
+        """Return what is in the place of a POST that a wall has redirected, before it is sent once more in vain."""
         session = self._sessions.known(request)
         is_through = session is not None and session.is_through(self._sessions.stamp())
-        return None if is_through else await self._redirects.before(request)
+        return await self._redirects.before(request, is_through=is_through)
 
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""

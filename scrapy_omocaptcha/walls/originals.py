@@ -12,8 +12,6 @@ from scrapy_omocaptcha.urls import address_of
 
 Original = dict[str, Any]
 """A request before its first redirect; ``hops`` has the addresses that have redirected since, its own first."""
-REPEATABLE = ("GET", "HEAD")
-"""Methods of requests that may be sent again though they have been answered: a POST could order twice."""
 _OWN_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons", "download_slot")
 """Keys of meta that are not what they were once a redirect was followed; each host has download slots of its own."""
 _CONTENT_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location")

@@ -125,6 +125,8 @@ class Passage(Attempts):
 
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved, whoever pays, or None."""
+        if self.redirects.may_be_executed(self.request):
+            return Refusal.of("sent_again")
         return await self.policy.refusal(self.request, self.page.response, self.page.challenge)
 
     def _do_others_pay(self) -> bool:
@@ -170,8 +172,13 @@ class Passage(Attempts):
             lock.release()
 
     async def _look_if_duplicate(self) -> Answer | None:
-        """Ask again if another request has the page that this one is redirected to; see :meth:`look_again`."""
-        return await self.look_again() if self.redirects.is_page_of_another(self.request) else None
+        """Ask again if another request has the page that this one is redirected to; see :meth:`look_again`.
+
+        Where this one has turned out to be that for a gate, return what the gate has withheld.
+        """
+        if self.redirects.is_page_of_another(self.request):
+            return await self.look_again()
+        return self.redirects.withheld_by(self.request)
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots
@@ -209,7 +216,7 @@ class Passage(Attempts):
 
     async def look_again(self) -> Answer | None:
         """Ask again; return the answer if no token is needed; raise ``GivenUp`` if its challenge may not be solved."""
-        answer = await self.ask_again()
+        answer = await self._at_gate() or await self.ask_again()
         if self.meet(answer) is not None:
             refusal = await self.refusal()
             if refusal is not None:
@@ -219,6 +226,12 @@ class Passage(Attempts):
         if is_good(answer):
             self.session.unchallenged(self.stamp, has_met_wall=True)
         return answer
+
+    async def _at_gate(self) -> Answer | None:
+        """Return what is at the wall that a POST was redirected to, unless the POST is to be sent now."""
+        async with self.hold.sending():
+            with self.answering():
+                return await self.redirects.at_gate(self.request, is_open=self.session.is_overtaken(self.stamp))
 
     async def ask_again(self) -> Answer:
         """Send the spider's request once more, and return the answer."""
@@ -232,7 +245,7 @@ class Passage(Attempts):
         """
         self.stamp = self.session.sent_again(self.stamp, self.sessions.stamp())
         with self.answering():
-            return await self.redirects.send_again(self.request, shown)
+            return await self.redirects.send_again(self.request, shown, has_token=self.purchase is not None)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -301,6 +314,8 @@ class Passage(Attempts):
         later = self.meet(again)
         if later is None:
             return Result(again, self._opened(handed, again))
+        if self.redirects.may_be_executed(self.request):
+            return Result(verdict=unknown("redirect", is_useless=True), error=GivenUp(Refusal.of("sent_again")))
         return await self._judge_challenge(page, handed, later)
 
     def _judge_answer(self, wall: Challenge, handed: Handed) -> Result | None:
@@ -311,7 +326,9 @@ class Passage(Attempts):
             return Result(verdict=still_closed(wall, later, is_first=self.is_first))
         if answer is not None and handed.is_page:
             self._copy_back(handed)
-            return Result(answer, ACCEPTED, submitted=answer)
+            # What a form sends may be the spider's own request, which a redirect or an error can answer.
+            verdict = ACCEPTED if is_good(answer) else self._opened(handed, answer)
+            return Result(answer, verdict, submitted=answer, proves_open=answer.status < HTTPStatus.MULTIPLE_CHOICES)
         if self.engine.lifetime.closing:
             # Another request may hang.
             return Result(verdict=unknown("closing"), error=CrawlClosing())
@@ -325,6 +342,9 @@ class Passage(Attempts):
         if isinstance(behind, Result):
             return behind
         handed, wall, answer = behind, page.challenge, behind.answer
+        withheld = self.redirects.led_on(self.request, answer) if is_same_wall(wall, later) else None
+        if withheld is not None:
+            return Result(withheld, unknown("widget_again"))
         if answer is not None and self.may_be_page(answer, page, handed):
             # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
             # breaker to take the job for one that was of use.

@@ -2,10 +2,12 @@
 
 A wall that redirects every page to an address of its own (302 to ``/captcha``) would otherwise leave only the request
 for that address, and Scrapy's dupefilter would drop all such requests but the first. So what a redirect leads to is
-fetched while the request that was redirected is in hand, if that has proven to be a wall, or looks like one.
+fetched while the request that was redirected is in hand, if that has proven to be a wall, or is named like one. If it is
+none, Scrapy's request for it gets what was fetched.
 
 All other redirects are left to Scrapy, with what was asked for in their meta. Where one of them leads to a wall, that
-is scheduled again, and so is what was asked for by those that Scrapy has dropped meanwhile as duplicates of it.
+is scheduled again, and so is what was asked for by those that Scrapy has dropped meanwhile as duplicates of it. What a
+POST has asked for is sent again only where the wall has withheld it; see ``decisions``.
 """
 
 from dataclasses import replace
@@ -24,14 +26,17 @@ from twisted.internet.defer import DeferredLock
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
-from scrapy_omocaptcha.errors import CrawlClosing
+from scrapy_omocaptcha.errors import CrawlClosing, MiddlewareFailed
+from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.tokens.judging import Marks, doubt_about, is_good, is_overloaded, is_page_of, wall_marks
+from scrapy_omocaptcha.tokens.judging import Marks, doubt_about, is_blank, is_good, is_overloaded, is_page_of, wall_marks
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
-from scrapy_omocaptcha.walls.targets import MAX_LOOKS, PAGES, UNDECIDED, WALLS, Kind, Targets
+from scrapy_omocaptcha.walls.decisions import Action, Seen, decide
+from scrapy_omocaptcha.walls.fetched import OF_LOOK, Fetched, complete
+from scrapy_omocaptcha.walls.targets import PAGES, UNDECIDED, WALLS, Kind, Targets
 
 _ENOUGH_DROPPED = 2
 """Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
@@ -41,8 +46,6 @@ _MAX_DROPPED = 1000
 """Dropped redirects that are kept for each."""
 _MAX_FOLLOWED = 10
 """Redirects after which a request is no longer sent again for the sake of where they lead."""
-_MAX_FOLLOWED_OF_POST = 2
-"""The same of a POST: there may be another wall, or its answer is behind the wall, and each time executes it again."""
 
 
 class Redirects:
@@ -55,8 +58,9 @@ class Redirects:
         self._targets = Targets()
         self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
         """Redirects that were dropped as duplicates, by target, until it is known what is there."""
-        self._shown: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
-        """Pages that may be what a request which is sent again is redirected to."""
+        self._fetched = Fetched()
+        self._shown: WeakKeyDictionary[Request, Response | None] = WeakKeyDictionary()
+        """Requests that are sent again for a token, and a page, if there is one, that they may be redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
@@ -85,38 +89,80 @@ class Redirects:
         if url is None or isinstance(request, Submission):
             # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
-        again = self._asked_for(request, is_wall=False)
+        self._got_through(request, url)
+        again = self._asked_for(request, is_wall=self._has_led_on(request, url))
         if again is not None:
             return again
-        may_be_wall = self._has_led_to_wall(request, url) or self._targets.looks_like_wall(url)
-        may_be_wall |= self._targets.of(url).has_been_wall and not is_through
-        # Where the page is here already, and came for a token, the request gets that.
-        is_for_it = request in self._shown and self._comes_back(request, url)
-        is_duplicate = self._targets.is_walled_page(url) and not is_for_it
-        if not is_duplicate and (may_be_wall or await self._should_look(request, response, url)):
-            is_guess = not may_be_wall and not self._has_foreign_duplicates
+        is_safe = request.method in SAFE_METHODS
+        seen, is_known = self._seen(request, url, is_through=is_through), False
+        action = decide(seen, is_safe=is_safe)
+        if action is Action.LOOK and seen.is_named and seen.kind in UNDECIDED:
+            action, is_known = await self._first_look(request, response)
+        if action is Action.LOOK or (action is Action.ASK and await self._should_look(request, response, url)):
+            is_guess = action is Action.ASK and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
+                if is_known and is_safe:
+                    # To the duplicate filter, it was followed.
+                    self._states.of(request).followed.append(url)
                 return answer
-        if self._components.will_redirect(request, response):
-            state, target = self._states.peek(request), self._targets.of(url)
-            is_own = is_through and host_of(url) != host_of(request.url)
-            original = None if is_own else originals.write(request, state.original)
-            # What comes from a wall is a duplicate of what was asked for before.
-            is_from_wall = state.original is not None and self._targets.of(request.url).kind in WALLS
-            is_unsure = self._has_foreign_duplicates and target.kind is Kind.UNKNOWN
-            must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure or target.kind is Kind.FAILED
-            must_pass |= is_through and originals.leads_back(request, url, state.original)
-            # A page that the spider has requested itself is there, or will be.
-            must_pass |= target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
-            if must_pass:
-                self._targets.got_page(url)
-            if not is_own and request.method != "HEAD":
-                self._targets.followed(url, request.url)
-            self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
-        else:
+        if not self._components.will_redirect(request, response):
             self._targets.of(url).given += 1
+            return response
+        state, target = self._states.peek(request), self._targets.of(url)
+        is_own = is_through and host_of(url) != host_of(request.url)
+        if is_own or (not is_safe and (action is Action.FOLLOW or (target.kind in PAGES and not seen.has_been_wall))):
+            original = None
+        else:
+            # Only the request that was redirected straight to a wall can have been withheld by it.
+            is_next = state.original is None or not (is_safe and state.original["method"] in SAFE_METHODS)
+            original = originals.write(request, None if is_next else state.original)
+        # What comes from a wall is a duplicate of what was asked for before.
+        is_from_wall = state.original is not None and self._targets.of(request.url).kind in WALLS
+        is_unsure = self._has_foreign_duplicates and target.kind is Kind.UNKNOWN
+        must_pass = is_known or is_from_wall or is_unsure or target.kind is Kind.FAILED
+        # Each POST finds out for itself what has become of it.
+        must_pass |= self._has_led_to_wall(request, url) or (not is_safe and seen.has_been_wall and self._targets.has_met_wall)
+        must_pass |= is_through and originals.leads_back(request, url, state.original)
+        # A page that the spider has requested itself is there, or will be.
+        must_pass |= target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
+        if must_pass:
+            self._targets.got_page(url)
+        if not is_own and request.method != "HEAD":
+            self._targets.followed(url, request.url)
+        self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
         return response
+
+    def _seen(self, request: Request, url: str, *, is_through: bool) -> Seen:
+        target, followed = self._targets.of(url), self._states.peek(request).followed
+        # Where the page is here already, or a token for it, the request gets that.
+        is_for_it = request in self._shown and self._comes_back(request, url)
+        return Seen(
+            target.kind,
+            is_named=self._targets.is_named(url),
+            is_claimed=self._targets.claims(url, request.url),
+            has_been_wall=self._targets.has_been_wall(url),
+            is_through=is_through or not self._targets.has_met_wall,
+            was_followed=self._has_led_to_wall(request, url),
+            is_of_another=self._targets.is_walled_page(url) and not is_for_it,
+        )
+
+    async def _first_look(self, request: Request, response: Response) -> tuple[Action, bool]:
+        """Return what is done about a redirect to an address that is named like a wall, before anybody was there.
+
+        :returns: the action, and whether Scrapy's dupefilter takes what the redirect leads to for known from now on.
+        """
+        redirected = None
+        if self._components.will_redirect(request, response) and not self._has_foreign_duplicates:
+            redirected = await self._components.redirect(request, response)
+        if redirected is None:
+            return Action.LOOK, False
+        if redirected.method not in SAFE_METHODS:
+            return Action.KEEP, False
+        if self._states.is_duplicate(request, redirected):
+            # What Scrapy has followed there, or what the spider has asked for, shows what is there.
+            return Action.ASK, False
+        return Action.KEEP if self._components.is_cached(redirected) else Action.LOOK, True
 
     async def refreshed(self, request: Request, response: Response) -> Response | Request:
         """Do as :meth:`redirected` for a page that may have a meta refresh, unless it is a challenge itself."""
@@ -136,6 +182,8 @@ class Redirects:
         """
         original, address = self._states.peek(request).original, public_address(request.url)
         is_wall = challenge is not None
+        if not is_wall and is_good(response):
+            self._got_through(request, response.url)
         # A challenge that has come from behind a redirect is not in the place of this page.
         is_here = same_address(request.url, response.url)
         marks = wall_marks(challenge) if challenge is not None and is_here else None
@@ -173,12 +221,13 @@ class Redirects:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
         if not self._states.take(request) or self._states.peek(request).original is None:
             return
+        self._fetched.drop(request)
         target, dropped = self._targets.of(request.url), self._dropped.setdefault(public_address(request.url), [])
         self._targets.dropped(request.url, request.meta["redirect_urls"][-1])
         if len(dropped) < _MAX_DROPPED:
             dropped.append(request)
         # What was a wall may be one again for this session, which a look will show.
-        if target.kind in WALLS or (target.kind in PAGES and not target.has_been_wall):
+        if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):
             self._shows(request.url, is_wall=target.kind in WALLS)
 
     def closing(self) -> list[Request]:
@@ -188,23 +237,114 @@ class Redirects:
         ]
         return [request for dropped in waiting for request in dropped]
 
+    def take_fetched(self, request: Request) -> Response | None:
+        """Return what was fetched for a request when its redirect came, or None; raise the error that it met."""
+        taken = self._fetched.take(request)
+        if taken is None:
+            return None
+        sent, response = taken
+        complete(request, sent)
+        self._components.downloaded_for(request, sent)
+        return response
+
     # What happens to a request at a wall
 
-    async def before(self, request: Request) -> Response | None:
-        """Return the challenge that a redirect of a POST has led to, before it is sent once more."""
-        led_to = self._states.peek(request).led_to
-        if led_to is None or request.method in originals.REPEATABLE:
+    async def before(self, request: Request, *, is_through: bool) -> Response | Request | None:
+        """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
+        if not self._is_at_gate(request) or self._was_sent_again(request):
             return None
-        answer = await self._look(request, Response(request.url, status=303, headers={"Location": led_to}), led_to)
-        return answer if isinstance(answer, Response) else None
+        answer = await self.at_gate(request, is_open=is_through)
+        if answer is None:
+            self._sent_again(request)
+        return answer
 
-    async def send_again(self, request: Request, shown: Response | None = None) -> Response | Request:
+    async def at_gate(self, request: Request, *, is_open: bool) -> Response | Request | None:
+        """Ask for the address that a POST was redirected to; return None if the POST is to be sent again.
+
+        :param is_open: whether the wall was opened since the POST was redirected, so that nobody asks.
+        :returns: the challenge, or what Scrapy makes of the redirect where it has turned out to be no wall's.
+        :raises CrawlClosing: when the crawl closes before there is an answer.
+        """
+        led_to = self._states.peek(request).led_to
+        if led_to is None or not self._is_at_gate(request):
+            return None
+        redirect = Response(request.url, status=303, headers={"Location": led_to})
+        if self._targets.of(led_to).kind in PAGES:
+            redirected = await self._components.redirect(request, redirect)
+            if redirected is not None:
+                self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
+            return redirected
+        if is_open:
+            return None
+        try:
+            answer = await self._fetch(request, redirect, follow=True)
+        except CrawlClosing:
+            raise
+        except Exception:
+            # The request is sent, and is redirected there again if its wall is closed.
+            return None
+        challenge = None if answer is None else self._policy.find(request, answer)
+        if answer is None or challenge is None:
+            return None
+        self._shows(led_to, is_wall=True, marks=wall_marks(challenge) if same_address(answer.url, led_to) else None)
+        return answer
+
+    def _is_at_gate(self, request: Request) -> bool:
+        return request.method not in SAFE_METHODS and self._states.peek(request).led_to is not None
+
+    def _is_proven(self, request: Request) -> bool:
+        """Tell whether the address that a POST was redirected to is that of a gate, which has withheld it for sure."""
+        led_to = self._states.peek(request).led_to
+        return led_to is not None and self._targets.of(led_to).kind is Kind.GATE
+
+    def may_be_executed(self, request: Request) -> bool:
+        """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
+        return self._is_at_gate(request) and self._was_sent_again(request) and not self._is_proven(request)
+
+    def _was_sent_again(self, request: Request) -> bool:
+        state = self._states.peek(request)
+        return state.led_to is not None and public_address(state.led_to) in map(public_address, state.followed)
+
+    def _sent_again(self, request: Request) -> None:
+        """Record that a POST is sent again since the address that it was redirected to claims to have withheld it."""
+        state = self._states.of(request)
+        if state.led_to is not None and self._is_at_gate(request) and not self._is_proven(request):
+            state.followed.append(state.led_to)
+
+    def withheld_by(self, request: Request) -> Request | None:
+        """Return the POST that was redirected to where ``request`` has met a challenge, if that is a gate's by now."""
+        return self._asked_for(request, is_wall=True) if self._targets.of(request.url).kind is Kind.GATE else None
+
+    def led_on(self, request: Request, answer: Response | None) -> Request | None:
+        """Return the POST that was redirected to a challenge which a token for it has not removed.
+
+        That answer to the token may show that the address is a gate, which shows its challenge to whoever asks for it.
+
+        :param answer: that to the token.
+        :returns: None if it does not.
+        """
+        original = self._states.peek(request).original
+        if original is None or original["method"] in SAFE_METHODS or answer is None:
+            return None
+        if not is_good(answer) or is_blank(answer) or public_address(answer.url) == public_address(request.url):
+            return None
+        if self._targets.has_others_like(request.url):
+            # The challenge stands in the place of several pages.
+            return None
+        self._targets.stops(request.url)
+        return self._asked_for(request, is_wall=True, is_open=True)
+
+    async def send_again(
+        self, request: Request, shown: Response | None = None, *, has_token: bool = False
+    ) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer.
 
         :param shown: a page that need not be fetched once more, should it be what the redirect leads to.
+        :param has_token: whether a token for it is at hand, so that its redirect is not left to another request.
         """
         self._states.of(request).asked_again = True
-        if shown is not None:
+        self._sent_again(request)
+        if shown is not None or has_token:
             self._shown[request] = shown
         try:
             answer = await self._chain.send_again(request)
@@ -238,7 +378,7 @@ class Redirects:
     def is_page_of_another(self, request: Request) -> bool:
         """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
         led_to = self._states.peek(request).led_to
-        return led_to is not None and request.method in originals.REPEATABLE and self._targets.is_walled_page(led_to)
+        return led_to is not None and request.method in SAFE_METHODS and self._targets.is_walled_page(led_to)
 
     def may_be_page_of_another(self, request: Request) -> bool:
         """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
@@ -251,7 +391,7 @@ class Redirects:
         If that is a page, the others are duplicates of the first, once it has come.
         """
         led_to = self._states.peek(request).led_to
-        if led_to is None or request.method not in originals.REPEATABLE or self._targets.of(led_to).kind is Kind.GATE:
+        if led_to is None or request.method not in SAFE_METHODS or self._targets.of(led_to).kind is Kind.GATE:
             return DeferredLock()
         return self._locks.setdefault(address_of(led_to), DeferredLock())
 
@@ -278,10 +418,32 @@ class Redirects:
                     return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
                 return "redirect" if self._targets.of(answer.url).kind in WALLS else None
             if is_good(answer) and not same_address(answer.url, led_to):
-                self._targets.passed(led_to)
+                self._is_gate(led_to)
         return reason
 
     # What is known of targets
+
+    def _is_gate(self, url: str) -> None:
+        """Record that an address is a gate, and schedule what it has withheld."""
+        self._targets.passed(url)
+        self._shows(url, is_wall=True)
+
+    def _got_through(self, request: Request, url: str) -> None:
+        """Record that a request which was redirected to a wall has been led to another address since."""
+        led_to = self._states.peek(request).led_to
+        if led_to is not None and self._was_sent_again(request) and not same_address(url, led_to):
+            self._is_gate(led_to)
+
+    def _has_led_on(self, request: Request, url: str) -> bool:
+        """Tell whether a GET for what a POST was redirected to is led on to ``url``, now that its challenge is gone."""
+        state = self._states.peek(request)
+        if state.original is None or state.original["method"] in SAFE_METHODS or request.method not in SAFE_METHODS:
+            return False
+        is_elsewhere = public_address(url) != public_address(request.url)
+        if not (state.asked_again and is_elsewhere) or self._targets.of(url).kind in WALLS:
+            return False
+        self._is_gate(request.url)
+        return True
 
     def _comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
@@ -311,12 +473,12 @@ class Redirects:
                 # Scrapy raises it as well, once all middlewares have seen the response.
                 return False
             return redirected is not None and self._states.is_duplicate(request, redirected)
-        if target.has_been_wall:
+        if self._targets.has_been_wall(url):
             # The clearance may have ended, but each look uses up some of it.
             return len(dropped) >= _ENOUGH_DROPPED << target.looks
         if target.kind in PAGES or (target.kind is Kind.FOLLOWED and will_redirect):
             return False
-        return target.looks < MAX_LOOKS and len(dropped) + target.given >= _ENOUGH_DROPPED
+        return len(dropped) + target.given >= _ENOUGH_DROPPED
 
     def _shows(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
         """Record what an address has shown, and schedule what was dropped on its way there."""
@@ -325,6 +487,9 @@ class Redirects:
             again = self._original(request) if is_wall else None
             if again is not None:
                 self._crawler.engine.crawl(again)
+            elif is_wall and self._states.peek(request).original["method"] not in SAFE_METHODS:
+                # A POST counts as executed, and what it was redirected to is its answer.
+                self._crawler.engine.crawl(self._states.give_back(request))
             elif not is_wall and not same_address(request.url, url):
                 # With another query, it may be another page.
                 self._dropped.setdefault(public_address(url), []).append(request)
@@ -336,46 +501,70 @@ class Redirects:
 
         :param is_guess: whether nothing but dropped redirects tells that it may be a wall.
         """
-        has_led_to_wall = self._has_led_to_wall(request, url)
+        has_led_to_wall, is_safe = self._has_led_to_wall(request, url), request.method in SAFE_METHODS
         self._targets.of(url).looks += 1
+        fetched: list[tuple[Request, Response | Exception]] = []
         try:
             answer = self._shown.pop(request, None)
             if answer is None or not same_address(answer.url, url):
-                answer = await self._fetch(request, response, follow=not is_guess)
+                answer = await self._fetch(request, response, follow=not is_guess, fetched=fetched)
         except IgnoreRequest:
             answer = None
         except CrawlClosing:
-            if has_led_to_wall or request.method in originals.REPEATABLE:
+            if is_safe or self._targets.withholds(url, request.url):
                 raise
             return None
         except Exception:
-            # Scrapy follows the redirect and meets the same error, which Retry may repeat.
+            # Scrapy follows the redirect, and Retry may repeat it.
+            self._keep(fetched)
             return None
         state, target = self._states.of(request), self._targets.of(url)
         challenge = None if answer is None else self._policy.find(request, answer)
         if answer is not None and challenge is not None:
             marks = wall_marks(challenge)
             if self._targets.is_walled_page(url) and self._comes_back(request, url):
-                return answer
+                return self._in_hand(request, answer, fetched)
             if self._targets.is_in_place(marks) and self._targets.may_be_page(url):
                 if target.kind not in PAGES:
                     self._targets.found_in_place(url, marks, is_open=self._has_led_to_wall(request, url))
+                self._keep(fetched)
                 return None
+            if is_safe:
+                self._targets.stops(url)
             self._shows(url, is_wall=True, marks=marks if same_address(answer.url, url) else None)
+            if not is_safe and not self._targets.withholds(url, request.url):
+                self._keep(fetched)
+                return None
             state.led_to = url
-            return answer
+            return self._in_hand(request, answer, fetched)
         # What redirects on and on shows no challenge either.
         if not has_led_to_wall if answer is None else not is_overloaded(answer):
-            if target.kind in WALLS and not state.asked_again:
+            may_send = is_safe or (self._targets.withholds(url, request.url) and not state.followed)
+            if target.kind in WALLS and not state.asked_again and may_send:
                 # The wall has been opened meanwhile. Only a page has anything to show now.
-                return await self.send_again(request, answer) if request.method in originals.REPEATABLE else None
+                return await self.send_again(request, answer)
             is_open = target.kind is Kind.WALL and self._has_handed_in
             if is_open or (target.kind in UNDECIDED and has_led_to_wall):
                 self._targets.opened(url)
             self._shows(url, is_wall=False)
             if is_open and answer is not None and await self._is_page(request, response, answer):
                 return answer
+        self._keep(fetched)
         return None
+
+    def _keep(self, fetched: list[tuple[Request, Response | Exception]]) -> None:
+        for sent, result in fetched:
+            self._fetched.keep(sent, result)
+
+    def _in_hand(
+        self, request: Request, challenge: Response, fetched: list[tuple[Request, Response | Exception]]
+    ) -> Response:
+        """Return a challenge as the answer to a request, with the cookies that it was fetched with."""
+        # By these, the passage tells whether the session has got others since, so that its form is void.
+        sent = fetched[-1][0] if fetched else request
+        if self._components.jar(request) is not None and host_of(sent.url) == host_of(request.url):
+            request.headers.setlist("Cookie", sent.headers.getlist("Cookie"))
+        return challenge
 
     async def _is_page(self, request: Request, response: Response, answer: Response) -> bool:
         """Tell whether ``answer`` is the page that a request asks for, to which it is redirected after a token, too.
@@ -400,58 +589,98 @@ class Redirects:
         self._led_to_page[request] = redirected
         return True
 
-    async def _fetch(self, request: Request, response: Response, *, follow: bool) -> Response | None:
-        """Return what a redirect leads to, by further ones if ``follow``; None where Scrapy's components forbid it."""
+    async def _fetch(
+        self,
+        request: Request,
+        response: Response,
+        *,
+        follow: bool,
+        fetched: list[tuple[Request, Response | Exception]] | None = None,
+    ) -> Response | None:
+        """Return what a redirect leads to, by further ones if ``follow``; None where Scrapy's components forbid it.
+
+        :param fetched: what was sent, and came for it, is added to these.
+        """
+        fetched = [] if fetched is None else fetched
         redirected, seen = await self._components.redirect(request, response), {request.url}
         while redirected is not None and redirected.url not in seen:
             seen.add(redirected.url)
-            # Whatever is asked for, looking must not do it.
-            changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
-            step = redirected.replace(meta={**redirected.meta, "dont_cache": True}, **changes)
-            answer = await self._chain.follow(step, page=request)
-            if isinstance(answer, Response):
+            answer = await self._fetch_one(redirected, request, fetched)
+            following = answer
+            if isinstance(answer, Response) and is_redirect(answer):
+                following = await self._components.redirect(redirected, answer) or answer
+            if isinstance(following, Response):
                 # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
-                answer.flags += [flag for flag in response.flags if flag == "cached"]
-                is_own = self._components.jar(request) is not None and host_of(step.url) == host_of(request.url)
-                if is_own and self._policy.find(request, answer) is not None:
-                    # By these, the passage tells whether the session has got others since, so that its form is void.
-                    request.headers.setlist("Cookie", step.headers.getlist("Cookie"))
-                return answer
-            redirected = answer if follow else None
+                flags = [flag for flag in response.flags if flag == "cached"]
+                return following.replace(flags=[*following.flags, *flags])
+            redirected = following if follow else None
         return None
+
+    async def _fetch_one(
+        self, redirected: Request, page: Request, fetched: list[tuple[Request, Response | Exception]]
+    ) -> Response | Request | None:
+        """Return what the address of a redirect answers, unless another look has fetched that before."""
+        taken = None if self._targets.of(redirected.url).kind in WALLS else self._fetched.take(redirected)
+        if taken is not None:
+            fetched.append(taken)
+            return taken[1]
+        # Whatever is asked for, looking must not do it.
+        changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
+        step = redirected.replace(meta={**redirected.meta, **OF_LOOK}, **changes)
+        try:
+            answer = await self._chain.follow(step, page=page)
+        except (IgnoreRequest, CrawlClosing, MiddlewareFailed):
+            raise
+        except Exception as error:
+            fetched.append((step, error))
+            raise
+        if isinstance(answer, Response):
+            fetched.append((step, answer))
+        return answer
 
     # What was asked for
 
-    def _asked_for(self, request: Request, *, is_wall: bool) -> Request | None:
+    def _asked_for(self, request: Request, *, is_wall: bool, is_open: bool = False) -> Request | None:
         """Return what was asked for before a redirect, for the scheduler, if it is to be sent again.
 
-        :param is_wall: whether the answer to ``request`` is a challenge.
+        :param is_wall: whether the answer to ``request`` is a challenge; ``is_open``: whether the wall is open now.
         :raises CrawlClosing: when it is to be, and the crawl is closing.
         """
         state = self._states.peek(request)
         if not is_wall and state.original is not None:
             # A wall that has been opened meanwhile has nothing to show any more.
-            is_wall = self._targets.of(request.url).kind in WALLS and not state.followed
-            is_wall = is_wall and state.original["method"] in originals.REPEATABLE
-        again = self._original(request) if is_wall else None
+            is_wall = is_open = self._targets.of(request.url).kind in WALLS and not state.followed
+        again = self._original(request, is_open=is_open) if is_wall else None
         if again is not None and self._lifetime.closing:
             raise CrawlClosing()
         return again
 
-    def _original(self, request: Request) -> Request | None:
+    def _original(self, request: Request, *, is_open: bool = False) -> Request | None:
         """Return what was asked for before redirects to a wall, for the scheduler, if it may be sent again."""
         state = self._states.peek(request)
-        if state.original is None:
+        if state.original is None or len(state.followed) > _MAX_FOLLOWED:
             return None
-        is_repeatable = state.original["method"] in originals.REPEATABLE
-        if len(state.followed) > (_MAX_FOLLOWED if is_repeatable else _MAX_FOLLOWED_OF_POST):
-            return None
-        if public_address(request.url) in map(public_address, state.followed) and not is_repeatable:
-            # It was sent once more, since the wall was open, and has led here again: this is the page of its answer.
+        hops = originals.led_to(request, state.original)
+        if state.original["method"] in SAFE_METHODS:
+            for url in hops:
+                self._targets.stops(url)
+            followed = [*state.followed, *hops]
+        elif self._is_withheld(request):
+            # Where the wall is closed, it is not sent yet.
+            followed = [*state.followed, *(hops if is_open else ())]
+        else:
             return None
         again = originals.rebuild(request, state.original)
-        followed = [*state.followed, *originals.led_to(request, state.original)]
         state = replace(state, original=None, followed=followed, led_to=request.url)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again
+
+    def _is_withheld(self, request: Request) -> bool:
+        """Tell whether the wall to which a POST was redirected straight has withheld it, for all that is known."""
+        state = self._states.peek(request)
+        if state.original is None or len(state.original["hops"]) > 1:
+            return False
+        is_first = public_address(request.url) not in map(public_address, state.followed)
+        is_gate = self._targets.of(request.url).kind is Kind.GATE
+        return is_gate or (is_first and self._targets.withholds(request.url, state.original["url"]))

@@ -10,12 +10,10 @@ from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.detection import wall_word
 from scrapy_omocaptcha.tokens.judging import Marks
-from scrapy_omocaptcha.urls import address_of, public_address
+from scrapy_omocaptcha.urls import address_of, public_address, returns_to
 
 _MAX_KNOWN = 10_000
 """Targets that are remembered."""
-MAX_LOOKS = 3
-"""How often an address that looks like a wall's is looked at before any wall was met."""
 
 
 class Kind(Enum):
@@ -51,6 +49,8 @@ class Target:
     """By what the challenge that it has shown is known again."""
     is_requested: bool = False
     """Whether the spider has requested it itself, and met the challenge."""
+    has_stopped: bool = False
+    """Whether a GET was redirected there and met a challenge, or a token for that challenge led to another page."""
 
 
 class Targets:
@@ -74,7 +74,7 @@ class Targets:
         return len(self._walled_pages.get(marks, ())) > 1
 
     def may_be_page(self, url: str) -> bool:
-        return wall_word(url) is None and self.of(url).kind is not Kind.GATE
+        return not self.is_named(url) and self.of(url).kind is not Kind.GATE
 
     def followed(self, url: str, by: str) -> None:
         """Record that Scrapy follows a redirect from the address ``by``, which shows what an undecided target is."""
@@ -131,12 +131,31 @@ class Targets:
                     # What was redirected there first is sent again, and gets the page.
                     target.kind = Kind.PAGE if target.is_requested else Kind.OPEN
 
-    def looks_like_wall(self, url: str) -> bool:
-        """Tell whether an address says that it is a wall, and is not known yet to be none."""
+    def has_been_wall(self, url: str) -> bool:
+        """Tell whether an address that shows a page may show a challenge to other sessions, or later."""
         target = self.of(url)
-        # What says that it is a wall shows a page while its challenge is broken, too.
-        may_look = target.kind not in PAGES or self.has_met_wall or target.looks < MAX_LOOKS
-        return may_look and wall_word(url) is not None
+        # What is named like a wall shows a page while its challenge is broken, too.
+        return target.has_been_wall or (target.kind in PAGES and self.is_named(url))
+
+    def is_named(self, url: str) -> bool:
+        """Tell whether an address is named like that of a wall."""
+        return wall_word(url) is not None
+
+    def claims(self, url: str, asked: str) -> bool:
+        """Tell whether a challenge at ``url`` claims to withhold what redirects there: the address ``asked`` for."""
+        return self.is_named(url) or returns_to(url, asked) or self.of(url).has_stopped
+
+    def withholds(self, url: str, asked: str) -> bool:
+        """Tell whether a request that was redirected from ``asked`` to a challenge at ``url`` was not executed.
+
+        That is proven of a gate. Of another wall it is only claimed.
+        """
+        kind = self.of(url).kind
+        return kind is Kind.GATE or (kind is Kind.WALL and self.claims(url, asked))
+
+    def stops(self, url: str) -> None:
+        """Record that something but its challenge shows that an address stops what is redirected there."""
+        self.of(url).has_stopped = True
 
     def requested(self, url: str, *, is_wall: bool) -> None:
         """Record whether the spider has requested an address itself, and met a challenge."""

@@ -175,7 +175,7 @@ def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there
 
 
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
-@pytest.mark.parametrize(("pages", "jobs"), [(3, 12), (12, 4), (1000, 3)])
+@pytest.mark.parametrize(("pages", "jobs"), [(3, 11), (12, 4), (1000, 3)])
 def test_pages_that_have_moved_are_all_there_though_the_wall_is_closed_again_when_a_crawl_resumes(
     crawl, service, tmp_path, gate, pages, jobs
 ):
@@ -371,7 +371,7 @@ def test_a_post_that_is_redirected_to_a_wall_is_sent_once_more_when_it_is_open_a
     assert len(service.jobs) == 1
 
 
-def test_a_post_whose_answer_is_a_page_that_wants_a_token_each_time_is_sent_once_more_at_most(crawl, service):
+def test_a_post_whose_answer_is_a_page_that_wants_a_token_each_time_is_sent_once(crawl, service):
     def answer(request, form):
         if request.path == "/order":
             return redirect("/receipt")
@@ -382,8 +382,8 @@ def test_a_post_whose_answer_is_a_page_that_wants_a_token_each_time_is_sent_once
         crawled = crawl(sending(order), service.settings)
         sent = [form for method, path, form, _ in site.requests if (method, path) == ("POST", "/order")]
     assert [one.text for one in crawled.pages] == ["the receipt"]
-    assert sent == [{"q": "rope"}] * 2
-    assert len(service.jobs) == 2
+    assert sent == [{"q": "rope"}]
+    assert len(service.jobs) == 1
 
 
 def test_a_post_that_is_redirected_to_a_wall_on_another_host_has_its_answer_once_that_is_open(crawl, service):
@@ -484,7 +484,7 @@ def test_the_page_that_a_wall_shows_is_taken_for_the_one_asked_for_where_its_add
     assert {one.url for one in crawled.pages} == set(urls[1:])
 
 
-def test_a_post_whose_answer_is_behind_the_wall_again_is_executed_four_times_at_most(crawl, service):
+def test_a_post_whose_answer_is_behind_the_wall_again_is_executed_once(crawl, service):
     """A token opens one address, and each POST is answered by a redirect to another one."""
 
     def answer(request, form):
@@ -506,8 +506,7 @@ def test_a_post_whose_answer_is_behind_the_wall_again_is_executed_four_times_at_
         urls = [f"{site.origin}/order/{number}" for number in range(5)]
         crawled = crawl(spider(*urls, method="POST"), service.settings)
     assert [one.url.startswith(f"{site.origin}/receipt/") for one in crawled.pages] == [True] * 5
-    assert Counter(executed).keys() == {f"/order/{number}" for number in range(5)}
-    assert max(Counter(executed).values()) <= 4
+    assert sorted(executed) == [f"/order/{number}" for number in range(5)]
 
 
 @pytest.mark.parametrize(("adjust", "most"), [(2, 20), (0, 120), (-10, 120)])
@@ -640,18 +639,18 @@ def test_no_request_is_lost_where_a_known_wall_fails_to_show_its_challenge_for_a
     assert Counter([*(one.cb_kwargs["asked"] for one in crawled.pages), *crawled.failures]) == Counter(urls)
     assert len({one.url for one in crawled.pages if not one.url.endswith(gate)}) >= 15 - times
     # To look at where pages have moved costs some of those that a clearance is good for.
-    assert folder == "old" or len(service.jobs) == 3
+    assert folder == "old" or len(service.jobs) <= 3
 
 
 @pytest.mark.parametrize(
     ("gate", "broken", "status"),
-    [("/hold", (1, 2), 200), ("/hold", (1, 2), 404), ("/captcha", (0, 1), 200)],
+    [("/hold", (1, 2), 200), ("/hold", (1, 2), 404), ("/captcha", (0,), 200)],
     ids=["a page", "an error", "an address that says that it is a wall"],
 )
 def test_no_request_is_lost_where_a_wall_fails_to_show_its_challenge_before_it_was_ever_opened(
     crawl, service, gate, broken, status
 ):
-    """At an address that says that it is a wall, the first request looks twice, before it follows the redirect."""
+    """Where the address is named like a wall's, the first request gets what the add-on has fetched there."""
 
     def answer(request, form):
         is_broken = request.path == gate and next(visits) in broken

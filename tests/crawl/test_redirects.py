@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from itertools import count
 
 import pytest
 import scrapy
@@ -125,7 +126,7 @@ def test_pages_that_redirect_do_not_bring_back_the_clearance_that_has_run_out(cr
 
 def test_a_form_is_not_outdated_by_the_redirect_to_it(crawl, service):
     """Each look at the form costs two requests, and the token is growing old meanwhile."""
-    visited = asyncio.Event()
+    visited, numbers = asyncio.Event(), count()
 
     async def answer(request, form):
         if request.path == "/captcha":
@@ -135,10 +136,10 @@ def test_a_form_is_not_outdated_by_the_redirect_to_it(crawl, service):
             await visited.wait()
         return inside(request, form)
 
-    inside = behind_wall(gate="/captcha")
+    inside = behind_wall(gate="/captcha", to_gate=lambda gate: redirect(f"{gate}?{next(numbers)}"))
     with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(2))), service.settings)
-        seen = Counter(path for _, path, *_ in site.requests)
+        seen = Counter(path.partition("?")[0] for _, path, *_ in site.requests)
     assert len(crawled.pages) == 2
     assert len(service.jobs) == 1
     # Each request has looked behind its redirect, and the one that leads once more.
@@ -149,6 +150,7 @@ def test_a_challenge_whose_form_other_cookies_have_outdated_is_fetched_again_onl
     crawl, service
 ):
     """Each request that is sent without a cookie gets one of its own, and the last one stays."""
+    numbers = count()
 
     def answer(request, form):
         response = inside(request, form)
@@ -161,10 +163,10 @@ def test_a_challenge_whose_form_other_cookies_have_outdated_is_fetched_again_onl
             response.text = response.text.replace("<button>", f"{field}<button>")
         return response
 
-    inside = behind_wall(gate="/captcha")
+    inside = behind_wall(gate="/captcha", to_gate=lambda gate: redirect(f"{gate}?{next(numbers)}"))
     with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(4))), service.settings)
-        seen = Counter(path for _, path, *_ in site.requests)
+        seen = Counter(path.partition("?")[0] for _, path, *_ in site.requests)
     assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (4, 1, 1)
     assert seen["/captcha"] == 4 + 1
 
@@ -289,3 +291,27 @@ def test_a_redirect_to_what_is_not_http_is_not_followed(crawl, service, location
     assert crawled.pages == []
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert {path for _, path, *_ in site.requests} == {"/page", "/verify"}
+
+
+@pytest.mark.parametrize("links", [3, 6])
+def test_sessions_whose_links_redirect_to_walled_pages_need_a_token_each(crawl, service, links):
+    """The challenge is in the place of the pages. A token at hand is used though other pages have shown that since."""
+    sessions = 16
+
+    async def answer(request, form):
+        await asyncio.sleep(0.05 * (sum(request.path.encode()) % 7))
+        if request.path == "/verify":
+            return won(form["next"])
+        if request.path.startswith("/go/"):
+            return redirect(request.path.replace("go", "p"))
+        return page(request.path) if cleared(request) else challenge(next=request.path)
+
+    with Site(answer) as site:
+        requests = [
+            scrapy.Request(f"{site.origin}/go/{link * sessions + jar}", meta={"cookiejar": jar})
+            for link in range(links)
+            for jar in range(sessions)
+        ]
+        crawled = crawl(sending(*requests), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
+    assert len(crawled.pages) == len(requests)
+    assert len(service.jobs) == sessions

@@ -1,0 +1,75 @@
+"""Decide what is done about a redirect, from what is known of the address that it leads to. Pure."""
+
+from enum import Enum
+from typing import NamedTuple
+
+from scrapy_omocaptcha.walls.targets import Kind
+
+
+class Action(Enum):
+    """What is done about a redirect."""
+
+    FOLLOW = "Scrapy follows it: whatever is there is the answer to the request"
+    KEEP = "Scrapy follows it, and the request is kept: a wall there may have withheld it"
+    ASK = "KEEP, but if Scrapy would drop the redirect for a reason that is not known here, LOOK"
+    LOOK = "the address is fetched while the request is in hand: a challenge there is the answer to the request"
+
+
+class Seen(NamedTuple):
+    """What is known of the address that a redirect leads to."""
+
+    kind: Kind
+    is_named: bool = False
+    """Whether a word in the address, such as ``/captcha``, says that it is a wall's."""
+    is_claimed: bool = False
+    """Whether anything but its challenge says that a request which was redirected there was not executed."""
+    has_been_wall: bool = False
+    """Whether it has shown a challenge and then a page, or shows a page though it is named like a wall."""
+    is_through: bool = False
+    """Whether the session of the request is through its wall, or no wall was met yet."""
+    was_followed: bool = False
+    """Whether the request was sent again after Scrapy had followed its redirect there."""
+    is_of_another: bool = False
+    """Whether it is a page with a challenge in its place that another request solves."""
+
+
+_FOR_SAFE = {
+    Kind.UNKNOWN: Action.ASK,
+    Kind.FOLLOWED: Action.ASK,
+    Kind.FAILED: Action.ASK,
+    Kind.PAGE: Action.ASK,
+    Kind.OPEN: Action.ASK,
+    Kind.WALL: Action.LOOK,
+    Kind.GATE: Action.LOOK,
+}
+"""What is done about the redirect of a GET or HEAD, which may be sent again."""
+_FOR_UNSAFE = {
+    Kind.UNKNOWN: Action.KEEP,
+    Kind.FOLLOWED: Action.KEEP,
+    Kind.FAILED: Action.KEEP,
+    Kind.PAGE: Action.FOLLOW,
+    Kind.OPEN: Action.FOLLOW,
+    Kind.WALL: Action.KEEP,
+    Kind.GATE: Action.LOOK,
+}
+"""What is done about the redirect of any other method: only a wall can show that the request was not executed."""
+_NAMED = (Kind.UNKNOWN, Kind.FAILED)
+
+
+def decide(seen: Seen, *, is_safe: bool) -> Action:
+    """Return what is done about a redirect.
+
+    :param is_safe: whether the redirected request may be sent again though it was answered: whether it is GET or HEAD.
+    """
+    if seen.is_of_another:
+        return Action.KEEP if is_safe else Action.FOLLOW
+    if seen.has_been_wall and not seen.is_through:
+        return Action.LOOK
+    if seen.is_named and seen.kind in _NAMED:
+        return Action.LOOK
+    if is_safe:
+        return Action.LOOK if seen.was_followed else _FOR_SAFE[seen.kind]
+    if seen.kind is Kind.WALL and seen.is_claimed:
+        return Action.LOOK
+    action = _FOR_UNSAFE[seen.kind]
+    return Action.KEEP if action is Action.FOLLOW and seen.has_been_wall else action

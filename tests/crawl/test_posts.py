@@ -1,0 +1,251 @@
+"""Whole crawls whose spiders send orders: a site executes each of them once, whatever wall is around."""
+
+from collections import Counter
+from itertools import count
+
+import pytest
+import scrapy
+
+from scrapy_omocaptcha.errors import ChallengeNotSolved
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import Site, challenge, cleared, page, redirect, sending, won
+
+ORDERS = 12
+
+
+class OrderSite(Site):
+    """Site that executes orders, ``POST /order`` with an ``id``, and counts them in ``executed``.
+
+    :param gate: returns the address to which a closed wall redirects a request; None if it shows its challenge in the
+        place of the page.
+    :param opened: what the gate answers to those who are through: ``"home"`` (a redirect), ``"back"`` (to the address
+        that was asked for), ``"page"``, or ``"challenge"``, as to all others.
+    :param clearance: how many visits a token is good for; those to the gate are free.
+    :param receipt: returns the address of the page that an executed order redirects to; None if it is the answer.
+    """
+
+    def __init__(self, *, gate=None, opened="home", clearance=1000, receipt=None):
+        super().__init__(self._respond)
+        self.executed = Counter()
+        self._gate, self._opened, self._clearance, self._receipt = gate, opened, clearance, receipt
+        self._left = Counter()
+        self._numbers = count(1)
+
+    def _respond(self, request, form):
+        if request.path == "/verify":
+            return self._won()
+        session = request.cookies.get("clearance", "")
+        if request.path in ("/captcha", "/hold") and self._gate is not None:
+            return self._at_gate(request, is_open=self._left[session] > 0)
+        if request.path == "/home":
+            return page("home")
+        if self._left[session] <= 0:
+            return challenge() if self._gate is None else redirect(self._gate(request))
+        self._left[session] -= 1
+        if request.path != "/order":
+            return page(request.path)
+        self.executed[form["id"]] += 1
+        return page("executed") if self._receipt is None else redirect(self._receipt(form["id"]), 303)
+
+    def _won(self):
+        session = str(next(self._numbers))
+        self._left[session] = self._clearance
+        response = redirect("/home")
+        response.set_cookie("clearance", session, path="/")
+        return response
+
+    def _at_gate(self, request, *, is_open):
+        if not is_open or self._opened == "challenge":
+            return challenge()
+        if self._opened == "page":
+            return page("you are through")
+        return redirect("/home" if self._opened == "home" else request.query.get("next", "/home"))
+
+    def orders(self, number=ORDERS):
+        return [scrapy.FormRequest(f"{self.origin}/order", formdata={"id": str(id_)}) for id_ in range(number)]
+
+    def pages(self, number):
+        return [scrapy.Request(f"{self.origin}/page/{number}") for number in range(number)]
+
+
+GATES = {
+    "named": lambda request: "/captcha",
+    "leads back": lambda request: f"/hold?next={request.path}",
+    "says nothing": lambda request: "/hold",
+}
+
+
+@pytest.mark.parametrize("with_pages", [False, True], ids=["orders only", "pages, too"])
+@pytest.mark.parametrize("opened", ["home", "back", "challenge"])
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("clearance", [3, 1000])
+def test_orders_that_a_gate_withholds_are_executed_once_each(crawl, service, gate, opened, clearance, with_pages):
+    with OrderSite(gate=GATES[gate], opened=opened, clearance=clearance) as site:
+        requests = site.orders() + site.pages(ORDERS if with_pages else 0)
+        crawled = crawl(sending(*requests), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 10})
+    assert set(site.executed.values()) == {1}
+    assert len(crawled.pages) + len(crawled.failures) == len(requests)
+    # Nothing proves that such an address is a gate, and its clearance is used up by others before it is.
+    is_unproven = (gate, opened, clearance) == ("says nothing", "challenge", 3)
+    assert {failure.reason for failure in crawled.failures} <= ({"sent_again"} if is_unproven else set())
+    assert len(site.executed) == ORDERS - len(crawled.failures)
+
+
+@pytest.mark.parametrize("gate", ["named", "leads back"])
+def test_orders_that_a_gate_withholds_are_executed_though_it_is_a_page_for_those_who_are_through(crawl, service, gate):
+    with OrderSite(gate=GATES[gate], opened="page") as site:
+        crawled = crawl(sending(*site.orders()), service.settings)
+    assert site.executed == dict.fromkeys(map(str, range(ORDERS)), 1)
+    assert [one.text for one in crawled.pages] == ["executed"] * ORDERS
+
+
+def test_the_page_of_a_gate_that_says_nothing_is_taken_for_the_answer_to_an_order(crawl, service):
+    with OrderSite(gate=GATES["says nothing"], opened="page") as site:
+        crawled = crawl(sending(*site.orders(1)), service.settings)
+    assert [one.text for one in crawled.pages] == ["you are through"]
+    assert site.executed == {}
+
+
+@pytest.mark.parametrize("with_pages", [False, True], ids=["orders only", "pages, too"])
+@pytest.mark.parametrize("receipt", [lambda id_: f"/receipt/{id_}", lambda id_: "/thanks"], ids=["own", "shared"])
+@pytest.mark.parametrize("gate", [None, GATES["named"], GATES["says nothing"]], ids=["in place", "named", "says nothing"])
+@pytest.mark.parametrize("clearance", [1, 3, 5, 1000])
+def test_an_order_whose_answer_is_behind_the_wall_is_executed_once(crawl, service, gate, receipt, clearance, with_pages):
+    with OrderSite(gate=gate, clearance=clearance, receipt=receipt) as site:
+        requests = site.orders() + site.pages(ORDERS if with_pages else 0)
+        crawled = crawl(sending(*requests), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 10})
+    assert set(site.executed.values()) == {1}
+    assert not {failure.reason for failure in crawled.failures} - {"sent_again"}
+    assert len(site.executed) >= ORDERS - len(crawled.failures)
+    receipts = {one.url for one in crawled.pages if "/page/" not in one.url}
+    assert receipts <= {f"{site.origin}{receipt(id_)}" for id_ in range(ORDERS)}
+
+
+class Unwilling(OrderSite):
+    """Site that executes an order and then redirects it to its gate, again and again."""
+
+    def _respond(self, request, form):
+        if request.path == "/order":
+            self.executed[form["id"]] += 1
+            return redirect(self._gate(request))
+        return super()._respond(request, form)
+
+
+@pytest.mark.parametrize(
+    ("gate", "opened", "times"),
+    [
+        ("named", "challenge", 2),
+        ("leads back", "challenge", 2),
+        ("says nothing", "challenge", 2),
+        ("named", "page", 2),
+        ("leads back", "page", 2),
+        ("says nothing", "page", 1),
+    ],
+)
+def test_an_order_is_sent_once_more_where_its_gate_claims_to_have_withheld_it_and_not_again(
+    crawl, service, gate, opened, times
+):
+    with Unwilling(gate=GATES[gate], opened=opened) as site:
+        crawled = crawl(sending(*site.orders(1)), service.settings)
+    assert site.executed == {"0": times}
+    if opened == "page":
+        assert [one.text for one in crawled.pages] == ["you are through"]
+    else:
+        (failure,) = crawled.failures
+        assert isinstance(failure, ChallengeNotSolved)
+        assert failure.reason == "sent_again"
+        assert "may have executed it" in str(failure)
+
+
+@pytest.mark.parametrize("answer", ["page", "redirect", "back", "error", "forbidden"])
+def test_an_order_that_the_form_of_its_wall_carries_is_executed_once(crawl, service, answer):
+    executed = Counter()
+
+    def respond(request, form):
+        if request.path != "/order" or request.method == "GET":
+            return page("<title>the receipt</title>")
+        if "g-recaptcha-response" not in form:
+            return challenge("/order", id=form["id"])
+        executed[form["id"]] += 1
+        answers = {"redirect": redirect("/receipt", 303), "back": redirect("/order", 303)}
+        statuses = {"error": 404, "forbidden": 403}
+        return answers.get(answer) or page("<title>the receipt</title>", statuses.get(answer, 200))
+
+    with Site(respond) as site:
+        order = scrapy.FormRequest(f"{site.origin}/order", formdata={"id": "7"})
+        crawled = crawl(sending(order), {**service.settings, "HTTPERROR_ALLOW_ALL": True})
+    assert executed == {"7": 1}
+    assert [one.css("title::text").get() for one in crawled.pages] == ["the receipt"]
+    is_accepted = answer in ("page", "redirect", "back")
+    assert (crawled.count("tokens/accepted"), crawled.count("tokens/unknown")) == (is_accepted, not is_accepted)
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("receipt", ["/receipt/7", "/hold"])
+def test_what_resumes_between_an_order_and_its_answer_asks_for_the_answer(crawl, service, tmp_path, receipt):
+    """The crawl stops while the token for the order's answer is being bought."""
+    executed = Counter()
+
+    class Stops(RecordingSpider):
+        def requests(self):
+            yield scrapy.FormRequest(f"{site.origin}/order", formdata={"id": "7"}, callback=self.page, errback=self.failed)
+
+    def answer(request, form):
+        if request.path == "/order":
+            executed[form["id"]] += 1
+            return redirect(receipt, 303)
+        return won("/") if request.path == "/verify" else page(request.path) if cleared(request) else challenge()
+
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job")}
+    with Site(answer) as site:
+        service.fault("getJobResult", "hang", seconds=3600)
+        runs = [crawl(Stops, {**settings, "CLOSESPIDER_TIMEOUT": seconds}) for seconds in (20, 0)]
+    assert executed == {"7": 1}
+    assert [[one.text for one in run.pages] for run in runs] == [[], [receipt]]
+
+
+# -- one-time addresses ----------------------------------------------------------------------------------------------
+
+
+class Tickets(Site):
+    """Site without a captcha whose links redirect to addresses that are good once, and sound like a wall's."""
+
+    def __init__(self, address, hops=()):
+        super().__init__(self._respond)
+        self._chain = [*hops, address]
+        self._used = set()
+
+    def _respond(self, request, form):
+        if request.path == "/go":
+            return redirect(self._chain[0])
+        if request.path_qs in self._used:
+            return page("this link was used", 410)
+        self._used.add(request.path_qs)
+        later = self._chain[self._chain.index(request.path_qs) + 1 :]
+        return redirect(later[0]) if later else page("the page")
+
+
+TICKETS = ["/challenge?t=once", "/2fa/challenge", "/oauth/challenge?code=1", "/captcha?return=/go"]
+
+
+@pytest.mark.parametrize("handles", [False, True], ids=["scrapy follows", "the spider follows"])
+@pytest.mark.parametrize("hops", [(), ("/verify-human?t=1",), ("/sso?t=1", "/captcha?t=2")])
+@pytest.mark.parametrize("address", TICKETS)
+def test_an_address_that_is_good_once_is_fetched_once_though_it_sounds_like_a_walls(
+    crawl, service, address, hops, handles
+):
+    class Follows(RecordingSpider):
+        handle_httpstatus_list = (302,) if handles else ()
+
+        def page(self, response, asked=None):
+            if response.status == 302:
+                url = response.urljoin(response.headers["Location"].decode())
+                yield scrapy.Request(url, self.page, errback=self.failed)
+            else:
+                self.pages.append(response)
+
+    with Tickets(address, hops) as site:
+        crawled = crawl(Follows, service.settings, urls=[f"{site.origin}/go"])
+        fetched = Counter(path for _, path, *_ in site.requests)
+    assert [one.text for one in crawled.pages] == ["the page"]
+    assert fetched == dict.fromkeys(["/go", *hops, address], 1)

@@ -70,6 +70,7 @@ class OmoCaptchaMiddleware:
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
         redirects = Redirects(crawler, engine, policy)
+        self._looks = redirects.looks
         self._walls = WallHandler(engine, buyer, policy, events, sessions, redirects)
         self._upfront = UpfrontTokens(engine, buyer, policy, events)
         self._progress = Progress(crawler, type(self), settings, buyer, engine.slots, events, stats)
@@ -141,7 +142,7 @@ class OmoCaptchaMiddleware:
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
-        fetched = self._walls.take_fetched(request)
+        fetched = self._looks.take(request)
         if fetched is not None:
             return fetched
         is_concerned = self._hints.concerns(request) or self._states.concerns(request) or self.mediums.concerns(request)

@@ -33,43 +33,27 @@ class Seen(NamedTuple):
     """Whether it is a page with a challenge in its place that another request solves."""
 
 
-_FOR_SAFE = {
-    Kind.UNKNOWN: Action.ASK,
-    Kind.FOLLOWED: Action.ASK,
-    Kind.FAILED: Action.ASK,
-    Kind.PAGE: Action.ASK,
-    Kind.OPEN: Action.ASK,
-    Kind.WALL: Action.LOOK,
-    Kind.GATE: Action.LOOK,
+_ACTIONS = {
+    Kind.UNKNOWN: (Action.ASK, Action.KEEP),
+    Kind.FOLLOWED: (Action.ASK, Action.KEEP),
+    Kind.PAGE: (Action.ASK, Action.FOLLOW),
+    Kind.OPEN: (Action.ASK, Action.FOLLOW),
+    Kind.WALL: (Action.LOOK, Action.KEEP),
+    Kind.GATE: (Action.LOOK, Action.LOOK),
 }
-"""What is done about the redirect of a GET or HEAD, which may be sent again."""
-_FOR_UNSAFE = {
-    Kind.UNKNOWN: Action.KEEP,
-    Kind.FOLLOWED: Action.KEEP,
-    Kind.FAILED: Action.KEEP,
-    Kind.PAGE: Action.FOLLOW,
-    Kind.OPEN: Action.FOLLOW,
-    Kind.WALL: Action.KEEP,
-    Kind.GATE: Action.LOOK,
-}
-"""What is done about the redirect of any other method: only a wall can show that the request was not executed."""
-_NAMED = (Kind.UNKNOWN, Kind.FAILED)
+"""What is done about the redirect of a GET, which may be sent again, and of a POST, which may have been executed."""
 
 
 def decide(seen: Seen, *, is_safe: bool) -> Action:
     """Return what is done about a redirect.
 
-    :param is_safe: whether the redirected request may be sent again though it was answered: whether it is GET or HEAD.
+    :param is_safe: whether the redirected request may be sent again though it was answered, as GET and HEAD may be.
     """
     if seen.is_of_another:
         return Action.KEEP if is_safe else Action.FOLLOW
-    if seen.has_been_wall and not seen.is_through:
+    if (seen.has_been_wall and not seen.is_through) or (seen.is_named and seen.kind is Kind.UNKNOWN):
         return Action.LOOK
-    if seen.is_named and seen.kind in _NAMED:
+    if seen.was_followed if is_safe else (seen.is_claimed and seen.kind is Kind.WALL):
         return Action.LOOK
-    if is_safe:
-        return Action.LOOK if seen.was_followed else _FOR_SAFE[seen.kind]
-    if seen.kind is Kind.WALL and seen.is_claimed:
-        return Action.LOOK
-    action = _FOR_UNSAFE[seen.kind]
+    action = _ACTIONS[seen.kind][0 if is_safe else 1]
     return Action.KEEP if action is Action.FOLLOW and seen.has_been_wall else action

@@ -81,10 +81,6 @@ class WallHandler:
         if session.is_overtaken(since):
             request.cookies = _without({cookie.name for cookie in session.cookies}, request.cookies)
 
-    def take_fetched(self, request: Request) -> Response | None:
-        """Return what was fetched for a request when its redirect came; see :meth:`Redirects.take_fetched`."""
-        return self._redirects.take_fetched(request)
-
     async def before(self, request: Request) -> Answer | None:
         """Return what is in the place of a POST that a wall has redirected, before it is sent once more in vain."""
         session = self._sessions.known(request)
@@ -169,7 +165,6 @@ class WallHandler:
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
         self._slots.back(request)
-        self._redirects.failed(request)
 
     def _note_other_captcha(self, response: Response) -> None:
         vendor = find_other_captcha(response)

@@ -178,7 +178,7 @@ class Passage(Attempts):
         """
         if self.redirects.is_page_of_another(self.request):
             return await self.look_again()
-        return self.redirects.withheld_by(self.request)
+        return self.redirects.withheld(self.request)
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots
@@ -216,7 +216,7 @@ class Passage(Attempts):
 
     async def look_again(self) -> Answer | None:
         """Ask again; return the answer if no token is needed; raise ``GivenUp`` if its challenge may not be solved."""
-        answer = await self._at_gate() or await self.ask_again()
+        answer = await self._at_wall() or await self.ask_again()
         if self.meet(answer) is not None:
             refusal = await self.refusal()
             if refusal is not None:
@@ -227,11 +227,11 @@ class Passage(Attempts):
             self.session.unchallenged(self.stamp, has_met_wall=True)
         return answer
 
-    async def _at_gate(self) -> Answer | None:
+    async def _at_wall(self) -> Answer | None:
         """Return what is at the wall that a POST was redirected to, unless the POST is to be sent now."""
         async with self.hold.sending():
             with self.answering():
-                return await self.redirects.at_gate(self.request, is_open=self.session.is_overtaken(self.stamp))
+                return await self.redirects.at_wall(self.request, is_open=self.session.is_overtaken(self.stamp))
 
     async def ask_again(self) -> Answer:
         """Send the spider's request once more, and return the answer."""
@@ -342,7 +342,7 @@ class Passage(Attempts):
         if isinstance(behind, Result):
             return behind
         handed, wall, answer = behind, page.challenge, behind.answer
-        withheld = self.redirects.led_on(self.request, answer) if is_same_wall(wall, later) else None
+        withheld = self.redirects.withheld(self.request, answer) if is_same_wall(wall, later) else None
         if withheld is not None:
             return Result(withheld, unknown("widget_again"))
         if answer is not None and self.may_be_page(answer, page, handed):

@@ -12,31 +12,37 @@ POST has asked for is sent again only where the wall has withheld it; see ``deci
 
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
-from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.datatypes import LocalCache
 from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
-from scrapy_omocaptcha.errors import CrawlClosing, MiddlewareFailed
+from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.tokens.judging import Marks, doubt_about, is_blank, is_good, is_overloaded, is_page_of, wall_marks
+from scrapy_omocaptcha.tokens.judging import (
+    Marks,
+    doubt_about,
+    is_blank,
+    is_good,
+    is_overloaded,
+    is_page_of,
+    wall_marks,
+)
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.decisions import Action, Seen, decide
-from scrapy_omocaptcha.walls.fetched import OF_LOOK, Fetched, complete
-from scrapy_omocaptcha.walls.targets import PAGES, UNDECIDED, WALLS, Kind, Targets
+from scrapy_omocaptcha.walls.looks import Looked, Looks
+from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 
 _ENOUGH_DROPPED = 2
 """Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
@@ -54,11 +60,11 @@ class Redirects:
     def __init__(self, crawler: Crawler, engine: Engine, policy: Policy) -> None:
         self._crawler, self._policy = crawler, policy
         self._lifetime, self._chain = engine.lifetime, engine.chain
+        self.looks = Looks(engine, policy)
         self._components, self._states = engine.components, engine.states
         self._targets = Targets()
         self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
         """Redirects that were dropped as duplicates, by target, until it is known what is there."""
-        self._fetched = Fetched()
         self._shown: WeakKeyDictionary[Request, Response | None] = WeakKeyDictionary()
         """Requests that are sent again for a token, and a page, if there is one, that they may be redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
@@ -96,7 +102,7 @@ class Redirects:
         is_safe = request.method in SAFE_METHODS
         seen, is_known = self._seen(request, url, is_through=is_through), False
         action = decide(seen, is_safe=is_safe)
-        if action is Action.LOOK and seen.is_named and seen.kind in UNDECIDED:
+        if action is Action.LOOK and seen.is_named and seen.kind is Kind.UNKNOWN:
             action, is_known = await self._first_look(request, response)
         if action is Action.LOOK or (action is Action.ASK and await self._should_look(request, response, url)):
             is_guess = action is Action.ASK and not self._has_foreign_duplicates
@@ -109,20 +115,21 @@ class Redirects:
         if not self._components.will_redirect(request, response):
             self._targets.of(url).given += 1
             return response
-        state, target = self._states.peek(request), self._targets.of(url)
         is_own = is_through and host_of(url) != host_of(request.url)
-        if is_own or (not is_safe and (action is Action.FOLLOW or (target.kind in PAGES and not seen.has_been_wall))):
-            original = None
-        else:
-            # Only the request that was redirected straight to a wall can have been withheld by it.
-            is_next = state.original is None or not (is_safe and state.original["method"] in SAFE_METHODS)
-            original = originals.write(request, None if is_next else state.original)
+        # A look may have shown what is there.
+        is_kept = (
+            not is_own and decide(self._seen(request, url, is_through=is_through), is_safe=is_safe) is not Action.FOLLOW
+        )
+        state, target = self._states.peek(request), self._targets.of(url)
+        # Only the request that was redirected straight to a wall can have been withheld by it.
+        is_first = state.original is None or not (is_safe and state.original["method"] in SAFE_METHODS)
+        original = originals.write(request, None if is_first else state.original) if is_kept else None
         # What comes from a wall is a duplicate of what was asked for before.
-        is_from_wall = state.original is not None and self._targets.of(request.url).kind in WALLS
-        is_unsure = self._has_foreign_duplicates and target.kind is Kind.UNKNOWN
-        must_pass = is_known or is_from_wall or is_unsure or target.kind is Kind.FAILED
+        must_pass = is_known or (state.original is not None and self._targets.of(request.url).kind in WALLS)
+        must_pass |= self._has_foreign_duplicates and target.kind is Kind.UNKNOWN
         # Each POST finds out for itself what has become of it.
-        must_pass |= self._has_led_to_wall(request, url) or (not is_safe and seen.has_been_wall and self._targets.has_met_wall)
+        must_pass |= not is_safe and self._targets.has_met_wall and self._targets.has_been_wall(url)
+        must_pass |= self._has_led_to_wall(request, url)
         must_pass |= is_through and originals.leads_back(request, url, state.original)
         # A page that the spider has requested itself is there, or will be.
         must_pass |= target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
@@ -134,11 +141,10 @@ class Redirects:
         return response
 
     def _seen(self, request: Request, url: str, *, is_through: bool) -> Seen:
-        target, followed = self._targets.of(url), self._states.peek(request).followed
         # Where the page is here already, or a token for it, the request gets that.
         is_for_it = request in self._shown and self._comes_back(request, url)
         return Seen(
-            target.kind,
+            self._targets.of(url).kind,
             is_named=self._targets.is_named(url),
             is_claimed=self._targets.claims(url, request.url),
             has_been_wall=self._targets.has_been_wall(url),
@@ -193,11 +199,10 @@ class Redirects:
                 self._targets.found_in_place(url, marks)
                 self._dropped.pop(public_address(url), None)
             return None
-        # A page that is missing is an answer as good as a page: no wall or failure is answered so.
-        if not (is_wall or is_good(response) or response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)):
-            self.failed(request)
-        elif request.method == "HEAD" and not is_wall:
-            # It has no body, in which a challenge would be.
+        # A page that is missing is an answer as good as a page: no wall or failure is answered so. An answer to HEAD has no
+        # body, in which a challenge would be.
+        is_page = is_good(response) or response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+        if not is_wall and (request.method == "HEAD" or not is_page):
             pass
         elif original is not None:
             for target in originals.led_to(request, original):
@@ -207,21 +212,11 @@ class Redirects:
             self._shows(request.url, is_wall=is_wall, marks=marks)
         return self._asked_for(request, is_wall=is_wall)
 
-    def failed(self, request: Request) -> None:
-        """Follow redirects that Scrapy has dropped, if ``request`` was to find out what they lead to.
-
-        Where no wall has been met, they stay dropped, as without the add-on. Retry may find out yet.
-        """
-        for url in originals.led_to(request, self._states.peek(request).original) if self._targets.has_met_wall else ():
-            for other in self._dropped.pop(public_address(url), ()) if self._targets.failed(url) else ():
-                self._targets.followed(url, other.meta["redirect_urls"][-1])
-                self._crawler.engine.crawl(self._states.give_back(other))
-
     def dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
+        self.looks.drop(request)
         if not self._states.take(request) or self._states.peek(request).original is None:
             return
-        self._fetched.drop(request)
         target, dropped = self._targets.of(request.url), self._dropped.setdefault(public_address(request.url), [])
         self._targets.dropped(request.url, request.meta["redirect_urls"][-1])
         if len(dropped) < _MAX_DROPPED:
@@ -237,28 +232,16 @@ class Redirects:
         ]
         return [request for dropped in waiting for request in dropped]
 
-    def take_fetched(self, request: Request) -> Response | None:
-        """Return what was fetched for a request when its redirect came, or None; raise the error that it met."""
-        taken = self._fetched.take(request)
-        if taken is None:
-            return None
-        sent, response = taken
-        complete(request, sent)
-        self._components.downloaded_for(request, sent)
-        return response
-
     # What happens to a request at a wall
 
     async def before(self, request: Request, *, is_through: bool) -> Response | Request | None:
         """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
-        if not self._is_at_gate(request) or self._was_sent_again(request):
-            return None
-        answer = await self.at_gate(request, is_open=is_through)
+        answer = None if self.may_be_executed(request) else await self.at_wall(request, is_open=is_through)
         if answer is None:
             self._sent_again(request)
         return answer
 
-    async def at_gate(self, request: Request, *, is_open: bool) -> Response | Request | None:
+    async def at_wall(self, request: Request, *, is_open: bool) -> Response | Request | None:
         """Ask for the address that a POST was redirected to; return None if the POST is to be sent again.
 
         :param is_open: whether the wall was opened since the POST was redirected, so that nobody asks.
@@ -266,72 +249,57 @@ class Redirects:
         :raises CrawlClosing: when the crawl closes before there is an answer.
         """
         led_to = self._states.peek(request).led_to
-        if led_to is None or not self._is_at_gate(request):
+        if led_to is None or request.method in SAFE_METHODS:
             return None
-        redirect = Response(request.url, status=303, headers={"Location": led_to})
+        redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
         if self._targets.of(led_to).kind in PAGES:
             redirected = await self._components.redirect(request, redirect)
             if redirected is not None:
                 self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
             return redirected
-        if is_open:
-            return None
         try:
-            answer = await self._fetch(request, redirect, follow=True)
+            looked = Looked(None) if is_open else await self.looks.look(request, redirect, is_wall=True)
         except CrawlClosing:
             raise
         except Exception:
-            # The request is sent, and is redirected there again if its wall is closed.
+            # The POST is redirected there again if the wall is closed.
             return None
-        challenge = None if answer is None else self._policy.find(request, answer)
-        if answer is None or challenge is None:
-            return None
-        self._shows(led_to, is_wall=True, marks=wall_marks(challenge) if same_address(answer.url, led_to) else None)
-        return answer
-
-    def _is_at_gate(self, request: Request) -> bool:
-        return request.method not in SAFE_METHODS and self._states.peek(request).led_to is not None
-
-    def _is_proven(self, request: Request) -> bool:
-        """Tell whether the address that a POST was redirected to is that of a gate, which has withheld it for sure."""
-        led_to = self._states.peek(request).led_to
-        return led_to is not None and self._targets.of(led_to).kind is Kind.GATE
+        if looked.answer is not None and looked.challenge is not None:
+            self._shows_wall(led_to, looked.answer, looked.challenge)
+            return looked.answer
+        return None
 
     def may_be_executed(self, request: Request) -> bool:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
-        return self._is_at_gate(request) and self._was_sent_again(request) and not self._is_proven(request)
+        claim = self._claim(request)
+        return claim is not None and self._was_followed(request, claim)
 
-    def _was_sent_again(self, request: Request) -> bool:
-        state = self._states.peek(request)
-        return state.led_to is not None and public_address(state.led_to) in map(public_address, state.followed)
+    def _claim(self, request: Request) -> str | None:
+        """Return the address of which it is claimed, but not proven, that it has withheld a POST."""
+        led_to = self._states.peek(request).led_to
+        is_proven = led_to is None or self._targets.of(led_to).kind is Kind.GATE
+        return None if is_proven or request.method in SAFE_METHODS else led_to
 
     def _sent_again(self, request: Request) -> None:
-        """Record that a POST is sent again since the address that it was redirected to claims to have withheld it."""
-        state = self._states.of(request)
-        if state.led_to is not None and self._is_at_gate(request) and not self._is_proven(request):
-            state.followed.append(state.led_to)
+        """Record that a request is sent again."""
+        claim = self._claim(request)
+        if claim is not None:
+            self._states.of(request).followed.append(claim)
 
-    def withheld_by(self, request: Request) -> Request | None:
-        """Return the POST that was redirected to where ``request`` has met a challenge, if that is a gate's by now."""
-        return self._asked_for(request, is_wall=True) if self._targets.of(request.url).kind is Kind.GATE else None
+    def withheld(self, request: Request, answer: Response | None = None) -> Request | None:
+        """Return the POST that was redirected to where ``request`` meets a challenge, if that has withheld it.
 
-    def led_on(self, request: Request, answer: Response | None) -> Request | None:
-        """Return the POST that was redirected to a challenge which a token for it has not removed.
-
-        That answer to the token may show that the address is a gate, which shows its challenge to whoever asks for it.
-
-        :param answer: that to the token.
-        :returns: None if it does not.
+        :param answer: that to a token for the challenge, which is there all the same. It may show that the address is a
+            gate, which shows its challenge to whoever asks for it.
         """
-        original = self._states.peek(request).original
-        if original is None or original["method"] in SAFE_METHODS or answer is None:
+        if self._targets.of(request.url).kind is Kind.GATE:
+            return self._asked_for(request, is_wall=True)
+        if answer is None or not is_good(answer) or is_blank(answer) or not self._has_post(request):
             return None
-        if not is_good(answer) or is_blank(answer) or public_address(answer.url) == public_address(request.url):
+        if public_address(answer.url) == public_address(request.url) or self._targets.has_others_like(request.url):
+            # It may be the page, or one of several with the challenge in their place.
             return None
-        if self._targets.has_others_like(request.url):
-            # The challenge stands in the place of several pages.
-            return None
-        self._targets.stops(request.url)
+        self._targets.of(request.url).has_stopped = True
         return self._asked_for(request, is_wall=True, is_open=True)
 
     async def send_again(
@@ -431,19 +399,26 @@ class Redirects:
     def _got_through(self, request: Request, url: str) -> None:
         """Record that a request which was redirected to a wall has been led to another address since."""
         led_to = self._states.peek(request).led_to
-        if led_to is not None and self._was_sent_again(request) and not same_address(url, led_to):
+        if led_to is not None and self._was_followed(request, led_to) and not same_address(url, led_to):
             self._is_gate(led_to)
 
     def _has_led_on(self, request: Request, url: str) -> bool:
         """Tell whether a GET for what a POST was redirected to is led on to ``url``, now that its challenge is gone."""
-        state = self._states.peek(request)
-        if state.original is None or state.original["method"] in SAFE_METHODS or request.method not in SAFE_METHODS:
-            return False
-        is_elsewhere = public_address(url) != public_address(request.url)
-        if not (state.asked_again and is_elsewhere) or self._targets.of(url).kind in WALLS:
-            return False
-        self._is_gate(request.url)
-        return True
+        is_elsewhere = public_address(url) != public_address(request.url) and self._targets.of(url).kind not in WALLS
+        is_through = self._states.peek(request).asked_again and request.method in SAFE_METHODS
+        has_led_on = is_elsewhere and is_through and self._has_post(request)
+        if has_led_on:
+            self._is_gate(request.url)
+        return has_led_on
+
+    def _has_post(self, request: Request) -> bool:
+        """Tell whether a request was made of a redirect of a POST, or of another method that is not safe."""
+        original = self._states.peek(request).original
+        return original is not None and original["method"] not in SAFE_METHODS
+
+    def _was_followed(self, request: Request, url: str) -> bool:
+        """Tell whether a request was sent again since it had been redirected to ``url``, whatever its query."""
+        return public_address(url) in map(public_address, self._states.peek(request).followed)
 
     def _comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
@@ -456,7 +431,7 @@ class Redirects:
         if kind in PAGES:
             # To the duplicate filter it is what was followed when it was a wall.
             return kind is Kind.OPEN and url in map(address_of, followed)
-        return kind in WALLS or public_address(url) in map(public_address, followed)
+        return kind in WALLS or self._was_followed(request, url)
 
     async def _should_look(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether a look at a target is worth it, since Scrapy would drop the redirect for a reason unknown here.
@@ -480,6 +455,10 @@ class Redirects:
             return False
         return len(dropped) + target.given >= _ENOUGH_DROPPED
 
+    def _shows_wall(self, url: str, answer: Response, challenge: Challenge) -> None:
+        # A challenge that has come from behind another redirect is not in the place of this address.
+        self._shows(url, is_wall=True, marks=wall_marks(challenge) if same_address(answer.url, url) else None)
+
     def _shows(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
         """Record what an address has shown, and schedule what was dropped on its way there."""
         self._targets.shows(url, is_wall=is_wall, marks=marks)
@@ -487,7 +466,7 @@ class Redirects:
             again = self._original(request) if is_wall else None
             if again is not None:
                 self._crawler.engine.crawl(again)
-            elif is_wall and self._states.peek(request).original["method"] not in SAFE_METHODS:
+            elif is_wall and self._has_post(request):
                 # A POST counts as executed, and what it was redirected to is its answer.
                 self._crawler.engine.crawl(self._states.give_back(request))
             elif not is_wall and not same_address(request.url, url):
@@ -501,70 +480,56 @@ class Redirects:
 
         :param is_guess: whether nothing but dropped redirects tells that it may be a wall.
         """
-        has_led_to_wall, is_safe = self._has_led_to_wall(request, url), request.method in SAFE_METHODS
-        self._targets.of(url).looks += 1
-        fetched: list[tuple[Request, Response | Exception]] = []
+        has_led_to_wall, state, target = (
+            self._has_led_to_wall(request, url),
+            self._states.of(request),
+            self._targets.of(url),
+        )
+        is_safe, is_withheld = request.method in SAFE_METHODS, self._targets.withholds(url, request.url)
+        target.looks += 1
+        shown, looked = self._shown.pop(request, None), Looked(None)
         try:
-            answer = self._shown.pop(request, None)
-            if answer is None or not same_address(answer.url, url):
-                answer = await self._fetch(request, response, follow=not is_guess, fetched=fetched)
+            if shown is not None and same_address(shown.url, url):
+                looked = Looked(shown, self._policy.find(request, shown))
+            else:
+                is_wall = target.kind in WALLS
+                looked = await self.looks.look(request, response, follow=not is_guess, is_wall=is_wall)
         except IgnoreRequest:
-            answer = None
+            pass
         except CrawlClosing:
-            if is_safe or self._targets.withholds(url, request.url):
+            if is_safe or is_withheld:
                 raise
             return None
         except Exception:
-            # Scrapy follows the redirect, and Retry may repeat it.
-            self._keep(fetched)
+            # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
-        state, target = self._states.of(request), self._targets.of(url)
-        challenge = None if answer is None else self._policy.find(request, answer)
+        answer, challenge = looked
         if answer is not None and challenge is not None:
             marks = wall_marks(challenge)
             if self._targets.is_walled_page(url) and self._comes_back(request, url):
-                return self._in_hand(request, answer, fetched)
+                return answer
             if self._targets.is_in_place(marks) and self._targets.may_be_page(url):
                 if target.kind not in PAGES:
                     self._targets.found_in_place(url, marks, is_open=self._has_led_to_wall(request, url))
-                self._keep(fetched)
                 return None
-            if is_safe:
-                self._targets.stops(url)
-            self._shows(url, is_wall=True, marks=marks if same_address(answer.url, url) else None)
+            target.has_stopped |= is_safe
+            self._shows_wall(url, answer, challenge)
             if not is_safe and not self._targets.withholds(url, request.url):
-                self._keep(fetched)
                 return None
             state.led_to = url
-            return self._in_hand(request, answer, fetched)
+            return answer
         # What redirects on and on shows no challenge either.
         if not has_led_to_wall if answer is None else not is_overloaded(answer):
-            may_send = is_safe or (self._targets.withholds(url, request.url) and not state.followed)
-            if target.kind in WALLS and not state.asked_again and may_send:
+            if target.kind in WALLS and not state.asked_again and (is_safe or (is_withheld and not state.followed)):
                 # The wall has been opened meanwhile. Only a page has anything to show now.
                 return await self.send_again(request, answer)
             is_open = target.kind is Kind.WALL and self._has_handed_in
-            if is_open or (target.kind in UNDECIDED and has_led_to_wall):
+            if is_open or (target.kind is Kind.UNKNOWN and has_led_to_wall):
                 self._targets.opened(url)
             self._shows(url, is_wall=False)
             if is_open and answer is not None and await self._is_page(request, response, answer):
                 return answer
-        self._keep(fetched)
         return None
-
-    def _keep(self, fetched: list[tuple[Request, Response | Exception]]) -> None:
-        for sent, result in fetched:
-            self._fetched.keep(sent, result)
-
-    def _in_hand(
-        self, request: Request, challenge: Response, fetched: list[tuple[Request, Response | Exception]]
-    ) -> Response:
-        """Return a challenge as the answer to a request, with the cookies that it was fetched with."""
-        # By these, the passage tells whether the session has got others since, so that its form is void.
-        sent = fetched[-1][0] if fetched else request
-        if self._components.jar(request) is not None and host_of(sent.url) == host_of(request.url):
-            request.headers.setlist("Cookie", sent.headers.getlist("Cookie"))
-        return challenge
 
     async def _is_page(self, request: Request, response: Response, answer: Response) -> bool:
         """Tell whether ``answer`` is the page that a request asks for, to which it is redirected after a token, too.
@@ -588,55 +553,6 @@ class Redirects:
         self._states.is_duplicate(request, redirected)
         self._led_to_page[request] = redirected
         return True
-
-    async def _fetch(
-        self,
-        request: Request,
-        response: Response,
-        *,
-        follow: bool,
-        fetched: list[tuple[Request, Response | Exception]] | None = None,
-    ) -> Response | None:
-        """Return what a redirect leads to, by further ones if ``follow``; None where Scrapy's components forbid it.
-
-        :param fetched: what was sent, and came for it, is added to these.
-        """
-        fetched = [] if fetched is None else fetched
-        redirected, seen = await self._components.redirect(request, response), {request.url}
-        while redirected is not None and redirected.url not in seen:
-            seen.add(redirected.url)
-            answer = await self._fetch_one(redirected, request, fetched)
-            following = answer
-            if isinstance(answer, Response) and is_redirect(answer):
-                following = await self._components.redirect(redirected, answer) or answer
-            if isinstance(following, Response):
-                # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
-                flags = [flag for flag in response.flags if flag == "cached"]
-                return following.replace(flags=[*following.flags, *flags])
-            redirected = following if follow else None
-        return None
-
-    async def _fetch_one(
-        self, redirected: Request, page: Request, fetched: list[tuple[Request, Response | Exception]]
-    ) -> Response | Request | None:
-        """Return what the address of a redirect answers, unless another look has fetched that before."""
-        taken = None if self._targets.of(redirected.url).kind in WALLS else self._fetched.take(redirected)
-        if taken is not None:
-            fetched.append(taken)
-            return taken[1]
-        # Whatever is asked for, looking must not do it.
-        changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
-        step = redirected.replace(meta={**redirected.meta, **OF_LOOK}, **changes)
-        try:
-            answer = await self._chain.follow(step, page=page)
-        except (IgnoreRequest, CrawlClosing, MiddlewareFailed):
-            raise
-        except Exception as error:
-            fetched.append((step, error))
-            raise
-        if isinstance(answer, Response):
-            fetched.append((step, answer))
-        return answer
 
     # What was asked for
 
@@ -663,24 +579,19 @@ class Redirects:
         hops = originals.led_to(request, state.original)
         if state.original["method"] in SAFE_METHODS:
             for url in hops:
-                self._targets.stops(url)
-            followed = [*state.followed, *hops]
-        elif self._is_withheld(request):
-            # Where the wall is closed, it is not sent yet.
-            followed = [*state.followed, *(hops if is_open else ())]
-        else:
+                self._targets.of(url).has_stopped = True
+        elif not self._is_withheld(request, state.original):
             return None
+        # A POST is not sent yet where the wall is closed.
+        followed = [*state.followed, *(hops if is_open or state.original["method"] in SAFE_METHODS else ())]
         again = originals.rebuild(request, state.original)
         state = replace(state, original=None, followed=followed, led_to=request.url)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again
 
-    def _is_withheld(self, request: Request) -> bool:
-        """Tell whether the wall to which a POST was redirected straight has withheld it, for all that is known."""
-        state = self._states.peek(request)
-        if state.original is None or len(state.original["hops"]) > 1:
-            return False
-        is_first = public_address(request.url) not in map(public_address, state.followed)
-        is_gate = self._targets.of(request.url).kind is Kind.GATE
-        return is_gate or (is_first and self._targets.withholds(request.url, state.original["url"]))
+    def _is_withheld(self, request: Request, original: originals.Original) -> bool:
+        """Tell whether the wall to which a POST was redirected has withheld it, for all that is known."""
+        if self._targets.of(request.url).kind is Kind.GATE:
+            return True
+        return self._targets.withholds(request.url, original["url"]) and not self._was_followed(request, request.url)

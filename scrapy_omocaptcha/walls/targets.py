@@ -21,14 +21,12 @@ class Kind(Enum):
 
     UNKNOWN = "nobody has been there"
     FOLLOWED = "Scrapy follows a redirect there, and the answer is not there yet"
-    FAILED = "that has failed, though the duplicate filter knows it now"
     PAGE = "it has shown no challenge"
     WALL = "it has shown a challenge"
     GATE = "a wall without a page of its own: who is through is redirected there no more"
     OPEN = "it was a wall, and shows a page that no request has got yet"
 
 
-UNDECIDED = (Kind.UNKNOWN, Kind.FAILED)
 WALLS = (Kind.WALL, Kind.GATE)
 PAGES = (Kind.PAGE, Kind.OPEN)
 
@@ -77,9 +75,9 @@ class Targets:
         return not self.is_named(url) and self.of(url).kind is not Kind.GATE
 
     def followed(self, url: str, by: str) -> None:
-        """Record that Scrapy follows a redirect from the address ``by``, which shows what an undecided target is."""
+        """Record that Scrapy follows a redirect from the address ``by``, which shows what the target is."""
         target = self.of(url)
-        if target.kind in UNDECIDED:
+        if target.kind is Kind.UNKNOWN:
             target.kind, target.followed_from = Kind.FOLLOWED, by
 
     def dropped(self, url: str, by: str) -> None:
@@ -88,13 +86,6 @@ class Targets:
         if target.kind is Kind.FOLLOWED and target.followed_from == by:
             # The spider has asked for the target itself.
             target.kind = Kind.UNKNOWN
-
-    def failed(self, url: str) -> bool:
-        """Record that a redirect which is followed has failed, and tell whether nobody knows what is there."""
-        target = self.of(url)
-        if target.kind is Kind.FOLLOWED:
-            target.kind = Kind.FAILED
-        return target.kind is Kind.FAILED
 
     def opened(self, url: str) -> None:
         """Record that what was a wall, or led to one, shows a page."""
@@ -153,10 +144,6 @@ class Targets:
         kind = self.of(url).kind
         return kind is Kind.GATE or (kind is Kind.WALL and self.claims(url, asked))
 
-    def stops(self, url: str) -> None:
-        """Record that something but its challenge shows that an address stops what is redirected there."""
-        self.of(url).has_stopped = True
-
     def requested(self, url: str, *, is_wall: bool) -> None:
         """Record whether the spider has requested an address itself, and met a challenge."""
         self._targets.setdefault(address_of(url), Target()).is_requested = is_wall
@@ -167,7 +154,7 @@ class Targets:
         target.marks = marks or target.marks
         if is_wall and target.kind not in WALLS:
             target.kind = Kind.WALL
-        elif target.kind in (*UNDECIDED, Kind.FOLLOWED):
+        elif target.kind in (Kind.UNKNOWN, Kind.FOLLOWED):
             target.kind = Kind.PAGE
         self.has_met_wall |= is_wall
 

@@ -108,9 +108,13 @@ def test_the_page_of_a_gate_that_says_nothing_is_taken_for_the_answer_to_an_orde
 
 @pytest.mark.parametrize("with_pages", [False, True], ids=["orders only", "pages, too"])
 @pytest.mark.parametrize("receipt", [lambda id_: f"/receipt/{id_}", lambda id_: "/thanks"], ids=["own", "shared"])
-@pytest.mark.parametrize("gate", [None, GATES["named"], GATES["says nothing"]], ids=["in place", "named", "says nothing"])
+@pytest.mark.parametrize(
+    "gate", [None, GATES["named"], GATES["says nothing"]], ids=["in place", "named", "says nothing"]
+)
 @pytest.mark.parametrize("clearance", [1, 3, 5, 1000])
-def test_an_order_whose_answer_is_behind_the_wall_is_executed_once(crawl, service, gate, receipt, clearance, with_pages):
+def test_an_order_whose_answer_is_behind_the_wall_is_executed_once(
+    crawl, service, gate, receipt, clearance, with_pages
+):
     with OrderSite(gate=gate, clearance=clearance, receipt=receipt) as site:
         requests = site.orders() + site.pages(ORDERS if with_pages else 0)
         crawled = crawl(sending(*requests), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 10})
@@ -188,7 +192,9 @@ def test_what_resumes_between_an_order_and_its_answer_asks_for_the_answer(crawl,
 
     class Stops(RecordingSpider):
         def requests(self):
-            yield scrapy.FormRequest(f"{site.origin}/order", formdata={"id": "7"}, callback=self.page, errback=self.failed)
+            yield scrapy.FormRequest(
+                f"{site.origin}/order", formdata={"id": "7"}, callback=self.page, errback=self.failed
+            )
 
     def answer(request, form):
         if request.path == "/order":

@@ -2,18 +2,17 @@
 
 import pytest
 
-from scrapy_omocaptcha.walls.targets import MAX_LOOKS, PAGES, UNDECIDED, Kind, Targets
+from scrapy_omocaptcha.walls.targets import PAGES, Kind, Targets
 
 SHOP = "https://shop.example"
 URL, FROM, MARKS = f"{SHOP}/hold", f"{SHOP}/page/1", ("gate",)
 CHANGES = {
-    "is followed": (lambda targets: targets.followed(URL, FROM), dict.fromkeys(UNDECIDED, Kind.FOLLOWED)),
+    "is followed": (lambda targets: targets.followed(URL, FROM), {Kind.UNKNOWN: Kind.FOLLOWED}),
     "the redirect is dropped": (lambda targets: targets.dropped(URL, FROM), {Kind.FOLLOWED: Kind.UNKNOWN}),
     "another is dropped": (lambda targets: targets.dropped(URL, SHOP), {}),
-    "fails": (lambda targets: targets.failed(URL), {Kind.FOLLOWED: Kind.FAILED}),
     "shows a page": (
         lambda targets: targets.shows(f"{URL}?id=1", is_wall=False),
-        dict.fromkeys((*UNDECIDED, Kind.FOLLOWED), Kind.PAGE),
+        dict.fromkeys((Kind.UNKNOWN, Kind.FOLLOWED), Kind.PAGE),
     ),
     "shows a challenge": (
         lambda targets: targets.shows(URL, is_wall=True),
@@ -39,21 +38,37 @@ def test_what_a_target_is_changes_by_what_it_has_shown_and_by_nothing_else(happe
         happens(targets)
         assert targets.of(URL).kind is changes.get(kind, kind)
         assert targets.of(URL).has_been_wall is (happens is CHANGES["is opened"][0])
-        assert targets.failed(URL) is (changes.get(kind, kind) in (Kind.FOLLOWED, Kind.FAILED))
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_an_address_that_says_that_it_is_a_wall_and_is_none_is_looked_at_some_times_until_a_wall_is_met(kind):
-    targets, url = Targets(), f"{SHOP}/captcha"
-    for looks in range(MAX_LOOKS + 2):
+def test_a_page_that_is_named_like_a_wall_may_show_a_challenge_later(kind):
+    targets = Targets()
+    for url, is_named in {f"{SHOP}/captcha": True, URL: False}.items():
         targets.of(url).kind = kind
-        assert targets.looks_like_wall(url) is (kind not in PAGES or looks < MAX_LOOKS)
-        targets.of(url).looks += 1
-    assert not targets.looks_like_wall(URL)
-    targets.shows(URL, is_wall=False)
-    assert targets.looks_like_wall(url) is (kind not in PAGES)
-    targets.shows(URL, is_wall=True)
-    assert targets.looks_like_wall(url)
+        assert targets.has_been_wall(url) is (is_named and kind in PAGES)
+        targets.of(url).has_been_wall = True
+        assert targets.has_been_wall(url)
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(
+    ("url", "is_claimed"),
+    [
+        (f"{SHOP}/captcha", True),
+        (f"{URL}?next=/page/1", True),
+        (f"{URL}?next=https%3A%2F%2Fshop.example%2Fpage%2F1", True),
+        (f"{URL}?next=/page/2", False),
+        (URL, False),
+    ],
+)
+def test_a_gate_withholds_what_redirects_there_and_another_wall_does_where_more_than_its_challenge_says_so(
+    kind, url, is_claimed
+):
+    targets = Targets()
+    targets.of(url).kind = kind
+    assert targets.withholds(url, FROM) is (kind is Kind.GATE or (kind is Kind.WALL and is_claimed))
+    targets.of(url).has_stopped = True
+    assert targets.withholds(url, FROM) is (kind in (Kind.GATE, Kind.WALL))
 
 
 def test_challenges_of_a_kind_are_in_the_place_of_pages_once_two_of_them_are_found_behind_it():

@@ -19,8 +19,9 @@ from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.helpers.hard_walls import GATE
-from tests.simulation import sessions
+from tests.simulation import orders, sessions
 from tests.simulation.network import NAME, PLACE
+from tests.simulation.orders import SENT_AGAIN
 from tests.simulation.plan import PRICE, redirects
 from tests.simulation.sessions import SLOW, SPOILED, at_once, keeps_cookies, wanted_of
 
@@ -89,6 +90,7 @@ def check(
         *(sentence for run in runs for sentence in _concurrency(planned, world, run)),
         *_tokens(planned, world),
         *_verdicts(planned, world, records),
+        *orders.check(planned, world, record, runs),
         *_refusals(planned, world, record, runs),
         *_precedence(planned, world),
         *(() if is_open else sessions.check(planned, world, record)),
@@ -133,8 +135,11 @@ def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> 
 
     It is a limit that ``docs/internals.rst`` names. What a spider has that follows links tells the crawl without walls.
     """
-    number = wanted_of(planned, name).site
+    number, kind = wanted_of(planned, name).site, wanted_of(planned, name).kind
     if planned.sites[number].kind == "followed":
+        return True
+    if planned.filters and kind == "order" and planned.sites[number].answer == "shared":
+        # All orders are redirected to one page.
         return True
     challenges = [visit for visit in world.sites[number].requests if visit.shown == "challenge" and visit.fault is None]
     named = [visit for visit in challenges if PLACE in visit.headers]
@@ -500,7 +505,7 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
             may_give_up.remove(session)
         # A link to a page that has come, by whatever link, is a duplicate, whatever becomes of it.
-        elif _page_of(name) in came:
+        elif _page_of(name) in came or (how == SENT_AGAIN and planned.sites[wanted.site].answer == "claimed"):
             continue
         elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
@@ -576,12 +581,16 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
     """Return how many jobs a site costs at least and at most if nothing goes wrong."""
     site = planned.sites[number]
     wall = replace(WALLS[site.wall], **site.changes)
-    upfront, behind, tries = 0, Counter(), 0
+    upfront, behind, tries, claimed = 0, Counter(), 0, 0
     for wanted in planned.wanted:
         if wanted.site != number:
             continue
         upfront += wanted.kind in _UPFRONT or wanted.kind == "form"
         pages = wanted.kind in _BEHIND or wanted.kind == "nested"
+        if wanted.kind == "order":
+            # It may be behind the wall itself, and so may be what it is answered by.
+            pages = site.withholds + (site.answer in ("own", "shared"))
+            claimed += 2 * (site.answer == "claimed")
         # Every second one of the children is a page that is free.
         first = wanted.number + 1
         pages += sum(child % 2 == 0 for child in range(first, first + wanted.children))
@@ -614,10 +623,11 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         if wall.free_pages:
             # Who asks again, with a token at hand, may get the free page of a session that another answer has begun.
             at_least, at_most = 0, at_most + 1
-        if planned.wants_redirects and redirects(site):
+        if site.kind == "orders" or (planned.wants_redirects and redirects(site)):
+            # Of redirects to one page, Scrapy follows the first.
             at_least = 0
         least, most = least + at_least, most + at_most
-    return least, most
+    return least, most + claimed
 
 
 def has_twin(planned: Plan) -> bool:
@@ -627,6 +637,9 @@ def has_twin(planned: Plan) -> bool:
     if not planned.is_calm or asks_robots or _sessions_that_give_up(planned):
         return False
     if not all(site.is_solvable and not (planned.wants_redirects and redirects(site)) for site in planned.sites):
+        return False
+    if any(site.answer == "claimed" or (site.answer == "shared" and planned.filters) for site in planned.sites):
+        # Without walls, no order is claimed to be withheld, and another one may be the first at the shared page.
         return False
     return not any(wanted.kind in ("alone", *_UPFRONT) for wanted in planned.wanted)
 

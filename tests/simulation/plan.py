@@ -25,7 +25,7 @@ _LATE_COOKIE = ("session", "get", "same_url", "redirect", "thanks", "home", "exp
 _IN_PLACE = ("session", "session_marked", "get", "same_url", "invisible", "explicit")
 """Walls that show the challenge at the page, and after a token the page."""
 
-SiteKind = Literal["walled", "one address", "two walls", "late cookie", "followed", "never answers"]
+SiteKind = Literal["walled", "one address", "two walls", "late cookie", "followed", "orders", "never answers"]
 End = Literal["finished", "stopped", "closed", "killed", "two crawls", "fleet"]
 """How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger, or a queue."""
 
@@ -78,6 +78,11 @@ class Site:
     """How many pages a spider can follow links to, see ``Followed``, as for what follows."""
     direct: int = 99
     links_spend: bool = False
+    answer: str = "page"
+    """How an order is answered, see ``Orders``, as for what follows."""
+    withholds: bool = True
+    gate: str = ""
+    once: str = "/challenge?t="
 
     @property
     def is_solvable(self) -> bool:
@@ -186,7 +191,7 @@ def plan(seed: int) -> Plan:
         # A token for each wall; the first counts as useless until the page is there.
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
     rare = _ask_rarely(planned if is_calm else _reject(_go_wrong(draw, planned)))
-    return _follow(_outdate(_stumble(planned) if is_calm and rare == planned else rare))
+    return _order(_follow(_outdate(_stumble(planned) if is_calm and rare == planned else rare)))
 
 
 def _stumble(planned: Plan) -> Plan:
@@ -364,6 +369,36 @@ def _follow(planned: Plan) -> Plan:
         latency=planned.latency,
         solve_seconds=planned.solve_seconds,
     )
+
+
+def _order(planned: Plan) -> Plan:
+    """Replace the sites of some plans by one that takes orders, and knows what was done twice."""
+    # Drawn apart, so that all other seeds keep their plans.
+    draw = random.Random(f"orders {planned.seed}")
+    others = {"followed", "late cookie"} & {site.kind for site in planned.sites}
+    if planned.stumbles or others or draw.random() > 0.25:
+        return planned
+    answer = draw.choice(("page", "own", "own", "shared", "claimed"))
+    gate = draw.choice(("", "/captcha", "/hold?next", "/hold")) if answer != "claimed" else ""
+    has_wall = draw.random() < 0.85
+    site = Site(
+        kind="orders",
+        wall="redirect" if gate else "session" if answer == "claimed" else draw.choice(_IN_PLACE),
+        changes={"clearance_pages": draw.choice((1, 2, 3, 5, 10, 1000))} if has_wall else {"free_pages": 10**9},
+        status=draw.choice((200, 403, 429, 503)),
+        answer=answer,
+        withholds=answer == "page" or draw.random() < 0.6,
+        gate=gate,
+        once=draw.choice(("/challenge?t=", "/oauth/challenge?code=", "/2fa/challenge?t=", "/once?t=")),
+    )
+    numbers = {"order": draw.choice((1, 3, 5, 12)), "item": draw.choice((0, 3, 15)), "once": draw.choice((0, 0, 3))}
+    kinds = [kind for kind, number in numbers.items() for _ in range(number)]
+    if draw.random() < 0.5:
+        draw.shuffle(kinds)
+    jars = draw.choice(((None,), (None,), (1, 2)))
+    wanted = (Wanted(number, kind, 0, cookiejar=draw.choice(jars)) for number, kind in enumerate(kinds))
+    faults = tuple(kind for kind in planned.site_faults if kind in _GATE_FAULTS or not gate)
+    return replace(planned, sites=(site,), wanted=tuple(wanted), site_faults=faults)
 
 
 def redirects(site: Site) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _ALIKE = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding")
-_FIELDS = {"csrf", "next", "action", "g-recaptcha-response", "q", "name", "email"}
+_FIELDS = {"csrf", "next", "action", "g-recaptcha-response", "q", "name", "email", "id"}
 SPOILED = ("empty", "html", "wrong_type", "wrong_encoding", "wrong_gzip")
 """Faults that leave a whole answer, which is no page, without the cookies that it would have set."""
 HANGING_SECONDS = 30.0
@@ -258,6 +258,7 @@ class Seen:
         reasons |= set() if keeps_cookies(planned) else {"cookies"}
         if not (planned.is_calm and self.stays_open):
             reasons |= _FAILED
+        reasons |= {"sent_again"} if self.told.answer == "claimed" or self.told.gate else set()
         for name, how in self.record.ends.items():
             error, _, reason = how.partition(" ")
             if error == "ChallengeNotSolved" and wanted_of(planned, name).site == self.number and reason not in reasons:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
 from tests.helpers.hard_walls import GATE, Followed, LateCookie, OneAddress, TwoWalls
+from tests.simulation.orders import Orders
 from tests.simulation.plan import STUMBLES
 
 if TYPE_CHECKING:
@@ -148,6 +149,9 @@ def _server(site: Site, service: OmoCaptchaService, *, is_open: bool, options: d
     if site.kind == "followed":
         links = {"pages": site.pages, "direct": site.direct, "links_spend": site.links_spend}
         return Followed(service, wall, **links, **options)
+    if site.kind == "orders":
+        orders = {"answer": site.answer, "withholds": site.withholds, "gate": site.gate, "once": site.once}
+        return Orders(service, wall, **orders, **options)
     if is_open:
         return WalledSite(service, wall, **options)
     if site.kind == "late cookie":

@@ -21,7 +21,6 @@ from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.helpers.hard_walls import GATE
 from tests.simulation import orders, sessions
 from tests.simulation.network import NAME, PLACE
-from tests.simulation.orders import SENT_AGAIN
 from tests.simulation.plan import PRICE, redirects
 from tests.simulation.sessions import SLOW, SPOILED, at_once, keeps_cookies, wanted_of
 
@@ -145,7 +144,8 @@ def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> 
     named = [visit for visit in challenges if PLACE in visit.headers]
     answered = [sent for visit in named if (sent := world.exchanges[int(visit.headers[PLACE])]).is_answered]
     is_shown = {run.crawler for run in runs} <= {sent.crawler for sent in answered} if world.exchanges else challenges
-    return planned.filters and redirects(planned.sites[number]) and not is_shown
+    may_redirect = redirects(planned.sites[number]) or planned.sites[number].answer == "claimed"
+    return planned.filters and may_redirect and not is_shown
 
 
 def _bill(world: World, records: list[LedgerRecord]) -> Iterator[str]:
@@ -505,7 +505,7 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
             may_give_up.remove(session)
         # A link to a page that has come, by whatever link, is a duplicate, whatever becomes of it.
-        elif _page_of(name) in came or (how == SENT_AGAIN and planned.sites[wanted.site].answer == "claimed"):
+        elif _page_of(name) in came or (wanted.kind == "order" and planned.sites[wanted.site].answer == "claimed"):
             continue
         elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
@@ -668,7 +668,7 @@ def followed(
         yield f"without walls there is {item}"
     # A page may come for several of the links to it, see "Known limits" in docs/waiting.rst.
     again = items - twin_items
-    if not again.keys() <= twin_items.keys() or again.total() > site.pages:
+    if not again.keys() <= twin_items.keys() or again.total() > (1 if site.has_moved else site.pages):
         yield f"without walls there is no {sorted(again.elements())}"
     necessary = left = 0
     # A page that is asked for again is a look behind a redirect.
@@ -679,6 +679,6 @@ def followed(
         left -= is_page or site.links_spend
     # A direct link and one that redirects may each buy a token for a page, and what a look behind a redirect spends, or
     # a link, may be bought anew, see "Known limits" as well.
-    most = (4 if site.links_spend else 2) * necessary + 5
+    most = necessary + 2 if site.has_moved else (4 if site.links_spend else 2) * necessary + 5
     if jobs > most:
         yield f"excess: {jobs} jobs, though {necessary} would do"

@@ -29,6 +29,9 @@ SiteKind = Literal["walled", "one address", "two walls", "late cookie", "followe
 End = Literal["finished", "stopped", "closed", "killed", "two crawls", "fleet"]
 """How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger, or a queue."""
 
+_DEFAULTS = {"CONCURRENT_REQUESTS": 16, "CONCURRENT_REQUESTS_PER_DOMAIN": 8}
+"""Scrapy's defaults, with which most requests are under way while a wall is solved."""
+
 KINDS_OF_REQUESTS = {
     "page": 20,
     "item": 30,
@@ -88,6 +91,11 @@ class Site:
     def is_solvable(self) -> bool:
         """Tell whether tokens open the wall for good. No crawl keeps a late cookie."""
         return self.kind not in ("late cookie", "never answers") and self.wall not in (*UNSOLVABLE, "never")
+
+    @property
+    def has_moved(self) -> bool:
+        """Tell whether all links of a spider that follows them redirect, so that it is soon known where they lead."""
+        return self.kind == "followed" and self.direct > 2 * self.pages and not self.links_spend
 
 
 @dataclass(frozen=True)
@@ -364,7 +372,7 @@ def _follow(planned: Plan) -> Plan:
     return Plan(
         seed=planned.seed,
         sites=(site,),
-        settings={**planned.settings, **attempts, "COOKIES_ENABLED": True},
+        settings={**planned.settings, **attempts, "COOKIES_ENABLED": True, **(_DEFAULTS if site.has_moved else {})},
         wanted=(Wanted(0, "followed", 0),),
         latency=planned.latency,
         solve_seconds=planned.solve_seconds,
@@ -391,14 +399,17 @@ def _order(planned: Plan) -> Plan:
         gate=gate,
         once=draw.choice(("/challenge?t=", "/oauth/challenge?code=", "/2fa/challenge?t=", "/once?t=")),
     )
-    numbers = {"order": draw.choice((1, 3, 5, 12)), "item": draw.choice((0, 3, 15)), "once": draw.choice((0, 0, 3))}
+    # Each token for what only claims to be a wall is of no use.
+    orders = draw.choice((1, 3) if answer == "claimed" else (1, 3, 8, 20))
+    numbers = {"order": orders, "item": draw.choice((0, 3, 15)), "once": draw.choice((0, 0, 3))}
     kinds = [kind for kind, number in numbers.items() for _ in range(number)]
     if draw.random() < 0.5:
         draw.shuffle(kinds)
     jars = draw.choice(((None,), (None,), (1, 2)))
     wanted = (Wanted(number, kind, 0, cookiejar=draw.choice(jars)) for number, kind in enumerate(kinds))
     faults = tuple(kind for kind in planned.site_faults if kind in _GATE_FAULTS or not gate)
-    return replace(planned, sites=(site,), wanted=tuple(wanted), site_faults=faults)
+    settings = {**planned.settings, **draw.choice(({}, _DEFAULTS))}
+    return replace(planned, sites=(site,), wanted=tuple(wanted), settings=settings, site_faults=faults)
 
 
 def redirects(site: Site) -> bool:

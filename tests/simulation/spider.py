@@ -141,8 +141,8 @@ class SimulatedSpider(scrapy.Spider):
         is_redirect = response.status == HTTPStatus.FOUND
         self._ended(name, "redirect" if is_redirect else "challenge" if CHALLENGE in response.text else "page")
         self._record.passed_on += CHALLENGE in response.text
-        # A request that is left alone gets whatever the site answers. Many orders go to one address.
-        if is_redirect and response.meta.get("omocaptcha") is not False and kind != "order":
+        # A request that is left alone gets whatever the site answers. Not all that redirects here leads to the wall.
+        if is_redirect and response.meta.get("omocaptcha") is not False and kind not in ("order", "once"):
             self._record.given.append(response.url)
         meta = dict(response.meta) if self._plan.passes_meta else _session(response.meta)
         meta.pop("omocaptcha", None)

@@ -610,9 +610,10 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         if wall.clearance == "none":
             at_least = at_most = pages
         elif wall.clearance_pages is not None:
-            # What is sent at once with a clearance that is used up may cost each clearance one job more.
+            # What is sent at once with a clearance that is used up may cost each clearance one job more, and so may
+            # an order, for the page of its answer.
             at_least = ceil(pages / (wall.clearance_pages + 1))
-            at_most = min(pages, 2 * at_least)
+            at_most = min(pages, (3 if site.kind == "orders" else 2) * at_least)
         elif wall.clearance_seconds is not None:
             visits = [visit.at for visit in world.sites[number].requests]
             at_least, at_most = 1, 1 + int((visits[-1] - visits[0]) / wall.clearance_seconds)

@@ -1,10 +1,23 @@
 """What seeds have found, each made smaller, and said in plain words."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import Plan, Site, Wanted
 
+OWN = Site("orders", "session", {"clearance_pages": 5}, answer="own")
+GATE = replace(OWN, wall="redirect")
+ORDERS = {
+    "answered by a redirect to a walled page": (OWN, 20, 0),
+    "executed before its page is behind a wall": (replace(OWN, withholds=False), 3, 15),
+    "executed by the form of the wall": (replace(OWN, wall="same_url"), 3, 0),
+    "redirected to an address that says that it is a wall": (replace(GATE, gate="/captcha"), 12, 12),
+    "redirected to an address that says nothing": (replace(GATE, gate="/hold"), 12, 0),
+    "executed, though its site says that it was not": (replace(OWN, answer="claimed", withholds=False), 1, 0),
+}
+"""Orders that were executed up to ten times: at which site, how many, and beside how many pages."""
 SETTINGS = {"CONCURRENT_REQUESTS": 8, "DOWNLOAD_TIMEOUT": 30, "RETRY_TIMES": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
 
 
@@ -102,3 +115,28 @@ def test_a_challenge_whose_answer_is_lost_outdates_the_forms_that_were_shown_bef
         solve_seconds=(20.0,),
     )
     assert run(planned).wrong == []
+
+
+def _ordering(site, orders, pages, **changes):
+    kinds = [*["order"] * orders, *["item"] * pages]
+    settings = {**SETTINGS, "CONCURRENT_REQUESTS": 16, "OMOCAPTCHA_MAX_ATTEMPTS": 3}
+    wanted = tuple(Wanted(number, kind, 0) for number, kind in enumerate(kinds))
+    return Plan(seed=62, sites=(site,), settings=settings, wanted=wanted, **changes)
+
+
+@pytest.mark.parametrize("told", ORDERS)
+def test_an_order_is_executed_once_or_once_more_where_its_site_says_that_it_was_not(told):
+    assert run(_ordering(*ORDERS[told])).wrong == []
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0, 10.0, 22.0])
+def test_what_resumes_asks_for_the_page_of_an_order_that_was_executed(seconds):
+    told = ORDERS["executed before its page is behind a wall"]
+    assert run(_ordering(*told, latency=(0.5, 1.0), end="stopped", stops=(seconds,))).wrong == []
+
+
+@pytest.mark.parametrize("once", ["/challenge?t=", "/oauth/challenge?code=", "/2fa/challenge?t="])
+def test_a_page_that_is_shown_once_is_what_the_spider_gets_on_a_site_without_walls(once):
+    planned = _ordering(Site("orders", "session", {"free_pages": 10**9}, once=once), 0, 1)
+    wanted = (*planned.wanted, Wanted(1, "once", 0), Wanted(2, "once", 0))
+    assert run(replace(planned, wanted=wanted)).wrong == []

@@ -18,8 +18,6 @@ REASONS = {
     # The request
     "head": "a HEAD request has no page to submit",
     "browser": "a browser would have to send the token: use form_request or solve_page in pages of scrapy-playwright",
-    "sent_again": "it was sent once more since its redirect claimed to be a wall's, and was redirected there again: the "
-    "site may have executed it, so it is not sent a third time",
     # The widget, and its host
     "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
     "no_sitekey": "the page does not show the site key",
@@ -43,7 +41,8 @@ REASONS = {
 }
 """Why no job is bought for a challenge, but for limits and account. The stats ``omocaptcha/skipped/{reason}`` count all
 reasons, and why a challenge stays closed that was tried: ``attempts`` (jobs were of no use), ``service`` (it took no
-job), ``broke`` (a request with a token had no answer) and ``another_wall`` (the answer is a wall of its own)."""
+job), ``broke`` (a request with a token had no answer), ``another_wall`` (the answer is a wall of its own) and
+``sent_again`` (the request may have been executed)."""
 
 
 class Refusal(NamedTuple):

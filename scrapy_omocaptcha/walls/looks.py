@@ -1,4 +1,4 @@
-"""Fetch what redirects lead to, once: what is no challenge is kept for the request that Scrapy makes of the redirect."""
+"""Fetch what redirects lead to, once: what is no challenge is kept for the request that Scrapy makes of a redirect."""
 
 from collections.abc import Hashable
 from typing import Any, NamedTuple

@@ -33,6 +33,13 @@ from scrapy_omocaptcha.walls.session import Clearance, Role
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 
+_SENT_AGAIN = Refusal(
+    "sent_again",
+    "the request was sent once more, since its redirect claimed to be a wall's, and was redirected there again: the "
+    "site may have executed it",
+)
+
+
 class Page(NamedTuple):
     """A response that is a challenge, and the state of its session when it came."""
 
@@ -125,9 +132,10 @@ class Passage(Attempts):
 
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved, whoever pays, or None."""
-        if self.redirects.may_be_executed(self.request):
-            return Refusal.of("sent_again")
-        return await self.policy.refusal(self.request, self.page.response, self.page.challenge)
+        refusal = await self.policy.refusal(self.request, self.page.response, self.page.challenge)
+        if refusal is None and self.redirects.may_be_executed(self.request):
+            return _SENT_AGAIN
+        return refusal
 
     def _do_others_pay(self) -> bool:
         """Tell whether another request has opened the wall since this one was sent, or is about to."""
@@ -315,7 +323,7 @@ class Passage(Attempts):
         if later is None:
             return Result(again, self._opened(handed, again))
         if self.redirects.may_be_executed(self.request):
-            return Result(verdict=unknown("redirect", is_useless=True), error=GivenUp(Refusal.of("sent_again")))
+            return Result(verdict=unknown("redirect", is_useless=True), error=GivenUp(_SENT_AGAIN))
         return await self._judge_challenge(page, handed, later)
 
     def _judge_answer(self, wall: Challenge, handed: Handed) -> Result | None:

@@ -2,8 +2,8 @@
 
 A wall that redirects every page to an address of its own (302 to ``/captcha``) would otherwise leave only the request
 for that address, and Scrapy's dupefilter would drop all such requests but the first. So what a redirect leads to is
-fetched while the request that was redirected is in hand, if that has proven to be a wall, or is named like one. If it is
-none, Scrapy's request for it gets what was fetched.
+fetched while the request that was redirected is in hand, if that has proven to be a wall, or is named like one. If it
+is none, Scrapy's request for it gets what was fetched.
 
 All other redirects are left to Scrapy, with what was asked for in their meta. Where one of them leads to a wall, that
 is scheduled again, and so is what was asked for by those that Scrapy has dropped meanwhile as duplicates of it. What a
@@ -199,11 +199,10 @@ class Redirects:
                 self._targets.found_in_place(url, marks)
                 self._dropped.pop(public_address(url), None)
             return None
-        # A page that is missing is an answer as good as a page: no wall or failure is answered so. An answer to HEAD has no
-        # body, in which a challenge would be.
+        # A page that is missing is an answer as good as a page: no wall or failure is answered so.
         is_page = is_good(response) or response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
         if not is_wall and (request.method == "HEAD" or not is_page):
-            pass
+            pass  # The answer to HEAD has no body, in which a challenge would be.
         elif original is not None:
             for target in originals.led_to(request, original):
                 self._shows(target, is_wall=is_wall, marks=marks if same_address(target, request.url) else None)
@@ -480,29 +479,26 @@ class Redirects:
 
         :param is_guess: whether nothing but dropped redirects tells that it may be a wall.
         """
-        has_led_to_wall, state, target = (
-            self._has_led_to_wall(request, url),
-            self._states.of(request),
-            self._targets.of(url),
-        )
-        is_safe, is_withheld = request.method in SAFE_METHODS, self._targets.withholds(url, request.url)
-        target.looks += 1
+        has_led_to_wall, is_safe = self._has_led_to_wall(request, url), request.method in SAFE_METHODS
+        self._targets.of(url).looks += 1
         shown, looked = self._shown.pop(request, None), Looked(None)
         try:
             if shown is not None and same_address(shown.url, url):
                 looked = Looked(shown, self._policy.find(request, shown))
             else:
-                is_wall = target.kind in WALLS
+                is_wall = self._targets.of(url).kind in WALLS
                 looked = await self.looks.look(request, response, follow=not is_guess, is_wall=is_wall)
         except IgnoreRequest:
             pass
         except CrawlClosing:
-            if is_safe or is_withheld:
+            if is_safe or self._targets.withholds(url, request.url):
                 raise
             return None
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
+        state, target = self._states.of(request), self._targets.of(url)
+        is_withheld = is_safe or (self._targets.withholds(url, request.url) and not state.followed)
         answer, challenge = looked
         if answer is not None and challenge is not None:
             marks = wall_marks(challenge)
@@ -520,7 +516,7 @@ class Redirects:
             return answer
         # What redirects on and on shows no challenge either.
         if not has_led_to_wall if answer is None else not is_overloaded(answer):
-            if target.kind in WALLS and not state.asked_again and (is_safe or (is_withheld and not state.followed)):
+            if target.kind in WALLS and not state.asked_again and is_withheld:
                 # The wall has been opened meanwhile. Only a page has anything to show now.
                 return await self.send_again(request, answer)
             is_open = target.kind is Kind.WALL and self._has_handed_in

@@ -32,7 +32,6 @@ from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Clearance, Role
 from scrapy_omocaptcha.walls.sessions import Sessions
 
-
 _SENT_AGAIN = Refusal(
     "sent_again",
     "the request was sent once more, since its redirect claimed to be a wall's, and was redirected there again: the "
@@ -157,7 +156,7 @@ class Passage(Attempts):
                 return await self._lead()
             if role is Role.ALONE:
                 self.is_alone = True
-                return await self._go_alone()
+                return await self.attempt()
             if role is Role.WAIT:
                 await self.engine.lifetime.wait(session.wait_turn(challenged=True))
             try:
@@ -168,16 +167,6 @@ class Passage(Attempts):
             finally:
                 if role is Role.WAIT:
                     session.end_turn()
-
-    async def _go_alone(self) -> Result:
-        """Solve the wall for this page only, unless that has been done for the same page meanwhile."""
-        lock = self.redirects.lock(self.request)
-        await self.engine.lifetime.wait(lock.acquire())
-        try:
-            answer = await self._look_if_duplicate()
-            return await self.attempt() if answer is None else Result(answer)
-        finally:
-            lock.release()
 
     async def _look_if_duplicate(self) -> Answer | None:
         """Ask again if another request has the page that this one is redirected to; see :meth:`look_again`.

@@ -12,14 +12,13 @@ POST has asked for is sent again only where the wall has withheld it; see ``deci
 
 from dataclasses import replace
 from http import HTTPStatus
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
-from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
@@ -41,7 +40,7 @@ from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.decisions import Action, Seen, decide
-from scrapy_omocaptcha.walls.looks import Looked, Looks
+from scrapy_omocaptcha.walls.looks import Looks
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 
 _ENOUGH_DROPPED = 2
@@ -69,8 +68,6 @@ class Redirects:
         """Requests that are sent again for a token, and a page, if there is one, that they may be redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
-        self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
-        """Keeps those apart that were redirected to one address and solve its wall for one page each."""
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
         self._is_shared = uses_scrapy_redis(crawler.settings)
@@ -112,33 +109,43 @@ class Redirects:
                     # To the duplicate filter, it was followed.
                     self._states.of(request).followed.append(url)
                 return answer
-        if not self._components.will_redirect(request, response):
+        if self._components.will_redirect(request, response):
+            self._leave(request, url, is_through=is_through, is_known=is_known)
+        else:
             self._targets.of(url).given += 1
-            return response
+        return response
+
+    def _leave(self, request: Request, url: str, *, is_through: bool, is_known: bool) -> None:
+        """Leave a redirect to Scrapy, with what was asked for in its meta where that may be sent again.
+
+        :param is_known: whether Scrapy's dupefilter knows the address, though no redirect there was followed.
+        """
+        state, target, is_safe = self._states.peek(request), self._targets.of(url), request.method in SAFE_METHODS
         is_own = is_through and host_of(url) != host_of(request.url)
-        # A look may have shown what is there.
-        is_kept = (
-            not is_own and decide(self._seen(request, url, is_through=is_through), is_safe=is_safe) is not Action.FOLLOW
+        original = None
+        # Asked anew, since a look may have shown what is there.
+        action = decide(self._seen(request, url, is_through=is_through), is_safe=is_safe)
+        if not is_own and action is not Action.FOLLOW:
+            # Only the request that was redirected straight to a wall can have been withheld by it.
+            is_first = state.original is None or not (is_safe and state.original["method"] in SAFE_METHODS)
+            original = originals.write(request, None if is_first else state.original)
+        must_pass = (
+            is_known
+            or self._has_led_to_wall(request, url)
+            # What comes from a wall is a duplicate of what was asked for before.
+            or (state.original is not None and self._targets.of(request.url).kind in WALLS)
+            or (target.kind is Kind.UNKNOWN and self._has_foreign_duplicates)
+            # Each POST finds out for itself what has become of it.
+            or (not is_safe and self._targets.has_met_wall and self._targets.has_been_wall(url))
+            or (is_through and originals.leads_back(request, url, state.original))
+            # A page that the spider has requested itself is there, or will be.
+            or (target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested)
         )
-        state, target = self._states.peek(request), self._targets.of(url)
-        # Only the request that was redirected straight to a wall can have been withheld by it.
-        is_first = state.original is None or not (is_safe and state.original["method"] in SAFE_METHODS)
-        original = originals.write(request, None if is_first else state.original) if is_kept else None
-        # What comes from a wall is a duplicate of what was asked for before.
-        must_pass = is_known or (state.original is not None and self._targets.of(request.url).kind in WALLS)
-        must_pass |= self._has_foreign_duplicates and target.kind is Kind.UNKNOWN
-        # Each POST finds out for itself what has become of it.
-        must_pass |= not is_safe and self._targets.has_met_wall and self._targets.has_been_wall(url)
-        must_pass |= self._has_led_to_wall(request, url)
-        must_pass |= is_through and originals.leads_back(request, url, state.original)
-        # A page that the spider has requested itself is there, or will be.
-        must_pass |= target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
         if must_pass:
             self._targets.got_page(url)
         if not is_own and request.method != "HEAD":
             self._targets.followed(url, request.url)
         self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
-        return response
 
     def _seen(self, request: Request, url: str, *, is_through: bool) -> Seen:
         # Where the page is here already, or a token for it, the request gets that.
@@ -256,17 +263,19 @@ class Redirects:
             if redirected is not None:
                 self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
             return redirected
+        if is_open:
+            return None
         try:
-            looked = Looked(None) if is_open else await self.looks.look(request, redirect, is_wall=True)
+            answer, challenge = await self.looks.look(request, redirect, is_wall=True)
         except CrawlClosing:
             raise
         except Exception:
             # The POST is redirected there again if the wall is closed.
             return None
-        if looked.answer is not None and looked.challenge is not None:
-            self._shows_wall(led_to, looked.answer, looked.challenge)
-            return looked.answer
-        return None
+        if answer is None or challenge is None:
+            return None
+        self._shows_wall(led_to, answer, challenge)
+        return answer
 
     def may_be_executed(self, request: Request) -> bool:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
@@ -351,16 +360,6 @@ class Redirects:
         """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
         led_to = self._states.peek(request).led_to
         return led_to is not None and self._targets.has_others_like(led_to)
-
-    def lock(self, request: Request) -> DeferredLock:
-        """Return what lets only one at a time solve the wall of the address that requests were redirected to.
-
-        If that is a page, the others are duplicates of the first, once it has come.
-        """
-        led_to = self._states.peek(request).led_to
-        if led_to is None or request.method not in SAFE_METHODS or self._targets.of(led_to).kind is Kind.GATE:
-            return DeferredLock()
-        return self._locks.setdefault(address_of(led_to), DeferredLock())
 
     def handed_in(self) -> None:
         """Record that a token was handed in, so that walls may be open."""
@@ -481,15 +480,15 @@ class Redirects:
         """
         has_led_to_wall, is_safe = self._has_led_to_wall(request, url), request.method in SAFE_METHODS
         self._targets.of(url).looks += 1
-        shown, looked = self._shown.pop(request, None), Looked(None)
+        answer, challenge = self._shown.pop(request, None), None
         try:
-            if shown is not None and same_address(shown.url, url):
-                looked = Looked(shown, self._policy.find(request, shown))
+            if answer is not None and same_address(answer.url, url):
+                challenge = self._policy.find(request, answer)
             else:
                 is_wall = self._targets.of(url).kind in WALLS
-                looked = await self.looks.look(request, response, follow=not is_guess, is_wall=is_wall)
+                answer, challenge = await self.looks.look(request, response, follow=not is_guess, is_wall=is_wall)
         except IgnoreRequest:
-            pass
+            answer = None
         except CrawlClosing:
             if is_safe or self._targets.withholds(url, request.url):
                 raise
@@ -499,7 +498,6 @@ class Redirects:
             return None
         state, target = self._states.of(request), self._targets.of(url)
         is_withheld = is_safe or (self._targets.withholds(url, request.url) and not state.followed)
-        answer, challenge = looked
         if answer is not None and challenge is not None:
             marks = wall_marks(challenge)
             if self._targets.is_walled_page(url) and self._comes_back(request, url):

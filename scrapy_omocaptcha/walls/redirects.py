@@ -12,13 +12,14 @@ POST has asked for is sent again only where the wall has withheld it; see ``deci
 
 from dataclasses import replace
 from http import HTTPStatus
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
+from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
@@ -68,6 +69,8 @@ class Redirects:
         """Requests that are sent again for a token, and a page, if there is one, that they may be redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
+        self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
+        """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
         self._is_shared = uses_scrapy_redis(crawler.settings)
@@ -96,6 +99,33 @@ class Redirects:
         again = self._asked_for(request, is_wall=self._has_led_on(request, url))
         if again is not None:
             return again
+        lock = await self._lock(request, url)
+        try:
+            return await self._decided(request, response, url, is_through=is_through)
+        finally:
+            if lock is not None:
+                lock.release()
+
+    async def _lock(self, request: Request, url: str) -> DeferredLock | None:
+        """Wait until it is known what an address shows that is named like a wall, if another request is about to look.
+
+        :returns: the lock that keeps others waiting until this request has looked, or None if others need not wait.
+        """
+        if not self._targets.is_named(url) or self._targets.of(url).kind is not Kind.UNKNOWN:
+            return None
+        lock = self._locks.setdefault(address_of(url), DeferredLock())
+        try:
+            await self._lifetime.wait(lock.acquire())
+        except CrawlClosing:
+            if request.method in SAFE_METHODS:
+                raise
+            return None
+        if self._targets.of(url).kind is Kind.UNKNOWN:
+            return lock
+        lock.release()
+        return None
+
+    async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
         is_safe = request.method in SAFE_METHODS
         seen, is_known = self._seen(request, url, is_through=is_through), False
         action = decide(seen, is_safe=is_safe)
@@ -300,10 +330,11 @@ class Redirects:
         :param answer: that to a token for the challenge, which is there all the same. It may show that the address is a
             gate, which shows its challenge to whoever asks for it.
         """
-        if self._targets.of(request.url).kind is Kind.GATE:
-            return self._asked_for(request, is_wall=True)
-        if answer is None or not is_good(answer) or is_blank(answer) or not self._has_post(request):
+        if not self._has_post(request):
             return None
+        withheld = self._asked_for(request, is_wall=True)
+        if withheld is not None or answer is None or not is_good(answer) or is_blank(answer):
+            return withheld
         if public_address(answer.url) == public_address(request.url) or self._targets.has_others_like(request.url):
             # It may be the page, or one of several with the challenge in their place.
             return None

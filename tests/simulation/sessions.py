@@ -258,6 +258,9 @@ class Seen:
         reasons |= set() if keeps_cookies(planned) else {"cookies"}
         if not (planned.is_calm and self.stays_open):
             reasons |= _FAILED
+        if not (planned.is_calm and self.stays_open and keeps_cookies(planned)):
+            # The wall was closed again when a POST was sent again.
+            reasons |= {"sent_again"}
         reasons |= {"sent_again"} if self.told.answer == "claimed" or self.told.gate else set()
         for name, how in self.record.ends.items():
             error, _, reason = how.partition(" ")

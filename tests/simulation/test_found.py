@@ -100,7 +100,7 @@ def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_t
         wants_redirects=True,
     )
     outcome = run(planned)
-    assert (outcome.wrong, outcome.jobs) == ([], 5)
+    assert (outcome.wrong, outcome.jobs) == ([], 4)
 
 
 def test_a_challenge_whose_answer_is_lost_outdates_the_forms_that_were_shown_before():

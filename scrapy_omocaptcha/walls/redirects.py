@@ -272,7 +272,7 @@ class Redirects:
 
     async def before(self, request: Request, *, is_through: bool) -> Response | Request | None:
         """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
-        answer = None if self.may_be_executed(request) else await self.at_wall(request, is_open=is_through)
+        answer = await self.at_wall(request, is_open=is_through)
         if answer is None:
             self._sent_again(request)
         return answer
@@ -281,19 +281,19 @@ class Redirects:
         """Ask for the address that a POST was redirected to; return None if the POST is to be sent again.
 
         :param is_open: whether the wall was opened since the POST was redirected, so that nobody asks.
-        :returns: the challenge, or what Scrapy makes of the redirect where it has turned out to be no wall's.
+        :returns: the challenge, or what Scrapy makes of the redirect where that may be the answer to the POST.
         :raises CrawlClosing: when the crawl closes before there is an answer.
         """
         led_to = self._states.peek(request).led_to
         if led_to is None or request.method in SAFE_METHODS:
             return None
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
-        if self._targets.of(led_to).kind in PAGES:
+        if self._targets.of(led_to).kind in PAGES or self.may_be_executed(request):
             redirected = await self._components.redirect(request, redirect)
             if redirected is not None:
                 self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
             return redirected
-        if is_open:
+        if is_open or self._targets.of(led_to).is_always_closed:
             return None
         try:
             answer, challenge = await self.looks.look(request, redirect, is_wall=True)
@@ -338,8 +338,8 @@ class Redirects:
         if public_address(answer.url) == public_address(request.url) or self._targets.has_others_like(request.url):
             # It may be the page, or one of several with the challenge in their place.
             return None
-        self._targets.of(request.url).has_stopped = True
-        return self._asked_for(request, is_wall=True, is_open=True)
+        self._targets.of(request.url).is_always_closed = True
+        return self._asked_for(request, is_wall=True)
 
     async def send_again(
         self, request: Request, shown: Response | None = None, *, has_token: bool = False
@@ -521,14 +521,15 @@ class Redirects:
         except IgnoreRequest:
             answer = None
         except CrawlClosing:
-            if is_safe or self._targets.withholds(url, request.url):
+            if is_safe or self._targets.of(url).kind is Kind.GATE:
                 raise
+            # What resumes asks for the target, not for what may have been executed.
             return None
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
         state, target = self._states.of(request), self._targets.of(url)
-        is_withheld = is_safe or (self._targets.withholds(url, request.url) and not state.followed)
+        is_withheld = is_safe or (self._is_withheld(request, url) and not state.followed)
         if answer is not None and challenge is not None:
             marks = wall_marks(challenge)
             if self._targets.is_walled_page(url) and self._comes_back(request, url):
@@ -581,22 +582,22 @@ class Redirects:
 
     # What was asked for
 
-    def _asked_for(self, request: Request, *, is_wall: bool, is_open: bool = False) -> Request | None:
+    def _asked_for(self, request: Request, *, is_wall: bool) -> Request | None:
         """Return what was asked for before a redirect, for the scheduler, if it is to be sent again.
 
-        :param is_wall: whether the answer to ``request`` is a challenge; ``is_open``: whether the wall is open now.
+        :param is_wall: whether the answer to ``request`` is a challenge.
         :raises CrawlClosing: when it is to be, and the crawl is closing.
         """
         state = self._states.peek(request)
         if not is_wall and state.original is not None:
             # A wall that has been opened meanwhile has nothing to show any more.
-            is_wall = is_open = self._targets.of(request.url).kind in WALLS and not state.followed
-        again = self._original(request, is_open=is_open) if is_wall else None
+            is_wall = self._targets.of(request.url).kind in WALLS and not state.followed
+        again = self._original(request) if is_wall else None
         if again is not None and self._lifetime.closing:
             raise CrawlClosing()
         return again
 
-    def _original(self, request: Request, *, is_open: bool = False) -> Request | None:
+    def _original(self, request: Request) -> Request | None:
         """Return what was asked for before redirects to a wall, for the scheduler, if it may be sent again."""
         state = self._states.peek(request)
         if state.original is None or len(state.followed) > _MAX_FOLLOWED:
@@ -605,18 +606,22 @@ class Redirects:
         if state.original["method"] in SAFE_METHODS:
             for url in hops:
                 self._targets.of(url).has_stopped = True
-        elif not self._is_withheld(request, state.original):
+        elif not self._is_withheld(request, request.url, state.original["url"]):
             return None
-        # A POST is not sent yet where the wall is closed.
-        followed = [*state.followed, *(hops if is_open or state.original["method"] in SAFE_METHODS else ())]
+        # Where a wall only claims to have withheld a POST, that is recorded once the POST is sent.
+        is_claim = self._targets.of(request.url).kind is not Kind.GATE and state.original["method"] not in SAFE_METHODS
+        followed = [*state.followed, *(() if is_claim else hops)]
         again = originals.rebuild(request, state.original)
         state = replace(state, original=None, followed=followed, led_to=request.url)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again
 
-    def _is_withheld(self, request: Request, original: originals.Original) -> bool:
-        """Tell whether the wall to which a POST was redirected has withheld it, for all that is known."""
-        if self._targets.of(request.url).kind is Kind.GATE:
+    def _is_withheld(self, request: Request, url: str, asked: str | None = None) -> bool:
+        """Tell whether a wall at ``url`` has withheld what redirects there, for all that is known.
+
+        :param asked: the address of the POST that ``request`` was made of; None if it is the POST itself.
+        """
+        if self._targets.of(url).kind is Kind.GATE:
             return True
-        return self._targets.withholds(request.url, original["url"]) and not self._was_followed(request, request.url)
+        return self._targets.withholds(url, asked or request.url) and not self._was_followed(request, url)

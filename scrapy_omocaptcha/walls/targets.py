@@ -48,7 +48,9 @@ class Target:
     is_requested: bool = False
     """Whether the spider has requested it itself, and met the challenge."""
     has_stopped: bool = False
-    """Whether a GET was redirected there and met a challenge, or a token for that challenge led to another page."""
+    """Whether a GET was redirected there and met a challenge."""
+    is_always_closed: bool = False
+    """Whether it shows its challenge also to who is through: after a token for it that has led to another page."""
 
 
 class Targets:
@@ -134,7 +136,8 @@ class Targets:
 
     def claims(self, url: str, asked: str) -> bool:
         """Tell whether a challenge at ``url`` claims to withhold what redirects there: the address ``asked`` for."""
-        return self.is_named(url) or returns_to(url, asked) or self.of(url).has_stopped
+        target = self.of(url)
+        return self.is_named(url) or returns_to(url, asked) or target.has_stopped or target.is_always_closed
 
     def withholds(self, url: str, asked: str) -> bool:
         """Tell whether a request that was redirected from ``asked`` to a challenge at ``url`` was not executed.

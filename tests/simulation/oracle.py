@@ -672,7 +672,7 @@ def followed(
         yield f"without walls there is {item}"
     # A page may come for several of the links to it, see "Known limits" in docs/waiting.rst.
     again = items - twin_items
-    if not again.keys() <= twin_items.keys() or again.total() > (1 if site.has_moved else site.pages):
+    if not again.keys() <= twin_items.keys() or again.total() > (2 if site.has_moved else site.pages):
         yield f"without walls there is no {sorted(again.elements())}"
     necessary = left = 0
     # A page that is asked for again is a look behind a redirect.
@@ -683,6 +683,6 @@ def followed(
         left -= is_page or site.links_spend
     # A direct link and one that redirects may each buy a token for a page, and what a look behind a redirect spends, or
     # a link, may be bought anew, see "Known limits" as well.
-    most = necessary + 2 if site.has_moved else (4 if site.links_spend else 2) * necessary + 5
+    most = necessary + 3 if site.has_moved else (4 if site.links_spend else 2) * necessary + 5
     if jobs > most:
         yield f"excess: {jobs} jobs, though {necessary} would do"

@@ -49,6 +49,12 @@ def returns_to(url: str, asked: str) -> bool:
     return len(path) > 1 and any(value in (path, asked) for value in values)
 
 
+def is_part_of(url: str, other: str) -> bool:
+    """Tell whether the path of one address has that of the other in it, as where a page has another spelling."""
+    paths = [urlsplit(one).path.strip("/") for one in (url, other)]
+    return paths[0] == paths[1] or (all(paths) and (paths[0] in paths[1] or paths[1] in paths[0]))
+
+
 def host_of(url: str) -> str:
     """Return the host of ``url`` in lower case without the port, or ``""`` if there is none."""
     return urlsplit(url).hostname or ""

@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 from scrapy import Request
 from w3lib.encoding import resolve_encoding
 
+from scrapy_omocaptcha.urls import public_address
+
 SAFE_METHODS = ("GET", "HEAD")
 """Methods of requests that may be sent again though they may have been executed: a POST could order twice."""
 _PART_NAME = re.compile(rb'\r\nContent-Disposition: form-data; name="([^"]*)"')
@@ -83,12 +85,14 @@ def field_names(request: Request) -> list[str]:
 def repeats(submission: Request, asked: Request) -> bool:
     """Tell whether a form sends what ``asked`` has sent to the same address, and may thereby execute it.
 
-    That is so if it has the fields of ``asked``, or ``asked`` has no body.
+    That is so if it has all fields of ``asked``, be they in its body or its query.
     """
-    if asked.method in SAFE_METHODS or submission.method != asked.method or submission.url != asked.url:
+    is_same = submission.method == asked.method and public_address(submission.url) == public_address(asked.url)
+    if not is_same or asked.method in SAFE_METHODS:
         return False
-    own = field_names(asked)
-    return not asked.body or (bool(own) and set(own) <= set(field_names(submission)))
+    own, sent = ({*field_names(request), *_names(urlsplit(request.url).query)} for request in (asked, submission))
+    # A body in another format may have any fields.
+    return own <= sent and (not asked.body or bool(field_names(asked)))
 
 
 def _names(pairs: str) -> list[str]:

@@ -133,7 +133,8 @@ class FormPassage(Passage):
             answer = answer.replace(url=urldefrag(self.request.url).url)
         words = f"the token was answered with {answer.status} and {len(answer.body)} bytes"
         broke = HandoverBroke(words) if is_lost(answer) else None
-        is_page = self.is_page(answer) or (broke is None and repeats(submission, self.request))
+        # What may have executed the spider's own request is not sent again, whatever its answer is.
+        is_page = self.is_page(answer) or repeats(submission, self.request)
         return Handed(answer, is_page, is_own_address, broke, sent)
 
     def _none_under_way(self) -> bool:

@@ -12,17 +12,18 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
-from scrapy_omocaptcha.errors import CrawlClosing, MiddlewareFailed
+from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of
 
 _MAX_KEPT = 100
 _FOR_LOOKING = {"dont_cache": True, "dont_redirect": True}
+_WRITTEN = ("download_latency", "download_slot", "download_timeout")
 Looked = tuple[Response | None, Challenge | None]
 """What a redirect leads to, and the challenge that it is. There is no response where Scrapy's components forbid to
 follow the redirect, or where it leads on and on."""
-Fetched = tuple[Request, Response | Exception]
-"""What was sent, and what came for it."""
+Fetched = tuple[Hashable, Request, Response | Exception]
+"""The key of what was kept, what was sent, and what came for it."""
 
 
 class Looks:
@@ -30,20 +31,22 @@ class Looks:
 
     def __init__(self, engine: Engine, policy: Policy) -> None:
         self._components, self._chain, self._policy = engine.components, engine.chain, policy
-        self._kept: LocalCache[Hashable, Fetched] = LocalCache(_MAX_KEPT)
+        self._kept: LocalCache[Hashable, tuple[Request, Response | Exception]] = LocalCache(_MAX_KEPT)
 
     def take(self, request: Request) -> Response | None:
         """Return what was fetched for a request when its redirect came, or None; raise the error that it met."""
         if not self._kept or _key(request) not in self._kept:
             return None
         sent, result = self._kept.pop(_key(request))
+        if request.method != "GET":
+            # Its answer may change what is there.
+            return None
         if isinstance(result, Exception):
             raise result
-        # What the middlewares closer to the site have written.
+        # What the downloader and the middlewares closer to the site have written.
         for name, values in sent.headers.items():
             request.headers.setdefault(name, values)
-        for key in sent.meta.keys() - _FOR_LOOKING.keys():
-            request.meta.setdefault(key, sent.meta[key])
+        request.meta.update({key: sent.meta[key] for key in _WRITTEN if key in sent.meta})
         self._components.downloaded_for(request, sent)
         return result
 
@@ -64,9 +67,9 @@ class Looks:
             challenge = None if answer is None else self._policy.find(request, answer)
         finally:
             if challenge is None:
-                self._kept.update({_key(sent): (sent, result) for sent, result in fetched})
+                self._kept.update({key: (sent, result) for key, sent, result in fetched})
         if challenge is not None and fetched:
-            sent, _ = fetched[-1]
+            _, sent, _ = fetched[-1]
             if self._components.jar(request) is not None and host_of(sent.url) == host_of(request.url):
                 # By these, the passage tells whether the session has got others since, so that its form is void.
                 request.headers.setlist("Cookie", sent.headers.getlist("Cookie"))
@@ -78,12 +81,12 @@ class Looks:
         redirected, seen = await self._components.redirect(request, response), {request.url}
         while redirected is not None and redirected.url not in seen:
             seen.add(redirected.url)
-            kept = self._kept.pop(_key(redirected), None)
-            if kept is None or is_wall or isinstance(kept[1], Exception):
-                answer = await self._fetch(redirected, request, fetched)
+            sent, kept = self._kept.pop(_key(redirected), (redirected, None))
+            if isinstance(kept, Response) and not is_wall:
+                fetched.append((_key(redirected), sent, kept))
+                answer: Response | Request | None = kept
             else:
-                fetched.append(kept)
-                answer = kept[1]
+                answer = await self._fetch(redirected, request, fetched)
             if isinstance(answer, Response) and is_redirect(answer):
                 answer = await self._components.redirect(redirected, answer) or answer
             if isinstance(answer, Response):
@@ -98,15 +101,17 @@ class Looks:
         sent = redirected.replace(meta={**redirected.meta, **_FOR_LOOKING}, **changes)
         try:
             answer = await self._chain.follow(sent, page=page)
-        except (IgnoreRequest, CrawlClosing, MiddlewareFailed):
+        except (IgnoreRequest, CrawlClosing):
             raise
         except Exception as error:
-            fetched.append((sent, error))
+            fetched.append((_key(redirected), sent, error))
             raise
         if isinstance(answer, Response):
-            fetched.append((sent, answer))
+            fetched.append((_key(redirected), sent, answer))
         return answer
 
 
 def _key(request: Request) -> Hashable:
-    return address_of(request.url), request.meta.get("cookiejar"), request.method != "GET"
+    """Return what a request that looks and the one that Scrapy makes of a redirect have in common, but no two users."""
+    headers = tuple(request.headers.get(name) for name in ("Authorization", "Cookie"))
+    return address_of(request.url), request.meta.get("cookiejar"), headers

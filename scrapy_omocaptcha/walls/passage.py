@@ -311,7 +311,7 @@ class Passage(Attempts):
         later = self.meet(again)
         if later is None:
             return Result(again, self._opened(handed, again))
-        if self.redirects.may_be_executed(self.request):
+        if self.redirects.is_unconfirmed(self.request):
             return Result(verdict=unknown("redirect", is_useless=True), error=GivenUp(_SENT_AGAIN))
         return await self._judge_challenge(page, handed, later)
 
@@ -323,9 +323,13 @@ class Passage(Attempts):
             return Result(verdict=still_closed(wall, later, is_first=self.is_first))
         if answer is not None and handed.is_page:
             self._copy_back(handed)
-            # What a form sends may be the spider's own request, which a redirect or an error can answer.
-            verdict = ACCEPTED if is_good(answer) else self._opened(handed, answer)
-            return Result(answer, verdict, submitted=answer, proves_open=answer.status < HTTPStatus.MULTIPLE_CHOICES)
+            if answer.status < HTTPStatus.MULTIPLE_CHOICES and not is_blank(answer):
+                return Result(answer, ACCEPTED, submitted=answer)
+            # The form has sent the spider's own request, which may be answered by anything. Sites redirect what they
+            # reject, too.
+            is_led_on = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
+            verdict = unknown("redirect", "its answer is a redirect") if is_led_on else self._opened(handed, answer)
+            return Result(answer, verdict, submitted=answer, proves_open=False)
         if self.engine.lifetime.closing:
             # Another request may hang.
             return Result(verdict=unknown("closing"), error=CrawlClosing())

@@ -38,7 +38,7 @@ from scrapy_omocaptcha.tokens.judging import (
     wall_marks,
 )
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
+from scrapy_omocaptcha.urls import address_of, host_of, is_part_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.decisions import Action, Seen, decide
 from scrapy_omocaptcha.walls.looks import Looks
@@ -95,8 +95,11 @@ class Redirects:
         if url is None or isinstance(request, Submission):
             # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
-        self._got_through(request, url)
-        again = self._asked_for(request, is_wall=self._has_led_on(request, url))
+        self._note_way_through(request, url)
+        has_led_on = self._has_led_on(request, url)
+        if has_led_on:
+            self._prove_gate(request.url)
+        again = self._asked_for(request, is_wall=has_led_on)
         if again is not None:
             return again
         lock = await self._lock(request, url)
@@ -195,13 +198,11 @@ class Redirects:
 
         :returns: the action, and whether Scrapy's dupefilter takes what the redirect leads to for known from now on.
         """
-        redirected = None
-        if self._components.will_redirect(request, response) and not self._has_foreign_duplicates:
-            redirected = await self._components.redirect(request, response)
-        if redirected is None:
-            return Action.LOOK, False
-        if redirected.method not in SAFE_METHODS:
+        redirected = await self._components.redirect(request, response)
+        if redirected is None or redirected.method != "GET":
             return Action.KEEP, False
+        if self._has_foreign_duplicates or not self._components.will_redirect(request, response):
+            return Action.LOOK, False
         if self._states.is_duplicate(request, redirected):
             # What Scrapy has followed there, or what the spider has asked for, shows what is there.
             return Action.ASK, False
@@ -226,7 +227,7 @@ class Redirects:
         original, address = self._states.peek(request).original, public_address(request.url)
         is_wall = challenge is not None
         if not is_wall and is_good(response):
-            self._got_through(request, response.url)
+            self._note_way_through(request, response.url)
         # A challenge that has come from behind a redirect is not in the place of this page.
         is_here = same_address(request.url, response.url)
         marks = wall_marks(challenge) if challenge is not None and is_here else None
@@ -311,6 +312,13 @@ class Redirects:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
         claim = self._claim(request)
         return claim is not None and self._was_followed(request, claim)
+
+    def is_unconfirmed(self, request: Request) -> bool:
+        """Tell whether a POST was sent again because of its redirect, and no POST has got through there yet."""
+        led_to = self._states.peek(request).led_to
+        return (
+            led_to is not None and request.method not in SAFE_METHODS and not self._targets.of(led_to).has_let_through
+        )
 
     def _claim(self, request: Request) -> str | None:
         """Return the address of which it is claimed, but not proven, that it has withheld a POST."""
@@ -415,30 +423,38 @@ class Redirects:
                     return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
                 return "redirect" if self._targets.of(answer.url).kind in WALLS else None
             if is_good(answer) and not same_address(answer.url, led_to):
-                self._is_gate(led_to)
+                self._let_through(request, led_to)
         return reason
 
     # What is known of targets
 
-    def _is_gate(self, url: str) -> None:
+    def _prove_gate(self, url: str) -> None:
         """Record that an address is a gate, and schedule what it has withheld."""
         self._targets.passed(url)
         self._shows(url, is_wall=True)
 
-    def _got_through(self, request: Request, url: str) -> None:
-        """Record that a request which was redirected to a wall has been led to another address since."""
+    def _let_through(self, request: Request, led_to: str) -> None:
+        """Record that a request which was redirected to a wall has got through it."""
+        self._targets.of(led_to).has_let_through |= request.method not in SAFE_METHODS
+        self._prove_gate(led_to)
+
+    def _note_way_through(self, request: Request, url: str) -> None:
+        """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
         led_to = self._states.peek(request).led_to
         if led_to is not None and self._was_followed(request, led_to) and not same_address(url, led_to):
-            self._is_gate(led_to)
+            self._let_through(request, led_to)
 
     def _has_led_on(self, request: Request, url: str) -> bool:
-        """Tell whether a GET for what a POST was redirected to is led on to ``url``, now that its challenge is gone."""
-        is_elsewhere = public_address(url) != public_address(request.url) and self._targets.of(url).kind not in WALLS
-        is_through = self._states.peek(request).asked_again and request.method in SAFE_METHODS
-        has_led_on = is_elsewhere and is_through and self._has_post(request)
-        if has_led_on:
-            self._is_gate(request.url)
-        return has_led_on
+        """Tell whether a GET for what a POST was redirected to is led elsewhere, now that its challenge is gone."""
+        if (
+            request.method not in SAFE_METHODS
+            or not self._has_post(request)
+            or not self._states.peek(request).asked_again
+        ):
+            return False
+        # A page may have moved, and a challenge that others show as well is in the place of pages.
+        is_page = is_part_of(url, request.url) or self._targets.has_others_like(request.url)
+        return not is_page and self._targets.of(url).kind not in WALLS
 
     def _has_post(self, request: Request) -> bool:
         """Tell whether a request was made of a redirect of a POST, or of another method that is not safe."""
@@ -521,9 +537,9 @@ class Redirects:
         except IgnoreRequest:
             answer = None
         except CrawlClosing:
-            if is_safe or self._targets.of(url).kind is Kind.GATE:
+            if self._targets.of(url).kind is Kind.GATE or (is_safe and self._targets.of(url).kind is Kind.WALL):
                 raise
-            # What resumes asks for the target, not for what may have been executed.
+            # What resumes asks for the target, which the duplicate filter knows, not for what may have been executed.
             return None
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.

@@ -49,6 +49,8 @@ class Target:
     """Whether the spider has requested it itself, and met the challenge."""
     has_stopped: bool = False
     """Whether a GET was redirected there and met a challenge."""
+    has_let_through: bool = False
+    """Whether a POST that was redirected there got through once it was sent again."""
     is_always_closed: bool = False
     """Whether it shows its challenge also to who is through: after a token for it that has led to another page."""
 

@@ -8,7 +8,7 @@ import scrapy
 
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import Site, challenge, cleared, page, redirect, sending, won
+from tests.helpers.sites import Site, challenge, cleared, page, redirect, sending, spider, won
 
 ORDERS = 12
 
@@ -161,6 +161,52 @@ def test_an_order_is_sent_once_more_where_its_gate_claims_to_have_withheld_it_an
         assert "may have executed it" in str(failure)
 
 
+@pytest.mark.parametrize("moves_to", ["/receipt/7/", "/de/receipt/7", "/receipt/7/details"])
+def test_a_receipt_that_has_moved_within_its_wall_does_not_show_that_its_order_was_withheld(crawl, service, moves_to):
+    executed = Counter()
+
+    def answer(request, form):
+        if request.path == "/order":
+            executed[form["id"]] += 1
+            return redirect("/receipt/7", 303)
+        if request.path == "/verify":
+            return won("/")
+        if not cleared(request):
+            return challenge()
+        return redirect(moves_to) if request.path == "/receipt/7" else page(request.path)
+
+    with Site(answer) as site:
+        order = scrapy.FormRequest(f"{site.origin}/order", formdata={"id": "7"})
+        crawled = crawl(sending(order), service.settings)
+    assert executed == {"7": 1}
+    assert [one.text for one in crawled.pages] == [moves_to]
+
+
+ORDER_URLS = {"/order": "/order", "/order#top": "/order", "/order?id=7": "/order", "/order?lang=en": "/order"}
+
+
+@pytest.mark.parametrize(("asked", "action"), ORDER_URLS.items())
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_order_that_the_form_of_its_wall_carries_by_another_spelling_is_executed_once(
+    crawl, service, asked, action, status
+):
+    executed = Counter()
+
+    def respond(request, form):
+        id_ = form.get("id") or request.query.get("id")
+        if "g-recaptcha-response" not in form:
+            return challenge(action, id=id_, lang="en")
+        executed[id_] += 1
+        return page("" if status == 204 else "the receipt", status)
+
+    with Site(respond) as site:
+        body = {} if "id" in asked else {"formdata": {"id": "7"}}
+        order = scrapy.FormRequest(f"{site.origin}{asked}", method="POST", **body)
+        crawled = crawl(sending(order), {**service.settings, "HTTPERROR_ALLOW_ALL": True})
+    assert executed == {"7": 1}
+    assert [one.status for one in crawled.pages] == [status]
+
+
 @pytest.mark.parametrize("answer", ["page", "redirect", "back", "error", "forbidden"])
 def test_an_order_that_the_form_of_its_wall_carries_is_executed_once(crawl, service, answer):
     executed = Counter()
@@ -180,7 +226,8 @@ def test_an_order_that_the_form_of_its_wall_carries_is_executed_once(crawl, serv
         crawled = crawl(sending(order), {**service.settings, "HTTPERROR_ALLOW_ALL": True})
     assert executed == {"7": 1}
     assert [one.css("title::text").get() for one in crawled.pages] == ["the receipt"]
-    is_accepted = answer in ("page", "redirect", "back")
+    # A site may redirect what it rejects, too.
+    is_accepted = answer == "page"
     assert (crawled.count("tokens/accepted"), crawled.count("tokens/unknown")) == (is_accepted, not is_accepted)
     assert len(service.jobs) == 1
 
@@ -211,6 +258,51 @@ def test_what_resumes_between_an_order_and_its_answer_asks_for_the_answer(crawl,
 
 
 # -- one-time addresses ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stops_after", [1, 5, 12])
+def test_no_page_is_lost_to_a_stop_while_its_address_is_looked_at(crawl, service, tmp_path, stops_after):
+    def answer(request, form):
+        return redirect(request.path.replace("go", "challenge")) if "/go/" in request.path else page(request.path)
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/go/{number}" for number in range(40)]
+        settings = {**service.settings, "JOBDIR": str(tmp_path / "job")}
+        runs = [crawl(spider(*urls), {**settings, "CLOSESPIDER_PAGECOUNT": most}) for most in (stops_after, 0)]
+    came = Counter(one.url for run in runs for one in run.pages)
+    assert came == Counter(url.replace("go", "challenge") for url in urls)
+
+
+@pytest.mark.parametrize("by", ["Authorization", "Cookie"])
+def test_what_was_fetched_for_one_user_is_not_shown_to_another(crawl, service, by):
+    def answer(request, form):
+        return redirect("/challenge/me") if request.path == "/go" else page(request.headers[by])
+
+    users = ["ann", "bob", "cid", "dan"]
+    with Site(answer) as site:
+        requests = [
+            scrapy.Request(
+                f"{site.origin}/go",
+                headers={by: user},
+                meta={"dont_merge_cookies": True},
+                dont_filter=True,
+                cb_kwargs={"asked": user},
+            )
+            for user in users
+        ]
+        crawled = crawl(sending(*requests), service.settings)
+    assert {one.cb_kwargs["asked"]: one.text for one in crawled.pages} == {user: user for user in users}
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 302), ("POST", 307)])
+def test_nothing_but_what_scrapy_would_send_goes_to_an_address_that_sounds_like_a_walls(crawl, service, method, status):
+    def answer(request, form):
+        return redirect("/challenge?t=once", status) if request.path == "/go" else page()
+
+    with Site(answer) as site:
+        crawl(sending(scrapy.Request(f"{site.origin}/go", method=method)), service.settings)
+        sent = [(method, path) for method, path, *_ in site.requests]
+    assert sent == [(method, "/go"), (method, "/challenge?t=once")]
 
 
 class Tickets(Site):

@@ -132,7 +132,7 @@ class Passage(Attempts):
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved, whoever pays, or None."""
         refusal = await self.policy.refusal(self.request, self.page.response, self.page.challenge)
-        if refusal is None and self.redirects.may_be_executed(self.request):
+        if refusal is None and self.redirects.posts.may_be_executed(self.request):
             return _SENT_AGAIN
         return refusal
 
@@ -311,7 +311,7 @@ class Passage(Attempts):
         later = self.meet(again)
         if later is None:
             return Result(again, self._opened(handed, again))
-        if self.redirects.is_unconfirmed(self.request):
+        if self.redirects.posts.is_unconfirmed(self.request):
             return Result(verdict=unknown("redirect", is_useless=True), error=GivenUp(_SENT_AGAIN))
         return await self._judge_challenge(page, handed, later)
 

@@ -7,7 +7,7 @@ is none, Scrapy's request for it gets what was fetched.
 
 All other redirects are left to Scrapy, with what was asked for in their meta. Where one of them leads to a wall, that
 is scheduled again, and so is what was asked for by those that Scrapy has dropped meanwhile as duplicates of it. What a
-POST has asked for is sent again only where the wall has withheld it; see ``decisions``.
+POST has asked for is sent again only where the wall has withheld it; see ``posts``.
 """
 
 from dataclasses import replace
@@ -38,10 +38,11 @@ from scrapy_omocaptcha.tokens.judging import (
     wall_marks,
 )
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.urls import address_of, host_of, is_part_of, public_address, redirect_target, same_address
+from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.decisions import Action, Seen, decide
 from scrapy_omocaptcha.walls.looks import Looks
+from scrapy_omocaptcha.walls.posts import Posts
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 
 _ENOUGH_DROPPED = 2
@@ -63,6 +64,7 @@ class Redirects:
         self.looks = Looks(engine, policy)
         self._components, self._states = engine.components, engine.states
         self._targets = Targets()
+        self.posts = Posts(self._states, self._targets)
         self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
         """Redirects that were dropped as duplicates, by target, until it is known what is there."""
         self._shown: WeakKeyDictionary[Request, Response | None] = WeakKeyDictionary()
@@ -96,7 +98,7 @@ class Redirects:
             # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
         self._note_way_through(request, url)
-        has_led_on = self._has_led_on(request, url)
+        has_led_on = self.posts.has_led_on(request, url)
         if has_led_on:
             self._prove_gate(request.url)
         again = self._asked_for(request, is_wall=has_led_on)
@@ -275,7 +277,7 @@ class Redirects:
         """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
         answer = await self.at_wall(request, is_open=is_through)
         if answer is None:
-            self._sent_again(request)
+            self.posts.record_sent(request)
         return answer
 
     async def at_wall(self, request: Request, *, is_open: bool) -> Response | Request | None:
@@ -285,11 +287,11 @@ class Redirects:
         :returns: the challenge, or what Scrapy makes of the redirect where that may be the answer to the POST.
         :raises CrawlClosing: when the crawl closes before there is an answer.
         """
-        led_to = self._states.peek(request).led_to
-        if led_to is None or request.method in SAFE_METHODS:
+        led_to = self.posts.led_to(request)
+        if led_to is None:
             return None
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
-        if self._targets.of(led_to).kind in PAGES or self.may_be_executed(request):
+        if self._targets.of(led_to).kind in PAGES or self.posts.may_be_executed(request):
             redirected = await self._components.redirect(request, redirect)
             if redirected is not None:
                 self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
@@ -308,37 +310,13 @@ class Redirects:
         self._shows_wall(led_to, answer, challenge)
         return answer
 
-    def may_be_executed(self, request: Request) -> bool:
-        """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
-        claim = self._claim(request)
-        return claim is not None and self._was_followed(request, claim)
-
-    def is_unconfirmed(self, request: Request) -> bool:
-        """Tell whether a POST was sent again because of its redirect, and no POST has got through there yet."""
-        led_to = self._states.peek(request).led_to
-        return (
-            led_to is not None and request.method not in SAFE_METHODS and not self._targets.of(led_to).has_let_through
-        )
-
-    def _claim(self, request: Request) -> str | None:
-        """Return the address of which it is claimed, but not proven, that it has withheld a POST."""
-        led_to = self._states.peek(request).led_to
-        is_proven = led_to is None or self._targets.of(led_to).kind is Kind.GATE
-        return None if is_proven or request.method in SAFE_METHODS else led_to
-
-    def _sent_again(self, request: Request) -> None:
-        """Record that a request is sent again."""
-        claim = self._claim(request)
-        if claim is not None:
-            self._states.of(request).followed.append(claim)
-
     def withheld(self, request: Request, answer: Response | None = None) -> Request | None:
         """Return the POST that was redirected to where ``request`` meets a challenge, if that has withheld it.
 
         :param answer: that to a token for the challenge, which is there all the same. It may show that the address is a
             gate, which shows its challenge to whoever asks for it.
         """
-        if not self._has_post(request):
+        if not self.posts.has_post(request):
             return None
         withheld = self._asked_for(request, is_wall=True)
         if withheld is not None or answer is None or not is_good(answer) or is_blank(answer):
@@ -358,7 +336,7 @@ class Redirects:
         :param has_token: whether a token for it is at hand, so that its redirect is not left to another request.
         """
         self._states.of(request).asked_again = True
-        self._sent_again(request)
+        self.posts.record_sent(request)
         if shown is not None or has_token:
             self._shown[request] = shown
         try:
@@ -441,29 +419,8 @@ class Redirects:
     def _note_way_through(self, request: Request, url: str) -> None:
         """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
         led_to = self._states.peek(request).led_to
-        if led_to is not None and self._was_followed(request, led_to) and not same_address(url, led_to):
+        if led_to is not None and self.posts.was_followed(request, led_to) and not same_address(url, led_to):
             self._let_through(request, led_to)
-
-    def _has_led_on(self, request: Request, url: str) -> bool:
-        """Tell whether a GET for what a POST was redirected to is led elsewhere, now that its challenge is gone."""
-        if (
-            request.method not in SAFE_METHODS
-            or not self._has_post(request)
-            or not self._states.peek(request).asked_again
-        ):
-            return False
-        # A page may have moved, and a challenge that others show as well is in the place of pages.
-        is_page = is_part_of(url, request.url) or self._targets.has_others_like(request.url)
-        return not is_page and self._targets.of(url).kind not in WALLS
-
-    def _has_post(self, request: Request) -> bool:
-        """Tell whether a request was made of a redirect of a POST, or of another method that is not safe."""
-        original = self._states.peek(request).original
-        return original is not None and original["method"] not in SAFE_METHODS
-
-    def _was_followed(self, request: Request, url: str) -> bool:
-        """Tell whether a request was sent again since it had been redirected to ``url``, whatever its query."""
-        return public_address(url) in map(public_address, self._states.peek(request).followed)
 
     def _comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
@@ -476,7 +433,7 @@ class Redirects:
         if kind in PAGES:
             # To the duplicate filter it is what was followed when it was a wall.
             return kind is Kind.OPEN and url in map(address_of, followed)
-        return kind in WALLS or self._was_followed(request, url)
+        return kind in WALLS or self.posts.was_followed(request, url)
 
     async def _should_look(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether a look at a target is worth it, since Scrapy would drop the redirect for a reason unknown here.
@@ -511,7 +468,7 @@ class Redirects:
             again = self._original(request) if is_wall else None
             if again is not None:
                 self._crawler.engine.crawl(again)
-            elif is_wall and self._has_post(request):
+            elif is_wall and self.posts.has_post(request):
                 # A POST counts as executed, and what it was redirected to is its answer.
                 self._crawler.engine.crawl(self._states.give_back(request))
             elif not is_wall and not same_address(request.url, url):
@@ -545,7 +502,7 @@ class Redirects:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
         state, target = self._states.of(request), self._targets.of(url)
-        is_withheld = is_safe or (self._is_withheld(request, url) and not state.followed)
+        is_withheld = is_safe or (self.posts.is_withheld(request, url) and not state.followed)
         if answer is not None and challenge is not None:
             marks = wall_marks(challenge)
             if self._targets.is_walled_page(url) and self._comes_back(request, url):
@@ -622,7 +579,7 @@ class Redirects:
         if state.original["method"] in SAFE_METHODS:
             for url in hops:
                 self._targets.of(url).has_stopped = True
-        elif not self._is_withheld(request, request.url, state.original["url"]):
+        elif not self.posts.is_withheld(request, request.url):
             return None
         # Where a wall only claims to have withheld a POST, that is recorded once the POST is sent.
         is_claim = self._targets.of(request.url).kind is not Kind.GATE and state.original["method"] not in SAFE_METHODS
@@ -632,12 +589,3 @@ class Redirects:
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again
-
-    def _is_withheld(self, request: Request, url: str, asked: str | None = None) -> bool:
-        """Tell whether a wall at ``url`` has withheld what redirects there, for all that is known.
-
-        :param asked: the address of the POST that ``request`` was made of; None if it is the POST itself.
-        """
-        if self._targets.of(url).kind is Kind.GATE:
-            return True
-        return self._targets.withholds(url, asked or request.url) and not self._was_followed(request, url)

@@ -1,0 +1,71 @@
+"""Tell whether a POST that was redirected may have been executed, from what is known of where it was redirected to.
+
+POST stands for each method but GET and HEAD. Nothing is sent or scheduled here.
+"""
+
+from scrapy import Request
+
+from scrapy_omocaptcha.engine.request_state import RequestStates
+from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
+from scrapy_omocaptcha.urls import is_part_of, public_address
+from scrapy_omocaptcha.walls.targets import WALLS, Kind, Targets
+
+
+class Posts:
+    """What a crawl's redirects have done to its POSTs."""
+
+    def __init__(self, states: RequestStates, targets: Targets) -> None:
+        self._states, self._targets = states, targets
+
+    def led_to(self, request: Request) -> str | None:
+        """Return the address at which a redirected POST has met a challenge, or None."""
+        return None if request.method in SAFE_METHODS else self._states.peek(request).led_to
+
+    def has_post(self, request: Request) -> bool:
+        """Tell whether a request was made of the redirect of a POST."""
+        original = self._states.peek(request).original
+        return original is not None and original["method"] not in SAFE_METHODS
+
+    def was_followed(self, request: Request, url: str) -> bool:
+        """Tell whether a request was sent again since it had been redirected to ``url``, whatever its query."""
+        return public_address(url) in map(public_address, self._states.peek(request).followed)
+
+    def is_withheld(self, request: Request, url: str) -> bool:
+        """Tell whether the challenge at ``url`` has withheld a POST, be it ``request`` or what that was made of.
+
+        That is proven of a gate. What another address claims is believed once.
+        """
+        original = self._states.peek(request).original
+        asked = original["url"] if original is not None and self.has_post(request) else request.url
+        is_gate = self._targets.of(url).kind is Kind.GATE
+        return is_gate or (self._targets.withholds(url, asked) and not self.was_followed(request, url))
+
+    def has_led_on(self, request: Request, url: str) -> bool:
+        """Tell whether a GET for what a POST was redirected to is led elsewhere, now that its challenge is gone."""
+        was_stopped = self.has_post(request) and self._states.peek(request).asked_again
+        if not was_stopped or request.method not in SAFE_METHODS:
+            return False
+        # A page may have moved, and a challenge that others show as well is in the place of pages.
+        is_page = is_part_of(url, request.url) or self._targets.has_others_like(request.url)
+        return not is_page and self._targets.of(url).kind not in WALLS
+
+    def may_be_executed(self, request: Request) -> bool:
+        """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
+        claim = self._claim(request)
+        return claim is not None and self.was_followed(request, claim)
+
+    def is_unconfirmed(self, request: Request) -> bool:
+        """Tell whether a POST was redirected to a challenge after which no POST has got through yet."""
+        led_to = self.led_to(request)
+        return led_to is not None and not self._targets.of(led_to).has_let_through
+
+    def record_sent(self, request: Request) -> None:
+        """Record that a request is sent again, so that a claim to have withheld it is not believed once more."""
+        claim = self._claim(request)
+        if claim is not None:
+            self._states.of(request).followed.append(claim)
+
+    def _claim(self, request: Request) -> str | None:
+        """Return the address of which it is claimed, but not proven, that it has withheld a POST."""
+        led_to = self.led_to(request)
+        return None if led_to is None or self._targets.of(led_to).kind is Kind.GATE else led_to

@@ -21,7 +21,6 @@ from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.helpers.hard_walls import GATE
 from tests.simulation import orders, sessions
 from tests.simulation.network import NAME, PLACE
-from tests.simulation.orders import SENT_AGAIN
 from tests.simulation.plan import PRICE, redirects
 from tests.simulation.sessions import SLOW, SPOILED, at_once, keeps_cookies, wanted_of
 
@@ -509,11 +508,7 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
             may_give_up.remove(session)
         # A link to a page that has come, by whatever link, is a duplicate, whatever becomes of it.
-        elif (
-            _page_of(name) in came
-            or (wanted.kind == "order" and planned.sites[wanted.site].answer == "claimed")
-            or (wanted.kind == "order" and planned.sites[wanted.site].gate == GATE and how in (SENT_AGAIN, "challenge"))
-        ):
+        elif _page_of(name) in came or (wanted.kind == "order" and planned.sites[wanted.site].answer == "claimed"):
             continue
         elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"

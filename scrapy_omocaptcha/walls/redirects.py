@@ -275,6 +275,9 @@ class Redirects:
 
     async def before(self, request: Request, *, is_through: bool) -> Response | Request | None:
         """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
+        if self.posts.may_be_executed(request):
+            # Scrapy retries it, as it would without a wall.
+            return None
         answer = await self.at_wall(request, is_open=is_through)
         if answer is None:
             self.posts.record_sent(request)
@@ -284,14 +287,14 @@ class Redirects:
         """Ask for the address that a POST was redirected to; return None if the POST is to be sent again.
 
         :param is_open: whether the wall was opened since the POST was redirected, so that nobody asks.
-        :returns: the challenge, or what Scrapy makes of the redirect where that may be the answer to the POST.
+        :returns: the challenge, or what Scrapy makes of the redirect where that is the answer to the POST.
         :raises CrawlClosing: when the crawl closes before there is an answer.
         """
         led_to = self.posts.led_to(request)
         if led_to is None:
             return None
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
-        if self._targets.of(led_to).kind in PAGES or self.posts.may_be_executed(request):
+        if self._targets.of(led_to).kind in PAGES:
             redirected = await self._components.redirect(request, redirect)
             if redirected is not None:
                 self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)

@@ -115,6 +115,9 @@ def check(planned: Plan, world: World, record: Record, runs: list[Run]) -> Itera
         for what, visits in site.done.items():
             # What is killed, and another crawl, starts anew.
             crawls = len(runs) if planned.end in ("killed", "two crawls") else 1
+            if not what.isdigit():
+                # A page that was fetched to see where a redirect leads is kept in memory until Scrapy asks for it.
+                crawls = len(runs)
             lost = sum(_is_lost(world, visit) for visit in visits)
             is_claimed = told.answer == "claimed" and what.isdigit()
             if len(visits) > crawls * (1 + is_claimed) + lost:

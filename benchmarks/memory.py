@@ -25,7 +25,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService
 from scrapy_omocaptcha.testing.server import LoopbackServer
 
 SITEKEY = "6LtestOnly" + "m" * 30
-WALL = f"""<!DOCTYPE html><title>Please confirm you are not a robot</title><h1>Please confirm you are not a robot</h1>
+WALL = f"""<!DOCTYPE html><title>Access denied</title><h1>Please confirm you are not a robot</h1>
 <form action="/verify" method="post"><input type="hidden" name="next" value="%s">
 <div class="g-recaptcha" data-sitekey="{SITEKEY}"></div><button>Continue</button></form>"""
 PAGE = "<!DOCTYPE html><title>News</title><p>No news."

@@ -7,6 +7,7 @@ needs an API token.
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
@@ -15,11 +16,12 @@ from scrapy.http import Response
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.detection.filling import fields_to_fill
-from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.detection.vendors import find_product
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import purpose, shorten
+from scrapy_omocaptcha.reporting.overruling import may_be_challenge, trigger_for
 from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.tokens.reasons import Refusal
 from scrapy_omocaptcha.upfront.form_request import form_request
 
 Rows = list[tuple[str, str]]
@@ -71,6 +73,10 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         else:
             verdict = f"passed on to the spider: {why_passed(widget, response, is_rendered=is_rendered)}"
             calls = _calls(response, is_rendered=is_rendered)
+            if widget is not None and not widget.blocking and may_be_challenge(response, widget):
+                calls = chain(
+                    _overruling(response, widget, await self._policy.refusal(request, response, widget)), calls
+                )
         page = f"status {response.status} at {shorten(response.url, _LONGEST)}"
         rows = [("verdict", verdict), ("cost", cost), ("page", page)]
         if widget is not None:
@@ -89,9 +95,7 @@ def why_passed(widget: Challenge | None, response: Response, *, is_rendered: boo
     if widget is not None:
         if widget.blocking:
             return "a trigger says that it is no challenge"
-        cure = '; if it is a challenge, say so with meta={"omocaptcha": True} or omocaptcha_trigger'
-        is_withheld = response.status in WALL_STATUSES
-        return f"its form {purpose(widget)}{cure if is_withheld or widget.judgement == 'doubtful' else ''}"
+        return f"its form {purpose(widget)}"
     if product := find_product(response.body):
         return f"it has no reCAPTCHA v2 widget, but loads {product}, which is not solved"
     said = "it has no reCAPTCHA v2 widget"
@@ -99,6 +103,15 @@ def why_passed(widget: Challenge | None, response: Response, *, is_rendered: boo
         said = "it mentions reCAPTCHA but has no live v2 widget: it uses another version, or the code is unused"
     has_more = b"<script" in response.body and not is_rendered
     return f"{said}; if a script adds one, --browser shows it" if has_more else said
+
+
+def _overruling(response: Response, widget: Challenge, refusal: Refusal | None) -> Iterator[tuple[str, str]]:
+    """Yield how a spider says that a page is a challenge, or why that would not help."""
+    if refusal is not None:
+        yield "overrule", f"of no use: even a challenge would be left alone ({refusal.reason}): {refusal.message}"
+        return
+    yield "overrule", "if it is a challenge, these lines of the spider say so:"
+    yield from (("", line) for line in trigger_for(response, widget))
 
 
 def _calls(response: Response, *, is_rendered: bool) -> Iterator[tuple[str, str]]:

@@ -7,9 +7,9 @@ crawls that meet no captcha start sooner.
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.detection.marks import WALL_STATUSES, has_recaptcha_word, wall_word
+from scrapy_omocaptcha.detection.marks import VENDOR_STATUSES, has_recaptcha_word, wall_word
 
-__all__ = ["find_challenge", "find_other_captcha", "has_recaptcha_word", "is_for_once", "read_title", "wall_word"]
+__all__ = ["find_challenge", "find_other_captcha", "has_recaptcha_word", "wall_word"]
 
 
 def find_challenge(response: Response) -> Challenge | None:
@@ -26,28 +26,12 @@ def find_challenge(response: Response) -> Challenge | None:
     return read_challenge(response)
 
 
-def read_title(response: Response) -> str:
-    """Return the title of a page in one line; empty if it has none."""
-    from scrapy_omocaptcha.detection.content import title_of
-    from scrapy_omocaptcha.forms.page import parse_page
-
-    page = parse_page(response)
-    return "" if page is None else title_of(page.root)
-
-
-def is_for_once(name: str) -> bool:
-    """Tell whether a hidden field of a wall has another value on each page: a token, a time, where to go on."""
-    from scrapy_omocaptcha.detection.words import FOR_ONCE, split_name
-
-    return not FOR_ONCE.isdisjoint(split_name(name))
-
-
 def find_other_captcha(response: Response) -> str | None:
     """Return the name of the vendor whose wall the page is (``"hCaptcha"``), or None if it is not such a wall.
 
     Only a page with the status of a wall is one: many sites load such a product beside their content.
     """
-    if response.status not in WALL_STATUSES:
+    if response.status not in VENDOR_STATUSES:
         return None
     from scrapy_omocaptcha.detection.vendors import find_vendor
 

@@ -14,7 +14,6 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.callbacks import Effect
 from scrapy_omocaptcha.detection.content import PageText, label_of, title_of
 from scrapy_omocaptcha.detection.judgement import Case, judge
-from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import Controls, is_button, is_submit_button, read_form
@@ -74,7 +73,9 @@ class WidgetPage:
         # Without a form, any button of the page may send the token, be it one of a menu or one that is hidden yet.
         buttons = [button for *_, pressed in widgets for button in pressed]
         places = [*(widget.element for widget in self.widgets), *forms, *buttons]
-        text = PageText(self.selector.root, places, set(self.controls.forms).difference(forms))
+        # Where all widgets are in forms, what the other forms say does not matter.
+        others = set(self.controls.forms).difference(forms) if all(owner is not None for _, owner, _ in widgets) else ()
+        text = PageText(self.selector.root, places, others)
         return [self._judged(*parts, text) for parts in widgets]
 
     def _judged(
@@ -86,19 +87,17 @@ class WidgetPage:
             url=self.response.url,
             status=self.response.status,
             title=title_of(self.selector.root),
-            headings=text.headings,
-            above=[*text.above(widget.element), *filter(None, [name])],
+            headings=[*text.headings, *filter(None, [name])],
             in_header=text.in_header,
             near=text.near(widget.element, 1200, 500),
             beside=text.near(widget.element, 250, 200),
             sentences=text.sentences,
             inside=[] if owner is None else text.between(owner, next(iter(buttons), None)),
             labels=[label for button in buttons if (label := label_of(button))],
+            attributes=text.attributes(widget.element, owner, buttons),
             field=text.first_field(self.controls.of(owner)),
-            language=(self.selector.root.get("lang") or "").lower().replace("_", "-").partition("-")[0],
             form=challenge.form,
-            marks="" if owner is None else f"{owner.get('id') or ''} {owner.get('action') or ''}",
-            is_whole=text.reaches(widget.element) if self.response.status in WALL_STATUSES else text.is_whole,
+            is_whole=text.is_whole,
         )
         judgement, evidence, does = judge(case)
         return replace(challenge, judgement=judgement, evidence=evidence, does=does)

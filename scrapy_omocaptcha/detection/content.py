@@ -6,7 +6,7 @@ stops when a page is known to be a full one, so that long pages cost no more tha
 
 import re
 from collections.abc import Collection, Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 
 from lxml.etree import XPath, iterwalk
@@ -42,6 +42,14 @@ _TEXTS = XPath("descendant::text()[not(parent::script or parent::style)] | desce
 _LETTER = re.compile(r"[^\W\d_]")
 _SENTENCE = re.compile(r"[^.!?。\uff01\uff1f\u061f]+[.!?。\uff01\uff1f\u061f]*")
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+_SAYS = re.compile(
+    r"alt|aria-label|id|name|onclick|onsubmit|title"
+    r"|data-(?!(?:sitekey|s|size|theme|type|badge|(?:[a-z]+-)?callback)$)[a-z-]+"
+)
+"""Attributes that may say what a form is for."""
+_MAX_ATTRIBUTES = 200
+_MAX_OUTER = 10
+Pairs = list[tuple[str, str]]
 _UNDESCRIBED_TYPES = frozenset(("hidden", "submit", "button", "image", "reset"))
 _HIDDEN_STYLE = re.compile(r"display\s?:\s?none|visibility\s?:\s?hidden|(?:left|top)\s?:\s?-\d{3,}", re.IGNORECASE)
 """Styles with which nobody sees an element."""
@@ -72,29 +80,20 @@ class PageText:
         self._is_beside = Inherited(False, lambda element, is_beside: is_beside or self._is_furniture(element))
         self._blocks: list[str] = []
         """The text of the content by paragraph, cell and the like."""
-        self._places = dict.fromkeys(places, (0, 0))
-        """Where each of these begins: the index of the next block, and of the next heading."""
+        self._places = dict.fromkeys(places, 0)
+        """Where each of these begins: the index of the next block."""
         self.headings: list[str] = []
         """The headings of the content."""
-        self._unread = set(self._places)
-        """What was not reached before reading ended."""
         self.is_whole = True
         """Whether the page was read to its end."""
+        self._attributes_in = cache(self._read_attributes)
         self.in_header: list[str] = []
         """The headings and pictures of the page's header."""
         self._read(root)
 
-    def above(self, widget: HtmlElement) -> list[str]:
-        """Return the headings before a widget."""
-        return self.headings[: self._places[widget][1]]
-
-    def reaches(self, widget: HtmlElement) -> bool:
-        """Tell whether all before a widget was read."""
-        return widget not in self._unread
-
     def near(self, widget: HtmlElement, before: int, after: int) -> str:
         """Return so many characters of the text before and after a widget."""
-        place = self._places[widget][0]
+        place = self._places[widget]
         return f"{' '.join(self._blocks[:place])[-before:]} {' '.join(self._blocks[place:])[:after]}"
 
     @cached_property
@@ -104,7 +103,19 @@ class PageText:
 
     def between(self, form: HtmlElement, button: HtmlElement | None) -> list[str]:
         """Return the sentences of a form before its button. What follows may be the footer of a page in one form."""
-        return _sentences(self._blocks[self._places[form][0] : None if button is None else self._places[button][0]])
+        return _sentences(self._blocks[self._places[form] : None if button is None else self._places[button]])
+
+    def attributes(self, widget: HtmlElement, form: HtmlElement | None, buttons: Collection[HtmlElement]) -> Pairs:
+        """Return the attributes of a form, of what it has, and of what its widget is in that may say what it is for."""
+        outer = (widget, *islice(widget.iterancestors(), _MAX_OUTER), *buttons)
+        classes = (("class", element.get("class", "")) for element in (*buttons, *([] if form is None else [form])))
+        own = [] if form is None else self._attributes_in(form)
+        return list(dict.fromkeys((*own, *(pair for element in outer for pair in _attributes_of(element)), *classes)))
+
+    def _read_attributes(self, form: HtmlElement) -> Pairs:
+        # Links lead elsewhere.
+        shown = (element for element in form.iter("*") if element.tag != "a" and self.is_content(element))
+        return list(islice((pair for element in shown for pair in _attributes_of(element)), _MAX_ATTRIBUTES))
 
     def is_content(self, element: HtmlElement) -> bool:
         """Tell whether an element is part of the content, and not of a form without a widget."""
@@ -144,8 +155,7 @@ class PageText:
                 if is_place or element.tag not in _INLINE_TAGS:
                     end_block()
                 if is_place:
-                    self._places[element] = (len(self._blocks), len(self.headings))
-                    self._unread.discard(element)
+                    self._places[element] = len(self._blocks)
                 skipped = element.tag in _NOT_CONTENT_TAGS
                 if not skipped and self._is_furniture(element):
                     skipped = True
@@ -178,6 +188,10 @@ def _sentences(blocks: Iterable[str]) -> list[str]:
 
 def _is_header(element: HtmlElement) -> bool:
     return element.tag == "header" or element.get("role") == "banner" or "header" in (element.get("id") or "").lower()
+
+
+def _attributes_of(element: HtmlElement) -> Pairs:
+    return [(name, value[:200]) for name, value in element.items() if _SAYS.fullmatch(name)]
 
 
 def label_of(button: HtmlElement) -> str:

@@ -13,12 +13,14 @@ from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
 
 WALL_STATUSES = frozenset((403, 429, 503))
 """HTTP statuses that walls often have."""
+VENDOR_STATUSES = WALL_STATUSES | {202, 405}
+"""These, and those of AWS WAF alone."""
 
 _WORD = b"recaptcha"
 _EDGE = 1024
 """Bytes at the beginning and at the end of a page in which there is markup."""
 _ADDRESS = re.compile(
-    r"/(?:sorry|challenge|blocked|unblock"
+    r"/(?:sorry|challenge|blocked"
     r"|(?:show|get|check|verify|solve|visit|distil)?[_-]?captcha(?:[_-]?(?:check|page|verify|challenge|required))?"
     r"|are[_-]?you[_-]?(?:a[_-]?)?(?:human|robot)"
     r"|verify[_-]?(?:human|visitor|browser|you)"

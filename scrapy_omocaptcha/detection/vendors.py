@@ -10,6 +10,7 @@ from lxml.html import HtmlElement
 from scrapy.http import Response
 
 from scrapy_omocaptcha.detection.content import count_words, describe_field, text_of, title_of
+from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.detection.phrases import find_check, find_withholding
 from scrapy_omocaptcha.forms.page import live_elements, parse_page
 
@@ -55,7 +56,8 @@ def find_product(body: bytes) -> str | None:
 def find_vendor(response: Response) -> str | None:
     """Return the name of the vendor whose wall a page with the status of a wall is, or None if it is not one."""
     body = response.body
-    name = next((name for name, marks in _MARKS.items() if any(mark in body for mark in marks)), None)
+    names = _MARKS if response.status in WALL_STATUSES else ("AWS WAF",)
+    name = next((name for name in names if any(mark in body for mark in _MARKS[name])), None)
     selector = parse_page(response) if name else None
     return name if selector is not None and _is_bare(selector.root) else None
 

@@ -1,16 +1,16 @@
-"""List the words of buttons, addresses and fields: those that walls have, and those of forms that do something.
+"""List the words of buttons that go on, and words of what a form may do.
 
-What a wall may say is listed at some length. What a form may do has more words than anybody can list, so that list is
-short, and what is in neither leaves doubt.
+The latter are more than anybody can list, so a form is left alone where only this list speaks for it.
 """
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from functools import lru_cache
 
 _DEEDS = {
     "English": r"\b(?:un|up|down)?vot(?:e|es|ed|ing)\b|\b(?:over|am|are) (?:18|21)\b|\bmail will be\b"
-    r"|\b(?:paid|free) trial|\b(?:un)?subscri|\b(?:place|confirm|my|your) order\b|\border (?:now|it|your|this)\b"
+    r"|\b(?:paid|free) trial|\b(?:un)?subscri|\border(?: (?:now|it|your|this)\b| ?[:#№])"
+    r"|\b(?:place|confirm|complete|submit|my|your)(?: (?:the|this|an?|my|your))? order\b"
     r"|\bpay(?:ing|ment)?\b|\bcheck ?out\b|\bpurchas|\bbuy\b|\bdelet|\bdelist|\bremov(?:e|al)|\bclaim|\bredeem"
     r"|\brsvp\b|\bdonat|\bappeal|\battend(?!tion)|\breport (?:this|an?|the|it|abuse|error|spam)\b|\b(?:un)?follow\b"
     r"|\b(?:sign|log) ?(?:out|off|up)\b|\bregister (?:now|for|your|with)\b|\bregistration\b|\breset\b"
@@ -19,7 +19,8 @@ _DEEDS = {
     r"|\bwin an?\b|\bask for\b|\brequest(?:ing)? (?:an? |my |your |for |to )?(?:access|unblock|review|removal)"
     r"|\b(?:access|unblock)[ _-]request\b(?! (?:denied|blocked))|\bpetition|\btransfer\b|\brenew|\bextend\b|\bupgrade"
     r"|\binvit|\benro|\bwithdraw|\bopt ?(?:in|out)\b|\bclose (?:my|your|the) account|\bcheck[ -]?in\b"
-    r"|\b(?:18|21)\b.{0,40}\b(?:age|years?|old(?:er)?|over)\b|\bof (?:legal )?age\b|\baccept (?:all|the|terms|cookies)",
+    r"|\b(?:18|21)\b.{0,40}\b(?:age|years?|old(?:er)?|over)\b|\bof (?:legal )?age\b|\baccept (?:all|the|terms|cookies)"
+    r"|\b(?:your|my) (?:account|e-?mail|password|phone|card|age)\b",
     "alone": r"^(?:order|book|report|download|post|share|contact|like|register|notify|nominate|sign)$",
     "German, Dutch": r"\bvolljährig|\babstimm|\bstimme\b|\bkaufen\b|\bbezahl|\blösch|\bkündig|\babmeld|\babonn|\bspend"
     r"|\bbuch(?:en|ung)|\breservier|\bstornier|\bbeantrag|\beinlös|\bbeschwer|\bfreischalt(?:ung|en (?:an|be))"
@@ -49,20 +50,15 @@ _DEEDS = {
 }
 # The whole word says more than its stem.
 _DEED = re.compile(rf"(?:{'|'.join(_DEEDS.values())})\w*")
+_PRICE = re.compile(
+    r"(?:[$€£¥₹₽₺₩฿]|\b(?:usd|eur|gbp|chf|rs)) ?\d"
+    r"|\d ?(?:[€£₽₺₩฿元円원]|(?:usd|eur|euros?|dollars?|pounds?|chf|zł|kč|kr|ft|tl|руб)\b)"
+)
 _DEED_NAME = re.compile(
     r"accept(?:ed)?|agreed?|consent|tos|terms|age|adult|enabled?|fee|amount|price|total|choice|option|candidate|rating"
     r"|quantity|qty|product|cart|items|recipient|coupon|gdpr|marketing|plan|seat|answer|poll|ballot|currency"
 )
 """What names of hidden fields say besides."""
-VERB_FIELDS = frozenset("action act do op cmd command task intent event method mode type step operation".split())
-"""Hidden fields whose values say what the form does."""
-
-LANGUAGES = frozenset(
-    """
-    en de nl fr es pt it ro sv da no nb nn fi pl cs sk ru uk hr sr bs sl bg et hu el tr id ms vi th zh ja ko ar fa he iw
-    """.split()
-)
-"""Languages in which what goes on is listed, by their codes in HTML."""
 _GOING_ON = frozenset(
     """
     continue proceed go next verify verification check enter access view show see open visit load reload refresh retry
@@ -88,7 +84,7 @@ _GOING_ON = frozenset(
 """Words of buttons that go on: "Continue", "I'm human"."""
 _BESIDES = frozenset(
     """
-    on done i im m am a an no the this that my me it to and please site website content here now through captcha
+    on click done i im m am a an no the this that my me it to and please site website content here now through captcha
     recaptcha challenge security back s are you your browser of full до zur zum ich bin kein ein inhalt naar de het ik
     ben geen een jag är inte en till jeg er ikke et olen ole la le je suis pas ne un au à contenu l el sitio soy al o
     não sou para alla sito non sono nu sunt я не к на сайт do na nie jestem nejsem som nisam az nem vagyok είμαι δεν
@@ -106,44 +102,21 @@ _GOING_ON_WITHOUT_SPACES = re.compile(
 )
 _GOING_ON_ALONE = frozenset(
     """
-    submit unblock unlock entsperren freischalten procedi odblokuj send confirm senden absenden verzenden skicka envoyer
-    confirmer enviar invia conferma отправить надіслати wyślij odeslat odoslať pošalji küldés αποστολή gönder kirim gửi
-    إرسال تأكيد ارسال שלח אישור 제출 보내기 trimite lähetä
+    submit unlock procedi send confirm senden absenden verzenden skicka envoyer confirmer enviar invia conferma
+    отправить надіслати wyślij odeslat odoslať pošalji küldés αποστολή gönder kirim gửi إرسال تأكيد ارسال שלח אישור 제출
+    보내기 trimite lähetä
     """.split()
 )
 """What goes on only where it is all that a button says: "Send", but not "Send my vote"."""
-_ADDRESS = frozenset(
-    """
-    verify verification validate check checker checkbot captcha recaptcha grecaptcha challenge bot robot human humans
-    gate gateway wall unlock unblock continue pass access security secure submit process index default sorry auth
-    antibot guard protect protection waf firewall shield solve solved answer redirect return enter entry visitor browser
-    api ajax php asp aspx html htm jsp cgi bin do well known token response callback v1 v2 session validation page site
-    is not are you go confirm checkpoint interstitial hold proof prove rate limit limiter ddos captchacheck
-    verifycaptcha captchaverify checkcaptcha
-    """.split()
-)
-"""Words in addresses that the forms of walls are sent to."""
-FOR_ONCE = frozenset(
+_FOR_ONCE = frozenset(
     """
     csrf xsrf csrfmiddlewaretoken authenticity nonce ts time timestamp viewstate eventvalidation next return returnurl
     url uri redirect back goto continue referer referrer
     """.split()
 )
 """Words in names of fields whose values differ from page to page."""
-_FIELDS = FOR_ONCE | frozenset(
-    """
-    csrfmiddleware token utf8 key returnto ret path redir ref from to target dest destination origin orig original page
-    location href request requested id uuid rid sid sess session state hash sig signature mac hmac salt ip ua lang
-    locale language form build captcha recaptcha response challenge verify check checked human robot bot query search
-    viewstategenerator eventtarget eventargument viewstateencrypted previouspage lastfocus cid tid data payload ray cf
-    chl pass md vc step stage wall gate security code host site domain method hp honeypot action submit go do op button
-    version param params args get guest powrot retour volver voltar ritorno terug zurueck tillbaka tilbage
-    """.split()
-)
-"""Words in names of hidden fields of walls."""
 _LETTERS = re.compile(r"(?:[^\W_]|[\u0e31-\u0e4e])+")
 _CAMEL = re.compile(r"([a-z])([A-Z])")
-_NUMBER = re.compile(r"\d+|[0-9a-f]{6,}|.")
 
 
 # A page may have twenty widgets under the same headings.
@@ -151,6 +124,12 @@ _NUMBER = re.compile(r"\d+|[0-9a-f]{6,}|.")
 def find_deed(text: str) -> str | None:
     """Return a word by which a page says that it does something (``"vote"``), in lower case, or None."""
     found = _DEED.search(text.lower())
+    return None if found is None else found[0]
+
+
+def find_price(text: str) -> str | None:
+    """Return a sum of money in a text, in lower case, or None."""
+    found = _PRICE.search(text.lower())
     return None if found is None else found[0]
 
 
@@ -184,14 +163,9 @@ def only_goes_on(label: str, own: Container[str] = ()) -> bool:
     )
 
 
-def unknown_address_word(words: Iterable[str]) -> str | None:
-    """Return the first of the words of a form's address that addresses of walls do not have, or None."""
-    return next((word for word in words if word not in _ADDRESS and not _NUMBER.fullmatch(word)), None)
-
-
-def is_unknown_field(name: str) -> bool:
-    """Tell whether a hidden field has a name that forms of walls do not have."""
-    return not all(word in _FIELDS or _NUMBER.fullmatch(word) for word in split_name(name))
+def is_for_once(name: str) -> bool:
+    """Tell whether a hidden field has another value on each page: a token, a time, where to go on."""
+    return not _FOR_ONCE.isdisjoint(split_name(name))
 
 
 def split_name(name: str) -> list[str]:

@@ -11,7 +11,9 @@ from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
 from scrapy_omocaptcha.reporting.format import printable, purpose, sent
+from scrapy_omocaptcha.reporting.overruling import may_be_challenge, trigger_for
 from scrapy_omocaptcha.tokens.medium import META_KEYS
+from scrapy_omocaptcha.tokens.reasons import Refusal
 from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
@@ -35,29 +37,34 @@ class Hints:
         self._ignored_keys: set[object] = set()
         """Keys of meta that were checked before, and change nothing."""
 
-    def form_seen(self, page: Challenge, response: Response) -> None:
+    def form_seen(self, page: Challenge, response: Response, refusal: Refusal | None) -> None:
         """Remember the forms that the widgets of a page belong to, and tell that it is left alone if it may be a wall.
 
-        A page whose form asks for something to be filled in has content of its own, unless its status says otherwise.
+        :param refusal: why it could not be solved, even if it were taken for a wall.
         """
         for widget in (page, *page.others):
             if widget.form is not None:
                 self._forms[widget.form.method, public_address(widget.form.url)] = frozenset(widget.form.names)
-        form = page.form
-        is_withheld = response.status in WALL_STATUSES
-        if is_withheld or page.does or (page.judgement == "doubtful" and form is not None):
-            host = host_of(page.url)
-            self._say(
-                f"{response.status if is_withheld else 'left alone'} {host}",
-                "The page %s (status %d) has a reCAPTCHA v2 widget, but its form %s, so nothing is bought or sent: %s. "
-                'If it is a challenge, meta={"omocaptcha": True} or omocaptcha_trigger says so, and what is sent is %s',
-                public_address(page.url),
-                response.status,
-                purpose(page),
-                printable("; ".join(page.evidence)),
-                "the token" if form is None else sent(form.method, form.url, form.names),
-                level=logging.WARNING if is_withheld else logging.INFO,
-            )
+        if not may_be_challenge(response, page):
+            return
+        form, is_withheld = page.form, response.status in WALL_STATUSES
+        if refusal is None:
+            what = "the token" if form is None else sent(form.method, form.url, form.names)
+            lines = "\n    ".join(["", *map(printable, trigger_for(response, page))])
+            cure = f"these lines of the spider say so, and what is sent is {what}:{lines}"
+        else:
+            cure = f"it cannot be solved all the same ({refusal.reason}): {refusal.message}"
+        self._say(
+            f"{response.status if is_withheld else 'left alone'} {host_of(page.url)}",
+            "The page %s (status %d) has a reCAPTCHA v2 widget, but its form %s, so nothing is bought or sent: %s. If "
+            "it is a challenge, %s",
+            public_address(page.url),
+            response.status,
+            purpose(page),
+            printable("; ".join(page.evidence)),
+            cure,
+            level=logging.WARNING if is_withheld else logging.INFO,
+        )
 
     def overruled(self, page: Challenge, by: str) -> None:
         """Tell that a page is not taken for what it was judged to be."""

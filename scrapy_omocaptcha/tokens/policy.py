@@ -20,9 +20,9 @@ from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import LIMITS, Settings
 from scrapy_omocaptcha.tokens.hints import Hints
 from scrapy_omocaptcha.tokens.hooks import Hooks
+from scrapy_omocaptcha.tokens.judging import is_same_wall
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.tokens.reasons import Case, Purpose, Refusal, find_refusal
-from scrapy_omocaptcha.tokens.sightings import Sightings
 from scrapy_omocaptcha.urls import host_of, redirect_target, same_site
 
 _CLOSING_REASONS = {reason: limit.closes_with for reason, limit in LIMITS.items() if limit.closes_with}
@@ -42,49 +42,62 @@ class Policy:
     check_limits: Callable[[str, str], None]
     """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
     mediums: Mediums
-    sightings: Sightings = field(default_factory=Sightings, init=False)
     _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
     """Why no token opens a wall, by host and site key. Each has cost a job."""
     _opened_by_cookie: set[str] = field(default_factory=set, init=False)
     """Hosts that have set a cookie in answer to a token, which Scrapy has thrown away."""
 
-    def find(self, request: Request, response: Response) -> Challenge | None:
-        """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it."""
+    def find(self, request: Request, response: Response, *, wall: Challenge | None = None) -> Challenge | None:
+        """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it.
+
+        :param wall: the challenge that the request has met before. A page that shows its widget and form again is that
+            challenge, whatever the page or a trigger, which may go by the status, says of it.
+        """
         challenge = find_challenge(response)
         if challenge is None:
             return None
+        if wall is not None:
+            for widget in (challenge, *challenge.others):
+                if is_same_wall(wall, widget):
+                    return widget
         is_wanted = request.meta.get("omocaptcha") is True
         judged = True if is_wanted else self.hooks.is_challenge(response, challenge)
         if judged is not None:
             if judged is not challenge.blocking:
                 self.hints.overruled(challenge, 'meta["omocaptcha"]' if is_wanted else "a trigger")
             return challenge if judged else None
-        challenge = self.sightings.judge(request, response, challenge)
         if not challenge.blocking:
-            self.hints.form_seen(challenge, response)
+            self.hints.form_seen(challenge, response, self._refusal(request, response, challenge))
             return None
         return challenge
 
     async def refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
         """Return why a challenge is not solved, whoever pays, or None; reasons that are cheap to know come first."""
-        medium = self.mediums.of(request)
-        purpose: Purpose = "hook" if medium.purpose == "form" and self.hooks.can_submit else medium.purpose
-        host = host_of(challenge.url)
+        refusal = self._refusal(request, response, challenge)
+        if refusal is None and challenge.form is not None and self._purpose(request) != "hook":
+            refusal = await self._forbidden(request, challenge.form.url)
+        return refusal
+
+    def _purpose(self, request: Request) -> Purpose:
+        """Return what a token for the challenge of a request is wanted for."""
+        purpose = self.mediums.of(request).purpose
+        return "hook" if purpose == "form" and self.hooks.can_submit else purpose
+
+    def _refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
+        """Return why a challenge is not solved, as far as that is known without robots.txt, or None."""
+        purpose, host = self._purpose(request), host_of(challenge.url)
         case = Case(
             challenge,
             self._domains,
             request,
             response,
-            keeps_cookies=medium.jar(request) is not None,
+            keeps_cookies=self.mediums.of(request).jar(request) is not None,
             is_downloaded=self.components.is_downloaded(request),
             opens_by_cookie=host in self._opened_by_cookie,
         )
         refusal = find_refusal(purpose, case) or self.hooks.refusal
         refusal = refusal or (self.hooks.submit_refusal if purpose == "hook" else None)
-        refusal = refusal or self._dead_ends.get((host, challenge.sitekey))
-        if refusal is None and challenge.form is not None and purpose != "hook":
-            refusal = await self._forbidden(request, challenge.form.url)
-        return refusal
+        return refusal or self._dead_ends.get((host, challenge.sitekey))
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""

@@ -111,12 +111,12 @@ class WallHandler:
             # It is so of all once a wall was met, so that no answer of its session is left out.
             self._redirects.concerns(request)
             or not is_good(response)
+            or response.status == 202  # AWS WAF has walls with this status.
             or has_recaptcha_word(response)
             or self._components.meta_refresh(response) is not None
         ):
             return False
         self._sessions.answered(request)
-        self._policy.sightings.page_seen(request, response)
         return True
 
     def answered(self, request: Request, response: Response) -> int:
@@ -147,9 +147,15 @@ class WallHandler:
             # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
             return asked_for
         if challenge is None:
-            if not is_good(response):
-                self._note_other_captcha(response)
-            elif session is not None and request.method != "HEAD" and not is_stored(request, response):
+            vendor = find_other_captcha(response)
+            if vendor is not None:
+                self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
+            elif (
+                is_good(response)
+                and session is not None
+                and request.method != "HEAD"
+                and not is_stored(request, response)
+            ):
                 # The answer to HEAD has no body to be a challenge; what HttpCache has stored tells nothing of today.
                 session.unchallenged(stamp)
             return response
@@ -165,11 +171,6 @@ class WallHandler:
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
         self._slots.back(request)
-
-    def _note_other_captcha(self, response: Response) -> None:
-        vendor = find_other_captcha(response)
-        if vendor is not None:
-            self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
 
 def _without(names: set[str], cookies: Any) -> Any:

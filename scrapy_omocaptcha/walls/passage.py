@@ -111,7 +111,7 @@ class Passage(Attempts):
         """Return the challenge that an answer is, which is the one at hand from then on; None if it is no challenge."""
         if isinstance(answer, Request):
             return None
-        challenge = self.policy.find(self.request, answer)
+        challenge = self.policy.find(self.request, answer, wall=self.page.challenge)
         if challenge is not None:
             self._note(answer, challenge)
         return challenge

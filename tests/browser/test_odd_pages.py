@@ -38,7 +38,9 @@ class Site(sites.Site):
 
 
 def challenge(body, status=403):
-    html = f"<title>Are you a robot?</title><p>Please confirm that you are not a robot.</p>{body}{GOOGLE}"
+    html = (
+        f"<title>Access denied: are you a robot?</title><p>Please confirm that you are not a robot.</p>{body}{GOOGLE}"
+    )
     return web.Response(text=html, status=status, content_type="text/html")
 
 

@@ -49,7 +49,7 @@ class SlowSecondTime(OfCrawler):
 
 @pytest.mark.parametrize(
     ("trigger", "answer"),
-    [(None, redirect("http://127.0.0.9:1/welcome", 303)), (_raise_on_the_answer, challenge())],
+    [(None, redirect("http://127.0.0.9:1/welcome", 303)), (_raise_on_the_answer, challenge("/other"))],
     ids=["then it grows too old", "then the spider fails"],
 )
 def test_a_token_that_the_site_has_read_is_unknown_whatever_comes_then(crawl, service, trigger, answer):

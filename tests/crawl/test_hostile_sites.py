@@ -18,7 +18,7 @@ HOST = "shop.example.com"
 
 
 def wall(form, *, status=403):
-    text = f"<title>Are you a robot?</title>{API}{form}"
+    text = f"<title>Access denied: are you a robot?</title>{API}{form}"
     return web.Response(text=text, status=status, content_type="text/html")
 
 

@@ -261,7 +261,7 @@ def test_no_redirect_of_a_token_lets_it_out(crawls, tmp_path, ways):
     def challenge(method):
         verb, _, target = method.partition("/")
         return web.Response(
-            text=f"<title>Are you a robot?</title><form method={verb} action=/verify/{target}>"
+            text=f"<title>Access denied: are you a robot?</title><form method={verb} action=/verify/{target}>"
             f"<div class=g-recaptcha data-sitekey={KEY}></div></form>"
             "<script src=https://www.google.com/recaptcha/api.js></script>",
             status=403,

@@ -138,6 +138,18 @@ def test_a_wall_of_another_product_is_told_by_its_name_and_an_error_page_is_not(
     )
 
 
+def test_aws_walls_are_told_at_their_own_statuses_and_passed_on(crawl, service):
+    def answer(request, form):
+        return page("<script src=https://a.edge.sdk.awswaf.com/challenge.js></script>", int(request.path[1:]))
+
+    with Site(answer) as site:
+        for status in (202, 405):
+            asked = crawl(spider(f"{site.origin}/{status}"), {**service.settings, "HTTPERROR_ALLOW_ALL": True})
+            assert [page.status for page in asked.pages] == [status]
+            assert asked.count("skipped/other_captcha") == 1
+            assert [line for line in asked.said() if "another product's: AWS WAF" in line]
+
+
 def test_a_page_that_is_lost_behind_a_wall_with_an_address_of_its_own_is_told_by_its_own_address(crawl, service):
     with WalledSite(service, Wall(redirect=True, opens=False)) as site:
         crawled = crawl(spider(f"{site.url}/page/1"), service.settings)

@@ -21,8 +21,9 @@ def labelled(*labels):
     return [page for page in PAGES if page["label"] in labels]
 
 
-def response(page):
-    return HtmlResponse(page["url"], body=page["html"].encode(), status=page["status"], encoding="utf-8")
+def response(page, status=None):
+    """Return a page as it was served, or as it would be with another status."""
+    return HtmlResponse(page["url"], body=page["html"].encode(), status=status or page["status"], encoding="utf-8")
 
 
 class LabelledSites(Site):

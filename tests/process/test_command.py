@@ -136,7 +136,7 @@ def wall_file(tmp_path):
     """Path of a saved challenge whose form posts to ``/verify``."""
     file = tmp_path / "saved.html"
     file.write_text(
-        "<title>Please confirm you are not a robot</title><form action=/verify method=post>"
+        "<title>Access denied</title><form action=/verify method=post>"
         f'<div class=g-recaptcha data-sitekey="{KEY}"></div><button>Go on</button></form>'
         "<script src=https://www.google.com/recaptcha/api.js></script>",
         encoding="utf-8",
@@ -162,8 +162,25 @@ def test_where_a_form_that_acts_may_be_a_challenge_it_is_told_how_to_say_so(dete
     )
     told = detect(tmp_path / "contact.html", "--status", status)
     assert told["judged"].startswith("acts: ")
-    cure = '; if it is a challenge, say so with meta={"omocaptcha": True} or omocaptcha_trigger'
-    assert told["verdict"] == f"{PASSED}its form does something else{cure * is_advised}"
+    assert told["verdict"] == f"{PASSED}its form does something else"
+    assert ("overrule" in told) is is_advised
+
+
+def test_the_lines_that_are_told_make_a_page_in_doubt_a_challenge(scrapy, detect, spider, wall_file):
+    wall_file.write_text(wall_file.read_text().replace("Access denied", "Are you a robot?"), encoding="utf-8")
+    lines = scrapy("detect", wall_file).stdout.splitlines()
+    (first,) = (number for number, line in enumerate(lines) if line.startswith("  overrule  "))
+    assert lines[first].endswith("if it is a challenge, these lines of the spider say so:")
+    spider("".join(f"    {line.removeprefix(' ' * 12)}\n" for line in lines[first + 1 : first + 4]))
+    told = detect(wall_file, "--spider", "theirs")
+    assert told["verdict"] == "solve it: a trigger says that it is a challenge"
+    assert "overrule" not in told
+
+
+def test_no_lines_are_told_for_a_page_that_could_not_be_solved_all_the_same(detect, wall_file):
+    saved = wall_file.read_text().replace("Access denied", "Are you a robot?")
+    wall_file.write_text(saved.replace("api.js", "enterprise.js"), encoding="utf-8")
+    assert detect(wall_file)["overrule"].startswith("of no use: even a challenge would be left alone (enterprise): ")
 
 
 def test_only_the_page_is_printed_whatever_the_project_logs_and_the_terminal_can_show(
@@ -319,7 +336,7 @@ PAGES = {
     "/refreshing": (
         403,
         "text/html",
-        "<title>Are you a robot?</title><meta http-equiv=refresh content='0; url=/elsewhere'>"
+        "<title>Access denied: are you a robot?</title><meta http-equiv=refresh content='0; url=/elsewhere'>"
         f"<form action=/verify method=post><div class=g-recaptcha data-sitekey={KEY}></div></form>"
         "<script src=https://www.google.com/recaptcha/api.js></script>",
     ),

@@ -18,7 +18,7 @@ SITEKEY = "6LmockWall" + "A" * 30
 TOKEN_FIELD = "g-recaptcha-response"
 VERIFY = "/wall/verify"
 PAGE = """<!DOCTYPE html>
-<html><head><title>Are you a robot?</title>
+<html><head><title>Access denied: are you a robot?</title>
 <script src="https://www.google.com/recaptcha/api.js" async defer></script></head>
 <body><h1>Please confirm you are not a robot</h1>
 <form action="{action}" method="post">

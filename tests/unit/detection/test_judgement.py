@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
+import re
 
 import pytest
 from scrapy.http import HtmlResponse
@@ -14,6 +14,7 @@ from tests.helpers.widgetpages import API, WIDGET
 CONTAINER = f"{API}<div {WIDGET}></div>"
 WALL_FORM = f'<form method=post action="/verify">{CONTAINER}<input type=submit value=Go></form>'
 CHECK = "<h1>Are you a robot?</h1>"
+DENIED = "<h1>Access denied</h1>"
 ARTICLE = "<p>" + "A long story about the sea. " * 60 + "</p>"
 NAVIGATION = "".join(f"<a href=/{n}>Section {n}</a> " for n in range(80))
 
@@ -27,24 +28,55 @@ def judged(body: str, title: str = "Site", url: str = "https://site.example/list
 
 PHRASES = [
     "Our systems have detected unusual traffic from your network.",
-    "Please verify you are a human",
-    "Подтвердите, что вы не робот",
+    "Access denied",
+    "Request blocked",
+    "Your access has been limited",
+    "Too many errors from your connection",
+    "We need to check your request",
+    "Complete the security check to access the archive",
+    "A security check is required",
+    "Your requests look automated",
+    "To continue browsing, tick the box",
+    "Verdächtige Aktivität",
+    "Чтобы продолжить просмотр, поставьте галочку",
+    "不審なアクセスがありました",
 ]
 
 
 @pytest.mark.parametrize("phrase", PHRASES)
-def test_a_bare_page_with_the_phrase_of_a_wall_is_blocking_whatever_its_status(phrase):
-    challenge = judged(f"<h1>{phrase}</h1>{WALL_FORM}")
+@pytest.mark.parametrize("where", ["<h1>{}</h1>", "<header><h1>{}</h1></header>", "<p>{}</p>"])
+def test_a_page_that_says_that_it_withholds_something_is_blocking_whatever_its_status(phrase, where):
+    challenge = judged(f"{where.format(phrase)}{WALL_FORM}")
     assert challenge.blocking
-    assert judged(f"<h1>{phrase}</h1>{WALL_FORM.replace(' value=Go', '')}").blocking, "a browser shows 'Submit'"
-    assert any(reason.startswith("the heading says '") for reason in challenge.evidence)
+    assert judged(where.format(phrase) + WALL_FORM.replace(" value=Go", "")).blocking, "a browser shows 'Submit'"
+    assert any(re.match("the (?:heading|page) says '", reason) for reason in challenge.evidence)
     assert any(reason.startswith("the title says '") for reason in judged(WALL_FORM, title=phrase).evidence)
 
 
+SAID_BY_OTHERS = [
+    "Please verify that you are not a robot",
+    "Are you human?",
+    "You are limited to one vote a day",
+    "This helps us against automated requests",
+    "If you are a robot, leave this empty",
+    "We need to process your request",
+]
+
+
+@pytest.mark.parametrize("phrase", SAID_BY_OTHERS)
+def test_a_page_at_200_that_says_what_other_forms_say_as_well_is_doubtful(phrase):
+    challenge = judged(f"<h1>{phrase}</h1>{WALL_FORM}", title=phrase)
+    assert not challenge.blocking
+    assert challenge.judgement == "acts" or "the page does not say that it withholds another one" in challenge.evidence
+
+
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_bare_page_with_the_status_of_a_wall_is_blocking(status):
-    assert judged(f"<h1>Hello</h1>{WALL_FORM}", status=status).blocking
+def test_at_the_status_of_a_wall_a_page_that_asks_for_the_check_or_says_nothing_is_blocking(status):
+    assert judged(f"{CHECK}<p>Tick the box.</p>{WALL_FORM}", status=status).blocking
     assert judged(CONTAINER, status=status).blocking
+    challenge = judged(f"<h1>Hello</h1>{WALL_FORM}", status=status)
+    assert challenge.judgement == "doubtful"
+    assert "nothing but the status says that it is a wall" in challenge.evidence
 
 
 @pytest.mark.parametrize("around", ["<nav>{}</nav>", "<div hidden>{}</div>"])
@@ -66,21 +98,18 @@ def test_an_address_that_only_mentions_captchas_makes_no_page_blocking(path):
     assert not judged(WALL_FORM, url=f"https://site.example{path}").blocking
 
 
-KNOWN_WALLS = {
-    "Google": f'<form id="captcha-form" action="index" method="post">{CONTAINER}</form>',
-    "Google, as it was": f'<form action="index" method="post">{CONTAINER}<input type=hidden name=q value=1>'
-    "<input type=hidden name=continue value=2></form>",
+CLOUDFLARE = {
     "Cloudflare": f'<form id="challenge-form" action="/cdn-cgi/l/chk_captcha">{CONTAINER}</form>',
     "Cloudflare, later": f'<form action="/?__cf_chl_captcha_tk__=1" method=post>{CONTAINER}</form>',
-    "a hosting firewall": f'<form method="post">{CONTAINER}<input type="hidden" name="origin_url" value="/"></form>',
 }
 
 
-@pytest.mark.parametrize("body", KNOWN_WALLS.values(), ids=KNOWN_WALLS)
-def test_a_known_wall_is_blocking_whatever_its_status_and_words(body):
-    challenge = judged(body.replace(CONTAINER, f"<p>Would you like to hear more of the boats of Anna?</p>{CONTAINER}"))
+@pytest.mark.parametrize("body", CLOUDFLARE.values(), ids=CLOUDFLARE)
+def test_cloudflares_form_is_blocking_whatever_its_status_and_words(body):
+    said = "<p>Would you like to hear more of the boats of Anna? Join for 5 USD.</p>"
+    challenge = judged(body.replace(CONTAINER, f"{said}{CONTAINER}"))
     assert challenge.blocking
-    assert any(phrase.startswith("it is ") for phrase in challenge.evidence)
+    assert "it is Cloudflare's captcha page" in challenge.evidence
 
 
 @pytest.mark.parametrize("name", ["Sucuri WebSite Firewall", "CIDRAM", "Imunify360"])
@@ -105,10 +134,6 @@ def test_what_a_form_asks_for_besides_is_described(field, words):
     assert judged(WALL_FORM.replace("<input", f"{field}<input")).evidence == (f"the form also asks for {words}",)
 
 
-def test_a_demonstration_of_recaptcha_is_not_blocking():
-    assert not judged(f"<h1>Show that you are not a robot</h1>{WALL_FORM}", title="reCAPTCHA demo: simple").blocking
-
-
 MISNESTED = {
     "after a misplaced end tag": (f"<div><form method=post>{CONTAINER}</div>", "</form>"),
     "in the next cell": (f"<table><tr><td><form method=post>{CONTAINER}</td><td>", "</form></td></tr></table>"),
@@ -117,12 +142,11 @@ MISNESTED = {
 }
 ADDED = {
     "<button>Go</button>": "the form asks for nothing but the captcha",
-    "<input type=hidden name=origin_url><button>Go</button>": "it is a hosting firewall's page",
+    "<p>Our boats are red.</p><button>Go</button>": "the form asks for nothing but the captcha",
     "<input type=password name=p><button>Go</button>": "the form also asks for a password",
     "<input type=hidden name=comment_post_id><button>Go</button>": "the form sends the field 'comment_post_id'",
     "<button>Post comment</button>": "its button says 'Post comment'",
-    "<p>Write what you think of our new shop.</p><button>Go</button>": "the form also says 'Write what you think "
-    "of our new shop.'",
+    "<p>Buy a boat.</p><button>Go</button>": "the page says 'buy' beside the widget",
 }
 
 
@@ -148,7 +172,7 @@ def test_fields_that_nobody_sees_are_no_evidence_against_blocking():
     trap += "<div hidden><input name=q></div><input type=hidden name=do value=verify><input hidden name=url>"
     trap += "<input name=q class=menu>"
     shown = "<button>Continue</button>"
-    assert judged(f"{CHECK}<form method=post>{trap}{CONTAINER}{shown}</form>").blocking
+    assert judged(f"{DENIED}<form method=post>{trap}{CONTAINER}{shown}</form>").blocking
 
 
 LOGIN = f"<form action=/in><input name=user><input type=password name=secret><div {WIDGET}></div></form>"
@@ -174,7 +198,7 @@ FURNITURE = {
     "a menu by its role": f"<div role=navigation><h2>Order now</h2>{ARTICLE}</div>",
     "a part that is hidden": f"<div hidden><h2>Order now</h2>{ARTICLE}</div>",
     "a part without a display": f"<div style='display: none'><h2>Order now</h2>{ARTICLE}</div>",
-    "terms of use": f"<section><h3>Terms: how to report abuse</h3>{ARTICLE * 5}</section>",
+    "terms of use": f"<section><h3>Terms</h3>{ARTICLE * 5}</section>",
     "a login": "<form action=/login><input name=user><input type=password name=password><button>Log in</button></form>",
 }
 
@@ -185,9 +209,9 @@ def test_what_stands_around_a_lone_widget_does_not_count_at_the_status_of_a_wall
     assert judged(f"<h1>Access denied</h1>{WALL_FORM}{beside}", status=status).blocking
 
 
-@pytest.mark.parametrize("beside", [value for name, value in FURNITURE.items() if name != "terms of use"])
-def test_what_stands_around_a_page_of_a_check_does_not_count_at_status_200(beside):
-    assert judged(f"{beside}{CHECK}{WALL_FORM}").blocking
+@pytest.mark.parametrize("beside", FURNITURE.values(), ids=FURNITURE)
+def test_what_stands_around_a_page_that_withholds_something_does_not_count_at_status_200(beside):
+    assert judged(f"{beside}{DENIED}{WALL_FORM}").blocking
 
 
 def form_with(content="", attributes=""):
@@ -213,47 +237,88 @@ DEEDS = {
     "its heading by its role": (f"<div role=heading>Delete my account</div>{form_with()}", "Delete my account"),
     "a name that starts with a verb": (form_with("<input type=hidden name=do_vote value=1>"), "vote"),
     "its legend": (form_with("<fieldset><legend>Cancel the booking</legend>"), "Cancel the booking"),
-    "its label": (form_with(attributes="aria-label='Unsubscribe from all letters'"), "Unsubscribe from all letters"),
+    "its label": (form_with(attributes="aria-label='Unsubscribe from all letters'"), "unsubscribe"),
+    "its id": (form_with(attributes="id=delete-form"), "delete"),
+    "what it does when it is sent": (form_with(attributes="onsubmit='unsubscribe(7)'"), "unsubscribe"),
+    "its data": (form_with(attributes="data-turbo-method=delete"), "delete"),
+    "a class of its button": (form_with().replace("<button>", "<button class=btn-vote>"), "vote"),
+    "a picture": (form_with("<img alt='Subscribe to Anna'>"), "subscribe"),
+    "a part of it": (form_with("<fieldset title='Cancel the booking'>"), "cancel"),
+    "what its widget is in": (f"<section aria-label='Delete my account'>{form_with()}</section>", "delete"),
+    "the value of any field": (form_with("<input type=hidden name=what value=unsubscribe>"), "unsubscribe"),
+    "the header": (f"<header><h2>Delete my account</h2></header>{form_with()}", "Delete my account"),
+    "a heading further down": (f"{form_with()}<h2>Delete my account</h2>", "Delete my account"),
 }
 
 
 @pytest.mark.parametrize("status", [200, 403])
 @pytest.mark.parametrize(("form", "does"), DEEDS.values(), ids=DEEDS)
 def test_a_form_that_does_something_is_no_wall_whatever_the_status(form, does, status):
-    challenge = judged(f"<h1>Please verify that you are not a robot</h1>{form}", status=status)
+    challenge = judged(f"<h1>Access denied: please verify that you are not a robot</h1>{form}", status=status)
     assert (challenge.judgement, challenge.does) == ("acts", does)
 
 
-@pytest.mark.parametrize("inside", ["<button>Crown it</button>", "<h1>Place your order</h1>" + " " * 30_000])
-def test_neither_a_known_wall_nor_a_long_text_makes_up_for_what_a_form_does(inside):
-    form = f"<form method=post><input type=hidden name=origin_url>{inside}{CONTAINER}</form>"
-    assert not judged(form).blocking
+@pytest.mark.parametrize("value", ["/order/7/vote", "https://site.example/delete", "?do=vote"])
+def test_a_return_address_is_about_the_page_that_was_asked_for(value):
+    for name in ("next", "path"):
+        form = form_with(f"<input type=hidden name={name} value='{value}'>")
+        assert judged(f"{DENIED}{form}").blocking
+        assert judged(f"{CHECK}{form}", status=403).blocking
 
 
-def test_words_of_the_pages_own_address_say_nothing_of_its_form():
+SUMS = ["You will be charged 5 USD.", "Es kostet 3 €.", "It is $4.", "100 円です"]
+
+
+@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize("said", SUMS)
+def test_a_sum_of_money_in_the_form_or_beside_the_widget_leaves_doubt(said, status):
+    assert judged(f"{DENIED}{form_with(f'<p>{said}</p>')}", status=status).judgement == "doubtful"
+    assert judged(f"<h1>Access denied. {said}</h1>{form_with()}", status=status).judgement == "doubtful"
+    assert judged(f"{DENIED}{form_with()}<p>{said}</p>", status=status).judgement == "doubtful"
+
+
+@pytest.mark.parametrize("handler", ["return confirm('Sure?')", "prompt('Who?')"])
+def test_a_form_that_asks_back_is_doubtful(handler):
+    form = form_with(attributes=f'onsubmit="{handler}"')
+    assert "it asks for a confirmation" in judged(f"{DENIED}{form}", status=403).evidence
+    assert judged(f"{DENIED}{form_with(attributes='onsubmit=check()')}", status=403).blocking
+
+
+@pytest.mark.parametrize("button", ["Unblock", "Unblock Anna", "Entsperren", "Odblokuj"])
+def test_a_button_that_unblocks_does_not_go_on(button):
+    assert not judged(f"{DENIED}{form_with().replace('Continue', button)}", status=403).blocking
+
+
+def test_a_long_text_does_not_make_up_for_what_a_form_does():
+    assert not judged(f"{DENIED}<form method=post><h1>Place your order</h1>{' ' * 30_000}{CONTAINER}</form>").blocking
+
+
+def test_words_of_the_pages_own_address_say_nothing_of_the_form_where_another_page_is_withheld():
     form = WALL_FORM.replace("/verify", "/vote/7/verify?do=vote")
     form = form.replace("<input", "<input type=hidden name=coupon><input")
-    assert not judged(form, status=403).blocking
-    assert judged(form, url="https://site.example/do/Vote?coupon=", status=403).blocking
-    vote = WALL_FORM.replace("/verify", "/verify/vote")
-    assert [judged(vote, url=f"https://site.example/?{n}=7", status=403).blocking for n in ("a", "vote")] == [
-        False,
-        True,
-    ]
+    own = "https://site.example/do/Vote?coupon="
+    assert not judged(DENIED + form).blocking
+    assert judged(DENIED + form, url=own).blocking
+    assert judged(CHECK + form, url=own, status=403).judgement == "acts"
+    vote = DENIED + WALL_FORM.replace("/verify", "/verify/vote")
+    assert [judged(vote, url=f"https://site.example/?{name}=7").blocking for name in ("a", "vote")] == [False, True]
     button = WALL_FORM.replace("=Go", "='Go to boats'")
-    check = f"<header><h2>Votes</h2></header>{CHECK}{button}"
+    check = f"<header><h2>Votes</h2></header>{DENIED}{button}"
     assert judged(check, url="https://votes.example/boats").blocking
     assert not judged(check, url="https://votes.example/").blocking
     assert not judged(check, url="https://site.example/boats").blocking
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "is_blocking"),
-    [("/account/delete", 403, False), ("/delete/account", 403, True), ("/delete/account", 200, False)],
+    ("path", "heading", "is_blocking"),
+    [
+        *(("/account/delete", DENIED, False), ("/account/delete", CHECK, False)),
+        *(("/delete/account", DENIED, True), ("/delete/account", CHECK, False)),
+    ],
 )
-def test_a_form_that_is_sent_to_its_own_page_is_doubtful_where_the_address_ends_with_a_deed(path, status, is_blocking):
+def test_a_form_that_is_sent_to_its_own_page_is_doubtful_where_the_address_ends_with_a_deed(path, heading, is_blocking):
     form = WALL_FORM.replace('action="/verify"', "")
-    challenge = judged(f"{CHECK}{form}", url=f"https://site.example{path}", status=status)
+    challenge = judged(f"{heading}{form}", url=f"https://site.example{path}", status=403)
     assert challenge.blocking is is_blocking
 
 
@@ -262,29 +327,66 @@ def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_
     deed = f"<p>{'Hello. ' * 40}</p><p>Vote for Anna.</p>"
     assert not judged(f"{deed}{WALL_FORM}", "Access denied").blocking
     assert judged(f"{WALL_FORM}{deed}", "Access denied").blocking, "it is too far from the widget"
-    assert judged(f"{CHECK}{WALL_FORM}", "Vote for Anna").judgement == "acts"
+    assert judged(f"{DENIED}{WALL_FORM}", "Vote for Anna").judgement == "acts"
 
 
 @pytest.mark.parametrize(
-    ("sentence", "is_blocking"),
+    ("said", "is_blocking"),
     [
-        *(("Hello to you all.", True), ("Hello to all of you.", False)),
-        *(("你好" * 3, True), ("你好" * 4, False)),
-        *(("Please verify that you are not a robot now.", True), ("Check the box to confirm your order.", False)),
-        *(("robot, " * 60, False), ("We should like all of <!-- -->you, <b>too</b>, to be no robot.", True)),
-        *(("We should like you to be no<p>robot.", False), ("</p><div>We should like you to be no<div>robot.", False)),
+        *(("<p>Please verify that you are not a robot now.", True), ("<p>Check the box to confirm your order.", False)),
+        *(("<p>Hello to you.", False), ("<p>你好", False), (f"<p>{'robot, ' * 60}", False)),
+        ("<p>We should like all of <!-- -->you, <b>too</b>, to be no robot.", True),
+        *(("<p>We should like you to be no<p>robot.", False), ("<div>We should like you to be no<div>robot.", False)),
+        *(("<h2>Site</h2>", True), ("<h2>Next</h2>", True), ("<h2>Anna</h2>", False), ("<h2>Example</h2>", True)),
+        *(("<header><h2>Anna</h2></header>", False), ("<header><img alt=Site></header>", True)),
     ],
 )
-def test_a_page_of_a_check_may_say_four_more_words(sentence, is_blocking):
-    assert judged(f"{CHECK}<p>{sentence}</p>{WALL_FORM}").blocking is is_blocking
-    if "<" not in sentence:
-        header = f"<header><h2>{sentence}</h2></header>"
-        assert judged(f"{header}{CHECK}{WALL_FORM}").blocking is is_blocking
+def test_where_only_the_status_says_that_a_page_is_withheld_all_headings_and_sentences_are_about_the_check(
+    said, is_blocking
+):
+    assert judged(f"{CHECK}{said}{WALL_FORM}", status=403).blocking is is_blocking
+    assert not judged(f"{CHECK}{said}{WALL_FORM}").blocking
 
 
-@pytest.mark.parametrize(("heading", "is_blocking"), [("Site", True), ("Next", True), ("Anna", False)])
-def test_a_page_of_a_check_has_no_heading_that_is_about_anything_else(heading, is_blocking):
-    assert judged(f"{CHECK}<h2>{heading}</h2>{WALL_FORM}").blocking is is_blocking
+SENT = {
+    "another address": (WALL_FORM.replace("/verify", "/nominoi"), False),
+    "a field that chooses": (form_with("<input type=hidden name=to value=bob>"), False),
+    "a field with a number": (form_with("<input type=hidden name=ehdokas value=7>"), False),
+    "an empty field": (form_with("<input type=hidden name=ehdokas>"), True),
+    "a time": (form_with("<input type=hidden name=ts value=7>"), True),
+    "a return address": (form_with("<input type=hidden name=to value='/a?b=c'>"), True),
+    "a random number": (form_with("<input type=hidden name=x value=9f86d081884c7d65>"), True),
+    "a verb of a check": (form_with("<input type=hidden name=action value=verify>"), True),
+    "words for its button": (form_with().replace("<button>", "<button title='Nominoi Anna'>"), False),
+    "words of a check for its button": (form_with().replace("<button>", "<button title='Verify'>"), True),
+    "words of a script": (form_with(attributes="data-question='Nominoi Anna?'"), False),
+}
+
+
+@pytest.mark.parametrize(("form", "is_blocking"), SENT.values(), ids=SENT)
+def test_where_only_the_status_says_that_a_page_is_withheld_its_form_sends_nothing_but_the_check(form, is_blocking):
+    assert judged(f"{CHECK}{form}", status=403).blocking is is_blocking
+    assert judged(f"{DENIED}{form}", status=403).blocking
+
+
+@pytest.mark.parametrize(
+    ("heading", "button", "statuses"),
+    [
+        *((DENIED, "Continue", [200, 403]), (DENIED, "Nominoi Continue", [403]), (DENIED, "Nominoi", [])),
+        *((CHECK, "Continue", [403]), (CHECK, "Nominoi Continue", []), (CHECK, "", [403]), (DENIED, "", [200, 403])),
+    ],
+)
+def test_a_button_only_goes_on_or_has_one_such_word_where_both_the_page_and_its_status_say_that_it_is_withheld(
+    heading, button, statuses
+):
+    form = form_with().replace("Continue", button)
+    assert [status for status in (200, 403) if judged(f"{heading}{form}", status=status).blocking] == statuses
+
+
+def test_where_a_widget_is_in_no_form_what_other_forms_say_counts():
+    vote = "<form action=/x><p>Your vote goes to Anna.</p><input type=hidden name=a></form>"
+    assert not judged(f"{DENIED}{CONTAINER}{vote}", status=403).blocking
+    assert judged(f"{DENIED}{WALL_FORM}{vote}", status=403).blocking
 
 
 def test_a_page_that_is_too_long_to_be_read_is_doubtful_whatever_its_status():
@@ -298,49 +400,25 @@ def test_of_several_buttons_all_count_unless_the_first_one_sends_the_form(callba
     assert judged(f"<script>{callback}</script>{form}", status=403).blocking is is_blocking
 
 
-SILENT = {
-    "a heading of its own": CHECK + "<h2>Nominoi Anna</h2>" + WALL_FORM,
-    "a button of its own": CHECK + WALL_FORM.replace("Go", "Nominoi"),
-    "a sentence of its own": CHECK + "<p>Sen jälkeen Annasta tulee ehdokas.</p>" + WALL_FORM,
-    "an address of its own": CHECK + WALL_FORM.replace("/verify", "/nominoi"),
-    "a verb of its own": CHECK + WALL_FORM.replace("<input", "<input type=hidden name=action value=nominoi><input"),
-    "a field of its own": CHECK + WALL_FORM.replace("<input", "<input type=hidden name=ehdokas><input"),
-    "a button without words": CHECK + WALL_FORM.replace("type=submit value=Go", "type=submit value=''"),
-    "no button": CHECK + "<form method=post>" + CONTAINER + "</form>",
-    "no heading": WALL_FORM,
-    "an article": CHECK + ARTICLE + WALL_FORM,
-}
+SHOWN_AT = [None, 403, 429, 503]
 
 
-@pytest.mark.parametrize("body", SILENT.values(), ids=SILENT)
-def test_a_page_that_says_anything_but_the_check_is_doubtful_unless_its_status_says_that_it_is_a_wall(body):
-    assert judged(body).judgement == "doubtful"
-    assert judged(body.replace("Nominoi", "Continue"), status=403).blocking
+@pytest.mark.parametrize("status", SHOWN_AT)
+def test_of_the_pages_that_do_something_or_may_do_so_hardly_any_is_taken_for_a_wall(status):
+    acting = labelled("action", "doubtful")
+    sent = [page["file"] for page in acting if is_blocking(page, status)]
+    at_200 = [page["file"] for page in acting if page["status"] == 200 and is_blocking(page)]
+    assert at_200 == []
+    assert len(sent) <= (0 if status is None else len(acting) / 20), sent
 
 
-@pytest.mark.parametrize(
-    ("language", "title", "is_wall"),
-    [
-        *(("", "X", True), ("lang=ka", "X", True), ("lang=en", "X", False)),
-        *(("lang=de-AT", "X", False), ("lang=DE_at", "X", False)),
-        *(("", "Are you a robot?", False), ("", "Access denied", False), ("lang=ka", "Access denied", True)),
-    ],
-)
-def test_at_the_status_of_a_wall_a_button_need_only_go_on_in_a_language_whose_words_are_known(language, title, is_wall):
-    form = f"<form method=post>{CONTAINER}<button>Nominoi</button></form>"
-    markup = f"<!DOCTYPE html><html {language}><title>{title}</title>{form}"
-    challenge = find_challenge(HtmlResponse("https://site.example/", body=markup.encode(), status=403))
-    assert challenge is not None
-    assert challenge.blocking is is_wall
+@pytest.mark.parametrize("status", [None, 403])
+def test_at_most_one_wall_in_four_is_left_alone(status):
+    walls = labelled("wall")
+    missed = [page["file"] for page in walls if not is_blocking(page, status)]
+    assert len(missed) <= len(walls) / 4, missed
 
 
-@pytest.mark.parametrize("page", labelled("action", "doubtful"), ids=itemgetter("file"))
-def test_no_page_that_does_something_or_may_do_so_is_taken_for_a_wall(page):
-    found = find_challenge(response(page))
-    assert found is not None
-    assert not found.blocking, found.evidence
-
-
-def test_at_most_one_wall_in_twenty_is_left_alone():
-    walls = [find_challenge(response(page)) for page in labelled("wall")]
-    assert sum(wall is None or not wall.blocking for wall in walls) <= len(walls) / 20
+def is_blocking(page, status=None):
+    found = find_challenge(response(page, status))
+    return found is not None and found.blocking

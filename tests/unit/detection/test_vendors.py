@@ -36,6 +36,16 @@ def test_the_vendor_of_a_wall_is_named(vendor):
     assert find_other_captcha(response) == vendor
 
 
+AWS = "<title></title><script>window.gokuProps = {}</script><script src=https://a.edge.sdk.awswaf.com/c.js></script>"
+AWS += "<noscript><h1>JavaScript is disabled</h1>We need to verify that you are not a robot.</noscript>"
+
+
+@pytest.mark.parametrize("status", [202, 405])
+def test_aws_is_named_at_its_own_statuses_too_and_nothing_else_is(status):
+    for body, vendor in ((AWS, "AWS WAF"), (AWS + ARTICLE, None), *((wall, None) for wall in WALLS.values())):
+        assert find_other_captcha(HtmlResponse("https://site.example/", body=body.encode(), status=status)) == vendor
+
+
 @pytest.mark.parametrize("body", NO_WALLS.values(), ids=NO_WALLS)
 def test_no_vendor_is_named_on_a_page_that_is_not_a_wall(body):
     assert find_other_captcha(HtmlResponse("https://site.example/", body=body.encode(), status=403)) is None

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 from scrapy import Request
-from scrapy.http import Response
+from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form
 from scrapy_omocaptcha.tokens.hints import Hints
@@ -40,7 +40,7 @@ def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
     hints = Hints(has_browser=False)
     login, find = "https://shop.example/login", "https://shop.example/find"
     search = Challenge(login, "key", form=Form("GET", find, (("q", ""), (TOKEN_FIELD, ""))))
-    hints.form_seen(Challenge(login, "key", form=Form("POST", login, ()), others=(search,)), Response(login))
+    hints.form_seen(Challenge(login, "key", form=Form("POST", login, ()), others=(search,)), HtmlResponse(login), None)
     assert hints.concerns(Request(login, method="POST", body="name=Ann"))
     assert [hints.concerns(Request(f"{find}?{query}")) for query in ("q=boat", "page=2")] == [True, False]
     for url, body in ((login, "name=Ann&g-recaptcha-response=token"), (login, ""), (f"{login}/other", "name=Ann")):
@@ -62,13 +62,12 @@ def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_status_if_it_ma
     urls = [f"https://{host}.example/{path}" for host in "ab" for path in "12"]
     form = Form("POST", "/verify", ())
     for url in urls:
-        hints.form_seen(Challenge(url, "key", judgement="acts", form=form), Response(url))
-        hints.form_seen(Challenge(url, "key"), Response(url))
+        hints.form_seen(Challenge(url, "key", judgement="acts", form=form), HtmlResponse(url), None)
     assert caplog.messages == []
     for url in urls:
         page = Challenge(url, "key", **{"judgement": "acts", "does": "Vote"} if "b." in url else {"form": form})
         for status in (200, 403, 429):
-            hints.form_seen(page, Response(url, status=status))
+            hints.form_seen(page, HtmlResponse(url, status=status), None)
         hints.overruled(page, "a trigger")
     levels = (logging.INFO, logging.WARNING, logging.WARNING, logging.INFO)
     told = [(record.levelno, record.args[0]) for record in caplog.records]

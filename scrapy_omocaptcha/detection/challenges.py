@@ -88,7 +88,6 @@ class WidgetPage:
             status=self.response.status,
             title=title_of(self.selector.root),
             headings=[*text.headings, *filter(None, [name])],
-            in_header=text.in_header,
             near=text.near(widget.element, 1200, 500),
             beside=text.near(widget.element, 250, 200),
             sentences=text.sentences,

@@ -49,7 +49,7 @@ _SAYS = re.compile(
 """Attributes that may say what a form is for."""
 _MAX_ATTRIBUTES = 200
 _MAX_OUTER = 10
-Pairs = list[tuple[str, str]]
+Pairs = tuple[tuple[str, str], ...]
 _UNDESCRIBED_TYPES = frozenset(("hidden", "submit", "button", "image", "reset"))
 _HIDDEN_STYLE = re.compile(r"display\s?:\s?none|visibility\s?:\s?hidden|(?:left|top)\s?:\s?-\d{3,}", re.IGNORECASE)
 """Styles with which nobody sees an element."""
@@ -83,12 +83,10 @@ class PageText:
         self._places = dict.fromkeys(places, 0)
         """Where each of these begins: the index of the next block."""
         self.headings: list[str] = []
-        """The headings of the content."""
+        """The headings of the content, and those and the pictures of the page's header."""
         self.is_whole = True
         """Whether the page was read to its end."""
         self._attributes_in = cache(self._read_attributes)
-        self.in_header: list[str] = []
-        """The headings and pictures of the page's header."""
         self._read(root)
 
     def near(self, widget: HtmlElement, before: int, after: int) -> str:
@@ -105,17 +103,15 @@ class PageText:
         """Return the sentences of a form before its button. What follows may be the footer of a page in one form."""
         return _sentences(self._blocks[self._places[form] : None if button is None else self._places[button]])
 
-    def attributes(self, widget: HtmlElement, form: HtmlElement | None, buttons: Collection[HtmlElement]) -> Pairs:
+    def attributes(self, widget: HtmlElement, form: HtmlElement | None, buttons: Iterable[HtmlElement]) -> Pairs:
         """Return the attributes of a form, of what it has, and of what its widget is in that may say what it is for."""
         outer = (widget, *islice(widget.iterancestors(), _MAX_OUTER), *buttons)
-        classes = (("class", element.get("class", "")) for element in (*buttons, *([] if form is None else [form])))
-        own = [] if form is None else self._attributes_in(form)
-        return list(dict.fromkeys((*own, *(pair for element in outer for pair in _attributes_of(element)), *classes)))
+        return (() if form is None else self._attributes_in(form)) + _attributes_of(outer)
 
     def _read_attributes(self, form: HtmlElement) -> Pairs:
+        elements = islice(form.iter("*"), MAX_PIECES)
         # Links lead elsewhere.
-        shown = (element for element in form.iter("*") if element.tag != "a" and self.is_content(element))
-        return list(islice((pair for element in shown for pair in _attributes_of(element)), _MAX_ATTRIBUTES))
+        return _attributes_of(element for element in elements if element.tag != "a" and self.is_content(element))
 
     def is_content(self, element: HtmlElement) -> bool:
         """Tell whether an element is part of the content, and not of a form without a widget."""
@@ -160,13 +156,10 @@ class PageText:
                 if not skipped and self._is_furniture(element):
                     skipped = True
                     if _is_header(element):
-                        self.in_header += [
-                            text for heading in element.iter(*_HEADINGS, "img") if (text := _text(heading))
-                        ]
+                        self._add_headings(element.iter(*_HEADINGS, "img"))
                 elif element.tag in _HEADINGS or element.get("role") == "heading":
                     skipped = True
-                    if (text := _text(element)) and len(self.headings) < _MAX_HEADINGS:
-                        self.headings.append(text)
+                    self._add_headings([element])
                 if skipped:
                     walk.skip_subtree()
                     continue
@@ -181,6 +174,9 @@ class PageText:
         end_block()
         self.is_whole = next(walk, None) is None
 
+    def _add_headings(self, elements: Iterable[HtmlElement]) -> None:
+        self.headings += islice(filter(None, map(_text, elements)), _MAX_HEADINGS - len(self.headings))
+
 
 def _sentences(blocks: Iterable[str]) -> list[str]:
     return [part.strip() for block in blocks for part in _SENTENCE.findall(block) if _LETTER.search(part)]
@@ -190,8 +186,9 @@ def _is_header(element: HtmlElement) -> bool:
     return element.tag == "header" or element.get("role") == "banner" or "header" in (element.get("id") or "").lower()
 
 
-def _attributes_of(element: HtmlElement) -> Pairs:
-    return [(name, value[:200]) for name, value in element.items() if _SAYS.fullmatch(name)]
+def _attributes_of(elements: Iterable[HtmlElement]) -> Pairs:
+    pairs = ((name, value[:200]) for element in elements for name, value in element.items() if _SAYS.fullmatch(name))
+    return tuple(islice(pairs, _MAX_ATTRIBUTES))
 
 
 def label_of(button: HtmlElement) -> str:

@@ -7,7 +7,6 @@ doubt, a page is left alone: the words of walls are listed in ``phrases`` and ``
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -15,7 +14,7 @@ from unicodedata import combining, normalize
 from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form, Judgement
-from scrapy_omocaptcha.detection.content import shortened
+from scrapy_omocaptcha.detection.content import count_words, shortened
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES, wall_word
 from scrapy_omocaptcha.detection.phrases import find_check, find_firewall, find_withholding, is_about_check
 from scrapy_omocaptcha.detection.words import (
@@ -30,8 +29,9 @@ from scrapy_omocaptcha.detection.words import (
 )
 
 _MAX_DOUBTS = 10
-_LONG_SENTENCE = 300
-"""Characters from which on a sentence is not read to its end: a wall has none."""
+_MAX_WORDS = 12
+_MAX_OTHER_WORDS = 5
+"""Words of sentences that are about the check alone: those with a phrase of a wall, and others ("Tick the box")."""
 _SEGMENTS = 2
 """Last segments of the path of a form's address that say what it is for."""
 _LONGEST_ADDRESS = 500
@@ -55,9 +55,7 @@ class Case:
     status: int
     title: str
     headings: Sequence[str]
-    """The headings of the content, and the name of the form."""
-    in_header: Sequence[str]
-    """The headings of the page's header, such as the name of the site."""
+    """The headings of the content and of the page's header, and the name of the form."""
     near: str
     """The text around the widget."""
     beside: str
@@ -77,16 +75,11 @@ class Case:
     """Whether the page was read to its end."""
 
     @cached_property
-    def own_names(self) -> frozenset[str]:
-        """Return the names in the query of the page's own address if another page is withheld, which they are about."""
-        query = _parts_of(self.url).query if self.withholding else ""
-        return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
-
-    @cached_property
     def own_words(self) -> frozenset[str]:
         """Return the words of the page's own address if another page is withheld, which they are about."""
-        path = _parts_of(self.url).path if self.withholding else ""
-        return frozenset(split_name(f"{path} {' '.join(self.own_names)}"))
+        parts = _parts_of(self.url if self.withholding else "")
+        names = (name for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+        return frozenset(split_name(" ".join((parts.path, *names))))
 
     @cached_property
     def site_words(self) -> frozenset[str]:
@@ -104,14 +97,17 @@ class Case:
 
     @cached_property
     def fields(self) -> list[tuple[str, str]]:
-        """Return what the form sends besides the token, without the names that the page's own address has, too."""
+        """Return what the form sends besides the token, without names that the page's own address has, too."""
         fields = () if self.form is None else self.form.fields
-        return [(name, value) for name, value in fields if name != TOKEN_FIELD and name not in self.own_names]
+        own = self.own_words
+        return [(name, text) for name, text in fields if name != TOKEN_FIELD and not own.issuperset(split_name(name))]
 
-    @property
-    def posts_to_itself(self) -> bool:
-        """Tell whether the form is sent to the page's own address."""
-        return self.form is not None and _parts_of(self.form.url).path == _parts_of(self.url).path
+    @cached_property
+    def below(self) -> str | None:
+        """Return the path of the form's address below the page's own; empty if it is the same, None if it is not."""
+        own, path = (_parts_of(url).path.rstrip("/") for url in (self.url, "" if self.form is None else self.form.url))
+        is_below = self.form is not None and f"{path}/".startswith(f"{own}/") and (own or not path)
+        return path[len(own) :] if is_below else None
 
     @property
     def is_cloudflare(self) -> bool:
@@ -122,7 +118,7 @@ class Case:
     def withholding(self) -> tuple[str, ...]:
         """Return what says that the page withholds the one that was asked for."""
         said = ["it is Cloudflare's captcha page"] if self.is_cloudflare else []
-        if address := _wall_word(self.url):
+        if address := wall_word(self.url):
             said.append(f"the address says '{address}'")
         for where, text in self._texts:
             if phrase := find_withholding(text):
@@ -139,8 +135,7 @@ class Case:
 
     @property
     def _texts(self) -> list[tuple[str, str]]:
-        headings = dict.fromkeys((*self.headings, *self.in_header))
-        return [("title", self.title), *(("heading", text) for text in headings), ("page", self.near)]
+        return [("title", self.title), *(("heading", text) for text in self.headings), ("page", self.near)]
 
 
 def judge(case: Case) -> tuple[Judgement, tuple[str, ...], str]:
@@ -176,7 +171,7 @@ def _deeds(case: Case) -> Reasons:
     for name, value in case.attributes:
         if deed := _deed_in(split_name(value)):
             yield deed, f"its {name} says '{shortened(value)}'"
-    for heading in dict.fromkeys((*case.headings, *case.in_header, case.title)):
+    for heading in (*case.headings, case.title):
         if _find_deed(heading, case):
             yield heading, f"it says '{heading}'"
 
@@ -192,7 +187,10 @@ def _doubts(case: Case) -> Reasons:
             yield label, f"its button says '{label}'"
     if any(name.startswith("on") and _ASKS_BACK.search(value) for name, value in case.attributes):
         yield "", "it asks for a confirmation"
-    if case.posts_to_itself:
+    if case.below and not any(map(_is_about_check, split_name(case.below))):
+        # A wall stands in the place of any page.
+        yield case.below, f"the form posts to {case.below} below its own page"
+    if case.below == "":
         # Not "download", alone: it may be about the page that was asked for.
         last = _last_segments(case.url, 1 if case.withholding else _SEGMENTS)
         if deed := find_deed(f"/ {' '.join(split_name(last))}"):
@@ -202,9 +200,13 @@ def _doubts(case: Case) -> Reasons:
         if deed := _find_deed(text, case) or find_price(text):
             yield deed, f"the page says '{deed}' beside the widget"
             break
+    for name, value in case.fields:
+        if not _says_nothing(name, value, case):
+            yield f"{name}={value[:40]}", f"the form sends {name[:40]}={value[:40]}"
     if case.withholding:
-        return
-    if case.status in WALL_STATUSES:
+        if case.beside.strip() and not (case.is_cloudflare or is_about_check(case.beside)):
+            yield "", "the text beside the widget is not about that"
+    elif case.status in WALL_STATUSES:
         yield from _doubts_of_check(case)
     else:
         yield "", "the page does not say that it withholds another one"
@@ -215,7 +217,7 @@ def _doubts_of_check(case: Case) -> Reasons:
 
     A page without any text says nothing else, either.
     """
-    texts = [text for text in (*case.headings, *case.in_header, *case.sentences) if not _is_name(text, case)]
+    texts = [text for text in (*case.headings, *case.sentences) if not _is_name(text, case)]
     if texts and not case.checks:
         yield "", "nothing but the status says that it is a wall"
     for text in texts:
@@ -226,18 +228,27 @@ def _doubts_of_check(case: Case) -> Reasons:
         is_spoken = name in _SPOKEN or (name.startswith("data-") and " " in value)
         if value and is_spoken and not (_is_about_check(value) or _is_name(value, case)):
             yield shortened(value), f"its {name} says '{shortened(value)}'"
-    if case.form is None:
-        return
-    if not (case.posts_to_itself or any(map(_is_about_check, case.target)) or _wall_word(case.form.url)):
+    is_sent_to_check = case.below == "" or any(map(_is_about_check, case.target))
+    if case.form is not None and not (is_sent_to_check or wall_word(case.form.url)):
         yield "", f"the form posts to {_parts_of(case.form.url).path}"
-    for name, value in case.fields:
-        # A return address and a random number choose nothing.
-        if value and not (is_for_once(name) or _is_address(value) or _RANDOM.fullmatch(value) or only_goes_on(value)):
-            yield f"{name}={value[:40]}", f"the form sends {name[:40]}={value[:40]}"
+
+
+def _says_nothing(name: str, value: str, case: Case) -> bool:
+    """Tell whether a field of a form chooses nothing: it is a return address, a random number, or a verb of a check.
+
+    A number may be that of the page that is withheld.
+    """
+    if not value or is_for_once(name) or _is_address(value) or only_goes_on(value):
+        return True
+    return not (value.isalpha() and value.islower()) if case.withholding else bool(_RANDOM.fullmatch(value))
 
 
 def _is_about_check(text: str) -> bool:
-    return len(text) <= _LONG_SENTENCE and (is_about_check(text) or only_goes_on(text))
+    """Tell whether a text is about the check and about nothing else, as long ones may be."""
+    if only_goes_on(text):
+        return True
+    is_phrase = find_check(text) or find_withholding(text)
+    return count_words(text) <= (_MAX_WORDS if is_phrase else _MAX_OTHER_WORDS) and is_about_check(text)
 
 
 def _is_name(text: str, case: Case) -> bool:
@@ -267,12 +278,6 @@ def _plain(word: str) -> str:
 def _last_segments(url: str, segments: int = _SEGMENTS) -> str:
     """Return the last segments of the path of an address."""
     return "/".join(_parts_of(url).path.rstrip("/").split("/")[-segments:])
-
-
-def _wall_word(url: str) -> str | None:
-    with suppress(ValueError):  # The address may be invalid.
-        return wall_word(url)
-    return None
 
 
 def _parts_of(url: str) -> SplitResult:

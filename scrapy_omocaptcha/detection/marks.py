@@ -7,7 +7,6 @@ import ctypes
 import re
 import sys
 from typing import TypeGuard
-from urllib.parse import urlsplit
 
 from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
 
@@ -60,5 +59,6 @@ def has_recaptcha_word(response: Response) -> TypeGuard[TextResponse]:
 
 def wall_word(url: str) -> str | None:
     """Return the part of an address's path that says that it is a wall, such as ``/captcha``; None if none does."""
-    found = _ADDRESS.search(urlsplit(url).path)
+    # The address of a page may be invalid.
+    found = _ADDRESS.search(url.partition("#")[0].partition("?")[0].partition("://")[2])
     return None if found is None else found[0]

@@ -23,33 +23,35 @@ _WITHHOLDING = {
     r"|checking your (?:browser|connection)|enable js and disable|pardon our interruption|rate limit"
     r"|too (?:many|frequent) (?:requests|visits|queries|pages|searches|errors|hits)|requests too (?:quickly|often)"
     r"|(?:browsing|clicking|reading|moving) (?:\w+ )?too (?:fast|quickly)|super-?human speed|^(?:\d+ )?forbidden$"
-    r"|errors (?:\w+ )?from your (?:connection|network|ip)|need to check your request|additional security check"
+    r"|errors (?:\w+ )?from your (?:connection|network|ip)|need to check your request"
+    r"|additional (?:security check|verification)"
     r"|security check (?:is )?required|security check (?:to|before you) (?:access|reach|visit|view|enter|see)\b"
     r"|(?:like|from|sent by|be|made by) (?:an? )?automated (?:quer|request|traffic|tool|software|script|activity|brows)"
     r"|(?:detected|sending|received|seeing|noticed) (?:\w+ ){0,2}automated|automation tools"
     r"|(?:look|seem|appear)s? (?:to be )?automated"
     r"|(?:think|thought|suspect|looks? like) (?:that )?you(?:'re| a?re| were| (?:may|might) be) an? (?:ro)?bot"
-    r"|(?:continue|keep|go on|resume) (?:browsing|surfing|exploring|reading)"
-    r"|(?:to|can) (?:see|view|access|visit|enter|open|reach|read|browse|display|load|unlock|get to|continue to)"
+    r"|(?:continue|keep|go on|resume) (?:browsing|surfing|exploring|reading|shopping)"
+    r"|(?:to|can|will) (?:see|view|access|visit|enter|open|reach|read|browse|display|load|unlock|get to|continue to)"
     rf" (?:(?:this|the|our|your|that|its) )?(?:\w+ )?{_PAGE}\b|to read on\b"
     r"|(?:taken|brought|forwarded|sent|returned) (?:back |on )?to the (?:requested )?page"
     rf"|before you (?:see|view|read) (?:this|the) {_PAGE}"
     rf"|(?:before|will|'ll|can|then) (?:then )?(?:show|be shown) (?:you )?(?:(?:the|this|an?|its) )?{_PAGE}\b"
-    rf"|before (?:an?|the|this) {_PAGE} is shown|(?:is|are) only shown to (?:people|humans)"
+    rf"|before (?:an?|the|this) {_PAGE} is (?:shown|displayed)|(?:is|are) only shown to (?:people|humans)"
     r"|a lot of (?:our )?(?:pages|requests|traffic)"
     rf"|{_PAGE} (?:(?:that )?you (?:have )?asked|is (?:being )?protected)"
     rf"|protects? (?:this|the|our) {_PAGE} (?:from|against)",
     "German": r"(?:ungewöhnlich|verdächtig|auffällig)\w* (?:\w+ )?(?:daten|verkehr|zugriff|aktivität|anfragen|viele)"
-    r"|automatisierte\w* (?:anfragen|zugriff|abfragen)|weiter ?(?:zu)?surfen|sehr viele (?:anfragen|zugriffe|aufrufe)"
+    r"|automatisierte\w* (?:anfragen|zugriff|abfragen)|weiter ?(?:zu)?surfen"
+    r"|sehr viele (?:such)?(?:anfragen|zugriffe|aufrufe)"
     r"|zugriff\w* (?:auf \w+ \w+ )?(?:wurden? |ist )?(?:vorübergehend )?(?:verweigert|gesperrt|blockiert)"
     r"|zu viele (?:anfragen|zugriffe|seitenaufrufe|aufrufe)|angeforderten? (?:seite|inhalt)"
     r"|um (?:die|diese[ns]?|zur|den|das) (?:\w+ )?(?:seite|artikel|inhalt|angebot|ergebnisse?|website)\b"
     r"|bevor (?:wir|sie|die|der|das) [^.]{0,40}(?:anzeigen|zeigen|sehen|lesen|angezeigt)",
     "Dutch": r"(?:ongebruikelijk|ongewoon|verdacht)\w* (?:\w+ ){0,2}(?:verkeer|activiteit)"
-    r"|toegang (?:geweigerd|geblokkeerd|beperkt)|te veel (?:verzoeken|aanvragen)"
+    r"|op de pagina die je zoekt|toegang (?:geweigerd|geblokkeerd|beperkt)|te veel (?:verzoeken|aanvragen)"
     r"|geautomatiseerde? (?:verkeer|verzoeken|toegang)|verder (?:te )?(?:surfen|browsen|lezen)"
     r"|om (?:deze|de|het) (?:pagina|site|website|artikel|inhoud) te (?:zien|bekijken|openen|lezen|bezoeken)",
-    "Swedish, Danish, Norwegian, Finnish": r"ovanlig (?:trafik|aktivitet)|åtkomst (?:nekad|blockerad)"
+    "Swedish, Danish, Norwegian, Finnish": r"ovanligt? (?:\w+ )?(?:trafik|aktivitet)|åtkomst (?:nekad|blockerad)"
     r"|för många förfrågningar|för att (?:se|visa|läsa|öppna) (?:sidan|innehållet|artikeln)"
     r"|usædvanlig (?:trafik|aktivitet)|adgang (?:nægtet|blokeret)|uvanlig (?:trafikk|aktivitet)"
     r"|tilgang (?:nektet|blokkert)|for mange (?:forespørgsler|forespørsler)"
@@ -57,7 +59,7 @@ _WITHHOLDING = {
     r"|automatiserade? (?:förfrågningar|trafik)|automatiske? (?:forespø\w+|trafik+)|fortsätta (?:surfa|läsa)"
     r"|automaattis\w+ (?:pyyn|liiken)|epätavallis\w* (?:liiken\w+|määrä)|pääsy (?:evätty|estetty)|liian monta pyyntöä"
     r"|nähdäksesi (?:sivun|sisällön)",
-    "French": r"(?:trafic|activité|comportement) (?:inhabituel|exceptionnel|anormal|suspect)"
+    "French": r"vous avez été bloqué|(?:trafic|activité|comportement) (?:inhabituel|exceptionnel|anormal|suspect)"
     r"|trop de (?:requêtes|demandes|visites)"
     r"|(?:requêtes|navigation|comportement) automati|(?:poursuivre|continuer) (?:(?:la|votre|ta|sa|à) )?navig"
     r"|accès (?:\w+ ){0,4}(?:refusé|bloqué|restreint|interdit|limité)"
@@ -71,8 +73,9 @@ _WITHHOLDING = {
     r"|para (?:ver|acceder a|visitar|leer|mostrar|abrir|aceder a|acessar|visualizar|ler|exibir)"
     r" (?:est[aeo]s?|las?|el|los|as?|os?|à|ao)\s?(?:página|sitio|artículo|contenido|web|site|artigo|conteúdo"
     r"|documento|edicto|lista|resultados|texto|letra)|página solicitada|tráfego (?:incomum|anormal|invulgar)"
-    r"|acesso (?:\w+ ){0,4}(?:negado|bloqueado|restrito|limitado)|muitos pedidos|muitas (?:solicitações|requisições)",
-    "Italian, Romanian": r"(?:traffico|attività) (?:insolit|anomal|sospett|inconsuet)[oa]"
+    r"|acesso (?:\w+ ){0,4}(?:negado|bloqueado|restrito|limitado)|muitos pedidos|número (?:invulgar|incomum)"
+    r"|muitas (?:solicitações|requisições)",
+    "Italian, Romanian": r"(?:traffico|attività|comportamento) (?:insolit|anomal|sospett|inconsuet)[oa]"
     r"|(?:richieste|traffico) automati|continuare (?:la|a) navig|accesso (?:\w+ ){0,4}(?:negato|bloccato|limitato)"
     r"|per (?:vedere|visualizzare|accedere a|leggere|aprire) (?:questa|la|questo|il|l'|alla|al|gli|le|i)\s?"
     r"(?:pagina|sito|articolo|contenuto|documento|risultati|elenco|testo|atti)|troppe richieste|pagina richiesta"
@@ -88,7 +91,7 @@ _WITHHOLDING = {
     r"|щоб (?:побачити|переглянути|відкрити) (?:цю )?(?:сторінк|статт|сайт)",
     "Polish, Czech, Slovak, Croatian": r"nietypow\w+ (?:ruch|aktywno)|zbyt (?:wiele|dużo) (?:żądań|zapytań)"
     r"|dostęp (?:\w+ ){0,3}(?:zabroniony|zablokowany|ograniczony)"
-    r"|aby (?:zobaczyć|wyświetlić|otworzyć|przeczytać|przejść do) (?:tę |tej |żądan\w+ )?(?:stron|artykuł|treś)"
+    r"|aby (?:zobaczyć|wyświetlić|otworzyć|przeczytać|przejść do) (?:tę |tej |żądan\w+ )?(?:stron|artykuł|treś|dane)"
     r"|aby(?:ste)? (?:zobrazili|viděli|mohli zobrazit) (?:tuto )?(?:stránku|obsah)"
     r"|automatyczn\w+ (?:zapyta|żąda|ruch)|automatick\w+ (?:dotaz|požadav|provoz)|(?:kontynuować|dalszego) przegląda"
     r"|pokračovat v prohlížení|neobvykl\w+ (?:provoz|aktivit|prevádzk)"
@@ -102,9 +105,8 @@ _WITHHOLDING = {
     r"|ασυνήθιστη κίνηση|(?:η )?πρόσβαση (?:\w+ ){0,3}(?:απορρίφθηκε|περιορίστηκε|αποκλείστηκε)"
     r"|πρόσβαση στη σελίδα|για να δείτε (?:τη|την|το|αυτή τη) (?:σελίδα|περιεχόμενο|άρθρο)|πολλά αιτήματα"
     r"|automatizált (?:kérés|forgalom|lekérdez)|otomatik (?:istek|sorgu|trafik|erişim)|gezinmeye devam"
-    r"|olağan ?d[ıi]ş[ıi] (?:trafik|etkinlik|erişim|hareket)|şüpheli (?:trafik|etkinlik|işlem)"
-    r"|erişim(?:iniz)? (?:\w+ ){0,2}(?:engellendi|reddedildi|kısıtlandı)"
-    r"|çok fazla istek|sayfayı (?:gör|aç)\w+ için",
+    r"|olağan ?d[ıi]ş[ıi] (?:bir )?(?:trafik|etkinlik|erişim|hareket|kullanım)|şüpheli (?:trafik|etkinlik|işlem)"
+    r"|erişim(?:iniz)? (?:\w+ ){0,2}(?:engellendi|reddedildi|kısıtlandı)|çok fazla istek|sayfayı (?:gör|aç)\w+ için",
     "Indonesian, Vietnamese, Thai": r"lalu lintas (?:yang )?tidak (?:biasa|wajar)|terlalu banyak permintaan"
     r"|akses (?:\w+ ){0,3}(?:ditolak|diblokir|dibatasi)|untuk (?:melihat|membuka|mengakses) (?:halaman|konten|situs)"
     r"|(?:permintaan|lalu lintas) otomatis|melanjutkan (?:penelusuran|menjelajah)|tiếp tục (?:duyệt|truy cập)"
@@ -114,9 +116,10 @@ _WITHHOLDING = {
     "Chinese, Japanese, Korean": r"异常(?:流量|访问|请求)|異常(?:流量|なアクセス|存取)|访问(?:被拒绝|受限)|过于频繁"
     r"|请求过多|访问(?:该|此|本)?(?:页面|网站)|(?:继续|才能)访问|(?:后|才能|以)查看(?:页面|内容|网页)"
     r"|自动(?:化)?(?:请求|访问|查询|程序)|自動(?:化)?(?:要求|存取|查詢|アクセス|リクエスト|プログラム)"
-    r"|(?:继续|繼續)(?:浏览|瀏覽)|閲覧を続け|(?:多く|大量)のアクセス|자동(?:화)?(?:된)? ?(?:요청|접근|접속|트래픽)"
+    r"|(?:继续|繼續)(?:浏览|瀏覽)|閲覧を続け|(?:多く|大量|多数)のアクセス|자동(?:화)?(?:된)? ?(?:요청|접근|접속|트래픽)"
     r"|계속 (?:이용|탐색|둘러)"
-    r"|通常と異なるトラフィック|アクセスが(?:拒否|制限|集中)|不審なアクセス|ページを(?:表示|閲覧|見る|ご覧)|リクエストが多すぎ"
+    r"|通常と異なるトラフィック|アクセスが(?:拒否|制限|集中)|不審なアクセス|ページを(?:表示|閲覧|見る|ご覧)"
+    r"|リクエストが多すぎ"
     r"|비정상적인 (?:트래픽|접근|요청)|접근이 (?:거부|차단|제한)|요청이 너무 많|페이지를 (?:보려면|보시려면|열려면)",
     "Arabic, Persian, Hebrew": r"حركة مرور غير (?:عادية|معتادة)|(?:رُ?فض|تم رفض|تم حظر|تم تقييد) الوصول"
     r"|طلبات آلية|لمتابعة التصفح|درخواست(?:\u200c| )?های خودکار|בקשות אוטומטיות|להמשיך לגלוש"
@@ -146,15 +149,14 @@ _CHECK = {
     "Spanish, Portuguese": r"no (?:eres|soy|es usted|es) un robot|não (?:é|sou) um robô|verificação de segurança"
     r"|(?:eres|que es|es usted|é|és|que é) (?:um |un |una )?(?:ser |persona )?human[oa]"
     r"|(?:comprobación|verificación|control) de seguridad",
-    "Italian, Romanian": r"non (?:sei|sono|è) un robot|(?:sei|essere|è) un (?:essere )?umano"
+    "Italian, Romanian": r"non (?:sei|sono|è) un robot|(?:sei|essere|è) (?:un )?(?:essere )?umano"
     r"|(?:controllo|verifica) di sicurezza|nu (?:sunte[țt]i|e[șs]ti|sunt) (?:un )?robot|verificare de securitate",
     "Slavic": r"(?:вы|ви|це|я) не робот|проверка безопасности|^проверка(?: браузера)?$|подтвердите, что вы человек"
     r"|перевірка безпеки|^перевірка$|nie jesteś robotem|czy jesteś (?:człowiekiem|robotem)"
     r"|(?:kontrola|weryfikacja) bezpiecze[ńn]stwa|nejste robot|nie s(?:te|om) robot|bezpečnostn[íá] kontrola"
     r"|niste robot|sigurnosna provjera",
     "Hungarian, Greek, Turkish": r"ön ember|nem (?:vagy(?:ok)? )?robot|biztonsági ellenőrzés"
-    r"|δεν (?:είστε|είμαι|είσαι) ρομπότ|έλεγχος ασφαλείας"
-    r"|robot olmad[ıi]ğ[ıi]n[ıi]z|güvenlik (?:kontrolü|doğrulaması)",
+    r"|δεν (?:είστε|είμαι|είσαι) ρομπότ|έλεγχος ασφαλείας|robot olmad[ıi]ğ[ıi]n[ıi]z|güvenlik (?:kontrolü|doğrulaması)",
     "Indonesian, Vietnamese, Thai": r"bukan robot|(?:pemeriksaan|verifikasi) keamanan"
     r"|không phải (?:là )?(?:người máy|robot)|(?:kiểm tra|xác minh) (?:bảo mật|an ninh)|ไม่ใช่(?:โรบอต|หุ่นยนต์)",
     "Chinese, Japanese, Korean": r"人机(?:身份)?验证|人機驗證|安全验证|安全驗證|不是(?:机器人|機器人)|真人"
@@ -166,8 +168,9 @@ _FIREWALLS = re.compile(
     r"sucuri website firewall|cidram|incapsula incident|imunify360|bitninja|perimeterx|distil networks|shieldon"
 )
 _ABOUT_CHECK = re.compile(
-    r"\bone (?:more|last) (?:step|thing|check)|\b(?:just a|one) moment\b|robot|captcha|try again"
-    r"|\bhuman\b(?! \w+ (?:will|can))|\bcheck(?:ing)?\b|\bverif|\b(?:tick|mark) |\bbox\b|\bcontinue\b"
+    r"\bprove\b|\bperson[ea]?\b|\bsolve\b|automat|автомат|капч|\bpessoa|\bprogram|\bkryds\b|\bihmi[ns]|\bby itself\b"
+    r"|\boveren|\bpruef|\bkontrol|\bcontrole|\bone (?:more|last) (?:step|thing|check)|\b(?:just a|one) moment\b|robot"
+    r"|captcha|try again|\bhuman\b(?! \w+ (?:will|can))|\bcheck(?:ing)?\b|\bverif|\b(?:tick|mark) |\bbox\b|\bcontinue\b"
     r"|\bkästchen|\bprüf|\bmensch|\bvakje|\bcontroleer|\bcochez|\bvérif|\bcontinuer|\bcasilla|\bcontinuar|\bcaixa"
     r"|\bcasella|\brutan\b|\bfelt|провер|флажок|галочк|поле|перевір|позначте|\bpole\b|\bzaznacz|\bzaškrtn|\bkutu"
     r"|\bkotak|\bcentang|\bjelölje|\bellenőrz|\bruutu|\bpolje|\bprovjer|\bcăsuț|\bô\b|ρομπότ|πλαίσιο"
@@ -193,9 +196,9 @@ def find_firewall(text: str) -> str | None:
     return _find(_FIREWALLS, text)
 
 
-def is_about_check(sentence: str) -> bool:
-    """Tell whether a sentence speaks of the check, or of what is withheld."""
-    return any(_find(phrases, sentence) for phrases in (_ABOUT_CHECK, _CHECKS, _WITHHOLDS))
+def is_about_check(text: str) -> bool:
+    """Tell whether a text speaks of the check, or of what is withheld."""
+    return any(_find(phrases, text) for phrases in (_ABOUT_CHECK, _CHECKS, _WITHHOLDS, _FIREWALLS))
 
 
 # A page may have twenty widgets under the same headings.

@@ -1,6 +1,7 @@
 """Pages with a widget that were written for the tests, by hands that had not read the rules, and sites that show them.
 
-Each is a wall, an action, which does something in a person's name, or doubtful.
+Each is a wall, an action, which does something in a person's name, or doubtful. Those whose names begin with f and g
+were written by the hand that had built the rules, to find where they fail.
 """
 
 import json
@@ -14,7 +15,10 @@ from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from tests.helpers.sites import Site, page
 
 PAGES = [json.loads(line) for line in Path(__file__).with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()]
-"""A dict for each page: ``file``, ``label``, ``language``, ``status``, ``url``, what it ``does``, and its ``html``."""
+"""A dict for each page: ``file``, ``label``, ``language``, ``status``, ``url``, what it ``does``, and its ``html``.
+
+``first`` tells of some whether they were taken for walls before anything was changed with them in view.
+"""
 
 
 def labelled(*labels):

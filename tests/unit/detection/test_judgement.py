@@ -153,7 +153,7 @@ ADDED = {
 @pytest.mark.parametrize("added", ADDED)
 @pytest.mark.parametrize(("before", "after"), MISNESTED.values(), ids=MISNESTED)
 def test_what_a_form_has_is_judged_wherever_its_tags_stand(before, after, added):
-    first = "<h1>Access denied</h1><p>Hello.</p><p>Our shop has been open since 1990.</p>"
+    first = "<h1>Access denied</h1><p>Our shop has been open since 1990.</p><p>Are you human?</p>"
     challenge = judged(f"{first}{before}{added}{after}")
     assert ADDED[added] in challenge.evidence
     assert challenge.blocking == (added in list(ADDED)[:2])
@@ -198,7 +198,7 @@ FURNITURE = {
     "a menu by its role": f"<div role=navigation><h2>Order now</h2>{ARTICLE}</div>",
     "a part that is hidden": f"<div hidden><h2>Order now</h2>{ARTICLE}</div>",
     "a part without a display": f"<div style='display: none'><h2>Order now</h2>{ARTICLE}</div>",
-    "terms of use": f"<section><h3>Terms</h3>{ARTICLE * 5}</section>",
+    "terms of use": f"<section><h3>Terms</h3><p>Tick the box.</p>{ARTICLE * 5}<p>Are you human?</p></section>",
     "a login": "<form action=/login><input name=user><input type=password name=password><button>Log in</button></form>",
 }
 
@@ -241,7 +241,6 @@ DEEDS = {
     "its id": (form_with(attributes="id=delete-form"), "delete"),
     "what it does when it is sent": (form_with(attributes="onsubmit='unsubscribe(7)'"), "unsubscribe"),
     "its data": (form_with(attributes="data-turbo-method=delete"), "delete"),
-    "a class of its button": (form_with().replace("<button>", "<button class=btn-vote>"), "vote"),
     "a picture": (form_with("<img alt='Subscribe to Anna'>"), "subscribe"),
     "a part of it": (form_with("<fieldset title='Cancel the booking'>"), "cancel"),
     "what its widget is in": (f"<section aria-label='Delete my account'>{form_with()}</section>", "delete"),
@@ -322,9 +321,11 @@ def test_a_form_that_is_sent_to_its_own_page_is_doubtful_where_the_address_ends_
     assert challenge.blocking is is_blocking
 
 
-def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_widget():
-    assert judged(f"<h1>Access denied</h1><p>Anna would be glad to have you here.</p>{WALL_FORM}").blocking
-    deed = f"<p>{'Hello. ' * 40}</p><p>Vote for Anna.</p>"
+def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_widget_if_it_speaks_of_that():
+    said = "Anna would be glad to have you here."
+    assert judged(f"{DENIED}<p>Tick the box. {said}</p>{WALL_FORM}").blocking
+    assert "the text beside the widget is not about that" in judged(f"{DENIED}<p>{said}</p>{WALL_FORM}").evidence
+    deed = f"<p>Tick the box. {'Hello. ' * 40}</p><p>Vote for Anna.</p>"
     assert not judged(f"{deed}{WALL_FORM}", "Access denied").blocking
     assert judged(f"{WALL_FORM}{deed}", "Access denied").blocking, "it is too far from the widget"
     assert judged(f"{DENIED}{WALL_FORM}", "Vote for Anna").judgement == "acts"
@@ -334,8 +335,10 @@ def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_
     ("said", "is_blocking"),
     [
         *(("<p>Please verify that you are not a robot now.", True), ("<p>Check the box to confirm your order.", False)),
-        *(("<p>Hello to you.", False), ("<p>你好", False), (f"<p>{'robot, ' * 60}", False)),
-        ("<p>We should like all of <!-- -->you, <b>too</b>, to be no robot.", True),
+        *(("<p>Hello to you.", False), ("<p>你好", False)),
+        *(("<p>Tick <!-- -->the <b>box</b> to continue.", True), ("<p>Tick the box for more of it.", False)),
+        *((f"<p>Verify that you are not a robot{' Anna' * 5}.", True), ("<p>是真人" + "吗" * 22, False)),
+        (f"<p>Verify that you are not a robot{' Anna' * 6}.", False),
         *(("<p>We should like you to be no<p>robot.", False), ("<div>We should like you to be no<div>robot.", False)),
         *(("<h2>Site</h2>", True), ("<h2>Next</h2>", True), ("<h2>Anna</h2>", False), ("<h2>Example</h2>", True)),
         *(("<header><h2>Anna</h2></header>", False), ("<header><img alt=Site></header>", True)),
@@ -366,7 +369,12 @@ SENT = {
 @pytest.mark.parametrize(("form", "is_blocking"), SENT.values(), ids=SENT)
 def test_where_only_the_status_says_that_a_page_is_withheld_its_form_sends_nothing_but_the_check(form, is_blocking):
     assert judged(f"{CHECK}{form}", status=403).blocking is is_blocking
-    assert judged(f"{DENIED}{form}", status=403).blocking
+
+
+def test_where_the_page_says_that_it_is_withheld_a_field_may_have_a_number_but_no_word():
+    values = {"7": True, "9f86": True, "/bob": True, "verify": True, "bob": False, "маша": False}
+    forms = {value: form_with(f"<input type=hidden name=to value='{value}'>") for value in values}
+    assert {value: judged(DENIED + form).blocking for value, form in forms.items()} == values
 
 
 @pytest.mark.parametrize(

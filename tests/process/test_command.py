@@ -12,6 +12,7 @@ from aiohttp import web
 from scrapy_omocaptcha.testing import browser_settings
 from scrapy_omocaptcha.tokens.reasons import REASONS
 from tests.helpers.commands import ROOT, options_of
+from tests.helpers.docs import code, page
 from tests.helpers.sites import Site
 
 KEY = "6LcSavedPage" + 28 * "x"
@@ -175,6 +176,16 @@ def test_the_lines_that_are_told_make_a_page_in_doubt_a_challenge(scrapy, detect
     told = detect(wall_file, "--spider", "theirs")
     assert told["verdict"] == "solve it: a trigger says that it is a challenge"
     assert "overrule" not in told
+
+
+def test_the_lines_of_a_page_are_those_of_the_documentation(scrapy, tmp_path):
+    (tmp_path / "page.html").write_text(
+        f"<title>Shop</title><h1>Are you human?</h1><form method=post><div class=g-recaptcha data-sitekey={KEY}></div>"
+        "<button>Continue</button></form><script src=https://www.google.com/recaptcha/api.js></script>"
+    )
+    told = scrapy("detect", tmp_path / "page.html").stdout.splitlines()
+    shown = code(page("before-you-pay"), "overrule-lines").splitlines()
+    assert [line for line in shown if f"  {line}" not in told] == ["…"]
 
 
 def test_no_lines_are_told_for_a_page_that_could_not_be_solved_all_the_same(detect, wall_file):

@@ -32,8 +32,6 @@ _MAX_DOUBTS = 10
 _MAX_WORDS = 12
 _MAX_OTHER_WORDS = 5
 """Words of sentences that are about the check alone: those with a phrase of a wall, and others ("Tick the box")."""
-_SEGMENTS = 2
-"""Last segments of the path of a form's address that say what it is for."""
 _LONGEST_ADDRESS = 500
 _CLOUDFLARE = re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_")
 _RANDOM = re.compile(r"(?=.*\d)[\w+/=.:-]{16,}")
@@ -84,7 +82,7 @@ class Case:
     @cached_property
     def site_words(self) -> frozenset[str]:
         """Return the words of the page's host, which may be those of the site's name, and of its own address."""
-        return self.own_words.union(map(_plain, split_name(_parts_of(self.url).hostname or "")))
+        return self.own_words.union(_words_of(_parts_of(self.url).hostname or ""))
 
     @cached_property
     def target(self) -> list[str]:
@@ -92,7 +90,7 @@ class Case:
         if self.form is None:
             return []
         query = self.form.url.partition("#")[0].partition("?")[2]
-        words = split_name(f"{_last_segments(self.form.url)} {unquote_plus(query)}"[:_LONGEST_ADDRESS])
+        words = split_name(f"{_last_segments(self.form.url, 2)} {unquote_plus(query)}"[:_LONGEST_ADDRESS])
         return [word for word in words if word not in self.own_words]
 
     @cached_property
@@ -190,11 +188,9 @@ def _doubts(case: Case) -> Reasons:
     if case.below and not any(map(_is_about_check, split_name(case.below))):
         # A wall stands in the place of any page.
         yield case.below, f"the form posts to {case.below} below its own page"
-    if case.below == "":
-        # Not "download", alone: it may be about the page that was asked for.
-        last = _last_segments(case.url, 1 if case.withholding else _SEGMENTS)
-        if deed := find_deed(f"/ {' '.join(split_name(last))}"):
-            yield deed, f"the form posts to its own page, whose address says '{deed}'"
+    # Not "download", alone: it may be about the page that was asked for.
+    if case.below == "" and (deed := find_deed(f"/ {' '.join(split_name(_last_segments(case.url, 1)))}")):
+        yield deed, f"the form posts to its own page, whose address says '{deed}'"
     # Cloudflare shows a text of the site.
     for text in () if case.is_cloudflare else (*case.labels, *case.headings, *case.inside, case.beside):
         if deed := _find_deed(text, case) or find_price(text):
@@ -218,7 +214,7 @@ def _doubts_of_check(case: Case) -> Reasons:
     A page without any text says nothing else, either.
     """
     texts = [text for text in (*case.headings, *case.sentences) if not _is_name(text, case)]
-    if texts and not case.checks:
+    if not case.checks and (texts or not case.site_words.issuperset(_words_of(case.title))):
         yield "", "nothing but the status says that it is a wall"
     for text in texts:
         if not _is_about_check(text):
@@ -253,7 +249,7 @@ def _is_about_check(text: str) -> bool:
 
 def _is_name(text: str, case: Case) -> bool:
     """Tell whether a text may be the name of the site or of the page that was asked for."""
-    return text in case.title or case.site_words.issuperset(map(_plain, split_name(text)))
+    return text in case.title or case.site_words.issuperset(_words_of(text))
 
 
 def _is_address(value: str) -> bool:
@@ -267,16 +263,15 @@ def _deed_in(words: Sequence[str]) -> str | None:
 def _find_deed(text: str, case: Case) -> str | None:
     """Return a word by which a text says that something is done, unless it may be the name of the site, or None."""
     deed = find_deed(text)
-    return deed if deed and case.site_words.isdisjoint(map(_plain, split_name(deed))) else None
+    return deed if deed and case.site_words.isdisjoint(_words_of(deed)) else None
 
 
-def _plain(word: str) -> str:
-    """Return a word without accents, as it stands in names of hosts."""
-    return "".join(letter for letter in normalize("NFKD", word) if not combining(letter))
+def _words_of(text: str) -> list[str]:
+    """Return the words of a text without accents, as they stand in names of hosts."""
+    return split_name("".join(letter for letter in normalize("NFKD", text) if not combining(letter)))
 
 
-def _last_segments(url: str, segments: int = _SEGMENTS) -> str:
-    """Return the last segments of the path of an address."""
+def _last_segments(url: str, segments: int) -> str:
     return "/".join(_parts_of(url).path.rstrip("/").split("/")[-segments:])
 
 

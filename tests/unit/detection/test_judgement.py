@@ -182,7 +182,7 @@ LOGIN = f"<form action=/in><input name=user><input type=password name=secret><di
     "body",
     [LOGIN + WALL_FORM, WALL_FORM + LOGIN, WALL_FORM + WALL_FORM.replace("verify", "in").replace("Go", "Order now")],
 )
-@pytest.mark.parametrize("phrase", ["Hello", "Are you a robot?"])
+@pytest.mark.parametrize("phrase", ["Site", "Are you a robot?"])
 def test_of_several_widgets_the_one_whose_form_asks_for_the_least_is_the_challenge(body, phrase):
     challenge = judged(f"<h1>{phrase}</h1>{body}", title=phrase, status=403)
     assert challenge.blocking
@@ -375,6 +375,23 @@ def test_where_the_page_says_that_it_is_withheld_a_field_may_have_a_number_but_n
     values = {"7": True, "9f86": True, "/bob": True, "verify": True, "bob": False, "маша": False}
     forms = {value: form_with(f"<input type=hidden name=to value='{value}'>") for value in values}
     assert {value: judged(DENIED + form).blocking for value, form in forms.items()} == values
+
+
+BELOW = {"/lend": False, "/lend/verify": True, "": True, "?lend": True}
+
+
+@pytest.mark.parametrize(("rest", "is_blocking"), BELOW.items())
+def test_a_form_is_sent_to_no_address_below_its_own_page_but_to_one_about_the_check(rest, is_blocking):
+    form = WALL_FORM.replace("/verify", f"/item/7{rest}")
+    assert judged(DENIED + form, url="https://site.example/item/7/").blocking is is_blocking
+    assert judged(DENIED + WALL_FORM.replace("/verify", "/lend"), url="https://site.example/").blocking
+
+
+@pytest.mark.parametrize(
+    ("title", "is_blocking"), [("Site", True), ("", True), ("Are you human?", True), ("Anna", False)]
+)
+def test_a_page_without_a_text_says_nothing_in_its_title_but_the_name_of_the_site(title, is_blocking):
+    assert judged(CONTAINER, title, status=403).blocking is is_blocking
 
 
 @pytest.mark.parametrize(

@@ -232,11 +232,13 @@ def _doubts_of_check(case: Case) -> Reasons:
 def _says_nothing(name: str, value: str, case: Case) -> bool:
     """Tell whether a field of a form chooses nothing: it is a return address, a random number, or a verb of a check.
 
-    A number may be that of the page that is withheld.
+    A number may be that of the page that is withheld. The wall of a POST repeats its fields, and asks for the check.
     """
     if not value or is_for_once(name) or _is_address(value) or only_goes_on(value):
         return True
-    return not (value.isalpha() and value.islower()) if case.withholding else bool(_RANDOM.fullmatch(value))
+    if case.withholding:
+        return bool(case.checks) or not (value.isalpha() and value.islower())
+    return _RANDOM.fullmatch(value) is not None
 
 
 def _is_about_check(text: str) -> bool:

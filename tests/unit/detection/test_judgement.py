@@ -371,10 +371,11 @@ def test_where_only_the_status_says_that_a_page_is_withheld_its_form_sends_nothi
     assert judged(f"{CHECK}{form}", status=403).blocking is is_blocking
 
 
-def test_where_the_page_says_that_it_is_withheld_a_field_may_have_a_number_but_no_word():
+def test_where_the_page_says_that_it_is_withheld_and_asks_for_no_check_a_field_may_have_a_number_but_no_word():
     values = {"7": True, "9f86": True, "/bob": True, "verify": True, "bob": False, "маша": False}
     forms = {value: form_with(f"<input type=hidden name=to value='{value}'>") for value in values}
     assert {value: judged(DENIED + form).blocking for value, form in forms.items()} == values
+    assert all(judged(DENIED + CHECK + form).blocking for form in forms.values()), "it may repeat those of a POST"
 
 
 BELOW = {"/lend": False, "/lend/verify": True, "": True, "?lend": True}

@@ -196,6 +196,10 @@ def _doubts(case: Case) -> Reasons:
         if deed := _find_deed(text, case) or find_price(text):
             yield deed, f"the page says '{deed}' beside the widget"
             break
+    for name, value in case.attributes:
+        is_spoken = name in _SPOKEN or (name.startswith("data-") and " " in value)
+        if value and is_spoken and not (_is_about_check(value) or _is_name(value, case)):
+            yield shortened(value), f"its {name} says '{shortened(value)}'"
     for name, value in case.fields:
         if not _says_nothing(name, value, case):
             yield f"{name}={value[:40]}", f"the form sends {name[:40]}={value[:40]}"
@@ -220,10 +224,6 @@ def _doubts_of_check(case: Case) -> Reasons:
         if not _is_about_check(text):
             yield shortened(text), f"the page also says '{shortened(text)}'"
             break
-    for name, value in case.attributes:
-        is_spoken = name in _SPOKEN or (name.startswith("data-") and " " in value)
-        if value and is_spoken and not (_is_about_check(value) or _is_name(value, case)):
-            yield shortened(value), f"its {name} says '{shortened(value)}'"
     is_sent_to_check = case.below == "" or any(map(_is_about_check, case.target))
     if case.form is not None and not (is_sent_to_check or wall_word(case.form.url)):
         yield "", f"the form posts to {_parts_of(case.form.url).path}"

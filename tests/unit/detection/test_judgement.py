@@ -360,15 +360,21 @@ SENT = {
     "a return address": (form_with("<input type=hidden name=to value='/a?b=c'>"), True),
     "a random number": (form_with("<input type=hidden name=x value=9f86d081884c7d65>"), True),
     "a verb of a check": (form_with("<input type=hidden name=action value=verify>"), True),
-    "words for its button": (form_with().replace("<button>", "<button title='Nominoi Anna'>"), False),
-    "words of a check for its button": (form_with().replace("<button>", "<button title='Verify'>"), True),
-    "words of a script": (form_with(attributes="data-question='Nominoi Anna?'"), False),
 }
 
 
 @pytest.mark.parametrize(("form", "is_blocking"), SENT.values(), ids=SENT)
 def test_where_only_the_status_says_that_a_page_is_withheld_its_form_sends_nothing_but_the_check(form, is_blocking):
     assert judged(f"{CHECK}{form}", status=403).blocking is is_blocking
+
+
+@pytest.mark.parametrize("heading", [DENIED, CHECK])
+@pytest.mark.parametrize("words", ["aria-label='{}'", "title='{}'", "data-question='{}?'"])
+def test_what_attributes_say_to_a_visitor_is_about_the_check_or_the_name_of_the_site(heading, words):
+    for said, is_blocking in (("Nominoi Anna", False), ("Verify me", True), ("Site", True)):
+        form = form_with().replace("<button>", f"<button {words.format(said)}>")
+        assert judged(f"{heading}{form}", status=403).blocking is is_blocking
+        assert judged(f"{heading}{form_with(attributes=words.format(said))}", status=403).blocking is is_blocking
 
 
 def test_where_the_page_says_that_it_is_withheld_and_asks_for_no_check_a_field_may_have_a_number_but_no_word():

@@ -91,7 +91,7 @@ class WidgetPage:
             near=text.near(widget.element, 1200, 500),
             beside=text.near(widget.element, 250, 200),
             sentences=text.sentences,
-            inside=[] if owner is None else text.between(owner, next(iter(buttons), None)),
+            inside=[] if owner is None else text.between(owner, widget.element, next(iter(buttons), None)),
             labels=[label for button in buttons if (label := label_of(button))],
             attributes=text.attributes(widget.element, owner, buttons),
             field=text.first_field(self.controls.of(owner)),

@@ -82,6 +82,7 @@ class PageText:
         """The text of the content by paragraph, cell and the like."""
         self._places = dict.fromkeys(places, 0)
         """Where each of these begins: the index of the next block."""
+        self._ends = dict.fromkeys(places, 0)
         self.headings: list[str] = []
         """The headings of the content, and those and the pictures of the page's header."""
         self.is_whole = True
@@ -99,9 +100,10 @@ class PageText:
         """Return the sentences of the content, without headings, links and the labels of buttons."""
         return _sentences(self._blocks)
 
-    def between(self, form: HtmlElement, button: HtmlElement | None) -> list[str]:
+    def between(self, form: HtmlElement, widget: HtmlElement, button: HtmlElement | None) -> list[str]:
         """Return the sentences of a form before its button. What follows may be the footer of a page in one form."""
-        return _sentences(self._blocks[self._places[form] : None if button is None else self._places[button]])
+        end = max(self._ends[form], self._places[widget]) if button is None else self._places[button]
+        return _sentences(self._blocks[self._places[form] : end])
 
     def attributes(self, widget: HtmlElement, form: HtmlElement | None, buttons: Iterable[HtmlElement]) -> Pairs:
         """Return the attributes of a form, of what it has, and of what its widget is in that may say what it is for."""
@@ -165,8 +167,10 @@ class PageText:
                     continue
                 piece = element.text
             else:
-                if event == "end" and element.tag not in _INLINE_TAGS:
+                if event == "end" and (element in self._ends or element.tag not in _INLINE_TAGS):
                     end_block()
+                if element in self._ends:
+                    self._ends[element] = len(self._blocks)
                 piece = None if element is root else element.tail
             if piece and length < MAX_TEXT:
                 pieces.append(piece[:MAX_TEXT])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from unicodedata import combining, normalize
-from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form, Judgement
 from scrapy_omocaptcha.detection.content import count_words, shortened
@@ -34,6 +34,7 @@ _MAX_OTHER_WORDS = 5
 """Words of sentences that are about the check alone: those with a phrase of a wall, and others ("Tick the box")."""
 _LONGEST_ADDRESS = 500
 _CLOUDFLARE = re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_")
+_SUM = re.compile(r"\d+[.,]\d\d")
 _RANDOM = re.compile(r"(?=.*\d)[\w+/=.:-]{16,}")
 """Matches a signature and the like."""
 _ASKS_BACK = re.compile(r"\b(?:confirm|prompt|alert)\s*\(")
@@ -116,6 +117,8 @@ class Case:
     def withholding(self) -> tuple[str, ...]:
         """Return what says that the page withholds the one that was asked for."""
         said = ["it is Cloudflare's captcha page"] if self.is_cloudflare else []
+        if self._returns and (self.checks or self.status in WALL_STATUSES):
+            said.append("the form checks its visitor and returns to the page")
         if address := wall_word(self.url):
             said.append(f"the address says '{address}'")
         for where, text in self._texts:
@@ -130,6 +133,18 @@ class Case:
         """Return what says that the page checks its visitor."""
         found = ((where, find_check(text)) for where, text in self._texts)
         return tuple(f"the {where} says '{phrase}'" for where, phrase in found if phrase)
+
+    @cached_property
+    def _returns(self) -> bool:
+        """Tell whether the form is sent to an address about the check, with the page's own to go on to."""
+        if self.form is None or not any(map(is_about_check, split_name(_last_segments(self.form.url, 2)))):
+            return False
+        own, query = _parts_of(self.url), _parts_of(self.form.url).query
+        values = (_parts_of(value) for _, value in (*self.form.fields, *parse_qsl(query)))
+        here = unquote(own.path), unquote(own.query)
+        return here != ("/", "") and any(
+            (unquote(value.path), unquote(value.query)) == here and value.netloc in ("", own.netloc) for value in values
+        )
 
     @property
     def _texts(self) -> list[tuple[str, str]]:
@@ -200,6 +215,10 @@ def _doubts(case: Case) -> Reasons:
         is_spoken = name in _SPOKEN or (name.startswith("data-") and " " in value)
         if value and is_spoken and not (_is_about_check(value) or _is_name(value, case)):
             yield shortened(value), f"its {name} says '{shortened(value)}'"
+    for text in () if case.is_cloudflare else case.inside:
+        if not (is_about_check(text) or _is_name(text, case)):
+            yield "", f"the form also says '{shortened(text)}'"
+            break
     for name, value in case.fields:
         if not _says_nothing(name, value, case):
             yield f"{name}={value[:40]}", f"the form sends {name[:40]}={value[:40]}"
@@ -237,7 +256,8 @@ def _says_nothing(name: str, value: str, case: Case) -> bool:
     if not value or is_for_once(name) or _is_address(value) or only_goes_on(value):
         return True
     if case.withholding:
-        return bool(case.checks) or not (value.isalpha() and value.islower())
+        is_word = len(value) > 1 and value.isalpha() and value.islower()
+        return not (" " in value or _SUM.fullmatch(value) or (is_word and not case.checks))
     return _RANDOM.fullmatch(value) is not None
 
 

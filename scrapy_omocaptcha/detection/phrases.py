@@ -13,8 +13,120 @@ _PAGE = (
     r"|list|entry|entries|records?|register|topics?|items?|products?|prices?|data|text|lyrics|story|section|archive)"
 )
 
-_WITHHOLDING = {
-    "English": r"(?:unusual|suspicious) (?:\w+ )?(?:traffic|activity|requests|behaviou?r)|unusual number of requests"
+_LANGUAGES = {
+    "English": r"traffic|activity|\brequests?\b|behaviou?r|\baccess\b|\bvisits?\b|\bip\b|connection|network\b"
+    r"|browsing / unusual|suspicious|abnormal|excessive|too (?:many|frequent|quick|fast|often|rapid)|faster than"
+    r"|short time|\b(?:blocked|denied|restricted|flagged|paused|held|suspended|stopped|intercepted|throttled"
+    r"|interrupted|limited|refused)\b / (?:regain|restore) access|will (?:then )?(?:be )?(?:load|open|appear|shown"
+    r"|released)|you (?:were looking|wanted|requested|asked|tried|came)|\b(?:back|return) to\b|requested / \b(?:page"
+    r"|site|website|article|thread|content|list)\b",
+    "German": r"verkehr|zugriff|zugang|aktivität|anfrage|abfrage|abruf|aufruf|\bbesuch\b|verbindung|verhalten|\bip\b"
+    r"|seiten\b / ungewöhnlich|verdächtig|auffällig|automatisiert|maschinell|massenhaft|zu (?:viele|schnell|häufig)"
+    r"|sehr viele|kurzer zeit|verweigert|gesperrt|blockiert|eingeschränkt|begrenzt|angehalten|gestoppt|unterbrochen"
+    r"|abgelehnt / \bum (?:die|diese[ns]?|zur|den|das)\b|bevor (?:wir|sie|die|der|das)|angefordert|aufgerufen"
+    r"|gewünscht|angezeigt|geladen|geöffnet|freigegeben|weiter zu|zurück zu|weitersurfen|weiterzusurfen / seiten?\b"
+    r"|artikel|inhalt|angebot|ergebnis|website|dokument|liste|surfen",
+    "Dutch": r"verkeer|activiteit|toegang|verzoek|aanvragen|bezoek|verbinding|\bip\b / ongebruikelijk|ongewoon"
+    r"|verdacht|geautomatiseerd|te (?:veel|snel|vaak)|korte tijd|snelle|geweigerd|geblokkeerd|beperkt|tegengehouden"
+    r"|gestopt|onderbroken|gepauzeerd / \bom (?:deze|de|het)\b|naar de|voordat|gevraagde|zoekt"
+    r"|verder (?:te )?(?:surfen|browsen|lezen) / pagina|website|artikel|inhoud|\bsite\b|surfen|browsen|lezen",
+    "Swedish, Danish, Norwegian": r"tra[fk]+ik|aktivitet|åtkomst|adgang|tilgang|förfrågning|foresp[øo]|begäran"
+    r"|anmodning|besök|besøg|besøk|\bip\b / ovanlig|us[æa]dvanlig|uvanlig|misst[äa]nk|mistenk|mistænk|automatisera"
+    r"|automatiske|för många|for mange|kort tid|nekad|nægtet|nektet|blok+er|blockera|spärra|begr[äæe]nse?|stoppa"
+    r"|stopp?et|pausa|pauset|afvist|avvist / \bfo[r]? at\b|\bför att (?:se|visa|läsa|öppna|komma)|\bfor (?:at"
+    r"|å) (?:se|vise|læse|lese|åb|åp)|innan|begärda|ønskede|visas|vises|öppnas|åbnes|åpnes|fortsätta (?:till|surfa"
+    r"|läsa)|fortsette til|fortsætte til / sidan|siden|innehåll|indhold|innhold|arti[kc]{1,2}el|webbplats|surfa|läsa",
+    "Finnish, Estonian": r"liiken|pyyn|pääsy|yhteys|liiklus|päring|juurdepääs / epätavallis|epäilyttäv|automaattis"
+    r"|liian mo|lyhyessä ajassa|evätty|estetty|rajoitettu|keskeytetty|ebatavali|automaatse|liiga palju|piiratud"
+    r"|keelatud|peatatud / nähdäksesi|avataksesi|lukeaksesi|avautuu|näytetään|pyydetty|jatkaaksesi|nägemiseks"
+    r"|avamiseks|vaatamiseks / sivu|sisältö|sisällön|artikkeli|leh(?:t|e)|sisu",
+    "French": r"trafic|activité|comportement|requêtes?|visites?|connexion|accès|navigation|rythme|demandes|\bip\b"
+    r"|pages / inhabituel|exceptionnel|anorma|suspect|automati|\btrop (?:de|vite|rapid|fréquen)|peu de temps|refusé"
+    r"|bloqué|restreint|interdit|limité|suspendu|interromp|retenu|stoppé / \bpour (?:voir|afficher|consulter|accéder"
+    r"|lire|continuer|ouvrir)|(?:poursuivre|continuer|reprendre) |retrouver|(?:retourner|revenir) |avant d['’]"
+    r"|demandée?\b|s['’](?:affich|ouvr)|sera (?:affich|ouv) / \bpage|\bsite\b|article\b|contenu|document|résultat"
+    r"|naviga|\bliste|texte|fiche",
+    "Spanish": r"tr[áa]fico|actividad|comportamiento|petici|solicitudes|consultas|visitas?|acceso|conexi|naveg"
+    r"|\bip\b / inusual|sospechos|extrañ|an[óo]mal|anormal|automátic|automatizad|fuera de lo|demasiad|poco tiempo"
+    r"|denegad|bloquead|restringid|limitad|detenid|pausad|suspendid|interrumpid|retenid / \bpara (?:ver|acceder"
+    r"|visitar|leer|mostrar|abrir|continuar|consultar)|solicitad|se (?:abrir|mostrar|cargar)|(?:seguir|continuar"
+    r"|volver) |antes de (?:mostrar|abrir) / página|sitio|artículo|contenido|\bweb\b|documento|edicto|lista\b"
+    r"|resultado|texto|letra|naveg|leyendo",
+    "Portuguese": r"tr[áa]fego|atividade|comportamento|pedidos?\b|solicitaç|requisiç|acessos?|ligaç|conex|visita"
+    r"|número|\bip\b / incomum|invulgar|anormal|suspeit|automatizad|fora do (?:normal|comum)|\bmuit[oa]s|demasiad"
+    r"|pouco tempo|negad|bloquead|restrit|limitad|suspens|pausad|interrompid|retid|recusad / \bpara (?:ver|aceder"
+    r"|acessar|visualizar|ler|exibir|abrir|continuar|consultar)|antes de (?:mostr|abr|exib)|solicitad|(?:continuar"
+    r"|voltar|seguir) |será (?:exibid|mostrad|abert)|que pediu / página|\bsite\b|artigo|conteúdo|documento|lista\b"
+    r"|resultado|texto|letra|naveg",
+    "Italian": r"traffico|attività|comportamento|richiest[ae]|accesso|accessi|connessione|visita|\bip\b / insolit"
+    r"|anomal|sospett|inconsuet|automati|tropp[eio]|poco tempo|breve tempo|negat|bloccat|limitat|sospes|interrott"
+    r"|fermat|rifiutat|trattenut / \bper (?:vedere|visualizzare|accedere|leggere|aprire|consultare|continuare"
+    r"|proseguire)|richiesta|(?:continuare|proseguire|tornare) |prima di (?:mostr|apr|visualizz)|verrà (?:mostr|apert"
+    r"|visualizz) / pagina|\bsito\b|articolo|contenuto|document|risultat|elenco|testo|\batti\b|navig|scheda",
+    "Romanian": r"trafic|activit|cerer|solicit[ăa]ri|acces|conexiun / neobi[șs]nuit|suspect|automat|prea multe"
+    r"|interzis|restric[țt]ionat|blocat|limitat|suspend|[îi]ntrerupt|timp scurt / pentru a (?:vedea|accesa|vizualiza"
+    r"|deschide|continua|citi)|solicitat|[îi]nainte de|va fi (?:afi|deschis) / pagin|con[țt]inut|articol|site"
+    r"|document|naviga",
+    "Russian": r"трафик|активност|запрос|обращени|доступ|соединени|подключени|посещени|визит|\bip\b|поведени / "
+    r"необычн|подозрительн|нетипичн|аномальн|автомати|слишком|короткое время|запрещ|ограничен|заблокирован|отклон"
+    r"|приостановл|задержан|прерван / чтобы (?:увидеть|открыть|просмотреть|посмотреть|прочитать|перейти|попасть"
+    r"|получить|продолжить)|запрошенн|откроется|загрузится|будет (?:показан|открыт)|(?:продолжить|вернуться) "
+    r"|прежде чем|перейти (?:к|на) / страниц|сайт|стать|содержим|материал|список|каталог|просмотр|чтени|объявлени",
+    "Ukrainian": r"трафік|активн|запит|доступ|з['’]єднан|відвідуван|\bip\b / незвичн|підозріл|автоматичн|забагато"
+    r"|занадто|короткий час|заборонено|обмежено|заблоковано|призупинено|відхилено / щоб (?:побачити|переглянути"
+    r"|відкрити|прочитати|продовжити|перейти)|запитан|відкриється|(?:продовжити|повернутися)  / сторінк|статт|сайт"
+    r"|вміст|перегляд|каталог",
+    "Polish": r"\bruch|aktywno|zapyta|żąda|dostęp|połączeni|wizyt|odwiedzin|\bip\b / nietypow|podejrzan|automatyczn"
+    r"|zbyt|krótkim czasie|zabroniony|zablokowan|ograniczon|wstrzyman|zatrzyman|odrzucon / \b(?:aby|żeby) (?:zobaczyć"
+    r"|wyświetlić|otworzyć|przeczytać|przejść|kontynuować)|żądan|zanim|(?:wrócić|przejść) |(?:zostanie"
+    r"|będzie) (?:wyświetl|otwart)|kontynuować|dalszego / stron|artykuł|treś|\bdane|serwis|przegląda|list[aęy]\b"
+    r"|ogłosze",
+    "Czech, Slovak": r"provoz|prevádzk|aktivit|požadav|požiadav|dotaz|přístup|prístup|spojení|\bip\b / neobvykl"
+    r"|podezřel|podozriv|automatick|příliš|príliš|krátk[ée]|odepřen|zablokov|omezen|obmedzen|zamietnut|odmietnut"
+    r"|pozastaven|zastaven|odmítnut / \baby(?:ste|ch)? (?:zobraz|viděl|mohl|videli)|pro zobrazení|požadovan"
+    r"|se (?:zobraz|otevře|načte)|pokračovat|pokračovať / strán|obsah|člán|výsled|zakázk|seznam|zoznam|\bweb"
+    r"|prohlížení|prehliadan",
+    "Croatian, Serbian, Slovene": r"promet|aktivnost|zahtjev|zahtev|pristup|dostop / neuobičajen|sumnjiv|automat"
+    r"|previše|preveč|kratkom vremenu|odbijen|blokiran|zabranjen|ograničen|zaustavljen|nenavad|zavrnjen / da biste"
+    r"|\bza prikaz|tražen|nastav|želite (?:otvor|vidj) / stranic|sadržaj|članak|popis|cjenik|pregled|strani",
+    "Hungarian": r"forgal|tevékenység|kérés|hozzáférés|látogatás|lekérdez|kapcsolat / szokatlan|gyanús|automatizált"
+    r"|túl (?:sok|gyors|gyakor)|rövid idő|megtagad|korlátoz|letilt|felfüggeszt|blokkol|megszakít / megtekintés"
+    r"|megnyit|betölt|megjelen|\bkért\b|eléréséhez|folytatás / oldal|tartal|cikk|böngész",
+    "Greek": r"κίνηση|πρόσβαση|αίτημα|αιτήματα|σύνδεση|δραστηριότητα / ασυνήθιστ|ύποπτ|αυτοματοποιημέν|πολλά"
+    r"|μικρό χρονικ|σύντομο χρονικ|απορρίφθηκε|περιορ[ίι]στ|αποκλε[ίι]στ|μπλοκαρ|διακόπ|ανεστάλη / για να (?:δείτε"
+    r"|διαβάσετε|ανοίξετε|συνεχίσετε|μεταβείτε)|ζητήσατε|θα (?:ανοίξει|εμφανιστεί)|πρόσβαση στη / σελίδα|περιεχόμενο"
+    r"|άρθρο|ιστότοπο|περιήγηση",
+    "Turkish": r"trafik|etkinlik|erişim|istek|isteğ|sorgu|işlem|hareket|bağlant|kullanım|ziyaret / olağan ?d[ıi]ş[ıi]"
+    r"|şüpheli|otomatik|çok (?:fazla|sayıda|hızlı|sık)|kısa süre|engellen|reddedil|kısıtlan|durdurul|sınırlan"
+    r"|askıya / (?:gör|aç|oku|ulaş|eriş|görüntüle)\w* için|istediğiniz|(?:açıl|yüklen|görüntülen)ec|devam (?:et"
+    r"|edebil)|gezinmeye / sayfa|içeri[kğ]|makale|site|gezin|devam",
+    "Indonesian, Malay": r"lalu lintas|permintaan|akses|aktivitas|koneksi|kunjungan|trafik / tidak (?:biasa|wajar)"
+    r"|mencurigakan|otomatis|terlalu (?:banyak|cepat|sering)|waktu singkat|ditolak|diblokir|dibatasi|ditahan"
+    r"|dihentikan|ditangguhkan|dijeda / untuk (?:melihat|membuka|mengakses|membaca|menuju)|sebelum"
+    r"|yang (?:anda )?(?:diminta|minta|tuju)|melanjutkan|akan / halaman|konten|situs|artikel|penelusuran|menjelajah"
+    r"|membaca",
+    "Vietnamese": r"lưu lượng|truy cập|yêu cầu|kết nối|hoạt động / bất thường|đáng ngờ|tự động|quá (?:nhiều|nhanh)"
+    r"|thời gian ngắn|từ chối|bị chặn|hạn chế|giới hạn|tạm (?:dừng|ngưng|giữ) / để (?:xem|đọc|mở|truy cập|vào)"
+    r"|tiếp tục|yêu cầu|sẽ (?:mở|hiển thị|tải) / trang|nội dung|bài viết|duyệt|truy cập",
+    "Thai": r"การเข้าถึง|การรับส่งข้อมูล|การใช้งาน|ทราฟฟิก|คำขอ|การเชื่อมต่อ / ผิดปกติ|น่าสงสัย|อัตโนมัติ|มากเกินไป"
+    r"|เวลา(?:อัน)?สั้น|ปฏิเสธ|จำกัด|ระงับ|บล็อก / เพื่อ|ร้องขอ|ไปยัง|เข้าชม|ต้องการ|จะเปิด / หน้า|เนื้อหา|เว็บ",
+    "Chinese": r"流量|访问|訪問|请求|請求|存取|网络环境|網路環境|操作|活动|行为|连接|查询|查詢|要求|程序|程式 / 异常|異常|可疑|自动|自動|频繁|頻繁|过多|過多|短时间|短時間|拒绝|拒絕|受限"
+    r"|限制|拦截|攔截|暂停|暫停|阻止 / 查看|显示|顯示|打开|打開|继续|繼續|才能|返回|进入|進入|访问(?:该|此|本)|您(?:所)?(?:请求|要) / 页面|頁面|网页|網頁|网站|網站|內容|内容|浏览"
+    r"|瀏覽|访问|阅读",
+    "Japanese": r"アクセス|トラフィック|リクエスト|通信|操作 / 異なる|不審|異常|不自然|機械的|自動|大量|多数|多く|過度|過剰|短時間|制限|拒否|集中|停止|ブロック|保留|遮断 / 表示|閲覧|ご覧"
+    r"|見る|移動|進|続け|開き / ページ|サイトを|サイトの|記事を|記事の|コンテンツ",
+    "Korean": r"트래픽|접근|접속|요청|활동|액세스 / 비정상|의심스러|이상|자동|너무|과도|대량|짧은 시간|중단|차단|제한|보류|거부 / 보려면|보시려면|열려면|계속|표시|이동|요청하신|열립 / "
+    r"페이지|사이트|콘텐츠|기사|이용|탐색|둘러",
+    "Arabic, Persian": r"حركة|نشاط|طلب|الوصول|وصول|اتصال|زيارت|درخواست|دسترسی|ترافیک / غير (?:عادي|معتاد|طبيعي)|مشبوه"
+    r"|آلي|كثيرة|قصير|رفض|حظر|تقييد|تعليق|إيقاف|حجب|خودکار|محدود|مسدود|متوقف|مشکوک|غیرعادی / لعرض|لفتح|لمتابعة|للوصول"
+    r"|للانتقال|لمشاهدة|لقراءة|المطلوب|طلبت|برای (?:دیدن|مشاهده|ورود)|درخواستی / الصفحة|صفحة|الموقع|المحتوى|المقال"
+    r"|التصفح|صفحه|سایت|محتوا",
+    "Hebrew": r"תעבורה|גישה|בקשה|בקשות|פעילות|חיבור / חריגה|חשודה|אוטומטי|רבות מדי|זמן קצר|נדחתה|נחסמה|הוגבלה|הושהתה"
+    r"|נעצרה|עוכבה / כדי (?:לצפות|לראות|להמשיך|לקרוא)|המבוקש|שביקשת|להמשיך|לעבור|להיכנס / דף|עמוד|תוכן|אתר|לגלוש|מאמר",
+}
+"""Words of requests / of what is odd or stops them / of seeing a page / of what is seen."""
+_PHRASES = (
+    r"(?:unusual|suspicious) (?:\w+ )?(?:traffic|activity|requests|behaviou?r)|unusual number of requests"
     r"|access (?:to (?:this|the|our) \w+ )?(?:has been |is |was )?(?:temporarily )?(?:denied|blocked|restricted)"
     r"|access to (?:this|the) (?:page|site|website) is limited"
     r"|(?:ip(?: address)?|requests?|access|network|connection) (?:has|have) been (?:temporarily )?"
@@ -39,93 +151,9 @@ _WITHHOLDING = {
     rf"|before (?:an?|the|this) {_PAGE} is (?:shown|displayed)|(?:is|are) only shown to (?:people|humans)"
     r"|a lot of (?:our )?(?:pages|requests|traffic)"
     rf"|{_PAGE} (?:(?:that )?you (?:have )?asked|is (?:being )?protected)"
-    rf"|protects? (?:this|the|our) {_PAGE} (?:from|against)",
-    "German": r"(?:ungewöhnlich|verdächtig|auffällig)\w* (?:\w+ )?(?:daten|verkehr|zugriff|aktivität|anfragen|viele)"
-    r"|automatisierte\w* (?:anfragen|zugriff|abfragen)|weiter ?(?:zu)?surfen"
-    r"|sehr viele (?:such)?(?:anfragen|zugriffe|aufrufe)"
-    r"|zugriff\w* (?:auf \w+ \w+ )?(?:wurden? |ist )?(?:vorübergehend )?(?:verweigert|gesperrt|blockiert)"
-    r"|zu viele (?:anfragen|zugriffe|seitenaufrufe|aufrufe)|angeforderten? (?:seite|inhalt)"
-    r"|um (?:die|diese[ns]?|zur|den|das) (?:\w+ )?(?:seite|artikel|inhalt|angebot|ergebnisse?|website)\b"
-    r"|bevor (?:wir|sie|die|der|das) [^.]{0,40}(?:anzeigen|zeigen|sehen|lesen|angezeigt)",
-    "Dutch": r"(?:ongebruikelijk|ongewoon|verdacht)\w* (?:\w+ ){0,2}(?:verkeer|activiteit)"
-    r"|op de pagina die je zoekt|toegang (?:geweigerd|geblokkeerd|beperkt)|te veel (?:verzoeken|aanvragen)"
-    r"|geautomatiseerde? (?:verkeer|verzoeken|toegang)|verder (?:te )?(?:surfen|browsen|lezen)"
-    r"|om (?:deze|de|het) (?:pagina|site|website|artikel|inhoud) te (?:zien|bekijken|openen|lezen|bezoeken)",
-    "Swedish, Danish, Norwegian, Finnish": r"ovanligt? (?:\w+ )?(?:trafik|aktivitet)|åtkomst (?:nekad|blockerad)"
-    r"|för många förfrågningar|för att (?:se|visa|läsa|öppna) (?:sidan|innehållet|artikeln)"
-    r"|usædvanlig (?:trafik|aktivitet)|adgang (?:nægtet|blokeret)|uvanlig (?:trafikk|aktivitet)"
-    r"|tilgang (?:nektet|blokkert)|for mange (?:forespørgsler|forespørsler)"
-    r"|for at (?:se|vise|læse) (?:siden|indholdet|artiklen)|for å (?:se|vise|lese) (?:siden|innholdet|artikkelen)"
-    r"|automatiserade? (?:förfrågningar|trafik)|automatiske? (?:forespø\w+|trafik+)|fortsätta (?:surfa|läsa)"
-    r"|automaattis\w+ (?:pyyn|liiken)|epätavallis\w* (?:liiken\w+|määrä)|pääsy (?:evätty|estetty)|liian monta pyyntöä"
-    r"|nähdäksesi (?:sivun|sisällön)",
-    "French": r"vous avez été bloqué|(?:trafic|activité|comportement) (?:inhabituel|exceptionnel|anormal|suspect)"
-    r"|trop de (?:requêtes|demandes|visites)"
-    r"|(?:requêtes|navigation|comportement) automati|(?:poursuivre|continuer) (?:(?:la|votre|ta|sa|à) )?navig"
-    r"|accès (?:\w+ ){0,4}(?:refusé|bloqué|restreint|interdit|limité)"
-    r"|pour (?:voir|afficher|consulter|accéder à|accéder au|lire)"
-    r" (?:cette|la|cet|ce|le|les|l'|ces)?\s?(?:page|site|article|contenu|document|résultats?|liste|texte|fiche)"
-    r"|(?:page|article|contenu|document) (?:que vous avez )?demandée?",
-    "Spanish, Portuguese": r"(?:tr[áa]fico|actividad|comportamiento) (?:inusual|sospechos[oa]|extrañ[oa])"
-    r"|demasiadas (?:solicitudes|peticiones|consultas)|(?:seguir|continuar) (?:a )?naveg|continuar la naveg"
-    r"|(?:solicitudes|peticiones|consultas|tr[áa]f(?:ico|ego)|solicitações) automatizad"
-    r"|acceso (?:\w+ ){0,4}(?:denegado|bloqueado|restringido|limitado)"
-    r"|para (?:ver|acceder a|visitar|leer|mostrar|abrir|aceder a|acessar|visualizar|ler|exibir)"
-    r" (?:est[aeo]s?|las?|el|los|as?|os?|à|ao)\s?(?:página|sitio|artículo|contenido|web|site|artigo|conteúdo"
-    r"|documento|edicto|lista|resultados|texto|letra)|página solicitada|tráfego (?:incomum|anormal|invulgar)"
-    r"|acesso (?:\w+ ){0,4}(?:negado|bloqueado|restrito|limitado)|muitos pedidos|número (?:invulgar|incomum)"
-    r"|muitas (?:solicitações|requisições)",
-    "Italian, Romanian": r"(?:traffico|attività|comportamento) (?:insolit|anomal|sospett|inconsuet)[oa]"
-    r"|(?:richieste|traffico) automati|continuare (?:la|a) navig|accesso (?:\w+ ){0,4}(?:negato|bloccato|limitato)"
-    r"|per (?:vedere|visualizzare|accedere a|leggere|aprire) (?:questa|la|questo|il|l'|alla|al|gli|le|i)\s?"
-    r"(?:pagina|sito|articolo|contenuto|documento|risultati|elenco|testo|atti)|troppe richieste|pagina richiesta"
-    r"|trafic neobi[șs]nuit|acces(?:ul)? (?:\w+ ){0,3}(?:interzis|restric[țt]ionat|blocat)"
-    r"|prea multe (?:cereri|solicit[ăa]ri)|pentru a (?:vedea|accesa|vizualiza) (?:aceast[ăa] )?(?:pagin|con[țt]inut)",
-    "Russian, Ukrainian": r"необычн\w{2,3} (?:\w+ )?(?:трафик|активност|запрос)"
-    r"|подозрительн\w{2,3} (?:\w+ )?(?:трафик|активност|запрос)|слишком (?:много|часты\w) запрос"
-    r"|доступ (?:к \w{1,20} (?:\w+ )?)?(?:временно )?(?:запрещ[её]н|ограничен|заблокирован|заборонено|обмежено)"
-    r"|чтобы (?:увидеть|открыть|просмотреть|посмотреть|прочитать|перейти к|попасть на|получить доступ)"
-    r" ?(?:к |эту |на )?(?:\w+ )?(?:страниц|сайт|стать|содержим|материал|список|каталог)"
-    r"|(?:автоматическ\w+|автоматичн\w+) (?:запрос|запит|трафик|обращени)|похожи на автоматич"
-    r"|продолжить (?:просмотр|работу с сайтом|пользоваться)|продовжити перегляд|незвичн\w+ трафік|забагато запитів"
-    r"|щоб (?:побачити|переглянути|відкрити) (?:цю )?(?:сторінк|статт|сайт)",
-    "Polish, Czech, Slovak, Croatian": r"nietypow\w+ (?:ruch|aktywno)|zbyt (?:wiele|dużo) (?:żądań|zapytań)"
-    r"|dostęp (?:\w+ ){0,3}(?:zabroniony|zablokowany|ograniczony)"
-    r"|aby (?:zobaczyć|wyświetlić|otworzyć|przeczytać|przejść do) (?:tę |tej |żądan\w+ )?(?:stron|artykuł|treś|dane)"
-    r"|aby(?:ste)? (?:zobrazili|viděli|mohli zobrazit) (?:tuto )?(?:stránku|obsah)"
-    r"|automatyczn\w+ (?:zapyta|żąda|ruch)|automatick\w+ (?:dotaz|požadav|provoz)|(?:kontynuować|dalszego) przegląda"
-    r"|pokračovat v prohlížení|neobvykl\w+ (?:provoz|aktivit|prevádzk)"
-    r"|přístup (?:\w+ ){0,3}(?:odepřen|zablokován|omezen)"
-    r"|prístup (?:\w+ ){0,3}(?:zamietnutý|zablokovaný|odmietnutý)|příliš mnoho (?:požadavků|dotazů)"
-    r"|pro zobrazení (?:t\w+ )?(?:stránky|obsahu|článku|výsledků|zakázky|seznamu)|neuobičajen promet"
-    r"|pristup (?:\w+ ){0,3}(?:odbijen|blokiran|zabranjen|ograničen)|previše zahtjeva"
-    r"|da biste (?:vidjeli|otvorili) (?:stranicu|sadržaj|članak|popis|cjenik)",
-    "Estonian, Hungarian, Greek, Turkish": r"ebatavaline liiklus|szokatlan (?:forgal|tevékenység)|túl sok kérés"
-    r"|hozzáférés (?:\w+ ){0,2}(?:megtagadva|korlátozva|letiltva)|oldal megtekintéséhez"
-    r"|ασυνήθιστη κίνηση|(?:η )?πρόσβαση (?:\w+ ){0,3}(?:απορρίφθηκε|περιορίστηκε|αποκλείστηκε)"
-    r"|πρόσβαση στη σελίδα|για να δείτε (?:τη|την|το|αυτή τη) (?:σελίδα|περιεχόμενο|άρθρο)|πολλά αιτήματα"
-    r"|automatizált (?:kérés|forgalom|lekérdez)|otomatik (?:istek|sorgu|trafik|erişim)|gezinmeye devam"
-    r"|olağan ?d[ıi]ş[ıi] (?:bir )?(?:trafik|etkinlik|erişim|hareket|kullanım)|şüpheli (?:trafik|etkinlik|işlem)"
-    r"|erişim(?:iniz)? (?:\w+ ){0,2}(?:engellendi|reddedildi|kısıtlandı)|çok fazla istek|sayfayı (?:gör|aç)\w+ için",
-    "Indonesian, Vietnamese, Thai": r"lalu lintas (?:yang )?tidak (?:biasa|wajar)|terlalu banyak permintaan"
-    r"|akses (?:\w+ ){0,3}(?:ditolak|diblokir|dibatasi)|untuk (?:melihat|membuka|mengakses) (?:halaman|konten|situs)"
-    r"|(?:permintaan|lalu lintas) otomatis|melanjutkan (?:penelusuran|menjelajah)|tiếp tục (?:duyệt|truy cập)"
-    r"|lưu lượng(?: truy cập)? bất thường|truy cập (?:\w+ ){0,3}(?:bị từ chối|bị chặn|bị hạn chế)"
-    r"|quá nhiều yêu cầu|để xem (?:trang|nội dung)|การเข้าถึง(?:ถูก)?(?:ปฏิเสธ|จำกัด|ระงับ)"
-    r"|(?:การรับส่งข้อมูล|การใช้งาน|ทราฟฟิก)(?:ที่)?ผิดปกติ|เพื่อ(?:ดู|เข้าชม|เปิด)(?:หน้า|เนื้อหา|เว็บ)",
-    "Chinese, Japanese, Korean": r"异常(?:流量|访问|请求)|異常(?:流量|なアクセス|存取)|访问(?:被拒绝|受限)|过于频繁"
-    r"|请求过多|访问(?:该|此|本)?(?:页面|网站)|(?:继续|才能)访问|(?:后|才能|以)查看(?:页面|内容|网页)"
-    r"|自动(?:化)?(?:请求|访问|查询|程序)|自動(?:化)?(?:要求|存取|查詢|アクセス|リクエスト|プログラム)"
-    r"|(?:继续|繼續)(?:浏览|瀏覽)|閲覧を続け|(?:多く|大量|多数)のアクセス|자동(?:화)?(?:된)? ?(?:요청|접근|접속|트래픽)"
-    r"|계속 (?:이용|탐색|둘러)"
-    r"|通常と異なるトラフィック|アクセスが(?:拒否|制限|集中)|不審なアクセス|ページを(?:表示|閲覧|見る|ご覧)"
-    r"|リクエストが多すぎ"
-    r"|비정상적인 (?:트래픽|접근|요청)|접근이 (?:거부|차단|제한)|요청이 너무 많|페이지를 (?:보려면|보시려면|열려면)",
-    "Arabic, Persian, Hebrew": r"حركة مرور غير (?:عادية|معتادة)|(?:رُ?فض|تم رفض|تم حظر|تم تقييد) الوصول"
-    r"|طلبات آلية|لمتابعة التصفح|درخواست(?:\u200c| )?های خودکار|בקשות אוטומטיות|להמשיך לגלוש"
-    r"|لعرض (?:هذه )?الصفحة|طلبات كثيرة|دسترسی (?:\w+ ){0,3}(?:محدود|مسدود|رد)"
-    r"|(?:ה?גישה) (?:נדחתה|נחסמה|הוגבלה)|תעבורה חריגה|כדי (?:לצפות|לראות) ב?(?:דף|עמוד|תוכן)",
-}
+    rf"|protects? (?:this|the|our) {_PAGE} (?:from|against)"
+    r"|weiter ?(?:zu)?surfen|vous avez été bloqué|to read on\b"
+)
 _CHECK = {
     "English": r"automated (?:requests|queries|traffic|access|tools)|not a (?:ro)?bot\b|are you a (?:ro)?bot\b"
     r"|\b(?:ro)?bots? (?:check|detection|protection|verification)|no (?:ro)?bots\b"
@@ -168,6 +196,7 @@ _FIREWALLS = re.compile(
     r"sucuri website firewall|cidram|incapsula incident|imunify360|bitninja|perimeterx|distil networks|shieldon"
 )
 _ABOUT_CHECK = re.compile(
+    r"\b(?:ray|incident|inciden[zc]i?a|r[eé]f[eé]ren[czt]\w*|ip|vpn|javascript|firewall|nginx|security|waf|sec)\b|"
     r"\bprove\b|\bperson[ea]?\b|\bsolve\b|automat|автомат|капч|\bpessoa|\bprogram|\bkryds\b|\bihmi[ns]|\bby itself\b"
     r"|\boveren|\bpruef|\bkontrol|\bcontrole|\bone (?:more|last) (?:step|thing|check)|\b(?:just a|one) moment\b|robot"
     r"|captcha|try again|\bhuman\b(?! \w+ (?:will|can))|\bcheck(?:ing)?\b|\bverif|\b(?:tick|mark) |\bbox\b|\bcontinue\b"
@@ -177,7 +206,25 @@ _ABOUT_CHECK = re.compile(
     r"|机器人|機器人|验证|驗證|勾选|ロボット|認証|チェック|인증|로봇|체크|확인|หุ่นยนต์|ช่อง"
     r"|روبوت|تحقق|مربع|ربات|רובוט|אימות|סמנו"
 )
-_WITHHOLDS = re.compile("|".join(_WITHHOLDING.values()))
+
+
+def _near(some: str, others: str, gap: int) -> str:
+    """Return a pattern for two words of a sentence that are near to each other."""
+    between = rf"[^.!?。]{{0,{gap}}}?"
+    return f"(?:{some}){between}(?:{others})|(?:{others}){between}(?:{some})"
+
+
+_WITHHOLDS = re.compile(
+    "|".join(
+        (
+            _PHRASES,
+            *(
+                f"{_near(a, b, 25)}|{_near(c, d, 15)}"
+                for a, b, c, d in (words.split(" / ") for words in _LANGUAGES.values())
+            ),
+        )
+    )
+)
 _CHECKS = re.compile("|".join(_CHECK.values()))
 
 

@@ -18,9 +18,9 @@ _DEEDS = {
     r"|\bsend (?:a |my |the |your |this )?\w|\bbooking\b|\b(?:book|post|download) (?:now|your|this|the|it|an?|file)\b"
     r"|\breserv(?:e|ing|ation)|\bcancel|\b(?:de)?activat|\bapply\b|\breveal|\bjoin\b|\bpublish(?:e[sd]|ing)?\b"
     r"|\bgoes live\b"
-    r"|\bwin an?\b|\bask for\b|\brequest(?:ing)? (?:an? |my |your |for |to )?(?:access|unblock|review|removal)"
+    r"|\bwin an?\b|(?<!never )\bask for\b|\brequest(?:ing)? (?:an? |my |your |for |to )?(?:access|unblock|review|removal)"
     r"|\b(?:access|unblock)[ _-]request\b(?! (?:denied|blocked))|\bpetition|\btransfer\b|\brenew|\bextend\b|\bupgrade"
-    r"|\binvit|\benro|\bwithdraw|\bopt ?(?:in|out)\b|\bclose (?:my|your|the) account|\bcheck[ -]?in\b"
+    r"|\binvit|\benro|\bwithdraw|\bopt ?(?:in|out)\b|\bclose (?:my|your|the) account|\bcheck-?in\b|\bcheck in(?: (?:now|online|for|to)\b|$)"
     r"|\b(?:18|21)\b.{0,40}\b(?:age|years?|old(?:er)?|over)\b|\bof (?:legal )?age\b|\baccept (?:all|the|terms|cookies)"
     r"|\b(?:your|my) (?:saved )?(?:account|e-?mail|password|phone|card|age|listing)\b",
     "alone": r"^(?:order|book|report|download|post|share|contact|like|register|notify|nominate|sign)$",
@@ -64,9 +64,9 @@ _DEED_NAME = re.compile(
 """What names of hidden fields say besides."""
 _GOING_ON = frozenset(
     """
-    continue proceed carry display go next verify verification check enter access view show see open visit load reload
+    take bring continue proceed carry display go next verify verification check enter access view show see open visit load reload
     refresh retry try again start begin ready not robot bot human real person yes pass solve complete ok okay reading
-    read keep weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen anzeigen roboter mensch los verifizieren
+    read keep leyendo weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen anzeigen roboter mensch los verifizieren
     verder doorgaan ga controleren verifiëren bevestigen openen bekijken mens volgende toon tonen fortsätt gå vidare
     verifiera kontrollera bekräfta visa människa fortsæt videre bekræft vis menneske bekreft fortsett jatka vahvista
     tarkista näytä ihminen continuer poursuivre vérifier valider accéder afficher voir humain suivant entrer continuar
@@ -87,7 +87,7 @@ _GOING_ON = frozenset(
 """Words of buttons that go on: "Continue", "I'm human"."""
 _BESIDES = frozenset(
     """
-    on click document documento fiche scheda done i im m am a an no the this that my me it to and please site website
+    back reader il ja on click document documento fiche scheda done i im m am a an no the this that my me it to and please site website
     content here now through captcha recaptcha challenge security back s are you your browser of full до zur zum ich bin
     kein ein inhalt naar de het ik ben geen een jag är inte en till jeg er ikke et olen ole la le je suis pas ne un au à
     contenu l el sitio soy al o não sou para alla sito non sono nu sunt я не к на сайт do na nie jestem nejsem som nisam

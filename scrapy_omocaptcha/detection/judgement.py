@@ -117,8 +117,9 @@ class Case:
     def withholding(self) -> tuple[str, ...]:
         """Return what says that the page withholds the one that was asked for."""
         said = ["it is Cloudflare's captcha page"] if self.is_cloudflare else []
-        if self._returns and (self.checks or self.status in WALL_STATUSES):
-            said.append("the form checks its visitor and returns to the page")
+        # Gates that ask for an age or for consent return to the page, too.
+        if self._returns and (self.status in WALL_STATUSES) + bool(self.checks) + self._asks_elsewhere >= 2:
+            said.append("the form returns to the page")
         if address := wall_word(self.url):
             said.append(f"the address says '{address}'")
         for where, text in self._texts:
@@ -134,14 +135,20 @@ class Case:
         found = ((where, find_check(text)) for where, text in self._texts)
         return tuple(f"the {where} says '{phrase}'" for where, phrase in found if phrase)
 
-    @cached_property
+    @property
+    def _asks_elsewhere(self) -> bool:
+        """Tell whether the form is sent to an address about the check."""
+        return self.form is not None and any(map(is_about_check, split_name(_last_segments(self.form.url, 2))))
+
+    @property
     def _returns(self) -> bool:
-        """Tell whether the form is sent to an address about the check, with the page's own to go on to."""
-        if self.form is None or not any(map(is_about_check, split_name(_last_segments(self.form.url, 2)))):
+        """Tell whether the form sends the address of its page, to go on to."""
+        if self.form is None:
             return False
-        own, query = _parts_of(self.url), _parts_of(self.form.url).query
-        values = (_parts_of(value) for _, value in (*self.form.fields, *parse_qsl(query)))
+        own = _parts_of(self.url)
         here = unquote(own.path), unquote(own.query)
+        sent = (*self.form.fields, *parse_qsl(_parts_of(self.form.url).query))
+        values = [_parts_of(value) for _, value in sent]
         return here != ("/", "") and any(
             (unquote(value.path), unquote(value.query)) == here and value.netloc in ("", own.netloc) for value in values
         )
@@ -253,7 +260,7 @@ def _says_nothing(name: str, value: str, case: Case) -> bool:
 
     A number may be that of the page that is withheld. The wall of a POST repeats its fields, and asks for the check.
     """
-    if not value or is_for_once(name) or _is_address(value) or only_goes_on(value):
+    if value in ("", name) or is_for_once(name) or _is_address(value) or only_goes_on(value):
         return True
     if case.withholding:
         is_word = len(value) > 1 and value.isalpha() and value.islower()
@@ -279,7 +286,7 @@ def _is_address(value: str) -> bool:
 
 
 def _deed_in(words: Sequence[str]) -> str | None:
-    return find_deed(" ".join(words)) or next(filter(None, map(find_deed, words)), None)
+    return next(filter(None, map(find_deed, (" ".join(words), *words))), None)
 
 
 def _find_deed(text: str, case: Case) -> str | None:

@@ -15,7 +15,7 @@ _PAGE = (
 
 _LANGUAGES = {
     "English": r"traffic|activity|\brequests?\b|behaviou?r|\baccess\b|\bvisits?\b|\bip\b|connection|network\b"
-    r"|browsing / unusual|suspicious|abnormal|excessive|too (?:many|frequent|quick|fast|often|rapid)|faster than"
+    r"|browsing / unusual|suspicious|abnormal|excessive|\bheavy|\bbulk|volume|too (?:many|frequent|quick|fast|often|rapid)|faster than|\bscripts? send|(?:like|by) (?:a )?(?:scripts?|bots?)\b"
     r"|short time|\b(?:blocked|denied|restricted|flagged|paused|held|suspended|stopped|intercepted|throttled"
     r"|interrupted|limited|refused)\b / (?:regain|restore) access|will (?:then )?(?:be )?(?:load|open|appear|shown"
     r"|released)|you (?:were looking|wanted|requested|asked|tried|came)|\b(?:back|return) to\b|requested / \b(?:page"
@@ -58,7 +58,7 @@ _LANGUAGES = {
     r"|acessar|visualizar|ler|exibir|abrir|continuar|consultar)|antes de (?:mostr|abr|exib)|solicitad|(?:continuar"
     r"|voltar|seguir) |será (?:exibid|mostrad|abert)|que pediu / página|\bsite\b|artigo|conteúdo|documento|lista\b"
     r"|resultado|texto|letra|naveg",
-    "Italian": r"traffico|attività|comportamento|richiest[ae]|accesso|accessi|connessione|visita|\bip\b / insolit"
+    "Italian": r"traffico|attività|comportamento|richiest[ae]|interrogazion|consultazion|accesso|accessi|connessione|visita|\bip\b / insolit|massiv"
     r"|anomal|sospett|inconsuet|automati|tropp[eio]|poco tempo|breve tempo|negat|bloccat|limitat|sospes|interrott"
     r"|fermat|rifiutat|trattenut / \bper (?:vedere|visualizzare|accedere|leggere|aprire|consultare|continuare"
     r"|proseguire)|richiesta|(?:continuare|proseguire|tornare) |prima di (?:mostr|apr|visualizz)|verrà (?:mostr|apert"
@@ -145,7 +145,7 @@ _PHRASES = (
     r"|(?:continue|keep|go on|resume) (?:browsing|surfing|exploring|reading|shopping)"
     r"|(?:to|can|will) (?:see|view|access|visit|enter|open|reach|read|browse|display|load|unlock|get to|continue to)"
     rf" (?:(?:this|the|our|your|that|its) )?(?:\w+ )?{_PAGE}\b|to read on\b"
-    r"|(?:taken|brought|forwarded|sent|returned) (?:back |on )?to the (?:requested )?page"
+    r"|(?:taken|brought|forwarded|sent|returned) (?:back |on )?to the (?:(?:requested )?page|[^.!?]{0,30}\byou (?:ask|want|request|were))"
     rf"|before you (?:see|view|read) (?:this|the) {_PAGE}"
     rf"|(?:before|will|'ll|can|then) (?:then )?(?:show|be shown) (?:you )?(?:(?:the|this|an?|its) )?{_PAGE}\b"
     rf"|before (?:an?|the|this) {_PAGE} is (?:shown|displayed)|(?:is|are) only shown to (?:people|humans)"

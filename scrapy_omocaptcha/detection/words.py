@@ -31,10 +31,10 @@ _DEEDS = {
     "French": r"\bvoter?\b|\bcommand(?:e|er|ez)\b|\bpayer|\bpaiement|\bachet|\bsupprim|\bdésinscri|\bdésabonn"
     r"|\binscri(?:re|ption|vez)|\bsignaler|\bdonner\b|\bréserv|\btélécharg|\bannul|\bréinitialis|\bdemander\b|\bréclam",
     "Spanish, Portuguese, Italian, Romanian": r"\bvot[ao]r?\b|\bcompra|\bpag(?:ar|o|amento)\b|\belimin|\bborrar"
-    r"|\bdar(?:se)? de baja|\bsuscri|\bdesuscri|\bdenunci|\bdonar\b|\breserva|\bdescarg"
+    r"|\bdar(?:se)? de baja|\bsuscri|\bdesuscri|\bdenunci|\bdonar\b|\breserva|\bdescarg(?:ar|ue)|^descarga\b"
     r"|\bsolicitar (?:acceso|desbloqueo)|\binscri|\bcanje|\bexclui|\bdoar\b|\bencomend|\bbaixar\b|\bresgat|\bordinare"
     r"|\bacquist|\biscri|\bdisiscri|\bsegnal|\bprenot|\bscaric|\bșterge|\bdezabon",
-    "Slavic": r"голос(?:ова|уй)|\bзаказ|\bоформ|\bоплат|\bкуп(?:ить|и)|\bудал|\bотпис|\bподпис|\bпожертв|\bзаброни"
+    "Slavic": r"\b(?:po)?(?:zhalob|zhalov|golosova|udalit|otpis|podpis|oplat|zakaz(?!k)|kupit)|голос(?:ова|уй)|\bзаказ|\bоформ|\bоплат|\bкуп(?:ить|и)|\bудал|\bотпис|\bподпис|\bпожертв|\bзаброни"
     r"|\bпожалов|\bбудет учт|\bобжал|\bвидал|\bзамов|\bвідпис|\bgłos(?:uj|owan)|\bzagłos|\bzamów|\bzamkni|\bzapłać"
     r"|\busu[ńw]"
     r"|\bwypis|\bzapisz|\bsubskry|\bpopro[śs]|\bzgłoś|\bzarezerw|\banuluj|\bhlas(?:ov|uj)|\bobjedn|\bzaplat|\bsmaz"
@@ -66,7 +66,7 @@ _GOING_ON = frozenset(
     """
     take bring continue proceed carry display go next verify verification check enter access view show see open visit load reload
     refresh retry try again start begin ready not robot bot human real person yes pass solve complete ok okay reading
-    read keep leyendo weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen anzeigen roboter mensch los verifizieren
+    read keep leyendo дальше ilerle resume weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen anzeigen roboter mensch los verifizieren
     verder doorgaan ga controleren verifiëren bevestigen openen bekijken mens volgende toon tonen fortsätt gå vidare
     verifiera kontrollera bekräfta visa människa fortsæt videre bekræft vis menneske bekreft fortsett jatka vahvista
     tarkista näytä ihminen continuer poursuivre vérifier valider accéder afficher voir humain suivant entrer continuar

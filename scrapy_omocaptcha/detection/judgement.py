@@ -34,9 +34,9 @@ _MAX_OTHER_WORDS = 5
 """Words of sentences that are about the check alone: those with a phrase of a wall, and others ("Tick the box")."""
 _LONGEST_ADDRESS = 500
 _CLOUDFLARE = re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_")
-_SUM = re.compile(r"\d+[.,]\d\d")
+_NO_WORD = re.compile(r"(?!\d+[.,]\d\d$)(?![^\W\d_A-Z]{2,}$)\S+")
 _RANDOM = re.compile(r"(?=.*\d)[\w+/=.:-]{16,}")
-"""Matches a signature and the like."""
+"""Match what is neither a word nor a sum, and a signature and the like."""
 _ASKS_BACK = re.compile(r"\b(?:confirm|prompt|alert)\s*\(")
 _SPOKEN = frozenset(("alt", "aria-label", "title"))
 """Attributes whose values are read out or shown to a visitor."""
@@ -145,12 +145,11 @@ class Case:
         """Tell whether the form sends the address of its page, to go on to."""
         if self.form is None:
             return False
-        own = _parts_of(self.url)
-        here = unquote(own.path), unquote(own.query)
+        own = _parts_of(unquote(self.url))
         sent = (*self.form.fields, *parse_qsl(_parts_of(self.form.url).query))
-        values = [_parts_of(value) for _, value in sent]
-        return here != ("/", "") and any(
-            (unquote(value.path), unquote(value.query)) == here and value.netloc in ("", own.netloc) for value in values
+        values = [_parts_of(unquote(value)) for _, value in sent]
+        return (own.path, own.query) != ("/", "") and any(
+            (value.path, value.query) == (own.path, own.query) and value.netloc in ("", own.netloc) for value in values
         )
 
     @property
@@ -258,14 +257,13 @@ def _doubts_of_check(case: Case) -> Reasons:
 def _says_nothing(name: str, value: str, case: Case) -> bool:
     """Tell whether a field of a form chooses nothing: it is a return address, a random number, or a verb of a check.
 
-    A number may be that of the page that is withheld. The wall of a POST repeats its fields, and asks for the check.
+    Where the page says that it is withheld, its number may be sent as well, but no word, sentence or sum.
     """
-    if value in ("", name) or is_for_once(name) or _is_address(value) or only_goes_on(value):
+    if value in ("", name) or _is_address(value) or only_goes_on(value):
         return True
-    if case.withholding:
-        is_word = len(value) > 1 and value.isalpha() and value.islower()
-        return not (" " in value or _SUM.fullmatch(value) or (is_word and not case.checks))
-    return _RANDOM.fullmatch(value) is not None
+    if is_for_once(name) or any(map(is_about_check, split_name(name))):
+        return True
+    return (_NO_WORD if case.withholding else _RANDOM).fullmatch(value) is not None
 
 
 def _is_about_check(text: str) -> bool:

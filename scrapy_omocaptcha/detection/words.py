@@ -8,21 +8,20 @@ from collections.abc import Container
 from functools import lru_cache
 
 _DEEDS = {
-    "English": r"\b(?:un|up|down)?vot(?:e|es|ed|ing)\b|\b(?:over|am|are) (?:18|21)\b|\bmail will be\b"
-    r"|\b(?:paid|free) trial|\b(?:un)?subscri|\border(?: (?:now|it|your|this)\b| ?[:#№])"
-    r"|\b(?:place|confirm|complete|submit|my|your)(?: (?:the|this|an?|my|your))? order\b"
-    r"|\bpay(?:ing|ment)?\b|\btop up\b|\bpledge|\bgive ?away\b|\b(?:be|is) counted\b|\bcheck ?out\b|\bpurchas|\bbuy\b"
-    r"|\bdelet|\bdelist|\bremov(?:e|al)|\bclaim|\bredeem"
-    r"|\brsvp\b|\bdonat|\bappeal|\battend(?!tion)|\breport (?:this|an?|the|it|abuse|error|spam)\b|\b(?:un)?follow\b"
-    r"|\b(?:sign|log) ?(?:out|off|up)\b|\bregister (?:now|for|your|with)\b|\bregistration\b|\breset\b"
-    r"|\bsend (?:a |my |the |your |this )?\w|\bbooking\b|\b(?:book|post|download) (?:now|your|this|the|it|an?|file)\b"
-    r"|\breserv(?:e|ing|ation)|\bcancel|\b(?:de)?activat|\bapply\b|\breveal|\bjoin\b|\bpublish(?:e[sd]|ing)?\b"
-    r"|\bgoes live\b"
-    r"|\bwin an?\b|(?<!never )\bask for\b|\brequest(?:ing)? (?:an? |my |your |for |to )?(?:access|unblock|review|removal)"
-    r"|\b(?:access|unblock)[ _-]request\b(?! (?:denied|blocked))|\bpetition|\btransfer\b|\brenew|\bextend\b|\bupgrade"
-    r"|\binvit|\benro|\bwithdraw|\bopt ?(?:in|out)\b|\bclose (?:my|your|the) account|\bcheck-?in\b|\bcheck in(?: (?:now|online|for|to)\b|$)"
-    r"|\b(?:18|21)\b.{0,40}\b(?:age|years?|old(?:er)?|over)\b|\bof (?:legal )?age\b|\baccept (?:all|the|terms|cookies)"
-    r"|\b(?:your|my) (?:saved )?(?:account|e-?mail|password|phone|card|age|listing)\b",
+    "English": r"\b(?:un|up|down)?vot(?:e|es|ed|ing)\b|\b(?:over|am|are) (?:18|21)\b|\bmail will be\b|\b(?:paid"
+    r"|free) trial|\b(?:un)?subscri|\border(?: (?:now|it|your|this)\b| ?[:#№])|\b(?:place|confirm|complete|submit|my"
+    r"|your)(?: (?:the|this|an?|my|your))? order\b|\bpay(?:ing|ment)?\b|\btop up\b|\bpledge|\bgive ?away\b|\b(?:be"
+    r"|is) counted\b|\bcheck ?out\b|\bpurchas|\bbuy\b|\bdelet|\bdelist|\bremov(?:e|al)|\bclaim|\bredeem|\brsvp\b"
+    r"|\bdonat|\bappeal|\battend(?!tion)|\breport (?:this|an?|the|it|abuse|error|spam)\b|\b(?:un)?follow\b|\b(?:sign"
+    r"|log) ?(?:out|off|up)\b|\bregister (?:now|for|your|with)\b|\bregistration\b|\breset\b|\bsend (?:a |my |the "
+    r"|your |this )?\w|\bbooking\b|\b(?:book|post|download) (?:now|your|this|the|it|an?|file)\b|\breserv(?:e|ing"
+    r"|ation)|\bcancel|\b(?:de)?activat|\bapply\b|\breveal|\bjoin\b|\bpublish(?:e[sd]|ing)?\b|\bgoes live\b"
+    r"|\bwin an?\b|(?<!never )\bask for\b|\brequest(?:ing)? (?:an? |my |your |for |to )?(?:access|unblock|review"
+    r"|removal)|\b(?:access|unblock)[ _-]request\b(?! (?:denied|blocked))|\bpetition|\btransfer\b|\brenew|\bextend\b"
+    r"|\bupgrade|\binvit|\benro|\bwithdraw|\bopt ?(?:in|out)\b|\bclose (?:my|your|the) account|\bcheck-?in\b"
+    r"|\bcheck in(?: (?:now|online|for|to)\b|$)|\b(?:18|21)\b.{0,40}\b(?:age|years?|old(?:er)?|over)\b"
+    r"|\bof (?:legal )?age\b|\baccept (?:all|the|terms|cookies)|\b(?:your|my) (?:saved )?(?:account|e-?mail|password"
+    r"|phone|card|age|listing)\b",
     "alone": r"^(?:order|book|report|download|post|share|contact|like|register|notify|nominate|sign)$",
     "German, Dutch": r"\bvolljährig|\babstimm|\bstimme\b|\bkaufen\b|\bbezahl|\blösch|\bkündig|\babmeld|\babonn|\bspend"
     r"|\bbuch(?:en|ung)|\breservier|\bstornier|\bbeantrag|\beinlös|\bbeschwer|\bfreischalt(?:ung|en (?:an|be))"
@@ -34,11 +33,11 @@ _DEEDS = {
     r"|\bdar(?:se)? de baja|\bsuscri|\bdesuscri|\bdenunci|\bdonar\b|\breserva|\bdescarg(?:ar|ue)|^descarga\b"
     r"|\bsolicitar (?:acceso|desbloqueo)|\binscri|\bcanje|\bexclui|\bdoar\b|\bencomend|\bbaixar\b|\bresgat|\bordinare"
     r"|\bacquist|\biscri|\bdisiscri|\bsegnal|\bprenot|\bscaric|\bșterge|\bdezabon",
-    "Slavic": r"\b(?:po)?(?:zhalob|zhalov|golosova|udalit|otpis|podpis|oplat|zakaz(?!k)|kupit)|голос(?:ова|уй)|\bзаказ|\bоформ|\bоплат|\bкуп(?:ить|и)|\bудал|\bотпис|\bподпис|\bпожертв|\bзаброни"
-    r"|\bпожалов|\bбудет учт|\bобжал|\bвидал|\bзамов|\bвідпис|\bgłos(?:uj|owan)|\bzagłos|\bzamów|\bzamkni|\bzapłać"
-    r"|\busu[ńw]"
-    r"|\bwypis|\bzapisz|\bsubskry|\bpopro[śs]|\bzgłoś|\bzarezerw|\banuluj|\bhlas(?:ov|uj)|\bobjedn|\bzaplat|\bsmaz"
-    r"|\bzruš|\bodhlás|\bpřihlás|\brezerv|\bglas(?:aj|ov)|\bnaruč|\bobriš|\bodjav",
+    "Slavic": r"\b(?:po)?(?:zhalob|zhalov|golosova|udalit|otpis|podpis|oplat|zakaz(?!k)|kupit)|голос(?:ова|уй)|\bзаказ"
+    r"|\bоформ|\bоплат|\bкуп(?:ить|и)|\bудал|\bотпис|\bподпис|\bпожертв|\bзаброни|\bпожалов|\bбудет учт|\bобжал"
+    r"|\bвидал|\bзамов|\bвідпис|\bgłos(?:uj|owan)|\bzagłos|\bzamów|\bzamkni|\bzapłać|\busu[ńw]|\bwypis|\bzapisz"
+    r"|\bsubskry|\bpopro[śs]|\bzgłoś|\bzarezerw|\banuluj|\bhlas(?:ov|uj)|\bobjedn|\bzaplat|\bsmaz|\bzruš|\bodhlás"
+    r"|\bpřihlás|\brezerv|\bglas(?:aj|ov)|\bnaruč|\bobriš|\bodjav",
     "Swedish, Danish, Finnish, Hungarian, Greek": r"\brösta|\bbeställ|\bköp\b|\bradera|\bavregistr|\bprenumer|\banmäl"
     r"|\bboka|\bbestil|\bslet\b|\btilmeld|\bäänest|\btilaa|\bpoista|\bperuu?t|\bszavaz|\brendel|\bfizet|\bt[öo]r[öo]l"
     r"|\bleiratkoz|\bfeliratkoz|ψηφ|παραγγ|πληρω|διαγρ|κράτηση",
@@ -54,8 +53,8 @@ _DEEDS = {
 # The whole word says more than its stem.
 _DEED = re.compile(rf"(?:{'|'.join(_DEEDS.values())})\w*")
 _PRICE = re.compile(
-    r"(?:[$€£¥₹₽₺₩฿]|\b(?:usd|eur|gbp|chf|rs)) ?\d"
-    r"|\d ?(?:[€£₽₺₩฿元円원]|(?:usd|eur|euros?|dollars?|pounds?|chf|zł|kč|kr|ft|tl|руб)\b)"
+    r"(?:[$€£¥₹₽₺₩฿]|\b(?:usd|eur|gbp|chf|rs)) ?\d|\d ?(?:[€£₽₺₩฿元円원]|(?:usd|eur|euros?|dollars?|pounds?|chf|zł|kč"
+    r"|kr|ft|tl|руб)\b)"
 )
 _DEED_NAME = re.compile(
     r"accept(?:ed)?|agreed?|consent|tos|terms|age|adult|enabled?|fee|amount|price|total|choice|option|candidate|rating"
@@ -64,37 +63,37 @@ _DEED_NAME = re.compile(
 """What names of hidden fields say besides."""
 _GOING_ON = frozenset(
     """
-    take bring continue proceed carry display go next verify verification check enter access view show see open visit load reload
-    refresh retry try again start begin ready not robot bot human real person yes pass solve complete ok okay reading
-    read keep leyendo дальше ilerle resume weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen anzeigen roboter mensch los verifizieren
-    verder doorgaan ga controleren verifiëren bevestigen openen bekijken mens volgende toon tonen fortsätt gå vidare
-    verifiera kontrollera bekräfta visa människa fortsæt videre bekræft vis menneske bekreft fortsett jatka vahvista
-    tarkista näytä ihminen continuer poursuivre vérifier valider accéder afficher voir humain suivant entrer continuar
-    seguir adelante verificar comprobar acceder ver siguiente entrar mostrar consultar prosseguir avançar confirmar
-    acessar aceder abrir um robô humano exibir ir continua prosegui verifica conferma avanti accedi vedi mostra apri
-    umano vai visualizza continuă verifică confirmă înainte afișează продолжить далее проверить подтвердить перейти
-    открыть показать войти робот человек продовжити далі перевірити підтвердити відкрити kontynuuj dalej sprawdź
-    zweryfikuj potwierdź przejdź pokaż otwórz robotem człowiekiem pokračovat pokračuj dál dále ověřit potvrdit zobrazit
-    otevřít pokračovať ďalej overiť potvrdiť zobraziť nastavi dalje provjeri potvrdi otvori prikaži folytatás tovább
-    ellenőrzés megerősítés megnyitás συνέχεια συνέχισε επαλήθευση έλεγχος επόμενο προβολή άνθρωπος ρομπότ devam ileri
-    doğrula onayla git göster aç lanjutkan lanjut verifikasi periksa konfirmasi buka lihat tiếp tục xác minh kiểm tra
-    nhận xem máy متابعة استمرار تابع تحقق التحقق التالي عرض فتح روبوت ادامه تأیید بررسی המשך אימות אמת רובוט הצג 계속
-    계속하기 확인 확인하기 다음 인증 보기 열기 lire leggi mutasd lessen jätka näita kinnita page let seite pagina sidan
-    siden sivulle sivu página страницу странице сторінку stronę strony stránku stranicu oldal σελίδας sayfaya sayfayı
-    halaman trang الصفحة صفحه לדף 페이지 lehte сторінки
+    take bring continue proceed carry display go next verify verification check enter access view show see open visit
+    load reload refresh retry try again start begin ready not robot bot human real person yes pass solve complete ok
+    okay reading read keep leyendo дальше ilerle resume weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen
+    anzeigen roboter mensch los verifizieren verder doorgaan ga controleren verifiëren bevestigen openen bekijken mens
+    volgende toon tonen fortsätt gå vidare verifiera kontrollera bekräfta visa människa fortsæt videre bekræft vis
+    menneske bekreft fortsett jatka vahvista tarkista näytä ihminen continuer poursuivre vérifier valider accéder
+    afficher voir humain suivant entrer continuar seguir adelante verificar comprobar acceder ver siguiente entrar
+    mostrar consultar prosseguir avançar confirmar acessar aceder abrir um robô humano exibir ir continua prosegui
+    verifica conferma avanti accedi vedi mostra apri umano vai visualizza continuă verifică confirmă înainte afișează
+    продолжить далее проверить подтвердить перейти открыть показать войти робот человек продовжити далі перевірити
+    підтвердити відкрити kontynuuj dalej sprawdź zweryfikuj potwierdź przejdź pokaż otwórz robotem człowiekiem
+    pokračovat pokračuj dál dále ověřit potvrdit zobrazit otevřít pokračovať ďalej overiť potvrdiť zobraziť nastavi
+    dalje provjeri potvrdi otvori prikaži folytatás tovább ellenőrzés megerősítés megnyitás συνέχεια συνέχισε επαλήθευση
+    έλεγχος επόμενο προβολή άνθρωπος ρομπότ devam ileri doğrula onayla git göster aç lanjutkan lanjut verifikasi periksa
+    konfirmasi buka lihat tiếp tục xác minh kiểm tra nhận xem máy متابعة استمرار تابع تحقق التحقق التالي عرض فتح روبوت
+    ادامه تأیید بررسی המשך אימות אמת רובוט הצג 계속 계속하기 확인 확인하기 다음 인증 보기 열기 lire leggi mutasd lessen
+    jätka näita kinnita page let seite pagina sidan siden sivulle sivu página страницу странице сторінку stronę strony
+    stránku stranicu oldal σελίδας sayfaya sayfayı halaman trang الصفحة صفحه לדף 페이지 lehte сторінки
     """.split()
 )
 """Words of buttons that go on: "Continue", "I'm human"."""
 _BESIDES = frozenset(
     """
-    back reader il ja on click document documento fiche scheda done i im m am a an no the this that my me it to and please site website
-    content here now through captcha recaptcha challenge security back s are you your browser of full до zur zum ich bin
-    kein ein inhalt naar de het ik ben geen een jag är inte en till jeg er ikke et olen ole la le je suis pas ne un au à
-    contenu l el sitio soy al o não sou para alla sito non sono nu sunt я не к на сайт do na nie jestem nejsem som nisam
-    az nem vagyok είμαι δεν değilim saya bukan ke tôi không phải là người أنا لست إلى من نیستم אני לא results list entry
-    data article artikel ergebnis ergebnisse daten liste resultaten articles résultats données document datos resultados
-    lista artículo artigo letra dados risultati dati articolo wyniki dane artykuł výsledky článek seznam данные статью
-    результаты список in me thread search suche recherche búsqueda ricerca
+    back reader il ja on click document documento fiche scheda done i im m am a an no the this that my me it to and
+    please site website content here now through captcha recaptcha challenge security s are you your browser of full до
+    zur zum ich bin kein ein inhalt naar de het ik ben geen een jag är inte en till jeg er ikke et olen ole la le je
+    suis pas ne un au à contenu l el sitio soy al o não sou para alla sito non sono nu sunt я не к на сайт do na nie
+    jestem nejsem som nisam az nem vagyok είμαι δεν değilim saya bukan ke tôi không phải là người أنا لست إلى من نیستم
+    אני לא results list entry data article artikel ergebnis ergebnisse daten liste resultaten articles résultats données
+    datos resultados lista artículo artigo letra dados risultati dati articolo wyniki dane artykuł výsledky článek
+    seznam данные статью результаты список in thread search suche recherche búsqueda ricerca
     """.split()
 )
 """Words that may stand beside these: "to the page"."""
@@ -105,16 +104,16 @@ _GOING_ON_WITHOUT_SPACES = re.compile(
 )
 _GOING_ON_ALONE = frozenset(
     """
-    submit unlock procedi send confirm senden absenden verzenden skicka envoyer confirmer enviar invia conferma
-    отправить надіслати wyślij odeslat odoslať pošalji küldés αποστολή gönder kirim gửi إرسال تأكيد ارسال שלח אישור 제출
-    보내기 trimite lähetä
+    submit unlock procedi send confirm senden absenden verzenden skicka envoyer confirmer enviar invia отправить
+    надіслати wyślij odeslat odoslať pošalji küldés αποστολή gönder kirim gửi إرسال تأكيد ارسال שלח אישור 제출 보내기
+    trimite lähetä
     """.split()
 )
 """What goes on only where it is all that a button says: "Send", but not "Send my vote"."""
 _FOR_ONCE = frozenset(
     """
-    csrf xsrf csrfmiddlewaretoken authenticity nonce ts time timestamp viewstate eventvalidation next return returnurl
-    url uri redirect back goto continue referer referrer
+    csrf xsrf csrfmiddlewaretoken authenticity nonce ts time timestamp viewstate eventvalidation return returnurl url
+    uri redirect goto referer referrer
     """.split()
 )
 """Words in names of fields whose values differ from page to page."""

@@ -142,10 +142,11 @@ MISNESTED = {
 }
 ADDED = {
     "<button>Go</button>": "the form asks for nothing but the captcha",
-    "<p>Our boats are red.</p><button>Go</button>": "the form asks for nothing but the captcha",
+    "<p>Our robot is red.</p><button>Go</button>": "the form asks for nothing but the captcha",
     "<input type=password name=p><button>Go</button>": "the form also asks for a password",
     "<input type=hidden name=comment_post_id><button>Go</button>": "the form sends the field 'comment_post_id'",
     "<button>Post comment</button>": "its button says 'Post comment'",
+    "<p>Our boats are red.</p><button>Go</button>": "the form also says 'Our boats are red.'",
     "<p>Buy a boat.</p><button>Go</button>": "the page says 'buy' beside the widget",
 }
 
@@ -162,7 +163,7 @@ def test_what_a_form_has_is_judged_wherever_its_tags_stand(before, after, added)
 def test_the_evidence_is_told_in_phrases():
     assert judged(f"<h1>One more step</h1>{WALL_FORM}", title="Are you a robot?", status=429).evidence == (
         "status 429",
-        "the title says 'are you a robot'",
+        "the title says 'robot'",
         "the form asks for nothing but the captcha",
     )
 
@@ -351,6 +352,25 @@ def test_where_only_the_status_says_that_a_page_is_withheld_all_headings_and_sen
     assert not judged(f"{CHECK}{said}{WALL_FORM}").blocking
 
 
+SIGNS = {("/check", 200, CHECK): True, ("/x", 403, CHECK): True, ("/check", 403, ""): True}
+SIGNS |= {("/x", 200, CHECK): False, ("/check", 200, ""): False, ("/x", 403, ""): False}
+
+
+@pytest.mark.parametrize(("signs", "is_blocking"), SIGNS.items())
+def test_a_form_that_returns_to_its_page_is_a_walls_if_two_of_status_check_and_address_say_so(signs, is_blocking):
+    path, status, heading = signs
+    url = "https://site.example/list?a=b"
+
+    def blocks(address):
+        field = f"<input type=hidden name=n value='{address}'><input"
+        form = WALL_FORM.replace("/verify", path).replace("<input", field, 1)
+        return judged(f"{heading}<h2>Nominoi</h2>{form}", url=url, status=status).blocking
+
+    for address in ("/list?a=b", url, "%2Flist%3Fa%3Db"):
+        assert blocks(address) is is_blocking
+    assert not any(map(blocks, ("/list", "https://other.example/list?a=b", "/", "7")))
+
+
 SENT = {
     "another address": (WALL_FORM.replace("/verify", "/nominoi"), False),
     "a field that chooses": (form_with("<input type=hidden name=to value=bob>"), False),
@@ -377,11 +397,12 @@ def test_what_attributes_say_to_a_visitor_is_about_the_check_or_the_name_of_the_
         assert judged(f"{heading}{form_with(attributes=words.format(said))}", status=403).blocking is is_blocking
 
 
-def test_where_the_page_says_that_it_is_withheld_and_asks_for_no_check_a_field_may_have_a_number_but_no_word():
+def test_where_the_page_says_that_it_is_withheld_a_field_may_have_a_number_but_no_word_or_sum():
     values = {"7": True, "9f86": True, "/bob": True, "verify": True, "bob": False, "маша": False}
+    values |= {"20.00": False, "Hello Bob": False}
     forms = {value: form_with(f"<input type=hidden name=to value='{value}'>") for value in values}
     assert {value: judged(DENIED + form).blocking for value, form in forms.items()} == values
-    assert all(judged(DENIED + CHECK + form).blocking for form in forms.values()), "it may repeat those of a POST"
+    assert judged(DENIED + form_with("<input type=hidden name=human_check value=plat>")).blocking
 
 
 BELOW = {"/lend": False, "/lend/verify": True, "": True, "?lend": True}

@@ -1,7 +1,7 @@
-"""List the phrases that walls show to their visitors, in many languages.
+"""List the words that walls show to their visitors, in some thirty languages.
 
-Those that say that a page is withheld stand on walls only. Those that ask for the check stand on many pages ("I'm not a
-robot"), so they do not show that a page is withheld.
+Those that say that a page is withheld stand near each other on walls only. Those that ask for the check stand on many
+pages ("I'm not a robot"), so they do not show that a page is withheld.
 """
 
 import re
@@ -13,7 +13,8 @@ _PAGE = (
     r"|entries|records?|register|topics?|items?|products?|prices?|data|text|lyrics|story|section|archive)"
 )
 
-# Stems of the following, in some thirty languages, from English to Hebrew
+# Stems, in the order of their languages: English, other Germanic ones, Finnish, Romance ones, Slavic ones, Hungarian,
+# Greek, Turkish, those of Asia, Arabic, Persian, Hebrew. Those of one are as good as none in a text of another.
 _REQUESTS = (
     r"traffic|\brequests?\b|behaviou?r|\baccess\b|\bvisits?\b|\bip\b|connection|network\b|browsing|verkehr|zugriff"
     r"|zugang|anfrage|abfrage|abruf|aufruf|\bbesuch\b|verbindung|verhalten|seiten\b|verkeer|toegang|verzoek|aanvragen"
@@ -32,7 +33,7 @@ _REQUESTS = (
     r"|접근|접속|요청|활동|액세스|حركة|نشاط|طلب|وصول|اتصال|زيارت|درخواست|دسترسی|ترافیک|תעבורה|גישה|בקשה|בקשות|פעילות"
     r"|חיבור"
 )
-"""Requests and accesses."""
+"""What a visitor has sent."""
 _ODD = (
     r"unusual|suspicious|abnormal|excessive|\bheavy|\bbulk|volume|too (?:many|frequent|quick|fast|often|rapid)"
     r"|faster than|short time|\b(?:blocked|denied|restricted|flagged|paused|held|suspended|stopped|intercepted"
@@ -47,26 +48,27 @@ _ODD = (
     r"|retenu|stoppé|inusual|sospechos|extrañ|an[óo]mal|automátic|fuera de lo|demasiad|poco tiempo|bloquead|restringid"
     r"|limitad|detenid|interrumpid|retenid|incomum|invulgar|suspeit|fora do (?:normal|comum)|\bmuit[oa]s|pouco tempo"
     r"|negad|restrit|suspens|retid|recusad|insolit|massiv|anomal|sospett|inconsuet|tropp[eio]|poco tempo|breve tempo"
-    r"|negat|bloccat|limitat|sospes|interrott|fermat|rifiutat|trattenut|neobi[șs]nuit|automat(?!ed\b|ic\b|ion\b)|prea multe|interzis"
-    r"|restric[țt]ionat|blocat|suspend|[îi]ntrerupt|timp scurt|необычн|подозрительн|нетипичн|аномальн|автомати|слишком"
-    r"|короткое время|запрещ|ограничен|заблокирован|отклон|приостановл|задержан|прерван|незвичн|підозріл|забагато"
-    r"|занадто|короткий час|заборонено|обмежено|заблоковано|призупинено|відхилено|nietypow|podejrzan|zbyt"
-    r"|krótkim czasie|zabroniony|zablokowan|ograniczon|wstrzyman|zatrzyman|odrzucon|neobvykl|podezřel|podozriv|příliš"
-    r"|príliš|krátk[ée]|odepřen|zablokov|omezen|obmedzen|zamietnut|odmietnut|zastaven|odmítnut|neuobičajen|sumnjiv"
-    r"|previše|preveč|kratkom vremenu|odbijen|blokiran|zabranjen|ograničen|zaustavljen|nenavad|zavrnjen|szokatlan"
-    r"|gyanús|túl (?:sok|gyors|gyakor)|rövid idő|megtagad|korlátoz|letilt|felfüggeszt|blokkol|megszakít|ασυνήθιστ"
-    r"|ύποπτ|αυτοματοποιημέν|πολλά|μικρό χρονικ|σύντομο χρονικ|απορρίφθηκε|περιορ[ίι]στ|αποκλε[ίι]στ|μπλοκαρ|διακόπ"
-    r"|ανεστάλη|olağan ?d[ıi]ş[ıi]|şüpheli|otomatik|çok (?:fazla|sayıda|hızlı|sık)|kısa süre|engellen|reddedil"
-    r"|kısıtlan|durdurul|sınırlan|askıya|tidak (?:biasa|wajar)|mencurigakan|otomatis|terlalu (?:banyak|cepat|sering)"
-    r"|waktu singkat|ditolak|diblokir|dibatasi|ditahan|dihentikan|ditangguhkan|dijeda|bất thường|đáng ngờ|tự động"
-    r"|quá (?:nhiều|nhanh)|thời gian ngắn|từ chối|bị chặn|hạn chế|giới hạn|tạm (?:dừng|ngưng|giữ)|ผิดปกติ|น่าสงสัย"
-    r"|อัตโนมัติ|มากเกินไป|เวลา(?:อัน)?สั้น|ปฏิเสธ|จำกัด|ระงับ|บล็อก|异常|異常|可疑|自动|自動|频繁|頻繁|过多|過多"
-    r"|短时间|短時間|拒绝|拒絕|受限|限制|拦截|攔截|暂停|暫停|阻止|異なる|不審|不自然|機械的|大量|多数|多く|過度|過剰"
-    r"|制限|拒否|集中|停止|ブロック|保留|遮断|비정상|의심스러|이상|자동|너무|과도|대량|짧은 시간|중단|차단|제한|보류"
-    r"|거부|غير (?:عادي|معتاد|طبيعي)|مشبوه|آلي|كثيرة|قصير|رفض|حظر|تقييد|تعليق|إيقاف|حجب|خودکار|محدود|مسدود|متوقف|مشکوک"
-    r"|غیرعادی|חריגה|חשודה|אוטומטי|רבות מדי|זמן קצר|נדחתה|נחסמה|הוגבלה|הושהתה|נעצרה|עוכבה"
+    r"|negat|bloccat|limitat|sospes|interrott|fermat|rifiutat|trattenut|neobi[șs]nuit|automat(?!ed\b|ic\b|ion\b)"
+    r"|prea multe|interzis|restric[țt]ionat|blocat|suspend|[îi]ntrerupt|timp scurt|необычн|подозрительн|нетипичн"
+    r"|аномальн|автомати|слишком|короткое время|запрещ|ограничен|заблокирован|отклон|приостановл|задержан|прерван"
+    r"|незвичн|підозріл|забагато|занадто|короткий час|заборонено|обмежено|заблоковано|призупинено|відхилено|nietypow"
+    r"|podejrzan|zbyt|krótkim czasie|zabroniony|zablokowan|ograniczon|wstrzyman|zatrzyman|odrzucon|neobvykl|podezřel"
+    r"|podozriv|příliš|príliš|krátk[ée]|odepřen|zablokov|omezen|obmedzen|zamietnut|odmietnut|zastaven|odmítnut"
+    r"|neuobičajen|sumnjiv|previše|preveč|kratkom vremenu|odbijen|blokiran|zabranjen|ograničen|zaustavljen|nenavad"
+    r"|zavrnjen|szokatlan|gyanús|túl (?:sok|gyors|gyakor)|rövid idő|megtagad|korlátoz|letilt|felfüggeszt|blokkol"
+    r"|megszakít|ασυνήθιστ|ύποπτ|αυτοματοποιημέν|πολλά|μικρό χρονικ|σύντομο χρονικ|απορρίφθηκε|περιορ[ίι]στ"
+    r"|αποκλε[ίι]στ|μπλοκαρ|διακόπ|ανεστάλη|olağan ?d[ıi]ş[ıi]|şüpheli|otomatik|çok (?:fazla|sayıda|hızlı|sık)"
+    r"|kısa süre|engellen|reddedil|kısıtlan|durdurul|sınırlan|askıya|tidak (?:biasa|wajar)|mencurigakan|otomatis"
+    r"|terlalu (?:banyak|cepat|sering)|waktu singkat|ditolak|diblokir|dibatasi|ditahan|dihentikan|ditangguhkan|dijeda"
+    r"|bất thường|đáng ngờ|tự động|quá (?:nhiều|nhanh)|thời gian ngắn|từ chối|bị chặn|hạn chế|giới hạn|tạm (?:dừng"
+    r"|ngưng|giữ)|ผิดปกติ|น่าสงสัย|อัตโนมัติ|มากเกินไป|เวลา(?:อัน)?สั้น|ปฏิเสธ|จำกัด|ระงับ|บล็อก|异常|異常|可疑|自动"
+    r"|自動|频繁|頻繁|过多|過多|短时间|短時間|拒绝|拒絕|受限|限制|拦截|攔截|暂停|暫停|阻止|異なる|不審|不自然|機械的"
+    r"|大量|多数|多く|過度|過剰|制限|拒否|集中|停止|ブロック|保留|遮断|비정상|의심스러|이상|자동|너무|과도|대량"
+    r"|짧은 시간|중단|차단|제한|보류|거부|غير (?:عادي|معتاد|طبيعي)|مشبوه|آلي|كثيرة|قصير|رفض|حظر|تقييد|تعليق|إيقاف|حجب"
+    r"|خودکار|محدود|مسدود|متوقف|مشکوک|غیرعادی|חריגה|חשודה|אוטומטי|רבות מדי|זמן קצר|נדחתה|נחסמה|הוגבלה|הושהתה|נעצרה"
+    r"|עוכבה"
 )
-"""What is odd about these, or stops them."""
+"""What is odd about that, or has stopped it."""
 _SEEING = (
     r"(?:regain|restore) access|will (?:then )?(?:be )?(?:load|open|appear|shown|released)|you (?:were looking|wanted"
     r"|requested|asked|tried|came)|\b(?:back|return) to\b|requested|\bum (?:die|diese[ns]?|zur|den|das)\b|bevor (?:wir"
@@ -99,7 +101,7 @@ _SEEING = (
     r"|المطلوب|طلبت|برای (?:دیدن|مشاهده|ورود)|درخواستی|כדי (?:לצפות|לראות|להמשיך|לקרוא)|המבוקש|שביקשת|להמשיך|לעבור"
     r"|להיכנס"
 )
-"""Seeing a page, or what was asked for."""
+"""Seeing what was asked for."""
 _SEEN = (
     r"\b(?:page|site|website|article|thread|content|list)\b|seiten?\b|artikel|inhalt|angebot|ergebnis|dokument|liste"
     r"|surfen|inhoud|\bsite\b|browsen|lezen|sidan|siden|innehåll|indhold|innhold|arti[kc]{1,2}el|webbplats|surfa|läsa"
@@ -114,7 +116,7 @@ _SEEN = (
     r"|記事を|記事の|コンテンツ|페이지|사이트|콘텐츠|기사|이용|탐색|둘러|صفحة|الموقع|المحتوى|المقال|التصفح|صفحه|سایت"
     r"|محتوا|דף|עמוד|תוכן|אתר|לגלוש|מאמר"
 )
-"""What is seen."""
+"""What may be seen."""
 _PHRASES = (
     r"vous avez été bloqué|\byou(?: have been| are) (?:temporarily )?(?:blocked|rate[- ]limited)|^(?:\d+ )?forbidden$"
     r"|enable js and disable|pardon our interruption|rate limit|need to check your request|errors (?:\w+ )?from your"
@@ -135,7 +137,7 @@ _PHRASES = (
 )
 
 _CHECK = re.compile(
-    # Robots, humans, and checks of security, in the order of the languages above
+    # Robots, humans, and checks of security, in the same order
     r"robot|\b(?:ro)?bots?\b|ρομπότ|робот|người máy|โรบอต|หุ่นยนต์|机器人|機器人|ロボット|로봇|روبوت|ربات|רובוט|captcha"
     r"|капч|\bhuman(?:ity)?\b(?! \w+ (?:will|can))|(?:real|are a) person|mensch|\bmens\b|menselijk|menneske|människa"
     r"|ihminen|inimene|humain|\bhuman[oa]\b|\bumano|\buman\b|человек|людин|człowiek|člověk|človek|čovjek|\bember\b"
@@ -165,7 +167,7 @@ _ABOUT_CHECK = re.compile(
 def _near(some: str, others: str, gap: int) -> str:
     """Return a pattern for two words of a sentence that are near to each other."""
     between = rf"[^.!?。]{{0,{gap}}}?"
-    return f"(?:{some}){between}(?:{others})|(?:{others}){between}(?:{some})"
+    return rf"(?:(?:{some}){between}(?:{others})|(?:{others}){between}(?:{some}))\w{{0,9}}"
 
 
 _WITHHOLDS = re.compile(f"{_PHRASES}|{_near(_REQUESTS, _ODD, 25)}|{_near(_SEEING, _SEEN, 15)}")

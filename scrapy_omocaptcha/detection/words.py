@@ -26,18 +26,19 @@ _DEEDS = {
     "German, Dutch": r"\bvolljährig|\babstimm|\bstimme\b|\bkaufen\b|\bbezahl|\blösch|\bkündig|\babmeld|\babonn|\bspend"
     r"|\bbuch(?:en|ung)|\breservier|\bstornier|\bbeantrag|\beinlös|\bbeschwer|\bfreischalt(?:ung|en (?:an|be))"
     r"|\bentsperrung|\bstem(?:men|t)?\b|\buitschrijv|\bbestel|\bbetal|\bverwijder|\bopzeg|\baanmeld|\bafmeld|\bdoneer"
-    r"|\baanvragen",
-    "French": r"\bvoter?\b|\bcommand(?:e|er|ez)\b|\bpayer|\bpaiement|\bachet|\bsupprim|\bdésinscri|\bdésabonn"
-    r"|\binscri(?:re|ption|vez)|\bsignaler|\bdonner\b|\bréserv|\btélécharg|\bannul|\bréinitialis|\bdemander\b|\bréclam",
-    "Spanish, Portuguese, Italian, Romanian": r"\bvot[ao]r?\b|\bcompra|\bpag(?:ar|o|amento)\b|\belimin|\bborrar"
-    r"|\bdar(?:se)? de baja|\bsuscri|\bdesuscri|\bdenunci|\bdonar\b|\breserva|\bdescarg(?:ar|ue)|^descarga\b"
-    r"|\bsolicitar (?:acceso|desbloqueo)|\binscri|\bcanje|\bexclui|\bdoar\b|\bencomend|\bbaixar\b|\bresgat|\bordinare"
-    r"|\bacquist|\biscri|\bdisiscri|\bsegnal|\bprenot|\bscaric|\bșterge|\bdezabon",
-    "Slavic": r"\b(?:po)?(?:zhalob|zhalov|golosova|udalit|otpis|podpis|oplat|zakaz(?!k)|kupit)|голос(?:ова|уй)|\bзаказ"
-    r"|\bоформ|\bоплат|\bкуп(?:ить|и)|\bудал|\bотпис|\bподпис|\bпожертв|\bзаброни|\bпожалов|\bбудет учт|\bобжал"
-    r"|\bвидал|\bзамов|\bвідпис|\bgłos(?:uj|owan)|\bzagłos|\bzamów|\bzamkni|\bzapłać|\busu[ńw]|\bwypis|\bzapisz"
-    r"|\bsubskry|\bpopro[śs]|\bzgłoś|\bzarezerw|\banuluj|\bhlas(?:ov|uj)|\bobjedn|\bzaplat|\bsmaz|\bzruš|\bodhlás"
-    r"|\bpřihlás|\brezerv|\bglas(?:aj|ov)|\bnaruč|\bobriš|\bodjav",
+    r"|\baanvragen|\bopwaarder|\bafschrijv|\baufladen",
+    "French": r"\brecharger|\bvoter?\b|\bcommand(?:e|er|ez)\b|\bpayer|\bpaiement|\bachet|\bsupprim|\bdésinscri"
+    r"|\bdésabonn|\binscri(?:re|ption|vez)|\bsignaler|\bdonner\b|\bréserv|\btélécharg|\bannul|\bréinitialis"
+    r"|\bdemander\b|\bréclam",
+    "Spanish, Portuguese, Italian, Romanian": r"\brecargar|\bricaric|\bvot[ao]r?\b|\bcompra|\bpag(?:ar|o|amento)\b"
+    r"|\belimin|\bborrar|\bdar(?:se)? de baja|\bsuscri|\bdesuscri|\bdenunci|\bdonar\b|\breserva|\bdescarg(?:ar|ue)"
+    r"|^descarga\b|\bsolicitar (?:acceso|desbloqueo)|\binscri|\bcanje|\bexclui|\bdoar\b|\bencomend|\bbaixar\b|\bresgat"
+    r"|\bordinare|\bacquist|\biscri|\bdisiscri|\bsegnal|\bprenot|\bscaric|\bșterge|\bdezabon",
+    "Slavic": r"\b(?:po)?(?:zhalob|zhalov|golosova|udalit|otpis|podpis|oplat|zakaz(?!k)|kupit)|голос(?:ова|уй)"
+    r"|\bпополн|\bзаказ|\bоформ|\bоплат|\bкуп(?:ить|и)|\bудал|\bотпис|\bподпис|\bпожертв|\bзаброни|\bпожалов"
+    r"|\bбудет учт|\bобжал|\bвидал|\bзамов|\bвідпис|\bgłos(?:uj|owan)|\bzagłos|\bzamów|\bzamkni|\bzapłać|\busu[ńw]"
+    r"|\bwypis|\bzapisz|\bsubskry|\bpopro[śs]|\bzgłoś|\bzarezerw|\banuluj|\bhlas(?:ov|uj)|\bobjedn|\bzaplat|\bsmaz"
+    r"|\bzruš|\bodhlás|\bpřihlás|\brezerv|\bglas(?:aj|ov)|\bnaruč|\bobriš|\bodjav",
     "Swedish, Danish, Finnish, Hungarian, Greek": r"\brösta|\bbeställ|\bköp\b|\bradera|\bavregistr|\bprenumer|\banmäl"
     r"|\bboka|\bbestil|\bslet\b|\btilmeld|\bäänest|\btilaa|\bpoista|\bperuu?t|\bszavaz|\brendel|\bfizet|\bt[öo]r[öo]l"
     r"|\bleiratkoz|\bfeliratkoz|ψηφ|παραγγ|πληρω|διαγρ|κράτηση",
@@ -58,7 +59,8 @@ _PRICE = re.compile(
 )
 _DEED_NAME = re.compile(
     r"accept(?:ed)?|agreed?|consent|tos|terms|age|adult|enabled?|fee|amount|price|total|choice|option|candidate|rating"
-    r"|quantity|qty|product|cart|items|recipient|coupon|gdpr|marketing|plan|seat|answer|poll|ballot|currency"
+    r"|quantity|qty|message|bedrag|betrag|montant|importe|importo|kwota|tutar|summa|product|cart|items|recipients?"
+    r"|coupon|gdpr|marketing|plan|seat|answer|poll|ballot|currency"
 )
 """What names of hidden fields say besides."""
 _GOING_ON = frozenset(

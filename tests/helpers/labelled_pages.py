@@ -1,7 +1,8 @@
-"""Pages with a widget that were written for the tests, by hands that had not read the rules, and sites that show them.
+"""Pages with a widget that were written for the tests, and sites that show them.
 
 Each is a wall, an action, which does something in a person's name, or doubtful. Those whose names begin with f and g
-were written by the hand that had built the rules, to find where they fail.
+were written by the hand that had built the rules, to find where they fail; all others by hands that had not read the
+rules, h and i by two of them when the rules were done.
 """
 
 import json

@@ -114,8 +114,8 @@ _GOING_ON_ALONE = frozenset(
 """What goes on only where it is all that a button says: "Send", but not "Send my vote"."""
 _FOR_ONCE = frozenset(
     """
-    csrf xsrf csrfmiddlewaretoken authenticity nonce ts time timestamp viewstate eventvalidation return returnurl url
-    uri redirect goto referer referrer
+    session sid hash signature sig csrf xsrf csrfmiddlewaretoken authenticity nonce ts time timestamp viewstate
+    eventvalidation return returnurl url uri redirect goto referer referrer
     """.split()
 )
 """Words in names of fields whose values differ from page to page."""

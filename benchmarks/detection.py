@@ -73,11 +73,12 @@ def _judgement() -> Table:
         about=(
             "Each has a live v2 widget. Those that do something (a vote, an order, …) must never be taken for walls. "
             "318 were written by three who had not read the rules, and the rules were changed with them in view; 104 "
-            f"by the hand that had built the rules, to find where they fail ({_at_first('fg', labelled)}). The last 64 "
-            f"are by two others who had not read the rules: before any change, {_at_first('hi', labelled)}. The rules "
-            "were then changed with one half in view; of the other half, 0 of 5 that do something with status 200 were "
-            "taken for walls, 1 of 11 with status 403, 429 or 503, and 6 of 16 walls were missed, before it was looked "
-            "at. The table counts all of them after that. Of other pages, expect what was found of that half."
+            f"by the hand that had built the rules, to find where they fail ({_at_first('fg', labelled)}). The last "
+            "128 are by four others who had not read the rules, 32 by each. Of the first two, before any change, "
+            f"{_at_first('hi', labelled)}. The rules were then changed with these in view. Of the third, before it was "
+            f"looked at, {_at_first('k', labelled)}; of the fourth, judged by the same rules, "
+            f"{_at_first('j', labelled)}. The table counts all of them after changes with these in view, too. Of other "
+            "pages, expect what was found of the third and the fourth at first."
         ),
         columns=(Column("pages", ".0f"), Column("languages", ".0f"), Column("taken for walls", ".0f")),
         rows=rows,

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form, Judgement
 from scrapy_omocaptcha.detection.content import count_words, shortened
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES, wall_word
-from scrapy_omocaptcha.detection.phrases import find_check, find_firewall, find_withholding, is_about_check
+from scrapy_omocaptcha.detection.phrases import find_check, find_firewall, find_withholding, is_about_check, names_page
 from scrapy_omocaptcha.detection.words import (
     find_deed,
     find_deed_of_button,
@@ -37,7 +37,7 @@ _CLOUDFLARE = re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_")
 _NO_WORD = re.compile(r"(?!\d+[.,]\d\d$)(?![^\W\d_A-Z]{2,}$)\S+")
 _RANDOM = re.compile(r"(?=.*\d)[\w+/=.:-]{16,}")
 """Match what is neither a word nor a sum, and a signature and the like."""
-_ASKS_BACK = re.compile(r"\b(?:confirm|prompt|alert)\s*\(")
+_CALL = re.compile(r"(?<![\w.])(?:window\.)?(?!if\b|function\b)([\w$]+)\s*\(")
 _SPOKEN = frozenset(("alt", "aria-label", "title"))
 """Attributes whose values are read out or shown to a visitor."""
 
@@ -127,6 +127,9 @@ class Case:
                 said.append(f"the {where} says '{phrase}'")
             if name := find_firewall(text):
                 said.append(f"the {where} names '{name}'")
+        if self.checks:
+            shows = (label for label in self.labels if only_goes_on(label) and names_page(label))
+            said += (f"its button says '{label}'" for label in shows)
         return tuple(said)
 
     @cached_property
@@ -204,8 +207,10 @@ def _doubts(case: Case) -> Reasons:
         is_sure = case.withholding and case.status in WALL_STATUSES
         if not (goes_on(label) if is_sure else only_goes_on(label, case.own_words)):
             yield label, f"its button says '{label}'"
-    if any(name.startswith("on") and _ASKS_BACK.search(value) for name, value in case.attributes):
-        yield "", "it asks for a confirmation"
+    for name, value in case.attributes:
+        for called in _CALL.findall(value) if name.startswith("on") else ():
+            if not any(map(is_about_check, split_name(called))):
+                yield "", f"its {name} calls {called[:40]}"
     if case.below and not any(map(_is_about_check, split_name(case.below))):
         # A wall stands in the place of any page.
         yield case.below, f"the form posts to {case.below} below its own page"
@@ -255,11 +260,11 @@ def _doubts_of_check(case: Case) -> Reasons:
 
 
 def _says_nothing(name: str, value: str, case: Case) -> bool:
-    """Tell whether a field of a form chooses nothing: it is a return address, a random number, or a verb of a check.
+    """Tell whether a field of a form chooses nothing: it is its button, a return address, a random number, or a verb.
 
     Where the page says that it is withheld, its number may be sent as well, but no word, sentence or sum.
     """
-    if value in ("", name) or _is_address(value) or only_goes_on(value):
+    if value in ("", name, *case.labels) or _is_address(value) or only_goes_on(value):
         return True
     if is_for_once(name) or any(map(is_about_check, split_name(name))):
         return True

@@ -11,29 +11,30 @@ _DEEDS = {
     "English": r"\b(?:un|up|down)?vot(?:e|es|ed|ing)\b|\b(?:over|am|are) (?:18|21)\b|\bmail will be\b|\b(?:paid"
     r"|free) trial|\b(?:un)?subscri|\border(?: (?:now|it|your|this)\b| ?[:#№])|\b(?:place|confirm|complete|submit|my"
     r"|your)(?: (?:the|this|an?|my|your))? order\b|\bpay(?:ing|ment)?\b|\btop up\b|\bpledge|\bgive ?away\b|\b(?:be"
-    r"|is) counted\b|\bcheck ?out\b|\bpurchas|\bbuy\b|\bdelet|\bdelist|\bremov(?:e|al)|\bclaim|\bredeem|\brsvp\b"
-    r"|\bdonat|\bappeal|\battend(?!tion)|\breport (?:this|an?|the|it|abuse|error|spam)\b|\b(?:un)?follow\b|\b(?:sign"
-    r"|log) ?(?:out|off|up)\b|\bregister (?:now|for|your|with)\b|\bregistration\b|\breset\b|\bsend (?:a |my |the "
-    r"|your |this )?\w|\bbooking\b|\b(?:book|post|download) (?:now|your|this|the|it|an?|file)\b|\breserv(?:e|ing"
-    r"|ation)|\bcancel|\b(?:de)?activat|\bapply\b|\breveal|\bjoin\b|\bpublish(?:e[sd]|ing)?\b|\bgoes live\b"
-    r"|\bwin an?\b|(?<!never )\bask for\b|\brequest(?:ing)? (?:an? |my |your |for |to )?(?:access|unblock|review"
-    r"|removal)|\b(?:access|unblock)[ _-]request\b(?! (?:denied|blocked))|\bpetition|\btransfer\b|\brenew|\bextend\b"
-    r"|\bupgrade|\binvit|\benro|\bwithdraw|\bopt ?(?:in|out)\b|\bclose (?:my|your|the) account|\bcheck-?in\b"
-    r"|\bcheck in(?: (?:now|online|for|to)\b|$)|\b(?:18|21)\b.{0,40}\b(?:age|years?|old(?:er)?|over)\b"
-    r"|\bof (?:legal )?age\b|\baccept (?:all|the|terms|cookies)|\b(?:your|my) (?:saved )?(?:account|e-?mail|password"
-    r"|phone|card|age|listing)\b",
+    r"|is) counted\b|\bcheck ?out\b|\bpurchas|\bbuy\b|\bdelet(?!\w+ (?:\w+ ){0,2}cookies)|\bdelist|\bremov(?:e|al)"
+    r"|\bclaim|\bredeem|\brsvp\b|\bdonat|\bappeal|\battend(?!tion)|\breport (?:this|an?|the|it|abuse|error|spam)\b"
+    r"|\b(?:un)?follow\b|\b(?:sign|log) ?(?:out|off|up)\b|\bregister (?:now|for|your|with)\b|\bregistration\b"
+    r"|\breset\b|\bsend (?:a |my |the |your |this )?\w|\bbooking\b|\b(?:book|post|download) (?:now|your|this|the|it"
+    r"|an?|file)\b|\breserv(?:e|ing|ation)|\bcancel|\b(?:de)?activat|\bapply\b|\breveal|\bjoin\b|\bpublish(?:e[sd]"
+    r"|ing)?\b|\bgoes live\b|\bwin an?\b|(?<!never )\bask for\b|\brequest(?:ing)? (?:an? |my |your |for "
+    r"|to )?(?:access|unblock|review|removal)|\b(?:access|unblock)[ _-]request\b(?! (?:denied|blocked))|\bpetition"
+    r"|\btransfer\b|\brenew|\bextend\b|\bupgrade|\binvit|\benro|\bwithdraw|\bopt ?(?:in|out)\b|\bclose (?:my|your"
+    r"|the) account|\bcheck-?in\b|\bcheck in(?: (?:now|online|for|to)\b|$)|\b(?:18|21)\b.{0,40}\b(?:age|years?"
+    r"|old(?:er)?|over)\b|\bof (?:legal )?age\b|\baccept (?:all|the|terms|cookies)|\b(?:your|my) (?:saved )?(?:account"
+    r"|e-?mail|password|phone|card|age|listing)\b",
     "alone": r"^(?:order|book|report|download|post|share|contact|like|register|notify|nominate|sign)$",
-    "German, Dutch": r"\bvolljährig|\babstimm|\bstimme\b|\bkaufen\b|\bbezahl|\blösch|\bkündig|\babmeld|\babonn|\bspend"
-    r"|\bbuch(?:en|ung)|\breservier|\bstornier|\bbeantrag|\beinlös|\bbeschwer|\bfreischalt(?:ung|en (?:an|be))"
-    r"|\bentsperrung|\bstem(?:men|t)?\b|\buitschrijv|\bbestel|\bbetal|\bverwijder|\bopzeg|\baanmeld|\bafmeld|\bdoneer"
-    r"|\baanvragen|\bopwaarder|\bafschrijv|\baufladen",
-    "French": r"\brecharger|\bvoter?\b|\bcommand(?:e|er|ez)\b|\bpayer|\bpaiement|\bachet|\bsupprim|\bdésinscri"
-    r"|\bdésabonn|\binscri(?:re|ption|vez)|\bsignaler|\bdonner\b|\bréserv|\btélécharg|\bannul|\bréinitialis"
-    r"|\bdemander\b|\bréclam",
+    "German, Dutch": r"\bvolljährig|\babstimm|\bstimme\b|\bkaufen\b|\bbezahl|\blösch(?!\w+ (?:\w+ ){0,2}cookies)"
+    r"|\bkündig|\babmeld|\babonn|\bspend|\bbuch(?:en|ung)|\breservier|\bstornier|\bbeantrag|\beinlös|\bbeschwer"
+    r"|\bfreischalt(?:ung|en (?:an|be))|\bentsperrung|\bstem(?:men|t)?\b|\buitschrijv|\bbestel|\bbetal|\bverwijder"
+    r"|\bopzeg|\baanmeld|\bafmeld|\bdoneer|\baanvragen|\bopwaarder|\bafschrijv|\baufladen",
+    "French": r"\brecharger|\bvoter?\b|\bcommand(?:e|er|ez)\b|\bpayer|\bpaiement|\bachet"
+    r"|\bsupprim(?!\w+ (?:\w+ ){0,2}cookies)|\bdésinscri|\bdésabonn|\binscri(?:re|ption|vez)|\bsignaler|\bdonner\b"
+    r"|\bréserv|\btélécharg|\bannul|\bréinitialis|\bdemander\b|\bréclam",
     "Spanish, Portuguese, Italian, Romanian": r"\brecargar|\bricaric|\bvot[ao]r?\b|\bcompra|\bpag(?:ar|o|amento)\b"
-    r"|\belimin|\bborrar|\bdar(?:se)? de baja|\bsuscri|\bdesuscri|\bdenunci|\bdonar\b|\breserva|\bdescarg(?:ar|ue)"
-    r"|^descarga\b|\bsolicitar (?:acceso|desbloqueo)|\binscri|\bcanje|\bexclui|\bdoar\b|\bencomend|\bbaixar\b|\bresgat"
-    r"|\bordinare|\bacquist|\biscri|\bdisiscri|\bsegnal|\bprenot|\bscaric|\bșterge|\bdezabon",
+    r"|\belimin(?!\w+ (?:\w+ ){0,2}cookies)|\bborrar|\bdar(?:se)? de baja|\bsuscri|\bdesuscri|\bdenunci|\bdonar\b"
+    r"|\breserva|\bdescarg(?:ar|ue)|^descarga\b|\bsolicitar (?:acceso|desbloqueo)|\binscri|\bcanje|\bexclui|\bdoar\b"
+    r"|\bencomend|\bbaixar\b|\bresgat|\bordinare|\bacquist|\biscri|\bdisiscri|\bsegnal|\bprenot|\bscaric|\bșterge"
+    r"|\bdezabon",
     "Slavic": r"\b(?:po)?(?:zhalob|zhalov|golosova|udalit|otpis|podpis|oplat|zakaz(?!k)|kupit)|голос(?:ова|уй)"
     r"|\bпополн|\bзаказ|\bоформ|\bоплат|\bкуп(?:ить|и)|\bудал|\bотпис|\bподпис|\bпожертв|\bзаброни|\bпожалов"
     r"|\bбудет учт|\bобжал|\bвидал|\bзамов|\bвідпис|\bgłos(?:uj|owan)|\bzagłos|\bzamów|\bzamkni|\bzapłać|\busu[ńw]"
@@ -67,22 +68,23 @@ _GOING_ON = frozenset(
     """
     take bring continue proceed carry display go next verify verification check enter access view show see open visit
     load reload refresh retry try again start begin ready not robot bot human real person yes pass solve complete ok
-    okay reading read keep leyendo дальше ilerle resume weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen
-    anzeigen roboter mensch los verifizieren verder doorgaan ga controleren verifiëren bevestigen openen bekijken mens
-    volgende toon tonen fortsätt gå vidare verifiera kontrollera bekräfta visa människa fortsæt videre bekræft vis
+    okay reading read keep leyendo дальше ilerle resume weiter gehen fortfahren fortsetzen prüfen überprüfen bestätigen
+    öffnen anzeigen roboter mensch los verifizieren verder doorgaan ga controleren verifiëren bevestigen openen bekijken
+    mens volgende toon tonen fortsätt gå vidare verifiera kontrollera bekräfta visa människa fortsæt videre bekræft vis
     menneske bekreft fortsett jatka vahvista tarkista näytä ihminen continuer poursuivre vérifier valider accéder
     afficher voir humain suivant entrer continuar seguir adelante verificar comprobar acceder ver siguiente entrar
-    mostrar consultar prosseguir avançar confirmar acessar aceder abrir um robô humano exibir ir continua prosegui
-    verifica conferma avanti accedi vedi mostra apri umano vai visualizza continuă verifică confirmă înainte afișează
-    продолжить далее проверить подтвердить перейти открыть показать войти робот человек продовжити далі перевірити
-    підтвердити відкрити kontynuuj dalej sprawdź zweryfikuj potwierdź przejdź pokaż otwórz robotem człowiekiem
-    pokračovat pokračuj dál dále ověřit potvrdit zobrazit otevřít pokračovať ďalej overiť potvrdiť zobraziť nastavi
-    dalje provjeri potvrdi otvori prikaži folytatás tovább ellenőrzés megerősítés megnyitás συνέχεια συνέχισε επαλήθευση
-    έλεγχος επόμενο προβολή άνθρωπος ρομπότ devam ileri doğrula onayla git göster aç lanjutkan lanjut verifikasi periksa
-    konfirmasi buka lihat tiếp tục xác minh kiểm tra nhận xem máy متابعة استمرار تابع تحقق التحقق التالي عرض فتح روبوت
-    ادامه تأیید بررسی המשך אימות אמת רובוט הצג 계속 계속하기 확인 확인하기 다음 인증 보기 열기 lire leggi mutasd lessen
-    jätka näita kinnita page let seite pagina sidan siden sivulle sivu página страницу странице сторінку stronę strony
-    stránku stranicu oldal σελίδας sayfaya sayfayı halaman trang الصفحة صفحه לדף 페이지 lehte сторінки
+    mostrar consultar prosseguir avançar confirmar acessar aceder abrir liberar um robô humano exibir ir continua
+    prosegui verifica conferma avanti accedi vedi mostra apri umano vai visualizza continuă verifică confirmă înainte
+    afișează продолжить далее проверить подтвердить перейти открыть показать войти робот человек продовжити далі
+    перевірити підтвердити відкрити kontynuuj dalej sprawdź zweryfikuj potwierdź przejdź pokaż otwórz robotem
+    człowiekiem pokračovat pokračuj dál dále ověřit potvrdit zobrazit otevřít pokračovať ďalej overiť potvrdiť zobraziť
+    nastavi dalje provjeri potvrdi otvori prikaži folytatás tovább ellenőrzés megerősítés megnyitás συνέχεια συνέχισε
+    επαλήθευση έλεγχος επόμενο προβολή άνθρωπος ρομπότ devam ileri doğrula onayla git göster aç lanjutkan lanjut
+    verifikasi periksa konfirmasi buka lihat tiếp tục xác minh kiểm tra nhận xem máy متابعة استمرار تابع تحقق التحقق
+    التالي عرض فتح روبوت ادامه تأیید بررسی המשך אימות אמת רובוט הצג 계속 계속하기 확인 확인하기 다음 인증 보기 열기 lire
+    leggi mutasd lessen jätka näita kinnita page let seite pagina sidan siden sivulle sivu página страницу странице
+    сторінку stronę strony stránku stranicu oldal σελίδας sayfaya sayfayı halaman trang الصفحة صفحه לדף 페이지 lehte
+    сторінки
     """.split()
 )
 """Words of buttons that go on: "Continue", "I'm human"."""
@@ -93,9 +95,10 @@ _BESIDES = frozenset(
     zur zum ich bin kein ein inhalt naar de het ik ben geen een jag är inte en till jeg er ikke et olen ole la le je
     suis pas ne un au à contenu l el sitio soy al o não sou para alla sito non sono nu sunt я не к на сайт do na nie
     jestem nejsem som nisam az nem vagyok είμαι δεν değilim saya bukan ke tôi không phải là người أنا لست إلى من نیستم
-    אני לא results list entry data article artikel ergebnis ergebnisse daten liste resultaten articles résultats données
-    datos resultados lista artículo artigo letra dados risultati dati articolo wyniki dane artykuł výsledky článek
-    seznam данные статью результаты список in thread search suche recherche búsqueda ricerca
+    אני לא results list entry data article artikel ergebnis ergebnisse suchergebnisse suchergebnissen zoekresultaten
+    daten liste resultaten articles résultats données datos resultados acesso lista artículo artigo letra dados
+    risultati dati articolo wyniki dane artykuł výsledky článek seznam данные статью результаты список in thread search
+    suche recherche búsqueda ricerca
     """.split()
 )
 """Words that may stand beside these: "to the page"."""
@@ -112,6 +115,8 @@ _GOING_ON_ALONE = frozenset(
     """.split()
 )
 """What goes on only where it is all that a button says: "Send", but not "Send my vote"."""
+_MINE = re.compile("my|mijn|mein(?:en?)?|min|mitt|mina|mon|ma|mes|mis?|meu|minha|mi[oa]|мо[йюёяї]|mój|moj[aąeiu]|můj")
+"""A button that goes on with what is the visitor's does something: "Confirm my signature"."""
 _FOR_ONCE = frozenset(
     """
     session sid hash signature sig csrf xsrf csrfmiddlewaretoken authenticity nonce ts time timestamp viewstate
@@ -139,7 +144,7 @@ def find_price(text: str) -> str | None:
 
 def find_deed_of_button(label: str) -> str | None:
     """Return a word by which a button says that it does something, or None."""
-    sends = next((word for word in split_name(label) if word in _GOING_ON_ALONE), None)
+    sends = next((word for word in split_name(label) if word in _GOING_ON_ALONE or _MINE.fullmatch(word)), None)
     return find_deed(label) or (None if only_goes_on(label) else sends)
 
 

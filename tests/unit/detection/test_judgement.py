@@ -277,11 +277,37 @@ def test_a_sum_of_money_in_the_form_or_beside_the_widget_leaves_doubt(said, stat
     assert judged(f"{DENIED}{form_with()}<p>{said}</p>", status=status).judgement == "doubtful"
 
 
-@pytest.mark.parametrize("handler", ["return confirm('Sure?')", "prompt('Who?')"])
-def test_a_form_that_asks_back_is_doubtful(handler):
-    form = form_with(attributes=f'onsubmit="{handler}"')
-    assert "it asks for a confirmation" in judged(f"{DENIED}{form}", status=403).evidence
-    assert judged(f"{DENIED}{form_with(attributes='onsubmit=check()')}", status=403).blocking
+@pytest.mark.parametrize("called", ["confirm", "prompt", "tellAnna"])
+def test_a_form_that_calls_a_function_not_named_after_the_check_is_doubtful(called):
+    form = form_with(attributes=f"""onsubmit="return {called}('Sure?')\"""")
+    assert f"its onsubmit calls {called}" in judged(f"{DENIED}{form}", status=403).evidence
+    for handler in ("check()", "return onCaptchaSubmit(this)", "this.go.disabled=true", "if(!window.sent)return"):
+        assert judged(f"{DENIED}{form_with(attributes=f'onsubmit={handler!r}')}", status=403).blocking
+
+
+@pytest.mark.parametrize("label", ["Show me the page", "Ver la página", "Zur Seite gehen", "ページを表示する"])
+def test_a_button_that_goes_on_to_a_page_says_that_it_is_withheld_where_the_page_asks_for_the_check(label):
+    form = form_with().replace("Continue", label)
+    assert judged(CHECK + form).blocking
+    assert not judged(f"<h1>Anna</h1>{form}").blocking
+    assert not judged(CHECK + form.replace(label, "Devam et")).blocking
+
+
+@pytest.mark.parametrize("label", ["Confirm my mark", "Confirmar mi rúbrica", "Meinen Haken bestätigen"])
+def test_a_button_that_goes_on_with_what_is_the_visitors_does_something(label):
+    assert judged(DENIED + form_with().replace("Continue", label), status=403).judgement == "acts"
+    assert judged(DENIED + form_with().replace("Continue", "Verify my browser"), status=403).blocking
+
+
+def test_a_form_may_send_what_its_button_says():
+    button = "<input type=submit name=go value='Show forecast'>"
+    assert judged(DENIED + form_with().replace("<button>Continue</button>", button), status=429).blocking
+    assert not judged(DENIED + form_with(button.replace("submit", "hidden")), status=429).blocking
+
+
+def test_advice_to_delete_cookies_is_no_deed():
+    assert judged(f"{DENIED}{WALL_FORM}<p>Delete all your cookies, then verify.</p>", status=403).blocking
+    assert not judged(f"{DENIED}{WALL_FORM}<p>Delete all your posts, then verify.</p>", status=403).blocking
 
 
 @pytest.mark.parametrize("button", ["Unblock", "Unblock Anna", "Entsperren", "Odblokuj"])

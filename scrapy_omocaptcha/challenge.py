@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 TOKEN_FIELD = "g-recaptcha-response"
 """Name of the form field that carries a reCAPTCHA v2 token (Google's documentation)."""
 
 Judgement = Literal["withholds", "acts", "doubtful"]
+
+
+class Button(NamedTuple):
+    """A button that sends a form, by what a browser finds it again."""
+
+    number: int
+    """Which it is of the form's submit buttons, from 0."""
+    name: str
+    value: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,10 @@ class Form:
     """Names of file inputs; they are sent empty."""
     token_index: int | None = None
     """Index of the field that takes the token; ``None``: the first empty ``g-recaptcha-response``, or a new one."""
+    number: int | None = field(default=None, compare=False)
+    """Which it is of the page's forms, from 0; ``None`` if it was not read from a page."""
+    button: Button | None = field(default=None, compare=False)
+    """The button that sends it; ``None`` if it has none, or a script sends it."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from lxml.html import HtmlElement
 from scrapy.http import TextResponse
 from w3lib.url import safe_url_string
 
-from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
+from scrapy_omocaptcha.challenge import TOKEN_FIELD, Button, Form
 from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, SUBMIT_TYPES, fill, input_type, is_input, values
 from scrapy_omocaptcha.forms.encoding import choose_charset
 from scrapy_omocaptcha.forms.owners import Owners
@@ -89,6 +89,8 @@ def read_form(
         charset=charset,
         files=frozenset(files),
         token_index=token_index,
+        number=list(all_controls.forms).index(form),
+        button=None if button is None else _identity(button, controls),
     )
 
 
@@ -208,6 +210,13 @@ def is_button(control: HtmlElement) -> bool:
 def is_submit_button(control: HtmlElement) -> bool:
     """Return whether pressing ``control`` submits its form."""
     return control.tag in ("input", "button") and input_type(control) in SUBMIT_TYPES
+
+
+def _identity(button: HtmlElement, controls: list[HtmlElement]) -> Button:
+    """Return by what a browser finds a button of a form again."""
+    number = list(filter(is_submit_button, controls)).index(button)
+    text = " ".join(button.text_content().split())
+    return Button(number, button.get("name") or "", button.get("value") or "", text)
 
 
 def _attribute(form: HtmlElement, button: HtmlElement | None, name: str) -> str:

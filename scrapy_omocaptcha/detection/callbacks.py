@@ -6,7 +6,7 @@ not; what it does cannot be told from the form.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
@@ -26,6 +26,12 @@ _SENDS = re.compile(
     r"|\bdocument\s?\.\s?cookie\s?=(?!=)|\blocation\s?(?:\.\s?href\s?)?=(?!=)"
     r"|\blocation\s?\.\s?(?:assign|replace)\s?\("
 )
+_ADDRESS = re.compile(
+    r"(?:\b(?:fetch|sendBeacon|ajax|post|get|getJSON|put|assign|replace)\s?\(\s?|\blocation\s?(?:\.\s?href\s?)?=\s?|\burl\s?:\s?"
+    r"|\.open\s?\(\s?[\"']\w{3,6}[\"']\s?,\s?)[\"'`]([^\s\"'`<>]{1,300})"
+    r"|[\"'`](?!(?:application|text|multipart)/)([^\s\"'`<>/?=]{0,200}[/?=][^\s\"'`<>]{0,300})"
+)
+"""Matches a string that may be the address, or the body, of what a function sends."""
 _HEAD = re.compile(r"\s*(?:async\b\s*)?(?:function\b\s*[\w$]*\s*)?(?P<parameter>[\w$]+\s*(?==>))?")
 _CALLED = re.compile(r"(?<![\w$.])(?!(?:if|for|while|switch|catch|return|function|typeof)\b)([\w$]+)\s?\(")
 _END_OF_STATEMENT = re.compile(r"[;{}]")
@@ -82,6 +88,29 @@ class Callbacks:
             if effect not in (Effect.UNKNOWN, Effect.NONE):
                 return effect
         return Effect.NONE
+
+    def addresses_of(self, name: str, depth: int = MAX_DEPTH) -> Iterator[str]:
+        """Yield the addresses to which the function of that name, or one that it calls, may send something."""
+        name = name.rpartition(".")[2].strip()
+        for code in self._scripts if name else ():
+            if name in code.source:
+                for end in code.definitions.get(name, []):
+                    yield from self.addresses_at(code, slice(end, len(code.bare)), depth)
+
+    def addresses_at(self, code: Code, part: slice, depth: int = MAX_DEPTH) -> Iterator[str]:
+        """Yield the addresses to which the function at the beginning of ``part``, or one that it calls, may send."""
+        body, _ = _function(code, part)
+        if body is None:
+            if depth:
+                yield from self.addresses_of(code.text[part.start : min(part.stop, part.start + 200)], depth - 1)
+            return
+        self._left -= body.stop - body.start
+        if self._left < 0:
+            return
+        if _SENDS.search(code.bare[body]):
+            yield from (direct or other for direct, other in _ADDRESS.findall(code.text[body]))
+        for name in list(dict.fromkeys(_CALLED.findall(code.bare[body])))[:10] if depth else ():
+            yield from self.addresses_of(name, depth - 1)
 
     def _look_up(self, name: str, depth: int) -> Effect:
         for code in self._scripts:

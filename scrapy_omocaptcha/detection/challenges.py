@@ -3,8 +3,10 @@
 It is parsed once, by ``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
 from parsel import Selector
@@ -12,7 +14,7 @@ from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.callbacks import Effect
-from scrapy_omocaptcha.detection.content import PageText, label_of, title_of
+from scrapy_omocaptcha.detection.content import PageText, label_of, shortened, title_of
 from scrapy_omocaptcha.detection.judgement import Case, judge
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
@@ -99,6 +101,14 @@ class WidgetPage:
             is_whole=text.is_whole,
         )
         judgement, evidence, does = judge(case)
+        for address in widget.addresses if judgement == "withholds" else ():
+            # What the callback sends to is read as the address of the form is.
+            with suppress(ValueError):
+                url = urljoin(self.controls.base_url, address)
+                form = Form("POST", url, ()) if case.form is None else replace(case.form, url=url)
+                if judge(replace(case, form=form))[0] != "withholds":
+                    judgement, evidence = "doubtful", (*evidence, f"its callback sends to '{shortened(address)}'")
+                    break
         return replace(challenge, judgement=judgement, evidence=evidence, does=does)
 
     def _buttons(self, widget: Widget) -> list[HtmlElement]:

@@ -44,6 +44,8 @@ class Widget:
     """The callback that an inline script passes to ``grecaptcha.render``."""
     effect: Effect = Effect.UNKNOWN
     """What either callback does with the token."""
+    addresses: tuple[str, ...] = ()
+    """To where either callback may send something, as its code has it."""
 
     def merge(self, sitekey: str | None, *, invisible: bool, enterprise: bool) -> None:
         """Add what another source says of the same widget."""
@@ -69,6 +71,8 @@ def find_widgets(selector: Selector) -> list[Widget]:
     for widget in found:
         handler = widget.handler
         widget.effect = callbacks.effect_at(*handler) if handler else callbacks.effect_of(widget.callback or "")
+        sent = callbacks.addresses_at(*handler) if handler else callbacks.addresses_of(widget.callback or "")
+        widget.addresses = tuple(islice(dict.fromkeys(sent), MAX_WIDGETS))
     return found
 
 

@@ -110,3 +110,43 @@ def test_the_functions_of_a_page_are_read_up_to_a_limit():
     assert len(script) > MAX_READ
     assert find_challenge(with_callback(script)).scripted is False
     assert find_challenge(with_callback(script.replace("x " * 9_500, ""))).scripted is True
+
+
+SAYS = "<h1>Access denied. Confirm that you are not a robot to see this page.</h1>"
+DEEDS = [
+    "function done(t) { fetch('/poll/7?vote=1&t=' + t) }",
+    "function done(t) { const u = `/newsletter/subscribe?t=${t}`; fetch(u, {method: 'POST'}); }",
+    "function done(t) { const x = new XMLHttpRequest(); x.open('POST', 'unsubscribe'); x.send(t); }",
+    "var done = (t) => { send(t); }; function send(t) { $.ajax({url: 'account/delete', data: t}) }",
+    "function done(t) { location = '/order?buy=1&t=' + t }",
+    "function done(t) { fetch('/api', {method: 'POST', body: 'action=vote&t=' + t}) }",
+]
+CHECKS = [
+    "function done(t) { fetch('/verify', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: t}) }",
+    "function done(t) { fetch('/verify').then(() => location.reload()) } function other() { fetch('/poll?vote=1') }",
+]
+
+
+def judged(script: str, status: int):
+    widget = f'<div id="w" class="g-recaptcha" data-sitekey="{KEY}" data-callback="done"></div>'
+    response = page(f"<title>Access denied</title>{SAYS}{widget}<script>{script}</script>{API}", status=status)
+    return find_challenge(response)
+
+
+@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize("script", DEEDS)
+def test_a_callback_that_sends_to_an_address_of_a_deed_makes_its_page_doubtful(script, status):
+    challenge = judged(script, status)
+    assert challenge.judgement == "doubtful"
+    assert "its callback sends to" in challenge.evidence[-1]
+
+
+@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize("script", CHECKS)
+def test_a_callback_that_sends_to_an_address_of_a_check_does_not(script, status):
+    assert judged(script, status).judgement == "withholds"
+
+
+def test_a_callback_that_is_passed_to_render_is_read_as_well():
+    script = f"grecaptcha.render('w', {{sitekey: '{KEY}', callback: (t) => {{ fetch('/poll?vote=1') }}}})"
+    assert find_challenge(page(f"{SAYS}<p id=w></p><script>{script}</script>{API}", status=403)).judgement == "doubtful"

@@ -8,8 +8,13 @@ from playwright.async_api import Frame, Page, Request, Response
 
 from scrapy_omocaptcha.browser.page import LOAD_TIMEOUT, is_loaded, until
 from scrapy_omocaptcha.browser.traffic import TokenTraffic, navigated_frame
-from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, LiveWidget
+from scrapy_omocaptcha.browser.widget import LiveWidget
+from scrapy_omocaptcha.urls import same_site
 
+_CALLBACK_TIMEOUTS = (3.0, 7.0)
+"""Longest wait for the widget's callback to do anything, in seconds, and how much longer if requests are under way."""
+_OF_SCRIPTS = ("fetch", "xhr", "ping")
+"""Kinds of requests by which a callback does something."""
 _ANSWER_TIMEOUT = 10.0
 """Longest wait for the page to change after the token was given, in seconds, while nothing with it is under way."""
 
@@ -31,22 +36,24 @@ class HandingIn(TokenTraffic):
         self._is_closing = is_closing
         self._is_navigating = False
         self._is_gone = False
-        self._popups: list[Page] = []
+        self._has_acted = False
+        self._is_in_window = False
+        self._requests: set[Request] = set()
         self.has_navigated = False
         """Whether the page shows the answer to a navigation, rather than having been sent a file or nothing."""
         self.navigation: Response | None = None
         """The response to the last navigation after the token was given."""
-        self._listeners |= {
-            "framenavigated": self._navigated,
-            "popup": self._opened,
-            "close": self._ended,
-            "crash": self._ended,
-        }
+        self._listeners += [
+            (page, "request", self._begun),
+            (page, "framenavigated", self._navigated),
+            (page, "close", self._ended),
+            (page, "crash", self._ended),
+        ]
 
     @property
     def trouble(self) -> str:
         """Return what keeps the page from showing an answer to the token; see :attr:`PageHandover.trouble`."""
-        if self.is_stopped and not self.is_sent:
+        if self.is_leaked or (self.is_stopped and not self.is_sent):
             return "foreign_form"
         return "unanswered" if self._is_navigating and self.navigation is None else ""
 
@@ -59,36 +66,44 @@ class HandingIn(TokenTraffic):
         finally:
             await self.leave()
 
-    async def give(self, widget: LiveWidget, is_open: Callable[[], Awaitable[bool]]) -> bool:
-        """Give the widget its token, as Google's script does, and press the form's button if that sends nothing.
+    async def give(
+        self, widget: LiveWidget, is_open: Callable[[], Awaitable[bool]], press: Callable[[bool], Awaitable[None]]
+    ) -> bool:
+        """Give the widget its token, as Google's script does, and press the form's button if that does nothing.
 
         :param is_open: tells whether the page shows something else than the challenge.
+        :param press: presses the button, if there is one, given whether the widget has a callback.
         :returns: whether the page has changed.
         """
 
         async def has_changed() -> bool:
-            if self.has_navigated or self._popups:
+            if self.has_navigated or self.is_leaked:
                 return True
             # What a script shows before the token is answered does not tell what the site makes of it.
-            return self.is_sent and not self.under_way and await is_open()
+            return self.is_sent and not self.under_way and (self._is_in_window or await is_open())
 
-        async def is_sent() -> bool:
-            return self.is_sent or self.is_stopped or await has_changed()
+        async def has_acted() -> bool:
+            return self._has_acted or self.is_sent or self.is_stopped or await has_changed()
+
+        async def has_acted_or_rests() -> bool:
+            return not self._requests or await has_acted()
 
         given = await widget.give(self.secret)
-        if not (given is not None and given.is_called and await self._until(is_sent, CALLBACK_TIMEOUT)):
-            await widget.press()
+        if given is None:
+            return False
+        if given.is_called and not await self._until(has_acted, _CALLBACK_TIMEOUTS[0]):
+            await self._until(has_acted_or_rests, _CALLBACK_TIMEOUTS[1])
+        if not (given.is_called and await has_acted()) and not self._is_closing():
+            await press(given.is_called)
         has_moved = await self._until(has_changed, _ANSWER_TIMEOUT)
         if not has_moved and self.under_way:
             # A site may take its time.
             has_moved = await self._until(has_changed, self._timeout)
-        for popup in self._popups:
-            # The answer is in a window of its own. What it has won is the session's.
-            await self._until(partial(is_loaded, popup), LOAD_TIMEOUT)
-            await popup.close()
-        if has_moved:
-            await self._until(partial(is_loaded, self._page), LOAD_TIMEOUT)
-        return has_moved and not self._popups
+        # What an answer in a window of its own has won is the session's.
+        windows = [each for each in self._page.context.pages if await each.opener() == self._page]
+        for page in (self._page, *windows) if has_moved else ():
+            await self._until(partial(is_loaded, page), LOAD_TIMEOUT)
+        return has_moved and not self._is_in_window
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], timeout: float) -> bool:
         return await until(condition, timeout, lambda: self._is_gone or self._is_closing())
@@ -99,10 +114,19 @@ class HandingIn(TokenTraffic):
 
     def sends(self, request: Request) -> None:
         super().sends(request)
-        self._is_navigating |= navigated_frame(request) == self._page.main_frame
+        frame = navigated_frame(request)
+        self._is_navigating |= frame == self._page.main_frame
+        # The first request of a window that is about to open has no frame yet.
+        self._is_in_window |= request.is_navigation_request() and (frame is None or frame.page != self._page)
 
-    def _opened(self, popup: Page) -> None:
-        self._popups.append(popup)
+    def _begun(self, request: Request) -> None:
+        self._requests.add(request)
+        if request.resource_type in _OF_SCRIPTS or navigated_frame(request) == self._page.main_frame:
+            self._has_acted |= same_site(self._url, request.url)
+
+    def _answered(self, request: Request) -> None:
+        super()._answered(request)
+        self._requests.discard(request)
 
     def _navigated(self, frame: Frame) -> None:
         # A script may change the address of the page that is there, too.

@@ -4,26 +4,30 @@ Scrapy-playwright goes through them one by one, so what comes next is decided by
 a token in raises no error of Playwright's, because its message can hold the token.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from playwright.async_api import Error, Page
+from playwright.async_api import Request as BrowserRequest
 from scrapy import Request
 from scrapy.http import Headers, HtmlResponse, Response
 from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.browser.handing_in import HandingIn
-from scrapy_omocaptcha.browser.page import WIDGET_TIMEOUT, evaluate, read, until
+from scrapy_omocaptcha.browser.page import WIDGET_TIMEOUT, answered, evaluate, leave, read, until
+from scrapy_omocaptcha.browser.traffic import navigated_frame
 from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.submission import without_token
+from scrapy_omocaptcha.tokens.judging import is_good, is_same_wall
 from scrapy_omocaptcha.tokens.medium import Find
-from scrapy_omocaptcha.urls import same_address
+from scrapy_omocaptcha.urls import same_site
 
 _DOWNLOAD_TIMEOUT = 180.0
 """Scrapy's default of DOWNLOAD_TIMEOUT, in seconds."""
@@ -31,34 +35,61 @@ _CHALLENGE_TIMEOUT = 2.0
 """Longest wait for the challenge of a page, in seconds."""
 
 
+@dataclass
+class Progress:
+    """How far the page methods of a spider have got. What they have done is not done again.
+
+    A method has done something once the page has gone elsewhere, or sent anything but a GET request, after it was
+    called; waiting for something does nothing.
+    """
+
+    done: int = 0
+    """How many methods have done something."""
+    led_by: str = ""
+    """HTTP method of the last request by which they did: the page that it was answered with is shown again by a GET."""
+
+
 class WatchedMethods:
-    """A spider's page methods, which are not called in a challenge.
+    """A spider's page methods, which are not called in a challenge, nor again once they have done something.
 
     A request that is pickled while it is being sent has the spider's own methods.
 
     :param original: the page methods as the spider has put them into the meta of its request, if it has.
+    :param wall: address of the challenge that they have led to before, if they have.
     """
 
-    def __init__(self, original: Any, find: Find) -> None:
+    def __init__(self, original: Any, find: Find, progress: Progress | None = None, wall: str = "") -> None:
         self.original = original
+        self.progress = progress or Progress()
+        self.error: Exception | None = None
+        """What one of them has raised in a page that is no challenge."""
         self._find = find
+        self._wall = wall
+        self._called = 0
         self._is_challenge = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self.original), (self.original,) if self.original else ()
 
     def __iter__(self) -> Iterator[Any]:
+        if not self._wall:
+            # The page may be loaded again, as where its browser has crashed.
+            self.progress.done = 0
+        if self.progress.done:
+            yield PageMethod("goto", self._wall)
         yield PageMethod(self._look)
         yield from self._guarded()
 
     def _guarded(self) -> Iterator[Any]:
         methods = self.original or ()
-        for method in methods.values() if isinstance(methods, dict) else methods:
+        methods = list(methods.values() if isinstance(methods, dict) else methods)
+        for number, method in enumerate(methods):
             if self._is_challenge:
                 return
             # Scrapy-playwright warns of anything that it cannot call.
             can_call = isinstance(method, PageMethod) and (callable(method.method) or hasattr(Page, method.method))
-            yield PageMethod(partial(self._call, method)) if can_call else method
+            if number >= self.progress.done:
+                yield PageMethod(partial(self._call, number, method)) if can_call else method
 
     async def _look(self, page: Page) -> None:
         try:
@@ -67,19 +98,35 @@ class WatchedMethods:
             # The page goes elsewhere at this moment. What comes of it is judged anyway.
             self._is_challenge = False
 
-    async def _call(self, method: PageMethod, page: Page) -> None:
+    async def _call(self, number: int, method: PageMethod, page: Page) -> None:
         function = partial(method.method, page) if callable(method.method) else getattr(page, method.method)
+        if not str(method.method).startswith("wait_for_"):
+            self._called = number + 1
+        requested = partial(self._requested, page)
+        page.on("request", requested)
         try:
             method.result = await ensure_awaitable(function(*method.args, **method.kwargs))
-        except Exception:
+        except Exception as error:
             # It may have waited for something that a challenge does not have.
             await self._look(page)
             if not self._is_challenge:
+                self.error = error
                 raise
+        finally:
+            page.remove_listener("request", requested)
+
+    def _requested(self, page: Page, request: BrowserRequest) -> None:
+        goes_on = navigated_frame(request) == page.main_frame
+        if goes_on or (request.method != "GET" and same_site(page.url, request.url)):
+            self.progress.done = max(self.progress.done, self._called)
+            self.progress.led_by = request.method if goes_on else self.progress.led_by
 
 
 class PageHandover(WatchedMethods):
-    """Page methods that hand a token in, or without one wait for the widget, before those of the spider."""
+    """Page methods that hand a token in, or without one wait for the widget, before those of the spider.
+
+    :param is_page: tells whether an answer, should it be no challenge, is the page that was asked for.
+    """
 
     def __init__(
         self,
@@ -88,33 +135,45 @@ class PageHandover(WatchedMethods):
         token: Token | None,
         find: Find,
         is_closing: Callable[[], bool],
+        progress: Progress | None = None,
+        is_page: Callable[[HtmlResponse], bool] = lambda answer: False,
     ) -> None:
-        super().__init__(None, find)
+        super().__init__(None, find, progress, challenge.url)
         self.request = request
         self._challenge = challenge
         self._token = token
         self.secret = "" if token is None else token.value
         self._is_closing = is_closing
+        self._judges_page = is_page
         self._navigation: dict[str, Any] = {}
         """What the last navigation has changed of the response; empty if there was none."""
+        self._handing_in: HandingIn | None = None
         self.trouble = ""
         """What was in the way: ``other_key``, ``not_rendered``, ``form_changed`` (it cannot be filled in), ``too_old``,
         ``foreign_form`` (the page wanted to send the token to another site), ``unanswered`` (it was sent, and no page
         came), or an error's name; else empty."""
         self.has_moved = False
         """Whether the page showed anything new after the token was handed in."""
-        self.is_handed_in = False
-        """Whether the site may have seen the token."""
-        self.is_sent = False
-        """Whether a request to the site was seen that carried the token."""
-        self.is_asked_for = False
-        """Whether what the page shows came from the address of the request, a GET, rather than from another address or
-        a script."""
+        self.is_page = False
+        """Whether what the page showed then, before the spider's methods were called, is the page that was asked for,
+        or what these had led to before."""
+
+    @property
+    def is_handed_in(self) -> bool:
+        """Tell whether the site may have seen the token."""
+        return self._handing_in is not None
+
+    @property
+    def is_sent(self) -> bool:
+        """Tell whether a request to the site was seen that carried the token."""
+        return self._handing_in is not None and self._handing_in.is_sent
 
     def __iter__(self) -> Iterator[Any]:
         # Scrapy-playwright loads a page again whose browser has crashed.
         if self.is_handed_in:
             return
+        if self.progress.done:
+            yield PageMethod("goto", self._wall)
         yield PageMethod(self._hand_in)
         yield from self._guarded()
         if not (self.is_handed_in or self.trouble):
@@ -125,15 +184,22 @@ class PageHandover(WatchedMethods):
 
     async def _hand_in(self, page: Page) -> None:
         self.trouble, self._is_challenge = "", True
-        try:
+
+        async def is_done() -> bool:
             await self._try(page)
+            return True
+
+        try:
+            # Calls into a page that does not answer are cut off where the crawl closes.
+            await until(is_done, math.inf, self._is_closing)
         except Error as error:
             self.trouble = type(error).__name__
         self.has_moved = self.has_moved and not self.trouble
-        if self.is_handed_in and not self.has_moved:
-            # Scrapy-playwright reads the page next, and would wait without end for what the page waits for.
-            with suppress(Error):
-                await page.goto("about:blank")
+        # Scrapy-playwright reads the page next, and would wait without end for what the page waits for.
+        await leave(page, empty=self.is_handed_in and not self.has_moved)
+        if page.is_closed() and not self.has_moved:
+            self.trouble = self.trouble or "it does not answer"
+            raise self.failure(None)
 
     async def _try(self, page: Page) -> None:
         challenge = await self._wait_for_challenge(page)
@@ -160,27 +226,33 @@ class PageHandover(WatchedMethods):
         user_agent = self.request.headers.get("User-Agent")
         # Scrapy has written it into the meta.
         timeout = float(self.request.meta.get("download_timeout", _DOWNLOAD_TIMEOUT))
-        handing_in = HandingIn(page, challenge.url, self.secret, user_agent, timeout, self._is_closing)
-        async with handing_in.watching():
-            self.is_handed_in = True
-            self.has_moved = await handing_in.give(widget, is_open=partial(self._is_open, page))
-        self.is_sent = handing_in.is_sent
-        self.trouble = handing_in.trouble
+        given = HandingIn(page, challenge.url, self.secret, user_agent, timeout, self._is_closing)
+        async with given.watching():
+            self._handing_in = given
+            press = partial(self._press, page, challenge)
+            self.has_moved = await given.give(widget, partial(self._is_open, page), press)
+        self.trouble = given.trouble
         if self.trouble or not self.has_moved:
             return
-        if handing_in.navigation is not None:
-            headers = Headers(await handing_in.navigation.all_headers())
+        if given.navigation is not None:
+            headers = Headers(await given.navigation.all_headers())
             # The browser has decoded the page.
             headers.pop("Content-Encoding", None)
-            self._navigation = {"status": handing_in.navigation.status, "headers": headers}
-            if not handing_in.has_navigated:
+            self._navigation = {"status": given.navigation.status, "headers": headers}
+            if not given.has_navigated:
                 # It got a file, or nothing, and the page is what it was.
-                self._navigation |= {"url": without_token(handing_in.navigation.url, self.secret), "body": b""}
+                self._navigation |= {"url": without_token(given.navigation.url, self.secret), "body": b""}
         await self._clean_address(page)
         self._is_challenge = not await self._is_answer(page)
 
+    async def _press(self, page: Page, challenge: Challenge, is_called: bool) -> None:
+        """Press the button of a challenge, if it is still what it was judged to be."""
+        later = self._find_challenge(await read(page))
+        if later is not None and is_same_wall(challenge, later):
+            await self._widget(page, later).press(is_called)
+
     def _widget(self, page: Page, challenge: Challenge) -> LiveWidget:
-        return LiveWidget(page, challenge.sitekey or "", challenge.form.url if challenge.form else "")
+        return LiveWidget(page, challenge.sitekey or "", challenge.form)
 
     async def _prepare(self, widget: LiveWidget) -> bool:
         """Prepare a page for its token, and tell whether that was possible."""
@@ -188,10 +260,11 @@ class PageHandover(WatchedMethods):
 
     async def _is_answer(self, page: Page) -> bool:
         """Tell whether the page methods of the spider are for what a page shows after the token was handed in."""
-        shown = await read(page)
-        is_page = self.has_navigated and shown.status < 300 and self.request.method == "GET"
-        self.is_asked_for = is_page and same_address(shown.url, self.request.url)
-        return self.is_asked_for and self._find(shown) is None
+        shown = (await read(page)).replace(body=await answered(page.content()))
+        leads_on = self.progress.done > 0 and is_good(shown)
+        is_page = self.has_navigated and (leads_on or self._judges_page(shown))
+        self.is_page = is_page and self._find(shown) is None
+        return self.is_page
 
     async def _clean_address(self, page: Page) -> None:
         """Take the token of a GET form out of a page's address, which is the Referer of what the spider does there."""
@@ -232,6 +305,8 @@ class PageHandover(WatchedMethods):
 
     def failure(self, answer: object) -> HandoverBroke:
         """Return the error that says what kept the page from taking the token, or from showing an answer to it."""
+        if isinstance(answer, HandoverBroke):
+            return answer
         # The text of an error may hold the token.
         kind = type(answer).__name__ if isinstance(answer, Exception) else self.trouble or "nothing came of it"
         when = "after" if self.is_handed_in else "before"

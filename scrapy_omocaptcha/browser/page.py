@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from playwright.async_api import Error, Frame, Page
@@ -18,6 +19,8 @@ LOAD_TIMEOUT = 10.0
 """Longest wait for the page that a token leads to, and for a window that it opens, in seconds."""
 WIDGET_TIMEOUT = 5.0
 """Longest wait for the widget of a challenge to be rendered, in seconds."""
+_END_TIMEOUT = 2.0
+"""Longest wait for a page to answer, or to be closed, once nothing more is expected of it, in seconds."""
 _INTERVAL = 0.2
 """Seconds between two looks at a page."""
 _READ = """() => [
@@ -32,7 +35,7 @@ async def read(page: Page) -> HtmlResponse:
     The body is empty unless it contains the word "recaptcha", without which the page is no challenge.
     """
     is_suspicious, status = await evaluate(page, _READ)
-    content = await page.content() if is_suspicious else ""
+    content = await answered(page.content()) if is_suspicious else ""
     return HtmlResponse(page.url, status, body=content, encoding="utf-8")
 
 
@@ -58,12 +61,43 @@ async def evaluate(page: Page | Frame, script: str, argument: Any = None) -> Any
     return await answered(page.evaluate(script, argument))
 
 
-async def answered(answer: Awaitable[T]) -> T:
-    """Wait for an answer of a page; raise ``Error`` if the page, which may wait for another one, gives none."""
+class Unanswered(Error):
+    """A page, which may wait for another one, did not answer."""
+
+
+async def answered(answer: Awaitable[T], timeout: float = LOAD_TIMEOUT) -> T:
+    """Wait for an answer of a page, for so many seconds."""
     try:
-        return await asyncio.wait_for(answer, LOAD_TIMEOUT)
+        return await asyncio.wait_for(answer, timeout)
     except asyncio.TimeoutError:
-        raise Error("the page waits for an answer") from None
+        raise Unanswered("the page does not answer") from None
+
+
+async def leave(page: Page, *, empty: bool) -> None:
+    """Leave a page so that it can be read at once, showing nothing if it is to be ``empty``, or close it."""
+    for window in page.context.pages:
+        # The page has opened it by itself.
+        if await window.opener() == page:
+            await close(window)
+    try:
+        await answered(page.evaluate("0"), _END_TIMEOUT)
+        if empty:
+            await page.goto("about:blank", timeout=_END_TIMEOUT * 1000)
+    except Error as error:
+        # A page that is on its way elsewhere answers by an error.
+        if empty or isinstance(error, Unanswered):
+            await close(page)
+
+
+async def close(page: Page) -> bool:
+    """Close a page, by its target if it does not answer, and tell whether it is closed."""
+    with suppress(Error):
+        await answered(page.close(), _END_TIMEOUT)
+        return True
+    with suppress(Error):
+        session = await answered(page.context.new_cdp_session(page), _END_TIMEOUT)
+        await answered(session.send("Page.close"), _END_TIMEOUT)
+    return page.is_closed()
 
 
 async def is_loaded(page: Page) -> bool:

@@ -12,6 +12,7 @@ from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.browser.handover import PageHandover
 from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
+from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Form, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.tokens.attempts import Result
@@ -28,6 +29,12 @@ class BrowserPassage(Passage):
     """The passage of a request whose page a browser renders."""
 
     browser: PlaywrightMedium
+
+    async def refusal(self) -> Refusal | None:
+        """Return why the challenge at hand is not solved: also where only a second click would show it again."""
+        progress = self.browser.progress(self.request)
+        is_lost = progress.done > 0 and progress.led_by != "GET"
+        return Refusal.of("behind_methods") if is_lost else await super().refusal()
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""
@@ -54,6 +61,7 @@ class BrowserPassage(Passage):
 
     async def submit(self, token: Token) -> Handed | Result:
         """Load the page anew, and hand the token in there."""
+        done = self.browser.progress(self.request).done
         handover, answer = await self._load(token)
         if not handover.is_handed_in:
             return await self._not_handed_in(handover, answer)
@@ -63,6 +71,13 @@ class BrowserPassage(Passage):
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))
+        if handover.is_page:
+            error = answer if isinstance(answer, Exception) else None
+            page = answer if isinstance(answer, Response) and self.meet(answer) is None else None
+            if page is not None or handover.error is not None or self.browser.progress(self.request).done > done:
+                # Whatever the spider's methods have made of the page since, they are not called a second time.
+                verdict = ACCEPTED if handover.is_sent else unknown("not_seen")
+                return Result(page, verdict, error, submitted=page)
         handed = self._handed(handover, answer)
         if not handover.is_sent:
             # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
@@ -80,7 +95,10 @@ class BrowserPassage(Passage):
         # A page that the spider has brought keeps the function, which must not keep the request.
         lifetime = self.engine.lifetime
         find = partial(self.policy.find, self.request, wall=self.page.challenge)
-        handover = PageHandover(self.request, self.page.challenge, token, find, lambda: lifetime.closing)
+        progress = self.browser.progress(self.request)
+        handover = PageHandover(
+            self.request, self.page.challenge, token, find, lambda: lifetime.closing, progress, self.is_page
+        )
         answer = await self.browser.load(handover, super().send)
         return handover, handover.complete(answer) if isinstance(answer, Response) else answer
 
@@ -93,13 +111,15 @@ class BrowserPassage(Passage):
         if is_overloaded(answer):
             return Handed(answer, is_page=False, broke=HandoverBroke(f"the token was answered with {answer.status}"))
         # What a script has put into the page may not be all of it.
-        return Handed(answer, is_page=handover.is_asked_for and self.is_page(answer))
+        return Handed(answer, is_page=handover.is_page)
 
     async def _not_handed_in(self, handover: PageHandover, answer: Answer | Exception) -> Result:
         if not isinstance(answer, Exception) and not self.meet(answer):
             if is_good(answer):
                 self.session.unchallenged(self.stamp, has_met_wall=True)
             return Result(answer, came_without(answer))
+        if handover.error is not None:
+            return Result(verdict=Verdict("expired", "not_needed"), error=handover.error)
         if self.engine.lifetime.closing:
             raise CrawlClosing()
         if handover.trouble in ("other_key", "too_old"):
@@ -113,7 +133,7 @@ class BrowserPassage(Passage):
 
     async def send(self, shown: Response | None = None) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
-        self.browser.watch(self.request, partial(self.policy.find, self.request))
+        self.browser.watch(self.request, partial(self.policy.find, self.request), self.page.challenge.url)
         try:
             return await super().send(shown)
         finally:

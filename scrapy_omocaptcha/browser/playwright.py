@@ -4,7 +4,6 @@ Scrapy-playwright goes through ``meta["playwright_page_methods"]`` after a page 
 is read. What is put there looks at the page first.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -14,8 +13,9 @@ from weakref import WeakKeyDictionary
 from playwright.async_api import BrowserContext, Error, Page
 from scrapy import Request
 
-from scrapy_omocaptcha.browser.handover import PageHandover, WatchedMethods
+from scrapy_omocaptcha.browser.handover import PageHandover, Progress, WatchedMethods
 from scrapy_omocaptcha.browser.live.pages import LivePages
+from scrapy_omocaptcha.browser.page import close
 from scrapy_omocaptcha.browser.traffic import masking
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.tokens.medium import Find, Key, PlainMedium
@@ -26,8 +26,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-_CLOSE_TIMEOUT = 10.0
-"""Longest wait until a page is closed, in seconds."""
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
 _WRITTEN = (_PAGE, "playwright_security_details", "playwright_suggested_filename")
@@ -50,6 +48,7 @@ class PlaywrightMedium(PlainMedium):
         self.limits_contexts = limits_contexts
         self._originals: WeakKeyDictionary[Request, dict[str, Any]] = WeakKeyDictionary()
         """The page that the spider has brought, and the redirects that Scrapy has followed, by the request."""
+        self._progress: WeakKeyDictionary[Request, Progress] = WeakKeyDictionary()
         self._user_agents: WeakKeyDictionary[Page, bytes] = WeakKeyDictionary()
         """What was sent for each page that was left open for the spider."""
         self.live_pages = LivePages(self._user_agents, engine.lifetime)
@@ -67,6 +66,7 @@ class PlaywrightMedium(PlainMedium):
     def begin(self, request: Request, find: Find) -> None:
         """Note what a request has in its meta before it is sent for the first time, and watch it."""
         self._originals[request] = {name: request.meta[name] for name in (_PAGE, *_REDIRECTS) if name in request.meta}
+        self._progress[request] = Progress()
         self.watch(request, find)
 
     def answered(self, request: Request) -> None:
@@ -86,8 +86,15 @@ class PlaywrightMedium(PlainMedium):
         if page is not None and page.is_closed():
             del request.meta[_PAGE]
 
-    def watch(self, request: Request, find: Find) -> None:
-        """Keep the spider's page methods from being called in a challenge."""
+    def progress(self, request: Request) -> Progress:
+        """Return how far the page methods of a request have got since the spider has made it."""
+        return self._progress.setdefault(request, Progress())
+
+    def watch(self, request: Request, find: Find, wall: str = "") -> None:
+        """Keep the spider's page methods from being called in a challenge.
+
+        :param wall: address of the challenge that they may have led to before.
+        """
         self.answered(request)
         self._forget_redirects(request)
         methods = request.meta.get(_METHODS)
@@ -95,7 +102,7 @@ class PlaywrightMedium(PlainMedium):
             # It could be gone through only once, and the page may be loaded more often.
             methods = list(methods)
         if methods:
-            request.meta[_METHODS] = WatchedMethods(methods, find)
+            request.meta[_METHODS] = WatchedMethods(methods, find, self.progress(request), wall)
 
     async def load(self, handover: PageHandover, send: Callable[[], Awaitable[T]]) -> T | Exception:
         """Load a page, and return what it shows once the token was handed in, or the error.
@@ -132,9 +139,7 @@ class PlaywrightMedium(PlainMedium):
         page = request.meta.get(_PAGE)
         if page is None or page.is_closed() or page is self._originals.get(request, {}).get(_PAGE):
             return
-        try:
-            await asyncio.wait_for(page.close(), _CLOSE_TIMEOUT)
-        except asyncio.TimeoutError:
+        if not await close(page):
             # Seen with Chromium where a page was on its way to another address.
             logger.warning(
                 "The browser does not close the page %s, which keeps its place in its context "

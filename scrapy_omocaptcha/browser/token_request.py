@@ -61,7 +61,10 @@ class FormHandover(PageHandover):
             return None
 
     def _widget(self, page: Page, challenge: Challenge) -> LiveWidget:
-        return replace(super()._widget(page, challenge), form=self._refill.form, click=self._refill.click)
+        return replace(super()._widget(page, challenge), is_asked=True)
+
+    async def _press(self, page: Page, challenge: Challenge, is_called: bool) -> None:
+        await self._widget(page, challenge).press(is_called)
 
     async def _prepare(self, widget: LiveWidget) -> bool:
         try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from playwright.async_api import Error, Frame, Page, Request, Response, Route
+from playwright.async_api import Error, Frame, Page, Request, Response, Route, WebSocket
 
 from scrapy_omocaptcha.forms.submission import holds_token, masked
 from scrapy_omocaptcha.urls import same_site
@@ -32,18 +32,23 @@ class TokenTraffic:
         """Whether a request to the site carried the token."""
         self.is_stopped = False
         """Whether a request with the token to another site was stopped."""
+        self.is_leaked = False
+        """Whether another site has got the token in a way that cannot be stopped: a redirect, or a WebSocket."""
         self.under_way: set[Request] = set()
         """Requests that carry the token and are not answered yet."""
-        self._listeners: dict[Any, Any] = {
-            "response": self.responded,
-            "requestfinished": self._answered,
-            "requestfailed": self._answered,
-        }
+        # The requests of windows and of workers are those of the context.
+        self._listeners: list[tuple[Any, Any, Any]] = [
+            (page, "response", self.responded),
+            (page, "websocket", self._connects),
+            (page.context, "request", self._redirected),
+            (page.context, "requestfinished", self._answered),
+            (page.context, "requestfailed", self._answered),
+        ]
 
     async def watch(self) -> None:
         """Begin to watch the page."""
-        for event, listener in self._listeners.items():
-            self._page.on(event, listener)
+        for emitter, event, listener in self._listeners:
+            emitter.on(event, listener)
         # Registered after scrapy-playwright's route, so it is asked first.
         await self._page.route("**", self._route)
         # A window that the page opens asks only the routes of its context.
@@ -52,8 +57,8 @@ class TokenTraffic:
     async def leave(self) -> None:
         """End watching, but go on keeping the token from other sites."""
         with suppress(Error):
-            for event, listener in self._listeners.items():
-                self._page.remove_listener(event, listener)
+            for emitter, event, listener in self._listeners:
+                emitter.remove_listener(event, listener)
             await self._page.context.unroute("**", self._route)
 
     def responded(self, response: Response) -> None:
@@ -78,16 +83,42 @@ class TokenTraffic:
     def _answered(self, request: Request) -> None:
         self.under_way.discard(request)
 
+    def _redirected(self, request: Request) -> None:
+        """Take note of a redirect that repeats the token: a browser asks no route before it follows one."""
+        if request.redirected_from is not None and self._is_told(request) and not same_site(self._url, request.url):
+            self.is_leaked = True
+
+    def _connects(self, socket: WebSocket) -> None:
+        url = f"http{socket.url.removeprefix('ws')}"
+
+        def sends(payload: str | bytes) -> None:
+            if self._holds(url) or self.secret in (payload if isinstance(payload, str) else payload.decode("latin-1")):
+                self.is_sent |= same_site(self._url, url)
+                self.is_leaked |= not same_site(self._url, url)
+
+        sends("")
+        socket.on("framesent", sends)
+
+    def _holds(self, text: str) -> bool:
+        return holds_token(text, self.secret)
+
+    def _is_told(self, request: Request) -> bool:
+        """Tell whether a request carries the token, if only as the address that it comes from."""
+        return self._carries(request) or self._holds(request.headers.get("referer", ""))
+
+    def _carries(self, request: Request) -> bool:
+        told = [request.url, *(value for name, value in request.headers.items() if name != "referer")]
+        return any(map(self._holds, told)) or self.secret.encode() in (request.post_data_buffer or b"")
+
     async def _route(self, route: Route, request: Request) -> None:
-        carries = holds_token(request.url, self.secret) or self.secret.encode() in (request.post_data_buffer or b"")
-        if not carries:
-            await self.pass_on(route, request)
-        elif not same_site(self._url, request.url):
+        if self._is_told(request) and not same_site(self._url, request.url):
             self.is_stopped = True
             await route.abort()
-        else:
+        elif self._carries(request):
             self.sends(request)
             await self.send(route, request)
+        else:
+            await self.pass_on(route, request)
 
 
 def navigated_frame(request: Request) -> Frame | None:

@@ -59,7 +59,7 @@
   // A field of a form may have the name of one of its properties, and hides that.
   const get = (form, name) => Object.getOwnPropertyDescriptor(HTMLFormElement.prototype, name).get.call(form);
 
-  const actionOf = (field) => field.form ? get(field.form, "action") : "";
+  const formsOf = (root) => [...root.querySelectorAll("form")];
 
   function isVisible(field) {
     // The badge of an invisible widget is often hidden; then its form tells.
@@ -77,23 +77,43 @@
     const html = root === document ? document.documentElement.outerHTML : root.innerHTML;
     const found = widgets(root).map(({field, parameters}) => ({
       sitekey: parameters.sitekey,
-      action: actionOf(field),
+      form: field.form && formsOf(root).indexOf(field.form),
       isVisible: isVisible(field),
       isMeant: selector === null || isMeant(field, selector),
     }));
     return {html: html.includes("recaptcha") ? html : "", widgets: found};
   }
 
-  // A page may have several widgets with the same key. Where a spider has chosen one, no other gets its token.
-  function find({root, sitekey, action, number, form}) {
-    const same = widgets(root || document).filter(({parameters}) => parameters.sitekey === sitekey);
-    if (form) {
-      const owner = (root || document).querySelector(form);
-      // A script may copy the token of a widget elsewhere on the page into the form.
-      return same.find(({field}) => field.form === owner) || same[0];
-    }
-    const there = same.filter(({field}) => actionOf(field) === action);
-    return there[number] || (root && same.length > 1 ? undefined : same[0]);
+  const textOf = (button) => button.textContent.split(/\s+/).filter(Boolean).join(" ");
+
+  const buttonsOf = (form) => [...form.getRootNode().querySelectorAll(BUTTONS)].filter((each) => each.form === form);
+
+  // Return the button that was read, unless it has become another one.
+  function buttonOf(form, {number, name, value, text}) {
+    const button = buttonsOf(form)[number];
+    const is = (attribute, read) => (button.getAttribute(attribute) || "") === read;
+    return button && is("name", name) && is("value", value) && textOf(button) === text ? button : null;
+  }
+
+  const pathOf = (url) => new URL(url).href.split(/[?#]/)[0];
+
+  // Return the form that was read, by its number, and its button; none if they are sent to another address by now.
+  function placeOf({root, form: read}) {
+    const form = read && formsOf(root || document)[read.number];
+    if (!form) return {form, button: null};
+    const button = read.button && buttonOf(form, read.button);
+    const url = button && button.hasAttribute("formaction") ? button.formAction : get(form, "action");
+    const isSame = !/^https?:/.test(read.url) || pathOf(url) === pathOf(read.url);
+    return isSame ? {form, button} : {form: undefined, button: null};
+  }
+
+  // A page may have several widgets with the same key. None but the one that was read gets the token.
+  function find(place) {
+    const same = widgets(place.root || document).filter(({parameters}) => parameters.sitekey === place.sitekey);
+    const {form} = placeOf(place);
+    const there = same.filter(({field}) => field.form === form);
+    // A script may copy the token of a widget elsewhere on the page into the form that the spider has named.
+    return there[place.number] || (place.isAsked ? same[0] : undefined);
   }
 
   function resolve(callback) {
@@ -131,9 +151,6 @@
     const thrown = waits && callable.length ? await Promise.race([called, late]) : [];
     return {isCalled: callable.length > 0, thrown: thrown.find(Boolean) || ""};
   }
-
-  // Return the form that is filled in and sent: the one that is named, or that of the field; null if there is none.
-  const formOf = ({root, form}, field) => form ? (root || document).querySelector(form) : field.form;
 
   const isToFill = (control) => control.name && !control.name.startsWith(FIELD) && !control.matches("button, " + BUTTONS);
 
@@ -174,8 +191,7 @@
   // Fill in the form of a widget with lists of values by name, none for what is to be left out. Return the inputs whose
   // files are to be chosen, with the paths, and the name of a field that could not be filled in.
   function fill(place, data) {
-    const {field} = find(place) || {};
-    const form = field && formOf(place, field);
+    const {form} = placeOf(place);
     if (!form) return {files: [], missing: "form"};
     const left = structuredClone(data);
     const files = [];
@@ -197,26 +213,17 @@
     return {files, missing: Object.keys(data).find(isLost) || null};
   }
 
-  function press(place) {
-    const {field} = find(place) || {};
-    if (!field) return;
-    const form = formOf(place, field);
-    let button;
-    if (form) {
-      // Over plain HTTP, a form is sent as it is, too.
-      form.noValidate = true;
-      const buttons = [...get(form, "elements"), ...form.querySelectorAll('input[type="image"]')];
-      const submits = buttons.filter((element) => element.matches(BUTTONS));
-      button = submits.find((element) => !element.matches(":disabled")) || submits[0];
-      if (typeof place.click === "string") button = (place.root || document).querySelector(place.click);
-      if (!button || place.click === false) return void setTimeout(() => form.requestSubmit());
-    } else {
-      for (let around = field.parentElement; around && !button; around = around.parentElement) {
-        button = around.querySelector('button, input[type="submit"], input[type="button"]');
-      }
-    }
+  // Press the button that was read, and return whether it is there. A form without one is sent as it is, if it has no
+  // button at all and no callback to send it, or if that is asked for.
+  function press(place, isCalled) {
+    const {form, button} = placeOf(place);
+    if (!find(place) || !form || (place.form.button && !button)) return false;
+    if (!button && !place.isAsked && (isCalled || buttonsOf(form).length)) return false;
+    // Over plain HTTP, a form is sent as it is, too.
+    form.noValidate = true;
     if (button) button.disabled = false;
-    if (button) setTimeout(() => button.click());
+    setTimeout(() => button ? button.click() : HTMLFormElement.prototype.requestSubmit.call(form));
+    return true;
   }
 
   return {roots, look, isThere: (place) => Boolean(find(place)), fill, give, press};

@@ -4,16 +4,15 @@ What is done in the page itself is in ``widget.js``.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from playwright.async_api import Frame, JSHandle, Page
 
 from scrapy_omocaptcha.browser.page import answered, evaluate
+from scrapy_omocaptcha.challenge import Form
 
-CALLBACK_TIMEOUT = 1.0
-"""Longest wait for the widget's callback to send the token, in seconds. After that the form's button is pressed."""
 SCRIPT = (files(__package__) / "widget.js").read_text(encoding="utf-8")
 
 
@@ -32,16 +31,14 @@ class LiveWidget:
 
     frame: Page | Frame
     sitekey: str
-    action: str = ""
-    """Address of the form that it is in; empty without a form."""
+    form: Form | None = None
+    """The form that was read, which is filled in and sent; None for a widget in no form."""
     root: JSHandle | None = None
     """The document or the shadow root that it is in; None for the document that is shown when it is looked for."""
     number: int = 0
-    """Which it is of those with this key in forms with this address."""
-    form: str | None = None
-    """CSS selector of the form that is filled in and sent; None for the one that it is in."""
-    click: str | Literal[False] | None = None
-    """CSS selector of the button that is pressed; None for the first one that sends the form, False for none."""
+    """Which it is of those with this key in this form, or in none."""
+    is_asked: bool = False
+    """Whether the spider has named the form, so that the widget may be elsewhere, and no button is needed."""
 
     async def is_there(self) -> bool:
         """Tell whether it can take a token now."""
@@ -55,9 +52,12 @@ class LiveWidget:
         given = await self._call("give", secret, waits)
         return Given(given["isCalled"], given["thrown"]) if given else None
 
-    async def press(self) -> None:
-        """Have the button of its form pressed next."""
-        await self._call("press")
+    async def press(self, is_called: bool) -> bool:
+        """Have the button of its form pressed next, and tell whether the one that was read is there.
+
+        :param is_called: whether the widget has a callback; without one, a form that has no button is sent as it is.
+        """
+        return bool(await self._call("press", is_called))
 
     async def fill(self, data: Mapping[str, Sequence[str]]) -> str | None:
         """Fill in its form as a visitor does, and return the name of a field for which that is not possible.
@@ -77,5 +77,13 @@ class LiveWidget:
         return await evaluate(self.frame, *self._script(function, *arguments))
 
     def _script(self, function: str, *arguments: Any) -> tuple[str, list[Any]]:
-        place = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "frame"}
+        form = self.form
+        button = form and form.button and form.button._asdict()
+        place = {
+            "sitekey": self.sitekey,
+            "root": self.root,
+            "number": self.number,
+            "form": form and {"number": form.number, "url": form.url, "button": button},
+            "isAsked": self.is_asked,
+        }
         return f"([place, ...given]) => {SCRIPT}.{function}(place, ...given)", [place, *arguments]

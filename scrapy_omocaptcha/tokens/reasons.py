@@ -26,6 +26,8 @@ REASONS = {
     "enterprise": "it is reCAPTCHA Enterprise, which the service does not solve",
     # The submission
     "not_rendered": "the page's widget was not rendered in the browser: is Google's script blocked?",
+    "behind_methods": "page methods of the spider have led to this wall, and only calling them once more would again",
+    "not_seen": "the page has sent no token: neither its callback does, nor a button of the widget's own form",
     "callback_only": "a script takes the token: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "no_form": "the widget is in no form: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",

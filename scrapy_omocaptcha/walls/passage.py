@@ -337,8 +337,10 @@ class Passage(Attempts):
 
     async def _judge_challenge(self, page: Page, handed: Handed, later: Challenge) -> Result:
         """Return what it means that the page is still, or again, behind a challenge after a token."""
-        if not handed.is_seen and handed.broke is None:
-            return Result(verdict=unknown("not_seen", is_useless=True))
+        if not handed.is_seen:
+            # A page that has sent nothing, or in disguise, would do so again.
+            why = Refusal.of("not_seen") if handed.broke is None else Refusal("broke", str(handed.broke))
+            return Result(verdict=unknown(why.reason, is_useless=True), error=GivenUp(why))
         behind = await self._look_behind(handed)
         if isinstance(behind, Result):
             return behind
@@ -433,7 +435,9 @@ class Passage(Attempts):
 
     async def _failure(self, refusal: Refusal) -> Exception:
         """Return how the spider gets a challenge that was not solved, though jobs may have been bought for it."""
-        is_passed_on = refusal.reason == "dry_run" or (self.page.response.status == HTTPStatus.OK and not self.jobs)
+        # What the spider's own click has led to is not the page that it has asked for, whatever the status of that.
+        is_page = self.page.response.status == HTTPStatus.OK and not self.jobs and refusal.reason != "behind_methods"
+        is_passed_on = refusal.reason == "dry_run" or is_page
         if is_passed_on or self.policy.settings.on_failure == "response":
             response = self.page.response
             if not is_passed_on:

@@ -198,17 +198,15 @@ MOVING_ON = Case(make=at(moving_on), meta={"playwright_page_methods": methods(ti
 
 
 def opaque(*, breaks=False):
-    """Return a site that gets its token in disguise, whose page then may break the second time."""
-    shown = []
+    """Return a site that gets its token in disguise, whose page then may break."""
 
     def answer(request, form):
         if request.path == "/opaque":
             return clear(web.Response(text="ok"))
         if not sites.cleared(request):
             return scripted('fetch("/opaque?" + btoa(token)).then(() => location.reload())')
-        if breaks and shown:
+        if breaks:
             request.transport.abort()
-        shown.append(request)
         return sites.page(PAGE)
 
     return at(answer)

@@ -12,7 +12,7 @@ from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.browser.page import WIDGET_TIMEOUT, evaluate, until
 from scrapy_omocaptcha.browser.widget import SCRIPT, LiveWidget
-from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.tokens.reasons import Refusal
@@ -36,7 +36,8 @@ class Found(NamedTuple):
 
     def __str__(self) -> str:
         assert self.widget is not None
-        where = f"in the form sent to {public_address(self.widget.action)}" if self.widget.action else "in no form"
+        form = self.widget.form
+        where = f"in the form sent to {public_address(form.url)}" if form else "in no form"
         return f"{self.widget.sitekey} ({where}, {'visible' if self.is_visible else 'hidden'})"
 
 
@@ -105,12 +106,16 @@ async def _look_into(page: Page, frame: Frame, selector: str | None) -> list[Fou
 
 def _match(frame: Frame, root: JSHandle, widgets: list[dict[str, Any]], challenges: list[Challenge]) -> Iterator[Found]:
     """Yield what is known of each widget that is rendered, or of those in the HTML if none is."""
-    seen: list[tuple[str, str]] = []
+    seen: list[tuple[str, int | None]] = []
     for each in widgets:
-        place = each["sitekey"], each["action"]
+        place = each["sitekey"], each["form"]
         of_key = [challenge for challenge in challenges if challenge.sitekey == each["sitekey"]]
-        same = [challenge for challenge in of_key if challenge.form and challenge.form.url == each["action"]]
-        widget = LiveWidget(frame, *place, root=root, number=seen.count(place))
+        same = [challenge for challenge in of_key if (challenge.form and challenge.form.number) == each["form"]]
+        # Of a form that cannot be sent, the number is all that is needed.
+        form = same[0].form if same else None
+        if form is None and each["form"] is not None:
+            form = Form("GET", "", (), number=each["form"])
+        widget = LiveWidget(frame, each["sitekey"], form, root, seen.count(place))
         seen.append(place)
         yield Found(next(iter(same or of_key), None), widget, each["isVisible"], each["isMeant"])
     if not widgets:

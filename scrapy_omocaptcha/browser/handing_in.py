@@ -1,7 +1,6 @@
 """Hand a token in, in its page, and wait for what the page makes of it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from playwright.async_api import Frame, Page, Request, Response
@@ -9,12 +8,7 @@ from playwright.async_api import Frame, Page, Request, Response
 from scrapy_omocaptcha.browser.page import LOAD_TIMEOUT, is_loaded, until
 from scrapy_omocaptcha.browser.traffic import TokenTraffic, navigated_frame
 from scrapy_omocaptcha.browser.widget import LiveWidget
-from scrapy_omocaptcha.urls import same_site
 
-_CALLBACK_TIMEOUTS = (3.0, 7.0)
-"""Longest wait for the widget's callback to do anything, in seconds, and how much longer if requests are under way."""
-_OF_SCRIPTS = ("fetch", "xhr", "ping")
-"""Kinds of requests by which a callback does something."""
 _ANSWER_TIMEOUT = 10.0
 """Longest wait for the page to change after the token was given, in seconds, while nothing with it is under way."""
 
@@ -36,15 +30,12 @@ class HandingIn(TokenTraffic):
         self._is_closing = is_closing
         self._is_navigating = False
         self._is_gone = False
-        self._has_acted = False
         self._is_in_window = False
-        self._requests: set[Request] = set()
         self.has_navigated = False
         """Whether the page shows the answer to a navigation, rather than having been sent a file or nothing."""
         self.navigation: Response | None = None
         """The response to the last navigation after the token was given."""
         self._listeners += [
-            (page, "request", self._begun),
             (page, "framenavigated", self._navigated),
             (page, "close", self._ended),
             (page, "crash", self._ended),
@@ -56,15 +47,6 @@ class HandingIn(TokenTraffic):
         if self.is_leaked or (self.is_stopped and not self.is_sent):
             return "foreign_form"
         return "unanswered" if self._is_navigating and self.navigation is None else ""
-
-    @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Watch what the page does with the token while the block runs; later it may not send it elsewhere either."""
-        await self.watch()
-        try:
-            yield
-        finally:
-            await self.leave()
 
     async def give(
         self, widget: LiveWidget, is_open: Callable[[], Awaitable[bool]], press: Callable[[bool], Awaitable[None]]
@@ -82,31 +64,23 @@ class HandingIn(TokenTraffic):
             # What a script shows before the token is answered does not tell what the site makes of it.
             return self.is_sent and not self.under_way and (self._is_in_window or await is_open())
 
-        async def has_acted() -> bool:
-            return self._has_acted or self.is_sent or self.is_stopped or await has_changed()
-
-        async def has_acted_or_rests() -> bool:
-            return not self._requests or await has_acted()
-
         given = await widget.give(self.secret)
         if given is None:
             return False
-        if given.is_called and not await self._until(has_acted, _CALLBACK_TIMEOUTS[0]):
-            await self._until(has_acted_or_rests, _CALLBACK_TIMEOUTS[1])
-        if not (given.is_called and await has_acted()) and not self._is_closing():
+        if not (given.is_called and await self.callback_acts(self._is_over)) and not self._is_over():
             await press(given.is_called)
-        has_moved = await self._until(has_changed, _ANSWER_TIMEOUT)
+        has_moved = await until(has_changed, _ANSWER_TIMEOUT, self._is_over)
         if not has_moved and self.under_way:
             # A site may take its time.
-            has_moved = await self._until(has_changed, self._timeout)
+            has_moved = await until(has_changed, self._timeout, self._is_over)
         # What an answer in a window of its own has won is the session's.
         windows = [each for each in self._page.context.pages if await each.opener() == self._page]
         for page in (self._page, *windows) if has_moved else ():
-            await self._until(partial(is_loaded, page), LOAD_TIMEOUT)
+            await until(partial(is_loaded, page), LOAD_TIMEOUT, self._is_over)
         return has_moved and not self._is_in_window
 
-    async def _until(self, condition: Callable[[], Awaitable[bool]], timeout: float) -> bool:
-        return await until(condition, timeout, lambda: self._is_gone or self._is_closing())
+    def _is_over(self) -> bool:
+        return self._is_gone or self._is_closing()
 
     def responded(self, response: Response) -> None:
         if navigated_frame(response.request) == self._page.main_frame:
@@ -118,15 +92,6 @@ class HandingIn(TokenTraffic):
         self._is_navigating |= frame == self._page.main_frame
         # The first request of a window that is about to open has no frame yet.
         self._is_in_window |= request.is_navigation_request() and (frame is None or frame.page != self._page)
-
-    def _begun(self, request: Request) -> None:
-        self._requests.add(request)
-        if request.resource_type in _OF_SCRIPTS or navigated_frame(request) == self._page.main_frame:
-            self._has_acted |= same_site(self._url, request.url)
-
-    def _answered(self, request: Request) -> None:
-        super()._answered(request)
-        self._requests.discard(request)
 
     def _navigated(self, frame: Frame) -> None:
         # A script may change the address of the page that is there, too.

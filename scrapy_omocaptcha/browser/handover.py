@@ -19,7 +19,7 @@ from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.browser.handing_in import HandingIn
-from scrapy_omocaptcha.browser.page import WIDGET_TIMEOUT, answered, evaluate, leave, read, until
+from scrapy_omocaptcha.browser.page import WIDGET_TIMEOUT, answered, evaluate, leave, read, until, wait_for_challenge
 from scrapy_omocaptcha.browser.traffic import navigated_frame
 from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -37,16 +37,11 @@ _CHALLENGE_TIMEOUT = 2.0
 
 @dataclass
 class Progress:
-    """How far the page methods of a spider have got. What they have done is not done again.
-
-    A method has done something once the page has gone elsewhere, or sent anything but a GET request, after it was
-    called; waiting for something does nothing.
-    """
+    """How many page methods have done something: the page went elsewhere after them, or sent more than GET requests."""
 
     done: int = 0
-    """How many methods have done something."""
     led_by: str = ""
-    """HTTP method of the last request by which they did: the page that it was answered with is shown again by a GET."""
+    """HTTP method of the request whose answer they have led to; that to a GET can be shown again."""
 
 
 class WatchedMethods:
@@ -55,12 +50,12 @@ class WatchedMethods:
     A request that is pickled while it is being sent has the spider's own methods.
 
     :param original: the page methods as the spider has put them into the meta of its request, if it has.
-    :param wall: address of the challenge that they have led to before, if they have.
+    :param wall: address of the challenge that they may have led to before.
     """
 
-    def __init__(self, original: Any, find: Find, progress: Progress | None = None, wall: str = "") -> None:
+    def __init__(self, original: Any, find: Find, progress: Progress, wall: str = "") -> None:
         self.original = original
-        self.progress = progress or Progress()
+        self.progress = progress
         self.error: Exception | None = None
         """What one of them has raised in a page that is no challenge."""
         self._find = find
@@ -72,13 +67,15 @@ class WatchedMethods:
         return type(self.original), (self.original,) if self.original else ()
 
     def __iter__(self) -> Iterator[Any]:
-        if not self._wall:
-            # The page may be loaded again, as where its browser has crashed.
-            self.progress.done = 0
-        if self.progress.done:
-            yield PageMethod("goto", self._wall)
+        yield from self._returning()
         yield PageMethod(self._look)
         yield from self._guarded()
+
+    def _returning(self) -> Iterator[Any]:
+        # Scrapy-playwright loads a page again whose browser has crashed.
+        self.progress.done *= bool(self._wall)
+        if self.progress.done:
+            yield PageMethod("goto", self._wall)
 
     def _guarded(self) -> Iterator[Any]:
         methods = self.original or ()
@@ -135,10 +132,9 @@ class PageHandover(WatchedMethods):
         token: Token | None,
         find: Find,
         is_closing: Callable[[], bool],
-        progress: Progress | None = None,
-        is_page: Callable[[HtmlResponse], bool] = lambda answer: False,
+        is_page: Callable[[HtmlResponse], bool] = lambda shown: False,
     ) -> None:
-        super().__init__(None, find, progress, challenge.url)
+        super().__init__(None, find, Progress(), challenge.url)
         self.request = request
         self._challenge = challenge
         self._token = token
@@ -172,8 +168,7 @@ class PageHandover(WatchedMethods):
         # Scrapy-playwright loads a page again whose browser has crashed.
         if self.is_handed_in:
             return
-        if self.progress.done:
-            yield PageMethod("goto", self._wall)
+        yield from self._returning()
         yield PageMethod(self._hand_in)
         yield from self._guarded()
         if not (self.is_handed_in or self.trouble):
@@ -202,7 +197,7 @@ class PageHandover(WatchedMethods):
             raise self.failure(None)
 
     async def _try(self, page: Page) -> None:
-        challenge = await self._wait_for_challenge(page)
+        challenge = await wait_for_challenge(page, self._find_challenge, _CHALLENGE_TIMEOUT, self._is_closing)
         if challenge is None:
             # The wall has been opened meanwhile.
             self._is_challenge = False
@@ -227,10 +222,13 @@ class PageHandover(WatchedMethods):
         # Scrapy has written it into the meta.
         timeout = float(self.request.meta.get("download_timeout", _DOWNLOAD_TIMEOUT))
         given = HandingIn(page, challenge.url, self.secret, user_agent, timeout, self._is_closing)
-        async with given.watching():
-            self._handing_in = given
+        await given.watch()
+        self._handing_in = given
+        try:
             press = partial(self._press, page, challenge)
             self.has_moved = await given.give(widget, partial(self._is_open, page), press)
+        finally:
+            await given.leave()
         self.trouble = given.trouble
         if self.trouble or not self.has_moved:
             return
@@ -271,22 +269,6 @@ class PageHandover(WatchedMethods):
         address = without_token(page.url, self.secret)
         if address != page.url:
             await evaluate(page, "(address) => history.replaceState(history.state, '', address)", address)
-
-    async def _wait_for_challenge(self, page: Page) -> Challenge | None:
-        """Return the challenge in a page, where a script may show it some time after the page was loaded."""
-        found: Challenge | None = None
-
-        async def is_there() -> bool:
-            nonlocal found
-            try:
-                found = self._find_challenge(await read(page))
-            except Error:
-                # It is on its way to another address.
-                return False
-            return found is not None
-
-        await until(is_there, _CHALLENGE_TIMEOUT, self._is_closing)
-        return found
 
     def _find_challenge(self, shown: HtmlResponse) -> Challenge | None:
         return self._find(shown)

@@ -11,6 +11,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 from scrapy_playwright.page import PageMethod
 
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
 
 T = TypeVar("T")
@@ -46,14 +47,22 @@ def rendered(request: Request) -> Request:
 
 
 async def _wait_for_widget(page: Page) -> None:
-    async def has_widget() -> bool:
-        try:
-            return find_challenge(await read(page)) is not None
-        except Error:
-            # It is on its way to another address.
-            return False
+    await wait_for_challenge(page, find_challenge, WIDGET_TIMEOUT, lambda: False)
 
-    await until(has_widget, WIDGET_TIMEOUT, lambda: False)
+
+async def wait_for_challenge(
+    page: Page, find: Callable[[HtmlResponse], Challenge | None], timeout: float, is_closing: Callable[[], bool]
+) -> Challenge | None:
+    """Return the challenge in a page, where a script may show it some time after the page was loaded."""
+    found: list[Challenge | None] = []
+
+    async def is_there() -> bool:
+        # It may be on its way to another address.
+        with suppress(Error):
+            found[:] = [find(await read(page))]
+        return any(found)
+
+    return found[0] if await until(is_there, timeout, is_closing) else None
 
 
 async def evaluate(page: Page | Frame, script: str, argument: Any = None) -> Any:
@@ -101,11 +110,10 @@ async def close(page: Page) -> bool:
 
 
 async def is_loaded(page: Page) -> bool:
-    try:
+    # It may be on its way to another address.
+    with suppress(Error):
         return bool(await evaluate(page, "document.readyState === 'complete'"))
-    except Error:
-        # It is on its way to another address.
-        return False
+    return False
 
 
 async def until(condition: Callable[[], Awaitable[bool]], timeout: float, is_closing: Callable[[], bool]) -> bool:

@@ -4,10 +4,13 @@ Scrapy-playwright goes through ``meta["playwright_page_methods"]`` after a page 
 is read. What is put there looks at the page first.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from playwright.async_api import BrowserContext, Error, Page
@@ -21,6 +24,10 @@ from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.tokens.medium import Find, Key, PlainMedium
 from scrapy_omocaptcha.upfront.wishes import OWN_SESSION
 from scrapy_omocaptcha.urls import host_of, public_address
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.browser.passage import BrowserPassage
+    from scrapy_omocaptcha.browser.token_request import BrowserTokenRequest
 
 T = TypeVar("T")
 
@@ -63,10 +70,21 @@ class PlaywrightMedium(PlainMedium):
     def jar(self, request: Request) -> None:
         """Return None: a browser keeps its cookies to itself."""
 
+    # Both are imported late: most crawls meet neither.
+
+    def passage(self) -> Callable[..., BrowserPassage]:
+        from scrapy_omocaptcha.browser.passage import BrowserPassage
+
+        return partial(BrowserPassage, browser=self)
+
+    def token_request(self) -> Callable[..., BrowserTokenRequest]:
+        from scrapy_omocaptcha.browser.token_request import BrowserTokenRequest
+
+        return partial(BrowserTokenRequest, browser=self)
+
     def begin(self, request: Request, find: Find) -> None:
         """Note what a request has in its meta before it is sent for the first time, and watch it."""
         self._originals[request] = {name: request.meta[name] for name in (_PAGE, *_REDIRECTS) if name in request.meta}
-        self._progress[request] = Progress()
         self.watch(request, find)
 
     def answered(self, request: Request) -> None:
@@ -87,14 +105,10 @@ class PlaywrightMedium(PlainMedium):
             del request.meta[_PAGE]
 
     def progress(self, request: Request) -> Progress:
-        """Return how far the page methods of a request have got since the spider has made it."""
         return self._progress.setdefault(request, Progress())
 
     def watch(self, request: Request, find: Find, wall: str = "") -> None:
-        """Keep the spider's page methods from being called in a challenge.
-
-        :param wall: address of the challenge that they may have led to before.
-        """
+        """Keep the spider's page methods from being called in a challenge, also in one that they have led to before."""
         self.answered(request)
         self._forget_redirects(request)
         methods = request.meta.get(_METHODS)
@@ -112,7 +126,7 @@ class PlaywrightMedium(PlainMedium):
         request = handover.request
         self.answered(request)
         self._forget_redirects(request)
-        handover.original = request.meta.get(_METHODS)
+        handover.original, handover.progress = request.meta.get(_METHODS), self.progress(request)
         request.meta[_METHODS] = handover
         try:
             with masking(handover.secret):

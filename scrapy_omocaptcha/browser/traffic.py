@@ -1,15 +1,19 @@
 """Watch what a page sends once it has been given a token, and mask the token in what the browser's libraries log."""
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from playwright.async_api import Error, Frame, Page, Request, Response, Route, WebSocket
+from playwright.async_api import Error, Frame, Page, Request, Response, Route
 
+from scrapy_omocaptcha.browser.page import until
 from scrapy_omocaptcha.forms.submission import holds_token, masked
 from scrapy_omocaptcha.urls import same_site
 
+_CALLBACK_SECONDS = (3.0, 10.0)
+"""Longest wait until a callback sends anything: without, and with requests of the page under way."""
 _LOGGERS = ("scrapy-playwright", "asyncio", "scrapy.core.scraper")
 """They name the addresses of forms that are sent by GET, also in errors."""
 
@@ -33,13 +37,15 @@ class TokenTraffic:
         self.is_stopped = False
         """Whether a request with the token to another site was stopped."""
         self.is_leaked = False
-        """Whether another site has got the token in a way that cannot be stopped: a redirect, or a WebSocket."""
+        """Whether a redirect has repeated the token to another site, which cannot be stopped."""
         self.under_way: set[Request] = set()
         """Requests that carry the token and are not answered yet."""
+        self._requests: set[Request] = set()
+        self._has_acted = False
         # The requests of windows and of workers are those of the context.
         self._listeners: list[tuple[Any, Any, Any]] = [
+            (page, "request", self._begun),
             (page, "response", self.responded),
-            (page, "websocket", self._connects),
             (page.context, "request", self._redirected),
             (page.context, "requestfinished", self._answered),
             (page.context, "requestfailed", self._answered),
@@ -66,7 +72,7 @@ class TokenTraffic:
 
     def sends(self, request: Request) -> None:
         """Take note of a request that carries the token to its site."""
-        self.is_sent = True
+        self.is_sent = self._has_acted = True
         self.under_way.add(request)
 
     async def pass_on(self, route: Route, request: Request) -> None:
@@ -80,38 +86,39 @@ class TokenTraffic:
             headers["user-agent"] = self._user_agent.decode("latin-1")
         await route.continue_(headers=headers)
 
+    async def callback_acts(self, is_over: Callable[[], bool]) -> bool:
+        """Give the widget's callback its time, and tell whether the page has sent anything to its site meanwhile."""
+        idle_at = time.monotonic() + _CALLBACK_SECONDS[0]
+
+        async def is_known() -> bool:
+            return self._has_acted or self.is_stopped or (time.monotonic() > idle_at and not self._requests)
+
+        await until(is_known, _CALLBACK_SECONDS[1], is_over)
+        return self._has_acted or self.is_stopped
+
+    def _begun(self, request: Request) -> None:
+        self._requests.add(request)
+        is_of_script = request.resource_type in ("fetch", "xhr", "ping")
+        if is_of_script or navigated_frame(request) == self._page.main_frame:
+            self._has_acted |= same_site(self._url, request.url)
+
     def _answered(self, request: Request) -> None:
         self.under_way.discard(request)
+        self._requests.discard(request)
 
     def _redirected(self, request: Request) -> None:
-        """Take note of a redirect that repeats the token: a browser asks no route before it follows one."""
-        if request.redirected_from is not None and self._is_told(request) and not same_site(self._url, request.url):
-            self.is_leaked = True
+        # A browser asks no route before it follows a redirect, which may repeat the body.
+        is_elsewhere = request.redirected_from is not None and not same_site(self._url, request.url)
+        self.is_leaked |= is_elsewhere and self._carries(request, with_referer=True)
 
-    def _connects(self, socket: WebSocket) -> None:
-        url = f"http{socket.url.removeprefix('ws')}"
-
-        def sends(payload: str | bytes) -> None:
-            if self._holds(url) or self.secret in (payload if isinstance(payload, str) else payload.decode("latin-1")):
-                self.is_sent |= same_site(self._url, url)
-                self.is_leaked |= not same_site(self._url, url)
-
-        sends("")
-        socket.on("framesent", sends)
-
-    def _holds(self, text: str) -> bool:
-        return holds_token(text, self.secret)
-
-    def _is_told(self, request: Request) -> bool:
-        """Tell whether a request carries the token, if only as the address that it comes from."""
-        return self._carries(request) or self._holds(request.headers.get("referer", ""))
-
-    def _carries(self, request: Request) -> bool:
-        told = [request.url, *(value for name, value in request.headers.items() if name != "referer")]
-        return any(map(self._holds, told)) or self.secret.encode() in (request.post_data_buffer or b"")
+    def _carries(self, request: Request, *, with_referer: bool = False) -> bool:
+        """Tell whether a request carries the token, be it in the address that it comes from."""
+        told = [value for name, value in request.headers.items() if with_referer or name != "referer"]
+        is_told = any(holds_token(text, self.secret) for text in (request.url, *told))
+        return is_told or self.secret.encode() in (request.post_data_buffer or b"")
 
     async def _route(self, route: Route, request: Request) -> None:
-        if self._is_told(request) and not same_site(self._url, request.url):
+        if not same_site(self._url, request.url) and self._carries(request, with_referer=True):
             self.is_stopped = True
             await route.abort()
         elif self._carries(request):

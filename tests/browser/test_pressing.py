@@ -259,14 +259,9 @@ def test_no_request_takes_a_token_to_another_site_in_whatever_part(crawled, name
     assert not [path for _, path, *_ in case.site.requests if path.startswith(("/steal", "/deed"))]
 
 
-@pytest.mark.parametrize("case", [REPEATED, SOCKET], ids=["307", "socket"])
-def test_what_cannot_be_stopped_is_noticed_and_what_comes_of_it_is_not_the_page(crawled, case):
-    assert (case.pages, case.reasons, case.bought, case.jobs) == (
-        [],
-        ["foreign_form"],
-        1,
-        [("unknown", "foreign_form")],
-    )
+@pytest.mark.parametrize(("case", "reason"), [(REPEATED, "foreign_form"), (SOCKET, "not_seen")], ids=["307", "socket"])
+def test_what_comes_of_a_token_that_could_not_be_kept_from_another_site_is_not_the_page(crawled, case, reason):
+    assert (case.pages, case.reasons, case.bought, case.jobs) == ([], [reason], 1, [("unknown", reason)])
 
 
 def test_page_methods_run_once_in_the_page_that_a_token_has_brought(crawled):

@@ -9,7 +9,7 @@ from playwright.async_api import Error, Page, Request, Response, Route
 
 from scrapy_omocaptcha.browser.live.found import find_widget
 from scrapy_omocaptcha.browser.live.purchase import BY_HAND, PagePurchase
-from scrapy_omocaptcha.browser.page import Unanswered, close, until
+from scrapy_omocaptcha.browser.page import Unanswered, close
 from scrapy_omocaptcha.browser.traffic import TokenTraffic, masking, navigated_frame
 from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.buying.purchase import Purchase
@@ -22,8 +22,6 @@ from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
-_CALLBACK_TIMEOUT = 3.0
-"""Longest wait for the widget's callback to send the token, in seconds, before the button is pressed."""
 _MASKED_AFTER = 1.0
 """How long what is logged of a page is masked after it was closed, in seconds."""
 
@@ -118,10 +116,9 @@ class LivePage(TokenTraffic):
                 return gone
             if given.thrown:
                 return HandoverBroke(f"the widget's callback in {where} failed: {masked(given.thrown, secret)}")
-            if press and not (given.is_called and await until(self._has_sent, _CALLBACK_TIMEOUT, lambda: False)):
-                is_pressed = await widget.press(given.is_called)
-                if not is_pressed:
-                    return HandoverBroke(f"the widget in {where} has its token, but no button of its own to press")
+            has_acted = press and given.is_called and await self.callback_acts(self._page.is_closed)
+            if press and not has_acted and not await widget.press(given.is_called):
+                return HandoverBroke(f"the widget in {where} has its token, but no button of its own to press")
         except Unanswered:
             await close(self._page)
             return HandoverBroke(f"the page {where} does not answer since it was given its token, so it was closed")
@@ -133,13 +130,10 @@ class LivePage(TokenTraffic):
         """Keep a token, instead of the one before it, from other sites and from the log."""
         is_first = not self.secret
         self._url, self.secret = url, secret
-        self.is_sent = self.is_stopped = self.is_leaked = False
+        self.is_sent = self.is_stopped = self.is_leaked = self._has_acted = False
         self.masks.enter_context(masking(secret))
         if is_first:
             await self.watch()
-
-    async def _has_sent(self) -> bool:
-        return self.is_sent or self.is_stopped
 
     def responded(self, response: Response) -> None:
         """Tell of a token that is answered with an error."""

@@ -7,6 +7,7 @@ a token in raises no error of Playwright's, because its message can hold the tok
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -89,11 +90,10 @@ class WatchedMethods:
                 yield PageMethod(partial(self._call, number, method)) if can_call else method
 
     async def _look(self, page: Page) -> None:
-        try:
+        # The page may go elsewhere at this moment. What comes of it is judged anyway.
+        self._is_challenge = False
+        with suppress(Error):
             self._is_challenge = self._find(await read(page)) is not None
-        except Error:
-            # The page goes elsewhere at this moment. What comes of it is judged anyway.
-            self._is_challenge = False
 
     async def _call(self, number: int, method: PageMethod, page: Page) -> None:
         function = partial(method.method, page) if callable(method.method) else getattr(page, method.method)
@@ -275,10 +275,9 @@ class PageHandover(WatchedMethods):
 
     async def _is_open(self, page: Page) -> bool:
         """Tell whether a page shows something else than a challenge; not while it is on its way elsewhere."""
-        try:
+        with suppress(Error):
             return self._find(await read(page)) is None
-        except Error:
-            return False
+        return False
 
     @property
     def has_navigated(self) -> bool:

@@ -98,15 +98,14 @@ async def leave(page: Page, *, empty: bool) -> None:
             await close(page)
 
 
-async def close(page: Page) -> bool:
-    """Close a page, by its target if it does not answer, and tell whether it is closed."""
+async def close(page: Page) -> None:
+    """Close a page, by its target if it does not answer, as Chromium does not where it is on its way elsewhere."""
     with suppress(Error):
         await answered(page.close(), _END_TIMEOUT)
-        return True
+        return
     with suppress(Error):
         session = await answered(page.context.new_cdp_session(page), _END_TIMEOUT)
         await answered(session.send("Page.close"), _END_TIMEOUT)
-    return page.is_closed()
 
 
 async def is_loaded(page: Page) -> bool:

@@ -4,13 +4,9 @@ Scrapy-playwright goes through ``meta["playwright_page_methods"]`` after a page 
 is read. What is put there looks at the page first.
 """
 
-from __future__ import annotations
-
-import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from playwright.async_api import BrowserContext, Error, Page
@@ -23,15 +19,9 @@ from scrapy_omocaptcha.browser.traffic import masking
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.tokens.medium import Find, Key, PlainMedium
 from scrapy_omocaptcha.upfront.wishes import OWN_SESSION
-from scrapy_omocaptcha.urls import host_of, public_address
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.browser.passage import BrowserPassage
-    from scrapy_omocaptcha.browser.token_request import BrowserTokenRequest
+from scrapy_omocaptcha.urls import host_of
 
 T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
 
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
@@ -69,18 +59,6 @@ class PlaywrightMedium(PlainMedium):
 
     def jar(self, request: Request) -> None:
         """Return None: a browser keeps its cookies to itself."""
-
-    # Both are imported late: most crawls meet neither.
-
-    def passage(self) -> Callable[..., BrowserPassage]:
-        from scrapy_omocaptcha.browser.passage import BrowserPassage
-
-        return partial(BrowserPassage, browser=self)
-
-    def token_request(self) -> Callable[..., BrowserTokenRequest]:
-        from scrapy_omocaptcha.browser.token_request import BrowserTokenRequest
-
-        return partial(BrowserTokenRequest, browser=self)
 
     def begin(self, request: Request, find: Find) -> None:
         """Note what a request has in its meta before it is sent for the first time, and watch it."""
@@ -153,13 +131,7 @@ class PlaywrightMedium(PlainMedium):
         page = request.meta.get(_PAGE)
         if page is None or page.is_closed() or page is self._originals.get(request, {}).get(_PAGE):
             return
-        if not await close(page):
-            # Seen with Chromium where a page was on its way to another address.
-            logger.warning(
-                "The browser does not close the page %s, which keeps its place in its context "
-                "(PLAYWRIGHT_MAX_PAGES_PER_CONTEXT)",
-                public_address(page.url),
-            )
+        await close(page)
 
     def share_page(self, loaded: Request, request: Request) -> None:
         """Give ``request`` what scrapy-playwright has written into a request that was sent in its place."""

@@ -84,15 +84,14 @@
     return {html: html.includes("recaptcha") ? html : "", widgets: found};
   }
 
-  const textOf = (button) => button.textContent.split(/\s+/).filter(Boolean).join(" ");
-
   const buttonsOf = (form) => [...form.getRootNode().querySelectorAll(BUTTONS)].filter((each) => each.form === form);
 
   // Return the button that was read, unless it has become another one.
-  function buttonOf(form, {number, name, value, text}) {
+  function buttonOf(form, [number, ...read]) {
     const button = buttonsOf(form)[number];
-    const is = (attribute, read) => (button.getAttribute(attribute) || "") === read;
-    return button && is("name", name) && is("value", value) && textOf(button) === text ? button : null;
+    const text = button && button.textContent.split(/\s+/).filter(Boolean).join(" ");
+    const found = button && [button.getAttribute("name") || "", button.getAttribute("value") || "", text];
+    return found && found.every((each, at) => each === read[at]) ? button : null;
   }
 
   const pathOf = (url) => new URL(url).href.split(/[?#]/)[0];

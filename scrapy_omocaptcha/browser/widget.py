@@ -77,13 +77,7 @@ class LiveWidget:
         return await evaluate(self.frame, *self._script(function, *arguments))
 
     def _script(self, function: str, *arguments: Any) -> tuple[str, list[Any]]:
-        form = self.form
-        button = form and form.button and form.button._asdict()
-        place = {
-            "sitekey": self.sitekey,
-            "root": self.root,
-            "number": self.number,
-            "form": form and {"number": form.number, "url": form.url, "button": button},
-            "isAsked": self.is_asked,
-        }
+        form = self.form and {"number": self.form.number, "url": self.form.url, "button": self.form.button}
+        place = {"sitekey": self.sitekey, "form": form, "root": self.root, "number": self.number}
+        place["isAsked"] = self.is_asked
         return f"([place, ...given]) => {SCRIPT}.{function}(place, ...given)", [place, *arguments]

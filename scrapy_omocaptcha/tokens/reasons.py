@@ -27,7 +27,6 @@ REASONS = {
     # The submission
     "not_rendered": "the page's widget was not rendered in the browser: is Google's script blocked?",
     "behind_methods": "page methods of the spider have led to this wall, and only calling them once more would again",
-    "not_seen": "the page has sent no token: neither its callback does, nor a button of the widget's own form",
     "callback_only": "a script takes the token: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "no_form": "the widget is in no form: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
@@ -43,8 +42,8 @@ REASONS = {
 }
 """Why no job is bought for a challenge, but for limits and account. The stats ``omocaptcha/skipped/{reason}`` count all
 reasons, and why a challenge stays closed that was tried: ``attempts`` (jobs were of no use), ``service`` (it took no
-job), ``broke`` (a request with a token had no answer), ``another_wall`` (the answer is a wall of its own) and
-``sent_again`` (the request may have been executed)."""
+job), ``broke`` (a request with a token had no answer), ``not_seen`` (a browser sent none), ``another_wall`` (the answer
+is a wall of its own) and ``sent_again`` (the request may have been executed)."""
 
 
 class Refusal(NamedTuple):

@@ -37,6 +37,7 @@ _SENT_AGAIN = Refusal(
     "the request was sent once more, since its redirect claimed to be a wall's, and was redirected there again: the "
     "site may have executed it",
 )
+_NOT_SEEN = "the page has sent no token: neither its callback does, nor a button of the widget's own form"
 
 
 class Page(NamedTuple):
@@ -339,7 +340,7 @@ class Passage(Attempts):
         """Return what it means that the page is still, or again, behind a challenge after a token."""
         if not handed.is_seen:
             # A page that has sent nothing, or in disguise, would do so again.
-            why = Refusal.of("not_seen") if handed.broke is None else Refusal("broke", str(handed.broke))
+            why = Refusal("not_seen", _NOT_SEEN) if handed.broke is None else Refusal("broke", str(handed.broke))
             return Result(verdict=unknown(why.reason, is_useless=True), error=GivenUp(why))
         behind = await self._look_behind(handed)
         if isinstance(behind, Result):

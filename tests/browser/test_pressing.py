@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 from scrapy_playwright.page import PageMethod
 
-from tests.browser.crawling import Case, CasesSpider
+from tests.browser.crawling import BrowserSpider, Case, CasesSpider
+from tests.browser.live_pages import comes
 from tests.browser.test_odd_pages import ACCEPTED, CALLBACK, ELSEWHERE, FIELD, GOOGLE, PAGE, SEND, WIDGET, at, clear
 from tests.helpers import sites
 
@@ -112,6 +113,26 @@ FREEZING = {
     ),
 }
 FROZEN = {name: Case(make=make) for name, make in FREEZING.items()}
+
+BAD = {
+    "without promises": "window.Promise = undefined",
+    "with promises that never end": "window.Promise = class { then() { return this; } }",
+    "without fetch": "window.fetch = undefined",
+    "with a grecaptcha of its own": "window.grecaptcha = Object.freeze({})",
+    "with other methods of forms": "for (const name of ['submit', 'requestSubmit', 'elements'])"
+    " Object.defineProperty(HTMLFormElement.prototype, name, {value: () => fetch('/deed')})",
+    "that removes its widget": "setInterval(() => document.querySelector('.g-recaptcha').remove(), 10)",
+    "that empties itself": "addEventListener('load', () => setTimeout(() => document.documentElement.remove(), 200))",
+    "that freezes its objects": "[Object, Element, HTMLTextAreaElement].map((each) => Object.freeze(each.prototype))",
+    # The first time, scrapy-playwright would wait for it without end, with or without the add-on.
+    "that freezes": "localStorage.loads = 1 + (localStorage.loads | 0);"
+    " if (localStorage.loads == 2) setTimeout(() => { while (true); }, 400)",
+}
+HOSTILE = {
+    f"{name}, {where}": Case(make=wall(f"{LOG_OUT}{body}", "send(token)", head=f"<script>{script}</script>"))
+    for name, script in BAD.items()
+    for where, body in {"outside": CALLBACK, "in a form": f"<form method=post action=/opaque>{CALLBACK}</form>"}.items()
+}
 
 # Where the token goes
 
@@ -225,7 +246,12 @@ CASES = [
 @pytest.fixture(scope="session")
 def crawled(together):
     """Ask for the page of each case."""
-    return together(CasesSpider, CASES, page_fails=True)
+    return together(CasesSpider, CASES, page_fails=True, CONCURRENT_REQUESTS=16)
+
+
+@pytest.fixture(scope="session")
+def crawled_hostile(together):
+    return together(CasesSpider, list(HOSTILE.values()), page_fails=True, CONCURRENT_REQUESTS=20)
 
 
 @pytest.mark.parametrize("name", OPENED)
@@ -250,6 +276,15 @@ def test_a_page_that_does_not_answer_any_more_is_closed_and_costs_one_job(crawle
     case = FROZEN[name]
     assert (case.pages, case.reasons, case.bought, case.jobs) == ([], ["broke"], 1, [("unknown", "broke")])
     assert counted(case, "/deed") == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_page_costs_one_job_at_most_and_does_nothing_else(crawled_hostile, name):
+    case = HOSTILE[name]
+    assert len(case.pages) + len(case.failures) == 1
+    assert case.bought <= 1
+    assert [path for _, path, *_ in case.site.requests if path.startswith("/deed")] == []
+    assert len(counted(case, "/verify")) <= 1
 
 
 @pytest.mark.parametrize("name", STOPPED)
@@ -287,3 +322,25 @@ def test_a_wall_that_only_a_second_click_would_show_is_told(crawled):
     case = WALL_BEHIND_POST
     assert (case.pages, case.reasons, case.bought) == ([], ["behind_methods"], 0)
     assert len(counted(case, "/add", "POST")) == 1
+
+
+class ClosesWhileFrozen(BrowserSpider):
+    """Ends its crawl a second after a page has been seen to freeze."""
+
+    def requests(self):
+        self.ending = asyncio.ensure_future(self.end())
+        yield from super().requests()
+
+    async def end(self):
+        await comes(lambda: any(path == "/ad" for _, path, *_ in self.site.requests))
+        await asyncio.sleep(1)
+        await self.crawler.engine.close_spider_async(reason="test")
+
+
+def test_a_crawl_that_closes_does_not_wait_for_a_page_that_does_not_answer(browse, service):
+    freezing = "navigator.sendBeacon('/ad'); setTimeout(() => { while (true); }, 150)"
+    with wall(OUTSIDE, freezing)(service, ("127.0.0.9",)) as site:
+        crawled = browse(ClosesWhileFrozen, urls=[f"{site.origin}/page/1"], site=site)
+    assert (crawled.stats["finish_reason"], crawled.failures, len(service.jobs)) == ("test", [], 1)
+    # Long before the page itself would have been given up.
+    assert crawled.stats["elapsed_time_seconds"] < 10

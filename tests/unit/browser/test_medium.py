@@ -1,8 +1,7 @@
 """The browser that is found in the settings of a crawl, and pages that it does not close."""
 
 import asyncio
-import logging
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from scrapy import Request, Spider
@@ -96,13 +95,14 @@ class StuckPage:
     async def close(self):
         await asyncio.Event().wait()
 
-    context = Mock(new_cdp_session=lambda page: asyncio.Event().wait())
+    def __init__(self):
+        self.targets = Mock(send=AsyncMock())
+        self.context = Mock(new_cdp_session=AsyncMock(return_value=self.targets))
 
 
-def test_a_page_that_the_browser_does_not_close_holds_up_nothing(monkeypatch, caplog):
+def test_a_page_that_the_browser_does_not_close_holds_up_nothing_and_its_target_is_closed(monkeypatch):
     monkeypatch.setattr(page, "_END_TIMEOUT", 0.01)
-    request = Request("https://shop.example/", meta={"playwright_page": StuckPage()})
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(asyncio.wait_for(browser_of(http=HANDLER).close_page(request), 60))
-    (record,) = caplog.records
-    assert record.getMessage().startswith("The browser does not close the page https://shop.example/find, ")
+    stuck = StuckPage()
+    request = Request("https://shop.example/", meta={"playwright_page": stuck})
+    asyncio.run(asyncio.wait_for(browser_of(http=HANDLER).close_page(request), 60))
+    stuck.targets.send.assert_awaited_once_with("Page.close")

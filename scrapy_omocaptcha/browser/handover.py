@@ -120,19 +120,10 @@ class WatchedMethods:
 
 
 class PageHandover(WatchedMethods):
-    """Page methods that hand a token in, or without one wait for the widget, before those of the spider.
-
-    :param is_page: tells whether an answer, should it be no challenge, is the page that was asked for.
-    """
+    """Page methods that hand a token in, or without one wait for the widget, before those of the spider."""
 
     def __init__(
-        self,
-        request: Request,
-        challenge: Challenge,
-        token: Token | None,
-        find: Find,
-        is_closing: Callable[[], bool],
-        is_page: Callable[[HtmlResponse], bool] = lambda shown: False,
+        self, request: Request, challenge: Challenge, token: Token | None, find: Find, is_closing: Callable[[], bool]
     ) -> None:
         super().__init__(None, find, Progress(), challenge.url)
         self.request = request
@@ -140,7 +131,8 @@ class PageHandover(WatchedMethods):
         self._token = token
         self.secret = "" if token is None else token.value
         self._is_closing = is_closing
-        self._judges_page = is_page
+        self.is_wanted: Callable[[HtmlResponse], bool] = lambda shown: False
+        """Tells whether an answer, should it be no challenge, is the page that was asked for."""
         self._navigation: dict[str, Any] = {}
         """What the last navigation has changed of the response; empty if there was none."""
         self._handing_in: HandingIn | None = None
@@ -191,9 +183,8 @@ class PageHandover(WatchedMethods):
             self.trouble = type(error).__name__
         self.has_moved = self.has_moved and not self.trouble
         # Scrapy-playwright reads the page next, and would wait without end for what the page waits for.
-        await leave(page, empty=self.is_handed_in and not self.has_moved)
-        if page.is_closed() and not self.has_moved:
-            self.trouble = self.trouble or "it does not answer"
+        if await leave(page, empty=self.is_handed_in and not self.has_moved):
+            self.has_moved, self.trouble = False, self.trouble or "it does not answer"
             raise self.failure(None)
 
     async def _try(self, page: Page) -> None:
@@ -209,7 +200,7 @@ class PageHandover(WatchedMethods):
         if not await until(widget.is_there, WIDGET_TIMEOUT, self._is_closing):
             self.trouble = "not_rendered"
             return
-        if not await self._prepare(widget):
+        if not await answered(self._prepare(widget)):
             self.trouble = "form_changed"
             return
         if self._token is None:
@@ -260,7 +251,7 @@ class PageHandover(WatchedMethods):
         """Tell whether the page methods of the spider are for what a page shows after the token was handed in."""
         shown = (await read(page)).replace(body=await answered(page.content()))
         leads_on = self.progress.done > 0 and is_good(shown)
-        is_page = self.has_navigated and (leads_on or self._judges_page(shown))
+        is_page = self.has_navigated and (leads_on or self.is_wanted(shown))
         self.is_page = is_page and self._find(shown) is None
         return self.is_page
 

@@ -82,8 +82,11 @@ async def answered(answer: Awaitable[T], timeout: float = LOAD_TIMEOUT) -> T:
         raise Unanswered("the page does not answer") from None
 
 
-async def leave(page: Page, *, empty: bool) -> None:
-    """Leave a page so that it can be read at once, showing nothing if it is to be ``empty``, or close it."""
+async def leave(page: Page, *, empty: bool) -> bool:
+    """Leave a page so that it can be read at once, showing nothing if it is to be ``empty``.
+
+    :returns: whether it had to be closed, since it does not answer.
+    """
     for window in page.context.pages:
         # The page has opened it by itself.
         if await window.opener() == page:
@@ -94,8 +97,10 @@ async def leave(page: Page, *, empty: bool) -> None:
             await page.goto("about:blank", timeout=_END_TIMEOUT * 1000)
     except Error as error:
         # A page that is on its way elsewhere answers by an error.
-        if empty or isinstance(error, Unanswered):
+        if not page.is_closed() and (empty or isinstance(error, Unanswered)):
             await close(page)
+            return True
+    return False
 
 
 async def close(page: Page) -> None:

@@ -95,8 +95,8 @@ class BrowserPassage(Passage):
         # A page that the spider has brought keeps the function, which must not keep the request.
         lifetime = self.engine.lifetime
         find = partial(self.policy.find, self.request, wall=self.page.challenge)
-        asked = self.request, self.page.challenge
-        handover = PageHandover(*asked, token, find, lambda: lifetime.closing, self.is_page)
+        handover = PageHandover(self.request, self.page.challenge, token, find, lambda: lifetime.closing)
+        handover.is_wanted = self.is_page
         answer = await self.browser.load(handover, super().send)
         return handover, handover.complete(answer) if isinstance(answer, Response) else answer
 

@@ -84,6 +84,9 @@ BAD = {
     "v3": "<p>It looks at who comes.</p>",
     "elsewhere": _form(action="http://127.0.0.222/find"),
     "blocked": _form(),
+    "outside": "<form action='/logout' method='post'><button>Log out</button></form>"
+    f"{_WIDGET}<button id='go' onclick=\"fetch('/logout')\"></button>",
+    "endless": _form(_CALLBACK) + "<script>function passed(token) { while (true); }</script>",
     "throws": _form(_CALLBACK)
     + "<script>function passed(token) { throw new Error('no place for ' + token); }</script>",
 }

@@ -296,6 +296,28 @@ def test_what_a_callback_throws_is_told_without_the_token(driven):
     assert (see_callback_fail.problems, see_callback_fail.jobs) == ([], [("unknown", "broke")])
 
 
+@drives("outside")
+async def press_nothing(page, crawler, site):
+    with pytest.raises(HandoverBroke, match="has its token, but no button of its own to press"):
+        await solve_page(page, crawler=crawler, press=True)
+
+
+def test_no_button_outside_of_the_form_of_the_widget_is_pressed(driven):
+    assert (press_nothing.problems, press_nothing.jobs) == ([], [("unknown", "broke")])
+    assert [visit.path for visit in press_nothing.site.requests if visit.path == "/logout"] == []
+
+
+@drives("endless")
+async def see_page_freeze(page, crawler, site):
+    with pytest.raises(HandoverBroke, match="does not answer since it was given its token, so it was closed"):
+        await solve_page(page, crawler=crawler)
+    assert page.is_closed()
+
+
+def test_a_page_that_does_not_answer_any_more_is_closed(driven):
+    assert (see_page_freeze.problems, see_page_freeze.jobs) == ([], [("unknown", "broke")])
+
+
 @drives("get")
 async def raise_in_block(page, crawler, site):
     try:

@@ -4,6 +4,7 @@ Most responses show at once that they are neither. What reads the others is impo
 crawls that meet no captcha start sooner.
 """
 
+from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge
@@ -12,10 +13,11 @@ from scrapy_omocaptcha.detection.marks import VENDOR_STATUSES, has_recaptcha_wor
 __all__ = ["find_challenge", "find_other_captcha", "has_recaptcha_word", "wall_word"]
 
 
-def find_challenge(response: Response) -> Challenge | None:
+def find_challenge(response: Response, request: Request | None = None) -> Challenge | None:
     """Return the reCAPTCHA v2 challenge of a page.
 
     :param response: any response, downloaded or built by hand, with raw or with rendered HTML.
+    :param request: the request that it answers, if that is known: what a form repeats of it was asked for.
     :returns: the live widget that the page is the challenge of, or the first in document order if it is none, with its
         form, and the page's other widgets. None if the page has no live widget, or the response is not a page.
     """
@@ -23,7 +25,7 @@ def find_challenge(response: Response) -> Challenge | None:
         return None
     from scrapy_omocaptcha.detection.challenges import read_challenge
 
-    return read_challenge(response)
+    return read_challenge(response, request)
 
 
 def find_other_captcha(response: Response) -> str | None:

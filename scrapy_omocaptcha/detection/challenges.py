@@ -3,6 +3,7 @@
 It is parsed once, by ``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -10,6 +11,7 @@ from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
 from parsel import Selector
+from scrapy import Request
 from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
@@ -17,16 +19,17 @@ from scrapy_omocaptcha.detection.callbacks import Effect
 from scrapy_omocaptcha.detection.content import PageText, label_of, shortened, title_of
 from scrapy_omocaptcha.detection.judgement import Case, judge
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
+from scrapy_omocaptcha.forms.encoding import sent_pairs
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import Controls, is_button, is_submit_button, read_form
 
 
-def read_challenge(response: TextResponse) -> Challenge | None:
+def read_challenge(response: TextResponse, request: Request | None) -> Challenge | None:
     """Return the reCAPTCHA v2 challenge of a response that contains the word "recaptcha", or None if it has none."""
     page = read_page(response)
     if page is None or not page.widgets:
         return None
-    challenges = page.judged()
+    challenges = page.judged(() if request is None else sent_pairs(request))
     # The header of a wall may have a form of its own. Where no widget withholds the page, the first one counts.
     shown = next((challenge for challenge in challenges if challenge.blocking), challenges[0])
     return replace(shown, others=tuple(challenge for challenge in challenges if challenge is not shown))
@@ -68,8 +71,11 @@ class WidgetPage:
             or (widget.effect is Effect.UNKNOWN and widget.invisible and form is None),
         )
 
-    def judged(self) -> list[Challenge]:
-        """Return the widgets as challenges, each judged by what the page says of its form."""
+    def judged(self, asked: Collection[tuple[str, str]]) -> list[Challenge]:
+        """Return the widgets as challenges, each judged by what the page says of its form.
+
+        :param asked: the fields of the request that the page answers.
+        """
         widgets = [(widget, self.owner(widget), self._buttons(widget)) for widget in self.widgets]
         forms = [owner for _, owner, _ in widgets if owner is not None]
         # Without a form, any button of the page may send the token, be it one of a menu or one that is hidden yet.
@@ -78,10 +84,15 @@ class WidgetPage:
         # Where all widgets are in forms, what the other forms say does not matter.
         others = set(self.controls.forms).difference(forms) if all(owner is not None for _, owner, _ in widgets) else ()
         text = PageText(self.selector.root, places, others)
-        return [self._judged(*parts, text) for parts in widgets]
+        return [self._judged(*parts, text, asked) for parts in widgets]
 
     def _judged(
-        self, widget: Widget, owner: HtmlElement | None, buttons: list[HtmlElement], text: PageText
+        self,
+        widget: Widget,
+        owner: HtmlElement | None,
+        buttons: list[HtmlElement],
+        text: PageText,
+        asked: Collection[tuple[str, str]],
     ) -> Challenge:
         challenge = self.challenge(widget)
         name = None if owner is None else owner.get("aria-label")
@@ -98,6 +109,7 @@ class WidgetPage:
             attributes=text.attributes(widget.element, owner, buttons),
             field=text.first_field(self.controls.of(owner)),
             form=challenge.form,
+            asked=asked,
             is_whole=text.is_whole,
         )
         judgement, evidence, does = judge(case)

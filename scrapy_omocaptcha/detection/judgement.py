@@ -6,7 +6,7 @@ doubt, a page is left alone: the words of walls are listed in ``phrases`` and ``
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -70,6 +70,8 @@ class Case:
     field: str | None
     """The first field that a visitor would fill in, in words."""
     form: Form | None
+    asked: Collection[tuple[str, str]] = ()
+    """The fields of the request that the page answers. A wall of a POST repeats them."""
     is_whole: bool = True
     """Whether the page was read to its end."""
 
@@ -96,10 +98,14 @@ class Case:
 
     @cached_property
     def fields(self) -> list[tuple[str, str]]:
-        """Return what the form sends besides the token, without names that the page's own address has, too."""
+        """Return what the form sends besides the token, without what was asked for by address or by POST."""
         fields = () if self.form is None else self.form.fields
         own = self.own_words
-        return [(name, text) for name, text in fields if name != TOKEN_FIELD and not own.issuperset(split_name(name))]
+        return [
+            (name, text)
+            for name, text in fields
+            if name != TOKEN_FIELD and (name, text) not in self.asked and not own.issuperset(split_name(name))
+        ]
 
     @cached_property
     def below(self) -> str | None:

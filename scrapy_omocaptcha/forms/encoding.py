@@ -82,6 +82,11 @@ def field_names(request: Request) -> list[str]:
     return _names(request.body.decode("latin-1")) if kind == b"application/x-www-form-urlencoded" else []
 
 
+def sent_pairs(request: Request) -> list[tuple[str, str]]:
+    """Return the fields that a request has in its body, if that is ``application/x-www-form-urlencoded``."""
+    return parse_qsl(request.body.decode("latin-1"), keep_blank_values=True)
+
+
 def repeats(submission: Request, asked: Request) -> bool:
     """Tell whether a form sends what ``asked`` has sent to the same address, and may thereby execute it.
 

@@ -53,7 +53,7 @@ class Policy:
         :param wall: the challenge that the request has met before. A page that shows its widget and form again is that
             challenge, whatever the page or a trigger, which may go by the status, says of it.
         """
-        challenge = find_challenge(response)
+        challenge = find_challenge(response, request)
         if challenge is None:
             return None
         if wall is not None:

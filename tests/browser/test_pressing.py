@@ -57,7 +57,7 @@ def counted(case, path, method=None):
 
 # What is pressed
 
-WORDLESS = "<button onclick=\"fetch('/deed')\"></button>"
+WORDLESS = "<button id=wordless></button><script>wordless.onclick = () => fetch('/deed')</script>"
 OUTSIDE = f"{LOG_OUT}<main>{CALLBACK}{WORDLESS}</main>"
 OPENING = {
     "a callback that sends after 1.5 s": wall(OUTSIDE, f"setTimeout(() => {SHOW}, 1500)"),

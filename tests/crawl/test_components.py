@@ -147,11 +147,11 @@ def test_everything_for_a_request_goes_through_its_proxy(crawl, service, priorit
 
     def answer(request, form):
         visitor = request.remote + request.headers.get("Proxy-Authorization", "")
-        if form and form["visitor"] == visitor:
+        if form and form["csrf"] == visitor:
             opened.add(visitor)
         if visitor in opened:
             return sites.page()
-        field = f"<form method=post><input type=hidden name=visitor value='{visitor}'>"
+        field = f"<form method=post><input type=hidden name=csrf value='{visitor}'>"
         return sites.page(re.sub("<form.*>", field, sites.CHALLENGE), 403)
 
     opened = set()

@@ -182,7 +182,7 @@ def test_a_receipt_that_has_moved_within_its_wall_does_not_show_that_its_order_w
     assert [one.text for one in crawled.pages] == [moves_to]
 
 
-ORDER_URLS = {"/order": "/order", "/order#top": "/order", "/order?id=7": "/order", "/order?lang=en": "/order"}
+ORDER_URLS = {"/order": "/order", "/order#top": "/order", "/order?id=7": "/order", "/order?lang=2": "/order"}
 
 
 @pytest.mark.parametrize(("asked", "action"), ORDER_URLS.items())
@@ -195,7 +195,7 @@ def test_an_order_that_the_form_of_its_wall_carries_by_another_spelling_is_execu
     def respond(request, form):
         id_ = form.get("id") or request.query.get("id")
         if "g-recaptcha-response" not in form:
-            return challenge(action, id=id_, lang="en")
+            return challenge(action, id=id_, lang=2)
         executed[id_] += 1
         return page("" if status == 204 else "the receipt", status)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import Challenge, find_challenge
@@ -480,6 +481,16 @@ def test_of_several_buttons_all_count_unless_the_first_one_sends_the_form(callba
 
 
 SHOWN_AT = [None, 403, 429, 503]
+
+
+@pytest.mark.parametrize(("sent", "is_blocking"), [("to=bob", True), ("to=ann", False), ("", False)])
+def test_a_field_that_the_spider_has_sent_itself_leaves_no_doubt_where_the_wall_of_its_post_repeats_it(
+    sent, is_blocking
+):
+    asked = Request("https://site.example/list", method="POST", body=sent)
+    form = f"<form method=post><input type=hidden name=to value=bob>{CONTAINER}<button>Continue</button></form>"
+    page = HtmlResponse(asked.url, body=f"{DENIED}{form}".encode(), status=403, encoding="utf-8")
+    assert find_challenge(page, asked).blocking is is_blocking
 
 
 @pytest.mark.parametrize("status", SHOWN_AT)

@@ -49,8 +49,8 @@ class RequestStates:
         self._begun: Collection[Request] = ()
         """The requests that the engine has begun with; none before it is watched."""
         self._waiting: Callable[[], list[Request]] = list
-        self._retried: dict[object, dict[str, Any]] = {}
-        """The states of requests that Scrapy may be about to retry."""
+        self._retried: dict[object, tuple[dict[str, Any], list[str] | None]] = {}
+        """The states of requests that Scrapy may be about to retry, and the lists that are part of their keys."""
 
     def watch_scheduler(self) -> None:
         """Watch what enters the scheduler and comes out of it; called when the spider opens."""
@@ -177,14 +177,14 @@ class RequestStates:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.peek(request)
         if state.useless_jobs or state.original or state.followed:
-            self._retried[_retry_key(request, retries=1)] = state.as_json()
+            self._retried[_retry_key(request, retries=1)] = state.as_json(), request.meta.get("redirect_urls")
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]
 
     def _write_retried(self, request: Request) -> None:
         """Write the state of a retry into its meta, so that it is still known when a stopped crawl resumes."""
         if self._retried and STATE_KEY not in request.meta and _retry_key(request) in self._retried:
-            request.meta[STATE_KEY] = self._retried.pop(_retry_key(request))
+            request.meta[STATE_KEY], _ = self._retried.pop(_retry_key(request))
 
 
 def _retry_key(request: Request, *, retries: int = 0) -> object:
@@ -192,4 +192,5 @@ def _retry_key(request: Request, *, retries: int = 0) -> object:
     meta = request.meta
     session = (meta.get("cookiejar"), str(request.cookies), *map(request.headers.get, ("Cookie", "Authorization")))
     retry_times = meta.get("retry_times", 0) + retries
-    return request.url, request.method, request.body, session, retry_times, tuple(meta.get("redirect_urls", ()))
+    # The retry shares the list. POSTs that were redirected to one address have nothing else that tells them apart.
+    return request.url, request.method, request.body, session, retry_times, id(meta.get("redirect_urls"))

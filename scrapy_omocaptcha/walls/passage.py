@@ -227,6 +227,8 @@ class Passage(Attempts):
 
     async def _at_wall(self) -> Answer | None:
         """Return what is at the wall that a POST was redirected to, unless the POST is to be sent now."""
+        if self.redirects.posts.led_to(self.request) is None:
+            return None
         async with self.hold.sending():
             with self.answering():
                 return await self.redirects.at_wall(self.request, is_open=self.session.is_overtaken(self.stamp))

@@ -55,7 +55,7 @@ class Posts:
         return claim is not None and self.was_followed(request, claim)
 
     def is_unconfirmed(self, request: Request) -> bool:
-        """Tell whether a POST was redirected to a challenge after which no POST has got through yet."""
+        """Tell whether a POST was redirected to a challenge after which no request has got through yet."""
         led_to = self.led_to(request)
         return led_to is not None and not self._targets.of(led_to).has_let_through
 

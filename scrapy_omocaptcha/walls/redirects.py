@@ -404,7 +404,7 @@ class Redirects:
                     return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
                 return "redirect" if self._targets.of(answer.url).kind in WALLS else None
             if is_good(answer) and not same_address(answer.url, led_to):
-                self._let_through(request, led_to)
+                self._let_through(led_to)
         return reason
 
     # What is known of targets
@@ -414,16 +414,16 @@ class Redirects:
         self._targets.passed(url)
         self._shows(url, is_wall=True)
 
-    def _let_through(self, request: Request, led_to: str) -> None:
+    def _let_through(self, led_to: str) -> None:
         """Record that a request which was redirected to a wall has got through it."""
-        self._targets.of(led_to).has_let_through |= request.method not in SAFE_METHODS
+        self._targets.of(led_to).has_let_through = True
         self._prove_gate(led_to)
 
     def _note_way_through(self, request: Request, url: str) -> None:
         """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
         led_to = self._states.peek(request).led_to
         if led_to is not None and self.posts.was_followed(request, led_to) and not same_address(url, led_to):
-            self._let_through(request, led_to)
+            self._let_through(led_to)
 
     def _comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""

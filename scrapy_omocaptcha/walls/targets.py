@@ -50,7 +50,7 @@ class Target:
     has_stopped: bool = False
     """Whether a GET was redirected there and met a challenge."""
     has_let_through: bool = False
-    """Whether a POST that was redirected there got through once it was sent again."""
+    """Whether a request that was redirected there got through once it was sent again."""
     is_always_closed: bool = False
     """Whether it shows its challenge also to who is through: after a token for it that has led to another page."""
 

@@ -314,7 +314,7 @@ class Passage(Attempts):
         later = self.meet(again)
         if later is None:
             return Result(again, self._opened(handed, again))
-        if self.redirects.posts.is_unconfirmed(self.request):
+        if self.redirects.posts.may_be_executed(self.request):
             return Result(verdict=unknown("redirect", is_useless=True), error=GivenUp(_SENT_AGAIN))
         return await self._judge_challenge(page, handed, later)
 

@@ -36,9 +36,9 @@ class Posts:
         That is proven of a gate. What another address claims is believed once.
         """
         original = self._states.peek(request).original
-        asked = original["url"] if original is not None and self.has_post(request) else request.url
-        is_gate = self._targets.of(url).kind is Kind.GATE
-        return is_gate or (self._targets.withholds(url, asked) and not self.was_followed(request, url))
+        asked = request.url if original is None else original["url"]
+        is_first = self._targets.of(url).kind is Kind.GATE or not self.was_followed(request, url)
+        return is_first and self._targets.withholds(url, asked)
 
     def has_led_on(self, request: Request, url: str) -> bool:
         """Tell whether a GET for what a POST was redirected to is led elsewhere, now that its challenge is gone."""
@@ -53,11 +53,6 @@ class Posts:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
         claim = self._claim(request)
         return claim is not None and self.was_followed(request, claim)
-
-    def is_unconfirmed(self, request: Request) -> bool:
-        """Tell whether a POST was redirected to a challenge after which no request has got through yet."""
-        led_to = self.led_to(request)
-        return led_to is not None and not self._targets.of(led_to).has_let_through
 
     def record_sent(self, request: Request) -> None:
         """Record that a request is sent again, so that a claim to have withheld it is not believed once more."""

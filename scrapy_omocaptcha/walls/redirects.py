@@ -12,14 +12,13 @@ POST has asked for is sent again only where the wall has withheld it; see ``post
 
 from dataclasses import replace
 from http import HTTPStatus
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
-from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
@@ -71,8 +70,6 @@ class Redirects:
         """Requests that are sent again for a token, and a page, if there is one, that they may be redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
-        self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
-        """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
         self._is_shared = uses_scrapy_redis(crawler.settings)
@@ -104,33 +101,6 @@ class Redirects:
         again = self._asked_for(request, is_wall=has_led_on)
         if again is not None:
             return again
-        lock = await self._lock(request, url)
-        try:
-            return await self._decided(request, response, url, is_through=is_through)
-        finally:
-            if lock is not None:
-                lock.release()
-
-    async def _lock(self, request: Request, url: str) -> DeferredLock | None:
-        """Wait until it is known what an address shows that is named like a wall, if another request is about to look.
-
-        :returns: the lock that keeps others waiting until this request has looked, or None if others need not wait.
-        """
-        if not self._targets.is_named(url) or self._targets.of(url).kind is not Kind.UNKNOWN:
-            return None
-        lock = self._locks.setdefault(address_of(url), DeferredLock())
-        try:
-            await self._lifetime.wait(lock.acquire())
-        except CrawlClosing:
-            if request.method in SAFE_METHODS:
-                raise
-            return None
-        if self._targets.of(url).kind is Kind.UNKNOWN:
-            return lock
-        lock.release()
-        return None
-
-    async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
         is_safe = request.method in SAFE_METHODS
         seen, is_known = self._seen(request, url, is_through=is_through), False
         action = decide(seen, is_safe=is_safe)
@@ -275,9 +245,6 @@ class Redirects:
 
     async def before(self, request: Request, *, is_through: bool) -> Response | Request | None:
         """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
-        if self.posts.may_be_executed(request):
-            # Scrapy retries it, as it would without a wall.
-            return None
         answer = await self.at_wall(request, is_open=is_through)
         if answer is None:
             self.posts.record_sent(request)
@@ -404,7 +371,7 @@ class Redirects:
                     return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
                 return "redirect" if self._targets.of(answer.url).kind in WALLS else None
             if is_good(answer) and not same_address(answer.url, led_to):
-                self._let_through(led_to)
+                self._prove_gate(led_to)
         return reason
 
     # What is known of targets
@@ -414,16 +381,11 @@ class Redirects:
         self._targets.passed(url)
         self._shows(url, is_wall=True)
 
-    def _let_through(self, led_to: str) -> None:
-        """Record that a request which was redirected to a wall has got through it."""
-        self._targets.of(led_to).has_let_through = True
-        self._prove_gate(led_to)
-
     def _note_way_through(self, request: Request, url: str) -> None:
         """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
         led_to = self._states.peek(request).led_to
         if led_to is not None and self.posts.was_followed(request, led_to) and not same_address(url, led_to):
-            self._let_through(led_to)
+            self._prove_gate(led_to)
 
     def _comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""

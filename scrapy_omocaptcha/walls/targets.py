@@ -49,8 +49,6 @@ class Target:
     """Whether the spider has requested it itself, and met the challenge."""
     has_stopped: bool = False
     """Whether a GET was redirected there and met a challenge."""
-    has_let_through: bool = False
-    """Whether a request that was redirected there got through once it was sent again."""
     is_always_closed: bool = False
     """Whether it shows its challenge also to who is through: after a token for it that has led to another page."""
 
@@ -112,6 +110,11 @@ class Targets:
         """
         self._targets[address_of(url)] = Target(Kind.OPEN if is_open else Kind.PAGE, marks=marks)
 
+    def withholds(self, url: str, asked: str) -> bool:
+        """Tell whether a challenge at ``url`` withholds what redirects there, which is ``asked`` for, or claims to."""
+        kind = self.of(url).kind
+        return kind is Kind.GATE or (kind is Kind.WALL and self.claims(url, asked))
+
     def found_behind_wall(self, url: str) -> None:
         """Record that a target is a page behind a wall, as are others with its marks if it is not the first one."""
         target = self.of(url)
@@ -140,14 +143,6 @@ class Targets:
         """Tell whether a challenge at ``url`` claims to withhold what redirects there: the address ``asked`` for."""
         target = self.of(url)
         return self.is_named(url) or returns_to(url, asked) or target.has_stopped or target.is_always_closed
-
-    def withholds(self, url: str, asked: str) -> bool:
-        """Tell whether a request that was redirected from ``asked`` to a challenge at ``url`` was not executed.
-
-        That is proven of a gate. Of another wall it is only claimed.
-        """
-        kind = self.of(url).kind
-        return kind is Kind.GATE or (kind is Kind.WALL and self.claims(url, asked))
 
     def requested(self, url: str, *, is_wall: bool) -> None:
         """Record whether the spider has requested an address itself, and met a challenge."""

@@ -140,11 +140,14 @@ def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> 
     if planned.filters and kind == "order" and planned.sites[number].answer == "shared":
         # All orders are redirected to one page.
         return True
-    challenges = [visit for visit in world.sites[number].requests if visit.shown == "challenge" and visit.fault is None]
+    site = planned.sites[number]
+    # What an order is redirected to shows no challenge but its own, whatever others of the site show.
+    visits = [visit for visit in world.sites[number].requests if redirects(site) or visit.target == orders.FALSE_GATE]
+    challenges = [visit for visit in visits if visit.shown == "challenge" and visit.fault is None]
     named = [visit for visit in challenges if PLACE in visit.headers]
     answered = [sent for visit in named if (sent := world.exchanges[int(visit.headers[PLACE])]).is_answered]
     is_shown = {run.crawler for run in runs} <= {sent.crawler for sent in answered} if world.exchanges else challenges
-    may_redirect = redirects(planned.sites[number]) or planned.sites[number].answer == "claimed"
+    may_redirect = redirects(site) or site.answer == "claimed"
     return planned.filters and may_redirect and not is_shown
 
 

@@ -12,13 +12,14 @@ POST has asked for is sent again only where the wall has withheld it; see ``post
 
 from dataclasses import replace
 from http import HTTPStatus
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
+from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
@@ -70,6 +71,8 @@ class Redirects:
         """Requests that are sent again for a token, and a page, if there is one, that they may be redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
+        self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
+        """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
         self._is_shared = uses_scrapy_redis(crawler.settings)
@@ -101,6 +104,33 @@ class Redirects:
         again = self._asked_for(request, is_wall=has_led_on)
         if again is not None:
             return again
+        lock = await self._lock(request, url)
+        try:
+            return await self._decided(request, response, url, is_through=is_through)
+        finally:
+            if lock is not None:
+                lock.release()
+
+    async def _lock(self, request: Request, url: str) -> DeferredLock | None:
+        """Wait until it is known what an address shows that is named like a wall, if another request is about to look.
+
+        :returns: the lock that keeps others waiting until this request has looked, or None if others need not wait.
+        """
+        if not self._targets.is_named(url) or self._targets.of(url).kind is not Kind.UNKNOWN:
+            return None
+        lock = self._locks.setdefault(address_of(url), DeferredLock())
+        try:
+            await self._lifetime.wait(lock.acquire())
+        except CrawlClosing:
+            if request.method in SAFE_METHODS:
+                raise
+            return None
+        if self._targets.of(url).kind is Kind.UNKNOWN:
+            return lock
+        lock.release()
+        return None
+
+    async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
         is_safe = request.method in SAFE_METHODS
         seen, is_known = self._seen(request, url, is_through=is_through), False
         action = decide(seen, is_safe=is_safe)

@@ -132,29 +132,24 @@ class Redirects:
 
     async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
         is_safe = request.method in SAFE_METHODS
-        seen, is_known = self._seen(request, url, is_through=is_through), False
+        seen = self._seen(request, url, is_through=is_through)
         action = decide(seen, is_safe=is_safe)
-        if action is Action.LOOK and seen.is_named and seen.kind is Kind.UNKNOWN:
-            action, is_known = await self._first_look(request, response)
+        is_first = action is Action.LOOK and seen.is_named and seen.kind is Kind.UNKNOWN
+        if is_first and not await self._may_be_looked_at(request, response):
+            action = Action.KEEP
         if action is Action.LOOK or (action is Action.ASK and await self._should_look(request, response, url)):
             is_guess = action is Action.ASK and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
-                if is_known and is_safe:
-                    # To the duplicate filter, it was followed.
-                    self._states.of(request).followed.append(url)
                 return answer
         if self._components.will_redirect(request, response):
-            self._leave(request, url, is_through=is_through, is_known=is_known)
+            self._leave(request, url, is_through=is_through)
         else:
             self._targets.of(url).given += 1
         return response
 
-    def _leave(self, request: Request, url: str, *, is_through: bool, is_known: bool) -> None:
-        """Leave a redirect to Scrapy, with what was asked for in its meta where that may be sent again.
-
-        :param is_known: whether Scrapy's dupefilter knows the address, though no redirect there was followed.
-        """
+    def _leave(self, request: Request, url: str, *, is_through: bool) -> None:
+        """Leave a redirect to Scrapy, with what was asked for in its meta where that may be sent again."""
         state, target, is_safe = self._states.peek(request), self._targets.of(url), request.method in SAFE_METHODS
         is_own = is_through and host_of(url) != host_of(request.url)
         original = None
@@ -165,8 +160,7 @@ class Redirects:
             is_first = state.original is None or not (is_safe and state.original["method"] in SAFE_METHODS)
             original = originals.write(request, None if is_first else state.original)
         must_pass = (
-            is_known
-            or self._has_led_to_wall(request, url)
+            self._has_led_to_wall(request, url)
             # What comes from a wall is a duplicate of what was asked for before.
             or (state.original is not None and self._targets.of(request.url).kind in WALLS)
             or (target.kind is Kind.UNKNOWN and self._has_foreign_duplicates)
@@ -195,20 +189,10 @@ class Redirects:
             is_of_another=self._targets.is_walled_page(url) and not is_for_it,
         )
 
-    async def _first_look(self, request: Request, response: Response) -> tuple[Action, bool]:
-        """Return what is done about a redirect to an address that is named like a wall, before anybody was there.
-
-        :returns: the action, and whether Scrapy's dupefilter takes what the redirect leads to for known from now on.
-        """
+    async def _may_be_looked_at(self, request: Request, response: Response) -> bool:
+        """Tell whether a redirect leads to what a look would fetch as Scrapy would: by GET, and from the site."""
         redirected = await self._components.redirect(request, response)
-        if redirected is None or redirected.method != "GET":
-            return Action.KEEP, False
-        if self._has_foreign_duplicates or not self._components.will_redirect(request, response):
-            return Action.LOOK, False
-        if self._states.is_duplicate(request, redirected):
-            # What Scrapy has followed there, or what the spider has asked for, shows what is there.
-            return Action.ASK, False
-        return Action.KEEP if self._components.is_cached(redirected) else Action.LOOK, True
+        return redirected is not None and redirected.method == "GET" and not self._components.is_cached(redirected)
 
     async def refreshed(self, request: Request, response: Response) -> Response | Request:
         """Do as :meth:`redirected` for a page that may have a meta refresh, unless it is a challenge itself."""

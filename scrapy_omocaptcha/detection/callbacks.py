@@ -6,7 +6,7 @@ not; what it does cannot be told from the form.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
@@ -48,32 +48,46 @@ class Effect(Enum):
     SCRIPTED = "it does something with the token that submitting the form does not do"
 
 
-class Callbacks:
-    """The effects of a page's callbacks, each determined once."""
+Function = tuple[str, str, str]
+"""The body of a function without and with the contents of its strings, and its first parameter."""
+
+
+class Functions:
+    """The functions of a page's scripts, each looked up once."""
 
     def __init__(self, scripts: Sequence[Code]) -> None:
         self._scripts = scripts
-        self._effects: dict[str, Effect] = {}
+        self._named: dict[str, list[Function]] = {}
         self._left = MAX_READ
 
-    def effect_of(self, name: str, depth: int = MAX_DEPTH) -> Effect:
+    def named(self, name: str, depth: int = MAX_DEPTH) -> list[Function]:
+        """Return the functions of a name, each with those that it calls."""
         name = name.rpartition(".")[2].strip()
-        if name not in self._effects:
-            self._effects[name] = Effect.UNKNOWN  # The function may call itself.
-            self._effects[name] = self._look_up(name, depth)
-        return self._effects[name]
+        if name not in self._named:
+            self._named[name] = []  # The function may call itself.
+            for code in self._scripts:
+                for end in code.definitions.get(name, []) if name in code.source else ():
+                    self._named[name] += self.at(code, slice(end, len(code.bare)), depth)
+        return self._named[name]
 
-    def effect_at(self, code: Code, part: slice, depth: int = MAX_DEPTH) -> Effect:
-        """Return the effect of the function that is defined or named at the beginning of ``part``."""
+    def at(self, code: Code, part: slice, depth: int = MAX_DEPTH) -> list[Function]:
+        """Return the function that is defined or named at the beginning of ``part``, and those that it calls."""
         body, parameter = _function(code, part)
         if body is None:
             name = code.text[part.start : min(part.stop, part.start + 200)].strip().strip("\"'")
-            known = depth and re.fullmatch(r"[\w$.]{1,100}", name)
-            return self.effect_of(name, depth - 1) if known else Effect.UNKNOWN
+            return self.named(name, depth - 1) if depth else []
         self._left -= body.stop - body.start
         if self._left < 0:
-            return Effect.UNKNOWN
-        bare, text = code.bare[body], code.text[body]
+            return []
+        bare = code.bare[body]
+        called = list(dict.fromkeys(_CALLED.findall(bare)))[:10] if depth else ()
+        return [(bare, code.text[body], parameter), *(each for name in called for each in self.named(name, depth - 1))]
+
+
+def effect_of(functions: Iterable[Function]) -> Effect:
+    """Return the effect of a callback: that of the first of its functions that has one."""
+    effect = Effect.UNKNOWN
+    for bare, text, parameter in functions:
         trigger = _TRIGGERS.search(text)
         if parameter and _copies(text, parameter):
             return Effect.SCRIPTED
@@ -83,43 +97,15 @@ class Callbacks:
             return Effect.PRESSES
         if _SENDS.search(bare):
             return Effect.SCRIPTED
-        for name in list(dict.fromkeys(_CALLED.findall(bare)))[:10] if depth else ():
-            effect = self.effect_of(name, depth - 1)
-            if effect not in (Effect.UNKNOWN, Effect.NONE):
-                return effect
-        return Effect.NONE
+        effect = Effect.NONE
+    return effect
 
-    def addresses_of(self, name: str, depth: int = MAX_DEPTH) -> Iterator[str]:
-        """Yield the addresses to which the function of that name, or one that it calls, may send something."""
-        name = name.rpartition(".")[2].strip()
-        for code in self._scripts if name else ():
-            if name in code.source:
-                for end in code.definitions.get(name, []):
-                    yield from self.addresses_at(code, slice(end, len(code.bare)), depth)
 
-    def addresses_at(self, code: Code, part: slice, depth: int = MAX_DEPTH) -> Iterator[str]:
-        """Yield the addresses to which the function at the beginning of ``part``, or one that it calls, may send."""
-        body, _ = _function(code, part)
-        if body is None:
-            if depth:
-                yield from self.addresses_of(code.text[part.start : min(part.stop, part.start + 200)], depth - 1)
-            return
-        self._left -= body.stop - body.start
-        if self._left < 0:
-            return
-        if _SENDS.search(code.bare[body]):
-            yield from (direct or other for direct, other in _ADDRESS.findall(code.text[body]))
-        for name in list(dict.fromkeys(_CALLED.findall(code.bare[body])))[:10] if depth else ():
-            yield from self.addresses_of(name, depth - 1)
-
-    def _look_up(self, name: str, depth: int) -> Effect:
-        for code in self._scripts:
-            if name in code.source:
-                for end in code.definitions.get(name, []):
-                    effect = self.effect_at(code, slice(end, len(code.bare)), depth)
-                    if effect is not Effect.UNKNOWN:
-                        return effect
-        return Effect.UNKNOWN
+def addresses_of(functions: Iterable[Function]) -> Iterator[str]:
+    """Yield the addresses to which functions may send something, as their code has them."""
+    for bare, text, _ in functions:
+        if _SENDS.search(bare):
+            yield from (direct or other for direct, other in _ADDRESS.findall(text))
 
 
 def _function(code: Code, part: slice) -> tuple[slice | None, str]:

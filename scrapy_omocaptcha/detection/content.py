@@ -220,14 +220,8 @@ def title_of(root: HtmlElement) -> str:
 
 def text_of(root: HtmlElement) -> str:
     """Return the beginning of a page's text, without scripts, options and the like."""
-    pieces: list[str] = []
-    length = 0
-    for piece in islice(iter_texts(root, _UNREAD_TAGS), MAX_PIECES):
-        pieces.append(piece[:MAX_TEXT])
-        length += len(piece)
-        if length >= MAX_TEXT:
-            break
-    return " ".join(" ".join(pieces).split())
+    pieces = islice(iter_texts(root, _UNREAD_TAGS), MAX_PIECES)
+    return " ".join(" ".join(pieces).split())[:MAX_TEXT]
 
 
 def count_words(text: str) -> int:
@@ -243,9 +237,8 @@ def shortened(text: str) -> str:
 def describe_field(field: HtmlElement) -> str | None:
     """Describe a field that a visitor would fill in, in words such as "a password"; None if it is none."""
     kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
-    if kind in _UNDESCRIBED_TYPES or field.get("name") == TOKEN_FIELD or field.get("hidden") is not None:
-        return None
-    if _HIDDEN_STYLE.search(field.get("style") or ""):
+    is_hidden = field.get("hidden") is not None or _HIDDEN_STYLE.search(field.get("style") or "")
+    if is_hidden or kind in _UNDESCRIBED_TYPES or field.get("name") == TOKEN_FIELD:
         return None
     name = (field.get("name") or field.get("id") or "").strip()
     if kind == "text" and "mail" in name.lower():

@@ -13,7 +13,7 @@ from itertools import islice
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
+from scrapy_omocaptcha.detection.callbacks import Effect, Functions, addresses_of, effect_of
 from scrapy_omocaptcha.detection.elements import SITEKEY, Candidates
 from scrapy_omocaptcha.detection.inline_scripts import only
 from scrapy_omocaptcha.detection.javascript import Code
@@ -67,12 +67,11 @@ def find_widgets(selector: Selector) -> list[Widget]:
     if len(found) > 1:
         live = {widget.element: widget for widget in found}
         found = [live[element] for element in page.root.iter() if element in live][:MAX_WIDGETS]
-    callbacks = Callbacks(page.inline.running)
+    functions = Functions(page.inline.running)
     for widget in found:
-        handler = widget.handler
-        widget.effect = callbacks.effect_at(*handler) if handler else callbacks.effect_of(widget.callback or "")
-        sent = callbacks.addresses_at(*handler) if handler else callbacks.addresses_of(widget.callback or "")
-        widget.addresses = tuple(islice(dict.fromkeys(sent), MAX_WIDGETS))
+        called = functions.at(*widget.handler) if widget.handler else functions.named(widget.callback or "")
+        widget.effect = effect_of(called)
+        widget.addresses = tuple(islice(dict.fromkeys(addresses_of(called)), MAX_WIDGETS))
     return found
 
 

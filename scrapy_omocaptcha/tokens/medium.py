@@ -63,30 +63,27 @@ class PlainMedium:
 
 
 class Mediums:
-    """The mediums of one crawl. That of a request is the first that concerns it, and else the plain one.
+    """The mediums of one crawl: the browser for the requests that it concerns, and the plain one for all others.
 
     :param browser: the browser that renders pages in this crawl, if any does.
     """
 
     def __init__(self, components: Components, browser: PlainMedium | None) -> None:
         self._plain = PlainMedium(components)
-        self._others = [medium for medium in (browser,) if medium is not None]
+        self._browser = browser
 
     def concerns(self, request: Request) -> bool:
         """Tell whether something has to be prepared for a request."""
         return self.of(request) is not self._plain
 
     def of(self, request: Request) -> PlainMedium:
-        for medium in self._others:
-            if medium.concerns(request):
-                return medium
-        return self._plain
+        return self._browser if self._browser is not None and self._browser.concerns(request) else self._plain
 
     def answered(self, request: Request) -> None:
-        # Not of the medium of the request: a middleware may have changed that meanwhile.
-        for medium in self._others:
-            medium.answered(request)
+        # Whatever the medium of the request is: a middleware may have changed that meanwhile.
+        if self._browser is not None:
+            self._browser.answered(request)
 
     def give_back(self, request: Request) -> None:
-        for medium in self._others:
-            medium.give_back(request)
+        if self._browser is not None:
+            self._browser.give_back(request)

@@ -16,14 +16,13 @@ from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form, Judgement
 from scrapy_omocaptcha.detection.content import count_words, shortened
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES, wall_word
-from scrapy_omocaptcha.detection.phrases import find_check, find_firewall, find_withholding, is_about_check, names_page
+from scrapy_omocaptcha.detection.phrases import find_check, find_withholding, is_about_check
 from scrapy_omocaptcha.detection.words import (
     find_deed,
     find_deed_of_button,
     find_deed_of_field,
     find_price,
     goes_on,
-    is_for_once,
     only_goes_on,
     split_name,
 )
@@ -124,18 +123,13 @@ class Case:
         """Return what says that the page withholds the one that was asked for."""
         said = ["it is Cloudflare's captcha page"] if self.is_cloudflare else []
         # Gates that ask for an age or for consent return to the page, too.
-        if self._returns and (self.status in WALL_STATUSES) + bool(self.checks) + self._asks_elsewhere >= 2:
+        if self._returns and (self.status in WALL_STATUSES) + bool(self.checks) + self.asks_elsewhere >= 2:
             said.append("the form returns to the page")
         if address := wall_word(self.url):
             said.append(f"the address says '{address}'")
         for where, text in self._texts:
             if phrase := find_withholding(text):
                 said.append(f"the {where} says '{phrase}'")
-            if name := find_firewall(text):
-                said.append(f"the {where} names '{name}'")
-        if self.checks:
-            shows = (label for label in self.labels if only_goes_on(label) and names_page(label))
-            said += (f"its button says '{label}'" for label in shows)
         return tuple(said)
 
     @cached_property
@@ -145,7 +139,7 @@ class Case:
         return tuple(f"the {where} says '{phrase}'" for where, phrase in found if phrase)
 
     @property
-    def _asks_elsewhere(self) -> bool:
+    def asks_elsewhere(self) -> bool:
         """Tell whether the form is sent to an address about the check."""
         return self.form is not None and any(map(is_about_check, split_name(_last_segments(self.form.url, 2))))
 
@@ -194,7 +188,7 @@ def _deeds(case: Case) -> Reasons:
             if deed := find_deed_of_field(name):
                 yield deed, f"the form sends the field '{name[:40]}'"
             # A return address is about the page that was asked for.
-            elif not (is_for_once(name) or _is_address(value)) and (deed := _deed_in(split_name(value[:100]))):
+            elif not _is_address(value) and (deed := _deed_in(split_name(value[:100]))):
                 yield deed, f"the form sends {name[:40]}={value[:40]}"
     for name, value in case.attributes:
         if deed := _deed_in(split_name(value)):
@@ -260,8 +254,7 @@ def _doubts_of_check(case: Case) -> Reasons:
         if not _is_about_check(text):
             yield shortened(text), f"the page also says '{shortened(text)}'"
             break
-    is_sent_to_check = case.below == "" or any(map(_is_about_check, case.target))
-    if case.form is not None and not (is_sent_to_check or wall_word(case.form.url)):
+    if case.form is not None and case.below != "" and not case.asks_elsewhere:
         yield "", f"the form posts to {_parts_of(case.form.url).path}"
 
 
@@ -272,7 +265,7 @@ def _says_nothing(name: str, value: str, case: Case) -> bool:
     """
     if value in ("", name, *case.labels) or _is_address(value) or only_goes_on(value):
         return True
-    if is_for_once(name) or any(map(is_about_check, split_name(name))):
+    if any(map(is_about_check, split_name(name))):
         return True
     return (_NO_WORD if case.withholding else _RANDOM).fullmatch(value) is not None
 

@@ -116,7 +116,8 @@ _SEEN = (
 )
 """What may be seen."""
 _PHRASES = (
-    r"vous avez été bloqué|\byou(?: have been| are) (?:temporarily )?(?:blocked|rate[- ]limited)|^(?:\d+ )?forbidden$"
+    r"sucuri website firewall|cidram|incapsula incident|imunify360|bitninja|perimeterx|distil networks|shieldon"
+    r"|vous avez été bloqué|\byou(?: have been| are) (?:temporarily )?(?:blocked|rate[- ]limited)|^(?:\d+ )?forbidden$"
     r"|enable js and disable|pardon our interruption|rate limit|need to check your request|errors (?:\w+ )?from your"
     r"|additional (?:security check|verification)|super-?human speed|check(?:ing)? your (?:browser|connection)"
     r"|security check (?:(?:is )?required|(?:to|before you) (?:access|reach|visit|view|enter|see)\b)|(?:like|from"
@@ -148,9 +149,6 @@ _CHECK = re.compile(
     r"|безопасност|безпек|провер(?:ка|ку|яем)|перевірк|bezpiecze[ńn]stwa|bezpečnost|sigurnos|biztonsági|ασφαλεία"
     r"|güvenlik|keamanan|bảo mật|an ninh|ปลอดภัย|安全|セキュリティ|보안|الأمان|אבטחה"
 )
-_FIREWALLS = re.compile(
-    r"sucuri website firewall|cidram|incapsula incident|imunify360|bitninja|perimeterx|distil networks|shieldon"
-)
 _ABOUT_CHECK = re.compile(
     r"\b(?:ray|incident|inciden[zc]i?a|r[eé]f[eé]ren[czt]\w*|ip|vpn|javascript|firewall|nginx|security|waf|sec|box|ô)\b"
     r"|\bperson[ea]?\b|\bpessoa|\bihmi[ns]|\bprove\b|\bsolve\b|automat|автомат|\bprogram|\bby itself\b|try again"
@@ -168,7 +166,6 @@ def _near(some: str, others: str, gap: int) -> str:
     return rf"(?:(?:{some}){between}(?:{others})|(?:{others}){between}(?:{some}))\w{{0,9}}"
 
 
-_NAMES = re.compile(_SEEN)
 _WITHHOLDS = re.compile(f"{_PHRASES}|{_near(_REQUESTS, _ODD, 25)}|{_near(_SEEING, _SEEN, 15)}")
 
 
@@ -177,24 +174,14 @@ def find_withholding(text: str) -> str | None:
     return _find(_WITHHOLDS, text)
 
 
-def names_page(label: str) -> bool:
-    """Tell whether a button that goes on says what it goes on to: a page, or what may stand on one."""
-    return _find(_NAMES, label) is not None
-
-
 def find_check(text: str) -> str | None:
     """Return a phrase of a text, in lower case, that asks its reader to pass a check, or None."""
     return _find(_CHECK, text)
 
 
-def find_firewall(text: str) -> str | None:
-    """Return the name of a firewall that a page shows, in lower case, or None."""
-    return _find(_FIREWALLS, text)
-
-
 def is_about_check(text: str) -> bool:
     """Tell whether a text speaks of the check, or of what is withheld."""
-    return any(_find(phrases, text) for phrases in (_ABOUT_CHECK, _CHECK, _WITHHOLDS, _FIREWALLS))
+    return any(_find(phrases, text) for phrases in (_ABOUT_CHECK, _CHECK, _WITHHOLDS))
 
 
 # A page may have twenty widgets under the same headings.

@@ -117,13 +117,6 @@ _GOING_ON_ALONE = frozenset(
 """What goes on only where it is all that a button says: "Send", but not "Send my vote"."""
 _MINE = re.compile("my|mijn|mein(?:en?)?|min|mitt|mina|mon|ma|mes|mis?|meu|minha|mi[oa]|мо[йюёяї]|mój|moj[aąeiu]|můj")
 """A button that goes on with what is the visitor's does something: "Confirm my signature"."""
-_FOR_ONCE = frozenset(
-    """
-    session sid hash signature sig csrf xsrf csrfmiddlewaretoken authenticity nonce ts time timestamp viewstate
-    eventvalidation return returnurl url uri redirect goto referer referrer
-    """.split()
-)
-"""Words in names of fields whose values differ from page to page."""
 _LETTERS = re.compile(r"(?:[^\W_]|[\u0e31-\u0e4e])+")
 _CAMEL = re.compile(r"([a-z])([A-Z])")
 
@@ -170,11 +163,6 @@ def only_goes_on(label: str, own: Container[str] = ()) -> bool:
             for word in words
         )
     )
-
-
-def is_for_once(name: str) -> bool:
-    """Tell whether a hidden field has another value on each page: a token, a time, where to go on."""
-    return not _FOR_ONCE.isdisjoint(split_name(name))
 
 
 def split_name(name: str) -> list[str]:

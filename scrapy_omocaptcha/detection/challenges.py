@@ -108,7 +108,8 @@ class WidgetPage:
             labels=[label for button in buttons if (label := label_of(button))],
             attributes=text.attributes(widget.element, owner, buttons),
             field=text.first_field(self.controls.of(owner)),
-            form=challenge.form,
+            target="" if challenge.form is None else challenge.form.url,
+            fields=() if challenge.form is None else challenge.form.fields,
             asked=asked,
             is_whole=text.is_whole,
         )
@@ -116,9 +117,8 @@ class WidgetPage:
         for address in widget.addresses if judgement == "withholds" else ():
             # What the callback sends to is read as the address of the form is.
             with suppress(ValueError):
-                url = urljoin(self.controls.base_url, address)
-                form = Form("POST", url, ()) if case.form is None else replace(case.form, url=url)
-                if judge(replace(case, form=form))[0] != "withholds":
+                target = urljoin(self.controls.base_url, address)
+                if judge(replace(case, target=target))[0] != "withholds":
                     judgement, evidence = "doubtful", (*evidence, f"its callback sends to '{shortened(address)}'")
                     break
         return replace(challenge, judgement=judgement, evidence=evidence, does=does)

@@ -7,13 +7,13 @@ doubt, a page is left alone: the words of walls are listed in ``phrases`` and ``
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from unicodedata import combining, normalize
 from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 
-from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form, Judgement
+from scrapy_omocaptcha.challenge import TOKEN_FIELD, Judgement
 from scrapy_omocaptcha.detection.content import count_words, shortened
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES, wall_word
 from scrapy_omocaptcha.detection.phrases import find_check, find_withholding, is_about_check
@@ -68,7 +68,10 @@ class Case:
     """Names and values of attributes of the form, of what it has, and of what its widget is in."""
     field: str | None
     """The first field that a visitor would fill in, in words."""
-    form: Form | None
+    target: str
+    """Address that the form is sent to; empty if there is no form."""
+    fields: Sequence[tuple[str, str]]
+    """Names and values of the form's fields."""
     asked: Collection[tuple[str, str]] = ()
     """The fields of the request that the page answers. A wall of a POST repeats them."""
     is_whole: bool = True
@@ -87,36 +90,29 @@ class Case:
         return self.own_words.union(_words_of(_parts_of(self.url).hostname or ""))
 
     @cached_property
-    def target(self) -> list[str]:
+    def target_words(self) -> list[str]:
         """Return the words of the last segments of the form's address that are not those of the page's own."""
-        if self.form is None:
-            return []
-        query = self.form.url.partition("#")[0].partition("?")[2]
-        words = split_name(f"{_last_segments(self.form.url, 2)} {unquote_plus(query)}"[:_LONGEST_ADDRESS])
+        query = self.target.partition("#")[0].partition("?")[2]
+        words = split_name(f"{_last_segments(self.target, 2)} {unquote_plus(query)}"[:_LONGEST_ADDRESS])
         return [word for word in words if word not in self.own_words]
 
     @cached_property
-    def fields(self) -> list[tuple[str, str]]:
+    def choices(self) -> list[tuple[str, str]]:
         """Return what the form sends besides the token, without what was asked for by address or by POST."""
-        fields = () if self.form is None else self.form.fields
-        own = self.own_words
-        return [
-            (name, text)
-            for name, text in fields
-            if name != TOKEN_FIELD and (name, text) not in self.asked and not own.issuperset(split_name(name))
-        ]
+        others = [pair for pair in self.fields if pair[0] != TOKEN_FIELD and pair not in self.asked]
+        return [(name, value) for name, value in others if not self.own_words.issuperset(split_name(name))]
 
     @cached_property
     def below(self) -> str | None:
         """Return the path of the form's address below the page's own; empty if it is the same, None if it is not."""
-        own, path = (_parts_of(url).path.rstrip("/") for url in (self.url, "" if self.form is None else self.form.url))
-        is_below = self.form is not None and f"{path}/".startswith(f"{own}/") and (own or not path)
+        own, path = (_parts_of(url).path.rstrip("/") for url in (self.url, self.target))
+        is_below = self.target and f"{path}/".startswith(f"{own}/") and (own or not path)
         return path[len(own) :] if is_below else None
 
     @property
     def is_cloudflare(self) -> bool:
         """Tell whether it is Cloudflare's captcha page, which says in any language what a site wants it to say."""
-        return self.form is not None and _CLOUDFLARE.search(self.form.url) is not None
+        return _CLOUDFLARE.search(self.target) is not None
 
     @cached_property
     def withholding(self) -> tuple[str, ...]:
@@ -141,15 +137,13 @@ class Case:
     @property
     def asks_elsewhere(self) -> bool:
         """Tell whether the form is sent to an address about the check."""
-        return self.form is not None and any(map(is_about_check, split_name(_last_segments(self.form.url, 2))))
+        return any(map(is_about_check, split_name(_last_segments(self.target, 2))))
 
     @property
     def _returns(self) -> bool:
         """Tell whether the form sends the address of its page, to go on to."""
-        if self.form is None:
-            return False
         own = _parts_of(unquote(self.url))
-        sent = (*self.form.fields, *parse_qsl(_parts_of(self.form.url).query))
+        sent = (*self.fields, *parse_qsl(_parts_of(self.target).query))
         values = [_parts_of(unquote(value)) for _, value in sent]
         return (own.path, own.query) != ("/", "") and any(
             (value.path, value.query) == (own.path, own.query) and value.netloc in ("", own.netloc) for value in values
@@ -162,9 +156,12 @@ class Case:
 
 def judge(case: Case) -> tuple[Judgement, tuple[str, ...], str]:
     """Return what the form of a widget is for, the evidence, and what it seems to do, as in a ``Challenge``."""
-    whole = "page" if case.form is None else "form"
+    whole = "form" if case.target else "page"
     if case.field is not None:
         return "acts", (f"the {whole} also asks for {case.field}",), ""
+    if case.is_cloudflare:
+        # It shows a text of the site.
+        case = replace(case, inside=(), beside="")
     status = (f"status {case.status}",) if case.status in WALL_STATUSES else ()
     says = (*status, *case.withholding, *case.checks)
     if deed := next(_deeds(case), None):
@@ -181,15 +178,14 @@ def _deeds(case: Case) -> Reasons:
     for label in case.labels:
         if find_deed_of_button(label):
             yield label, f"its button says '{label}'"
-    if case.form is not None:
-        if deed := _deed_in(case.target):
-            yield deed, f"the form posts to {_parts_of(case.form.url).path}"
-        for name, value in case.fields:
-            if deed := find_deed_of_field(name):
-                yield deed, f"the form sends the field '{name[:40]}'"
-            # A return address is about the page that was asked for.
-            elif not _is_address(value) and (deed := _deed_in(split_name(value[:100]))):
-                yield deed, f"the form sends {name[:40]}={value[:40]}"
+    if deed := _deed_in(case.target_words):
+        yield deed, f"the form posts to {_parts_of(case.target).path}"
+    for name, value in case.choices:
+        if deed := find_deed_of_field(name):
+            yield deed, f"the form sends the field '{name[:40]}'"
+        # A return address is about the page that was asked for.
+        elif not _is_address(value) and (deed := _deed_in(split_name(value[:100]))):
+            yield deed, f"the form sends {name[:40]}={value[:40]}"
     for name, value in case.attributes:
         if deed := _deed_in(split_name(value)):
             yield deed, f"its {name} says '{shortened(value)}'"
@@ -217,8 +213,7 @@ def _doubts(case: Case) -> Reasons:
     # Not "download", alone: it may be about the page that was asked for.
     if case.below == "" and (deed := find_deed(f"/ {' '.join(split_name(_last_segments(case.url, 1)))}")):
         yield deed, f"the form posts to its own page, whose address says '{deed}'"
-    # Cloudflare shows a text of the site.
-    for text in () if case.is_cloudflare else (*case.labels, *case.headings, *case.inside, case.beside):
+    for text in (*case.labels, *case.headings, *case.inside, case.beside):
         if deed := _find_deed(text, case) or find_price(text):
             yield deed, f"the page says '{deed}' beside the widget"
             break
@@ -226,15 +221,15 @@ def _doubts(case: Case) -> Reasons:
         is_spoken = name in _SPOKEN or (name.startswith("data-") and " " in value)
         if value and is_spoken and not (_is_about_check(value) or _is_name(value, case)):
             yield shortened(value), f"its {name} says '{shortened(value)}'"
-    for text in () if case.is_cloudflare else case.inside:
+    for text in case.inside:
         if not (is_about_check(text) or _is_name(text, case)):
             yield "", f"the form also says '{shortened(text)}'"
             break
-    for name, value in case.fields:
+    for name, value in case.choices:
         if not _says_nothing(name, value, case):
             yield f"{name}={value[:40]}", f"the form sends {name[:40]}={value[:40]}"
     if case.withholding:
-        if case.beside.strip() and not (case.is_cloudflare or is_about_check(case.beside)):
+        if case.beside.strip() and not is_about_check(case.beside):
             yield "", "the text beside the widget is not about that"
     elif case.status in WALL_STATUSES:
         yield from _doubts_of_check(case)
@@ -254,8 +249,8 @@ def _doubts_of_check(case: Case) -> Reasons:
         if not _is_about_check(text):
             yield shortened(text), f"the page also says '{shortened(text)}'"
             break
-    if case.form is not None and case.below != "" and not case.asks_elsewhere:
-        yield "", f"the form posts to {_parts_of(case.form.url).path}"
+    if case.target and case.below != "" and not case.asks_elsewhere:
+        yield "", f"the form posts to {_parts_of(case.target).path}"
 
 
 def _says_nothing(name: str, value: str, case: Case) -> bool:
@@ -263,19 +258,16 @@ def _says_nothing(name: str, value: str, case: Case) -> bool:
 
     Where the page says that it is withheld, its number may be sent as well, but no word, sentence or sum.
     """
-    if value in ("", name, *case.labels) or _is_address(value) or only_goes_on(value):
+    if value in ("", *case.labels) or _is_address(value) or only_goes_on(value):
         return True
-    if any(map(is_about_check, split_name(name))):
-        return True
-    return (_NO_WORD if case.withholding else _RANDOM).fullmatch(value) is not None
+    is_random = (_NO_WORD if case.withholding else _RANDOM).fullmatch(value)
+    return is_random is not None or any(map(is_about_check, split_name(name)))
 
 
 def _is_about_check(text: str) -> bool:
     """Tell whether a text is about the check and about nothing else, as long ones may be."""
-    if only_goes_on(text):
-        return True
-    is_phrase = find_check(text) or find_withholding(text)
-    return count_words(text) <= (_MAX_WORDS if is_phrase else _MAX_OTHER_WORDS) and is_about_check(text)
+    most = _MAX_WORDS if find_check(text) or find_withholding(text) else _MAX_OTHER_WORDS
+    return only_goes_on(text) or (is_about_check(text) and count_words(text) <= most)
 
 
 def _is_name(text: str, case: Case) -> bool:

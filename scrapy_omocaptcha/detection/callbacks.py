@@ -15,7 +15,7 @@ from scrapy_omocaptcha.detection.javascript import Code
 MAX_DEPTH = 2
 """Maximum depth of calls up to which a callback is followed into other functions of the page."""
 MAX_READ = 100_000
-"""Maximum length in characters of all functions of a page that are read."""
+"""Maximum length in characters of all functions of a callback that are read."""
 
 _SUBMITS = re.compile(r"\.(?:submit\s?\(\s*\)|submit\s?\.\s?(?:call|apply)\b|requestSubmit\s?\()")
 _TRIGGERS = re.compile(r"\.trigger\s?\(\s?[\"'](submit|click)")
@@ -53,35 +53,34 @@ Function = tuple[str, str, str]
 
 
 class Functions:
-    """The functions of a page's scripts, each looked up once."""
+    """The functions that a callback is made of: itself and those that it calls, each name followed once."""
 
     def __init__(self, scripts: Sequence[Code]) -> None:
         self._scripts = scripts
-        self._named: dict[str, list[Function]] = {}
+        self._seen: set[str] = set()
         self._left = MAX_READ
 
-    def named(self, name: str, depth: int = MAX_DEPTH) -> list[Function]:
-        """Return the functions of a name, each with those that it calls."""
+    def named(self, name: str, depth: int = MAX_DEPTH) -> Iterator[Function]:
+        """Yield the functions of a name, each with those that it calls."""
         name = name.rpartition(".")[2].strip()
-        if name not in self._named:
-            self._named[name] = []  # The function may call itself.
+        if name not in self._seen:
+            self._seen.add(name)
             for code in self._scripts:
                 for end in code.definitions.get(name, []) if name in code.source else ():
-                    self._named[name] += self.at(code, slice(end, len(code.bare)), depth)
-        return self._named[name]
+                    yield from self.at(code, slice(end, len(code.bare)), depth)
 
-    def at(self, code: Code, part: slice, depth: int = MAX_DEPTH) -> list[Function]:
-        """Return the function that is defined or named at the beginning of ``part``, and those that it calls."""
+    def at(self, code: Code, part: slice, depth: int = MAX_DEPTH) -> Iterator[Function]:
+        """Yield the function that is defined or named at the beginning of ``part``, and those that it calls."""
         body, parameter = _function(code, part)
-        if body is None:
-            name = code.text[part.start : min(part.stop, part.start + 200)].strip().strip("\"'")
-            return self.named(name, depth - 1) if depth else []
-        self._left -= body.stop - body.start
-        if self._left < 0:
-            return []
-        bare = code.bare[body]
-        called = list(dict.fromkeys(_CALLED.findall(bare)))[:10] if depth else ()
-        return [(bare, code.text[body], parameter), *(each for name in called for each in self.named(name, depth - 1))]
+        called = [code.text[part.start : min(part.stop, part.start + 200)].strip().strip("\"'")]
+        if body is not None:
+            self._left -= body.stop - body.start
+            if self._left < 0:
+                return
+            yield code.bare[body], code.text[body], parameter
+            called = list(dict.fromkeys(_CALLED.findall(code.bare[body])))[:10]
+        for name in called if depth else ():
+            yield from self.named(name, depth - 1)
 
 
 def effect_of(functions: Iterable[Function]) -> Effect:

@@ -76,25 +76,19 @@ class WidgetPage:
 
         :param asked: the fields of the request that the page answers.
         """
-        widgets = [(widget, self.owner(widget), self._buttons(widget)) for widget in self.widgets]
-        forms = [owner for _, owner, _ in widgets if owner is not None]
+        owners = [self.owner(widget) for widget in self.widgets]
+        forms = [owner for owner in owners if owner is not None]
         # Without a form, any button of the page may send the token, be it one of a menu or one that is hidden yet.
-        buttons = [button for *_, pressed in widgets for button in pressed]
+        buttons = [button for widget in self.widgets for button in self._buttons(widget)]
         places = [*(widget.element for widget in self.widgets), *forms, *buttons]
         # Where all widgets are in forms, what the other forms say does not matter.
-        others = set(self.controls.forms).difference(forms) if all(owner is not None for _, owner, _ in widgets) else ()
-        text = PageText(self.selector.root, places, others)
-        return [self._judged(*parts, text, asked) for parts in widgets]
+        text = PageText(
+            self.selector.root, places, () if None in owners else set(self.controls.forms).difference(forms)
+        )
+        return [self._judged(widget, text, asked) for widget in self.widgets]
 
-    def _judged(
-        self,
-        widget: Widget,
-        owner: HtmlElement | None,
-        buttons: list[HtmlElement],
-        text: PageText,
-        asked: Collection[tuple[str, str]],
-    ) -> Challenge:
-        challenge = self.challenge(widget)
+    def _judged(self, widget: Widget, text: PageText, asked: Collection[tuple[str, str]]) -> Challenge:
+        challenge, owner, buttons = self.challenge(widget), self.owner(widget), self._buttons(widget)
         name = None if owner is None else owner.get("aria-label")
         case = Case(
             url=self.response.url,

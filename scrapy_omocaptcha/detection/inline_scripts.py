@@ -6,7 +6,7 @@ A key that cannot be told is None, never a guess among several.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import islice
 
 from scrapy_omocaptcha.detection.javascript import MAX_CALLS, Code
@@ -52,7 +52,6 @@ class InlineScripts:
     def __init__(self, running: Sequence[str], data: Sequence[str] = ()) -> None:
         self.running = [Code(source) for source in running]
         self._data = data
-        self._lookups = cache(lambda code: _lookups(code.text))
 
     @cached_property
     def renders(self) -> list[RenderCall]:
@@ -82,7 +81,7 @@ class InlineScripts:
         return islice(found, MAX_CALLS)
 
     def _read_render(self, code: Code, call: re.Match[str], arguments: list[slice]) -> RenderCall:
-        options = self._options(code, arguments[1]) if len(arguments) > 1 else {}
+        options = code.properties(arguments[1]) if len(arguments) > 1 else {}
         return RenderCall(
             selectors=self._selectors(code, arguments[0], call.start()),
             creates_container=self._creates(code, arguments[0], call.start()),
@@ -99,9 +98,8 @@ class InlineScripts:
                 return _by_id(literal)
             if selectors := _lookups(code.text[part]):
                 return selectors
-        # For a loop variable or a parameter, take the lookups whose selector says captcha, or else the last lookup.
-        captchas = [selector for selector in self._lookups(code) if "captcha" in selector.lower()]
-        return tuple(captchas[:20]) or _lookups(code.text[max(0, before - 400) : before])[-1:]
+        # For a loop variable or a parameter, take the last lookup.
+        return _lookups(code.text[max(0, before - 400) : before])[-1:]
 
     def _creates(self, code: Code, target: slice, before: int) -> bool:
         """Return whether a script creates the element ``target``: by ``createElement``, or as HTML with its id."""
@@ -111,15 +109,6 @@ class InlineScripts:
             return created is not None and "createElement" in code.bare[created]
         html = re.compile(rf"\bid\\?[\"']?\s?[=,:]\s?\\?[\"']{re.escape(identity[:100])}\\?[\"']")
         return any(identity in script.source and html.search(script.text) for script in self.running)
-
-    def _options(self, code: Code, part: slice) -> dict[str, slice]:
-        """Return the properties of the object in ``part``, or of the variable that ``part`` names."""
-        properties = code.properties(part)
-        name = code.text[part].strip()
-        if properties or not _NAME.fullmatch(name):
-            return properties
-        assigned = code.assigned(name, len(code.bare))
-        return code.properties(assigned) if assigned else {}
 
     def _key(self, code: Code, part: slice) -> str | None:
         """Return the site key in ``part``: a string, or a name that stands for one value on this page."""

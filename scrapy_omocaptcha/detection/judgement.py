@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from unicodedata import combining, normalize
 from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Judgement
@@ -87,7 +86,7 @@ class Case:
     @cached_property
     def site_words(self) -> frozenset[str]:
         """Return the words of the page's host, which may be those of the site's name, and of its own address."""
-        return self.own_words.union(_words_of(_parts_of(self.url).hostname or ""))
+        return self.own_words.union(split_name(_parts_of(self.url).hostname or ""))
 
     @cached_property
     def target_words(self) -> list[str]:
@@ -146,7 +145,7 @@ class Case:
         sent = (*self.fields, *parse_qsl(_parts_of(self.target).query))
         values = [_parts_of(unquote(value)) for _, value in sent]
         return (own.path, own.query) != ("/", "") and any(
-            (value.path, value.query) == (own.path, own.query) and value.netloc in ("", own.netloc) for value in values
+            value[2:4] == own[2:4] and value.netloc in ("", own.netloc) for value in values
         )
 
     @property
@@ -243,7 +242,7 @@ def _doubts_of_check(case: Case) -> Reasons:
     A page without any text says nothing else, either.
     """
     texts = [text for text in (*case.headings, *case.sentences) if not _is_name(text, case)]
-    if not case.checks and (texts or not case.site_words.issuperset(_words_of(case.title))):
+    if not case.checks and (texts or not case.site_words.issuperset(split_name(case.title))):
         yield "", "nothing but the status says that it is a wall"
     for text in texts:
         if not _is_about_check(text):
@@ -272,7 +271,7 @@ def _is_about_check(text: str) -> bool:
 
 def _is_name(text: str, case: Case) -> bool:
     """Tell whether a text may be the name of the site or of the page that was asked for."""
-    return text in case.title or case.site_words.issuperset(_words_of(text))
+    return text in case.title or case.site_words.issuperset(split_name(text))
 
 
 def _is_address(value: str) -> bool:
@@ -286,12 +285,7 @@ def _deed_in(words: Sequence[str]) -> str | None:
 def _find_deed(text: str, case: Case) -> str | None:
     """Return a word by which a text says that something is done, unless it may be the name of the site, or None."""
     deed = find_deed(text)
-    return deed if deed and case.site_words.isdisjoint(_words_of(deed)) else None
-
-
-def _words_of(text: str) -> list[str]:
-    """Return the words of a text without accents, as they stand in names of hosts."""
-    return split_name("".join(letter for letter in normalize("NFKD", text) if not combining(letter)))
+    return deed if deed and case.site_words.isdisjoint(split_name(deed)) else None
 
 
 def _last_segments(url: str, segments: int) -> str:

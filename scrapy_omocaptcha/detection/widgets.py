@@ -67,9 +67,9 @@ def find_widgets(selector: Selector) -> list[Widget]:
     if len(found) > 1:
         live = {widget.element: widget for widget in found}
         found = [live[element] for element in page.root.iter() if element in live][:MAX_WIDGETS]
-    functions = Functions(page.inline.running)
     for widget in found:
-        called = functions.at(*widget.handler) if widget.handler else functions.named(widget.callback or "")
+        functions = Functions(page.inline.running)
+        called = [*(functions.at(*widget.handler) if widget.handler else functions.named(widget.callback or ""))]
         widget.effect = effect_of(called)
         widget.addresses = tuple(islice(dict.fromkeys(addresses_of(called)), MAX_WIDGETS))
     return found

@@ -145,7 +145,7 @@ class Case:
         sent = (*self.fields, *parse_qsl(_parts_of(self.target).query))
         values = [_parts_of(unquote(value)) for _, value in sent]
         return (own.path, own.query) != ("/", "") and any(
-            value[2:4] == own[2:4] and value.netloc in ("", own.netloc) for value in values
+            (value.path, value.query) == (own.path, own.query) and value.netloc in ("", own.netloc) for value in values
         )
 
     @property

@@ -286,14 +286,6 @@ def test_a_form_that_calls_a_function_not_named_after_the_check_is_doubtful(call
         assert judged(f"{DENIED}{form_with(attributes=f'onsubmit={handler!r}')}", status=403).blocking
 
 
-@pytest.mark.parametrize("label", ["Show me the page", "Ver la página", "Zur Seite gehen", "ページを表示する"])
-def test_a_button_that_goes_on_to_a_page_says_that_it_is_withheld_where_the_page_asks_for_the_check(label):
-    form = form_with().replace("Continue", label)
-    assert judged(CHECK + form).blocking
-    assert not judged(f"<h1>Anna</h1>{form}").blocking
-    assert not judged(CHECK + form.replace(label, "Devam et")).blocking
-
-
 @pytest.mark.parametrize("label", ["Confirm my mark", "Confirmar mi rúbrica", "Meinen Haken bestätigen"])
 def test_a_button_that_goes_on_with_what_is_the_visitors_does_something(label):
     assert judged(DENIED + form_with().replace("Continue", label), status=403).judgement == "acts"
@@ -403,7 +395,6 @@ SENT = {
     "a field that chooses": (form_with("<input type=hidden name=to value=bob>"), False),
     "a field with a number": (form_with("<input type=hidden name=ehdokas value=7>"), False),
     "an empty field": (form_with("<input type=hidden name=ehdokas>"), True),
-    "a time": (form_with("<input type=hidden name=ts value=7>"), True),
     "a return address": (form_with("<input type=hidden name=to value='/a?b=c'>"), True),
     "a random number": (form_with("<input type=hidden name=x value=9f86d081884c7d65>"), True),
     "a verb of a check": (form_with("<input type=hidden name=action value=verify>"), True),

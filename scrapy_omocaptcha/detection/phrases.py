@@ -156,7 +156,7 @@ _ABOUT_CHECK = re.compile(
     r"|\b(?:tick|mark) |\boveren|\bpruef|\bprüf|\bkontrol|\bcontrol|\bellenőrz|\bprovjer|провер|перевір|\bcontinu"
     r"|\bkästchen|\bkryds\b|\bvakje|\bcochez|\bcasilla|\bcaixa|\bcasella|\brutan\b|\bfelt|флажок|галочк|поле|позначте"
     r"|\bpole\b|\bzaznacz|\bzaškrtn|\bkutu|\bkotak|\bcentang|\bjelölje|\bruutu|\bpolje|\bcăsuț|πλαίσιο|验证|驗證|勾选"
-    r"|認証|チェック|인증|체크|확인|ช่อง|تحقق|مربع|אימות|סמנו"
+    r"|認証|チェック|인증|체크|확인|ช่อง|تحقق|مربع|אימות|סמנו|\b[cx]srf|\bnonce\b|\btimestamp\b"
 )
 
 

@@ -395,6 +395,7 @@ SENT = {
     "a field that chooses": (form_with("<input type=hidden name=to value=bob>"), False),
     "a field with a number": (form_with("<input type=hidden name=ehdokas value=7>"), False),
     "an empty field": (form_with("<input type=hidden name=ehdokas>"), True),
+    "a token of the form": (form_with("<input type=hidden name=csrf_token value=7>"), True),
     "a return address": (form_with("<input type=hidden name=to value='/a?b=c'>"), True),
     "a random number": (form_with("<input type=hidden name=x value=9f86d081884c7d65>"), True),
     "a verb of a check": (form_with("<input type=hidden name=action value=verify>"), True),

@@ -38,7 +38,7 @@ from scrapy_omocaptcha.tokens.hooks import Hooks
 from scrapy_omocaptcha.tokens.judging import is_good
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.tokens.policy import Policy, close_at_limit
-from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Purpose, Refusal
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Purpose, Refusal
 from scrapy_omocaptcha.upfront.handler import UpfrontTokens
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.handler import WallHandler
@@ -200,8 +200,6 @@ class OmoCaptchaMiddleware:
             return self._give_back(request, error)
         except GivenUp as error:
             return self._give_back(request, await close_at_limit(self._engine, error.refusal, request))
-        except NotSolved as error:
-            return error.response
         except ChallengeNotSolved:
             # Nothing went wrong while downloading, so the outer middlewares have nothing to retry.
             raise

@@ -25,10 +25,10 @@ from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import session_headers
 from scrapy_omocaptcha.tokens.attempts import Result
 from scrapy_omocaptcha.tokens.judging import is_overloaded
-from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, NotSolved, Refusal
+from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import get_page
 from scrapy_omocaptcha.tokens.verdict import unknown
-from scrapy_omocaptcha.upfront.token_request import TokenRequest
+from scrapy_omocaptcha.upfront.token_request import FormOverloaded, TokenRequest
 from scrapy_omocaptcha.upfront.wishes import Refill
 
 _SCRIPT_SECONDS = 0.2
@@ -142,7 +142,7 @@ class BrowserTokenRequest(TokenRequest):
             raise answer
         refusal = self._refusal(look)
         if refusal is not None and is_overloaded(answer):
-            raise NotSolved(answer)
+            raise FormOverloaded(answer)
         if refusal is not None:
             raise GivenUp(refusal)
 

@@ -176,7 +176,7 @@ class RequestStates:
     def may_be_retried(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.peek(request)
-        if state.useless_jobs or state.original or state.followed:
+        if (state.useless_jobs or state.original or state.followed) and not request.meta.get("dont_retry"):
             self._retried[_retry_key(request, retries=1)] = state.as_json(), request.meta.get("redirect_urls")
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]

@@ -38,6 +38,9 @@ from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
 
+FLAG = "omocaptcha"
+"""Flag of a page that came through a wall; with a colon and a reason, that of a challenge that was not solved."""
+
 
 class Outdated(Exception):
     """The challenge at hand changed after :meth:`Attempts.ready` returned it, before its token was handed in."""
@@ -250,7 +253,7 @@ class Attempts(ABC):
         elif is_page:
             self.events.solved(self.request, challenge, seconds, self.jobs, cost)
             if isinstance(answer, Response):
-                answer.flags = [*answer.flags, "omocaptcha"]
+                answer.flags = [*answer.flags, FLAG]
         if result.submitted is not None and is_page:
             self.engine.components.store(self.request, result.submitted)
         return answer

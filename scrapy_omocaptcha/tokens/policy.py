@@ -23,7 +23,7 @@ from scrapy_omocaptcha.tokens.hooks import Hooks
 from scrapy_omocaptcha.tokens.judging import is_same_wall
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.tokens.reasons import Case, Purpose, Refusal, find_refusal
-from scrapy_omocaptcha.urls import host_of, redirect_target, same_site
+from scrapy_omocaptcha.urls import host_of, is_allowed, redirect_target, same_site
 
 _CLOSING_REASONS = {reason: limit.closes_with for reason, limit in LIMITS.items() if limit.closes_with}
 _CLOSING_REASONS["account"] = "omocaptcha_account"
@@ -135,6 +135,10 @@ class Policy:
         """Return why no token is bought for a challenge that the spider has found itself, or None."""
         refusal = find_refusal(purpose, Case(challenge, self._domains))
         return refusal or self.limit_refusal(challenge, challenge.url)
+
+    def is_allowed(self, url: str) -> bool:
+        """Tell whether a token may be bought for the host of an address."""
+        return is_allowed(host_of(url), self._domains)
 
     @property
     def _domains(self) -> tuple[str, ...]:

@@ -66,14 +66,6 @@ class GivenUp(Exception):
         self.refusal = refusal
 
 
-class NotSolved(Exception):
-    """A challenge was not solved, and ``response`` answers its request: the challenge, or why no form could be sent."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(str(response))
-        self.response = response
-
-
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 """Google's public test key: any answer passes."""
 

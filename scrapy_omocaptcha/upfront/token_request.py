@@ -26,7 +26,7 @@ from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
 from scrapy_omocaptcha.tokens.judging import form_marks, is_blank, is_overloaded
-from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, NotSolved, Refusal
+from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import get_page, send_submission
 from scrapy_omocaptcha.tokens.verdict import unknown, unused
 from scrapy_omocaptcha.upfront.wishes import Wish
@@ -38,6 +38,14 @@ _BEHIND = (
     "whether the site took the token is not known. Go through that wall with an ordinary request before, and send the "
     "form in its session"
 )
+
+
+class FormOverloaded(Exception):
+    """The page of a form, ``response``, is that of a site that is overloaded: Scrapy may retry the form's request."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(str(response))
+        self.response = response
 
 
 class TokenForm:
@@ -79,7 +87,7 @@ class TokenRequest(Attempts):
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
         try:
             result = await self.attempt()
-        except NotSolved as error:
+        except FormOverloaded as error:
             # Scrapy retries the request as if that were the answer to it.
             return error.response
         answer = self.report(self.wanted, result)
@@ -202,7 +210,7 @@ class TokenRequest(Attempts):
             raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
         if is_overloaded(page) and find_challenge(page) is None:
-            raise NotSolved(page)
+            raise FormOverloaded(page)
         try:
             plain = fill_form(page, {}, form=fresh.form, click=fresh.click)
             self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)

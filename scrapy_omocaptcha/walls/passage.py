@@ -23,9 +23,9 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
-from scrapy_omocaptcha.tokens.attempts import Attempts, Result
+from scrapy_omocaptcha.tokens.attempts import FLAG, Attempts, Result
 from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
-from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Refusal
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import follow_back
 from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed, unknown
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -74,9 +74,10 @@ class Passage(Attempts):
     async def run(self, response: Response, challenge: Challenge, stamp: int) -> Answer:
         """Go through the wall that ``response`` has shown, and return the page that was asked for.
 
+        A challenge for which nothing was bought is returned as it came, with the reason among its flags.
+
         :param stamp: when the request was sent.
-        :raises NotSolved: when the wall stays closed, and the callback gets the challenge.
-        :raises ChallengeNotSolved: when the errback gets it.
+        :raises ChallengeNotSolved: when the wall stays closed, though jobs were bought for the request.
         :raises GivenUp: when the spider is to be closed at a limit.
         """
         self.stamp = stamp
@@ -84,7 +85,7 @@ class Passage(Attempts):
             try:
                 result = await self._go(response, challenge)
             except GivenUp as error:
-                raise await self._not_solved(error) from None
+                return await self._not_solved(error)
             except Exception:
                 await self.discard()
                 raise
@@ -94,14 +95,13 @@ class Passage(Attempts):
 
     async def _go(self, response: Response, challenge: Challenge) -> Result:
         self._note(response, challenge)
-        if "cached" in response.flags:
+        refusal = await self._first_refusal()
+        if refusal is None and "cached" in response.flags:
             # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
             answer = await self.ask_again()
             if self.meet(answer) is None:
                 return Result(answer)
-        refusal = await self.refusal()
-        if refusal is None and not self._do_others_pay():
-            refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
+            refusal = await self._first_refusal()
         self.events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             raise GivenUp(refusal)
@@ -130,16 +130,20 @@ class Passage(Attempts):
         if refusal is not None:
             raise GivenUp(refusal)
 
+    async def _first_refusal(self) -> Refusal | None:
+        """Return why nothing is done about the challenge at hand, or None."""
+        refusal = await self.refusal()
+        # Another request may have opened the wall since this one was sent, or be about to.
+        if refusal or self.session.leading is not None or self.session.is_overtaken(self.stamp):
+            return refusal
+        return self.policy.limit_refusal(self.page.challenge, self.request.url)
+
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved, whoever pays, or None."""
         refusal = await self.policy.refusal(self.request, self.page.response, self.page.challenge)
         if refusal is None and self.redirects.posts.may_be_executed(self.request):
             return _SENT_AGAIN
         return refusal
-
-    def _do_others_pay(self) -> bool:
-        """Tell whether another request has opened the wall since this one was sent, or is about to."""
-        return self.session.leading is not None or self.session.is_overtaken(self.stamp)
 
     # Lead, follow, go alone or ask again
 
@@ -422,38 +426,27 @@ class Passage(Attempts):
 
     # Give the spider its page, or say why there is none
 
-    async def _not_solved(self, error: GivenUp) -> Exception:
-        """Report that the wall stays closed to the request, and return what is to be raised."""
-        refusal = error.refusal
-        failure: Exception = error
-        if self.policy.closes_spider(refusal.reason):
-            await self.discard()
-        else:
+    async def _not_solved(self, error: GivenUp) -> Response:
+        """Report that the wall stays closed to the request, and return its challenge, or raise what the spider gets."""
+        refusal, challenge, response = error.refusal, self.page.challenge, self.page.response
+        is_paid_for, is_closing = bool(self._state.useless_jobs), self.policy.closes_spider(refusal.reason)
+        is_for_callback = self.policy.settings.on_failure == "response" and not is_closing
+        if is_closing or (is_paid_for and not is_for_callback):
             # What fails here is retried, or given back to the scheduler, so nothing is reported before.
-            failure = await self._failure(refusal)
+            await self.discard()
         if refusal.reason == "dry_run":
             self.events.dry_run[self.session.host][self.session] += 1
-        self.events.failed(self.request, self.page.challenge, *refusal, jobs=self.jobs)
-        return failure
-
-    async def _failure(self, refusal: Refusal) -> Exception:
-        """Return how the spider gets a challenge that was not solved, though jobs may have been bought for it."""
-        # What the spider's own click has led to is not the page that it has asked for, whatever the status of that.
-        is_page = self.page.response.status == HTTPStatus.OK and not self.jobs and refusal.reason != "behind_methods"
-        is_passed_on = refusal.reason == "dry_run" or is_page
-        if is_passed_on or self.policy.settings.on_failure == "response":
-            response = self.page.response
-            if not is_passed_on:
-                response = self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)
-            return NotSolved(response)
-        await self.discard()
-        page = self.page
-        return ChallengeNotSolved(
-            refusal.reason,
-            f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
-            challenge=page.challenge,
-            response=page.response.replace(request=self.request),
-        )
+        self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs)
+        if is_closing:
+            raise error
+        response.flags = [*response.flags, f"{FLAG}:{refusal.reason}"]
+        if is_for_callback:
+            return self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)
+        if not is_paid_for:
+            return response
+        message = f"{challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}"
+        response = response.replace(request=self.request)
+        raise ChallengeNotSolved(refusal.reason, message, challenge=challenge, response=response) from None
 
     # The session's cookies
 

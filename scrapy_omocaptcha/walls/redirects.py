@@ -104,6 +104,9 @@ class Redirects:
         again = self._asked_for(request, is_wall=has_led_on)
         if again is not None:
             return again
+        if not self._policy.is_allowed(url):
+            # Whatever is there, nothing is bought for it.
+            return response
         lock = await self._lock(request, url)
         try:
             return await self._decided(request, response, url, is_through=is_through)

@@ -24,7 +24,7 @@ def test_an_account_with_a_package_buys_though_its_balance_is_zero_and_below_the
         packed.next_job("refused", message=message)
         settings = {**packed.settings, "OMOCAPTCHA_MIN_BALANCE": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
         crawled = crawl(pages_of(site, 5), settings)
-    assert [error.reason for error in crawled.failures] == ["service", "min_balance"]
+    assert crawled.reasons == ["service", "min_balance"]
     assert (len(crawled.pages), len(packed.jobs), packed.charged) == (3, 3, 0)
 
 
@@ -35,7 +35,7 @@ def test_a_type_of_task_that_the_service_does_not_support_stops_all_buying_and_n
     service.next_job("refused", code="ERROR_TASK_NOT_SUPPORTED", times=9)
     settings = {**service.settings, "OMOCAPTCHA_TASK_TYPE": "NoCaptchaTask"}
     crawled = crawl(spider(f"{site.url}/page/1", f"{site.url}/page/2"), settings)
-    assert [error.reason for error in crawled.failures] == ["account", "account"]
+    assert crawled.reasons == ["account", "account"]
     assert [call.name for call in service.calls] == ["createTask"]
     (said,) = crawled.said(logging.ERROR)
     assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask', to a type that this service supports" in said
@@ -68,7 +68,7 @@ def test_a_service_of_which_no_version_answers_buys_nothing_and_is_told_once(cra
     site = walled("session")
     settings = {**service.settings, **AUTO, "OMOCAPTCHA_API_URL": f"{service.origin}/gone"}
     crawled = crawl(spider(f"{site.url}/page/1", f"{site.url}/page/2"), settings)
-    assert [error.reason for error in crawled.failures] == ["account", "account"]
+    assert crawled.reasons == ["account", "account"]
     (said,) = crawled.said(logging.ERROR)
     assert re.search(r"it has answered version 1 by HTTP status 404 .* and version 2 by HTTP status 404", said)
     assert "check OMOCAPTCHA_API_URL" in said

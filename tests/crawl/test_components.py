@@ -184,7 +184,7 @@ def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(
             robotparser.rp = Protego.parse("User-agent: crab\nDisallow: /verify\n")
 
     crawled = crawl(Forbids, {**service.settings, "ROBOTSTXT_OBEY": True})
-    assert [error.reason for error in crawled.failures] == ["robots"] * (1 - jobs)
+    assert crawled.reasons == ["robots"] * (1 - jobs)
     assert len(crawled.pages) == len(service.jobs) == jobs
     assert bool(service.calls) is bool(jobs)
 
@@ -205,7 +205,7 @@ def test_a_form_that_posts_outside_of_allowed_domains_is_refused_without_a_job_u
     with sites.Site(shop_with_its_captcha_elsewhere) as site:
         request = scrapy.Request("http://www.example.com/", meta={"proxy": site.origin, **meta})
         crawled = crawl(sites.sending(request, allowed_domains=("www.example.com",)), service.settings)
-    assert [error.reason for error in crawled.failures] == ["offsite"] * (1 - jobs)
+    assert crawled.reasons == ["offsite"] * (1 - jobs)
     assert len(crawled.pages) == len(service.jobs) == jobs
     assert bool(service.calls) is bool(jobs)
 
@@ -216,7 +216,7 @@ def test_a_wall_that_opens_by_a_cookie_is_left_alone_where_a_request_keeps_none(
     header = {"Cookie": b"name=\xfc"}
     forgetful = scrapy.Request(f"{site.url}/page/1", headers=header, meta={"dont_merge_cookies": True})
     crawled = crawl(sites.sending(forgetful), service.settings)
-    assert [error.reason for error in crawled.failures] == ["cookies"]
+    assert crawled.reasons == ["cookies"]
     assert service.calls == ()
 
 
@@ -244,7 +244,7 @@ def test_a_clearance_that_is_thrown_away_costs_one_job_and_no_token_is_called_re
         crawled = crawl(sites.sending(*requests), {**service.settings, **settings})
     assert len(service.jobs) == 1
     assert (len(crawled.pages), crawled.count("tokens/rejected")) == (answer == "the page", 0)
-    assert {error.reason for error in crawled.failures} == {"cookies"}
+    assert set(crawled.reasons) == {"cookies"}
 
 
 @pytest.mark.parametrize("rejected", [0, 1])

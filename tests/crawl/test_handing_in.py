@@ -176,7 +176,7 @@ def test_a_token_is_not_handed_in_more_than_twice_and_then_not_known_to_be_rejec
     with Site(answer) as site:
         crawled = crawl(spider(f"{site.origin}/page"), service.settings)
         tokens = [form["g-recaptcha-response"] for _, path, form, _ in site.requests if path == "/verify"]
-    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert crawled.reasons == ["attempts"]
     assert len(service.jobs) == 3
     assert tokens == [token for token in tokens[::2] for _ in range(2)]
     assert len(set(tokens)) == 3
@@ -227,7 +227,7 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate_of_an_earlie
         settings = {**service.settings, "JOBDIR": str(tmp_path), "CONCURRENT_REQUESTS": 1}
         crawled = crawl(spider(*urls), settings)
     assert [one.url for one in crawled.pages] == [urls[0]] * pages
-    assert [error.reason for error in crawled.failures] == ["attempts"] * failures
+    assert crawled.reasons == ["attempts"] * failures
 
 
 def test_a_redirect_whose_address_is_not_encoded_leads_to_the_page(crawl, service):
@@ -348,7 +348,7 @@ def test_a_token_whose_answer_leads_where_the_crawl_may_not_go_is_unknown_and_no
             asks = spider(*(f"{site.origin}/{path}" for path in (0, 1, 2, "else")), allowed_domains=domains)
             crawled = crawl(asks, {**service.settings, "ROBOTSTXT_OBEY": reason == "robots"})
     assert "/pass" not in [path for _, path, *_ in other.requests]
-    assert [error.reason for error in crawled.failures] == [reason] * 3
+    assert crawled.reasons == [reason] * 3
     assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (2, 1, 1)
     assert [one.url[-5:] for one in crawled.pages] == ["/else"]
     (said,) = [line for line in crawled.said() if "redirects to 127.0.0.8, which" in line]
@@ -385,7 +385,7 @@ def test_another_wall_behind_the_first_is_no_rejection(crawl, service, second, a
         crawled = crawl(spider(*urls), {**service.settings, **settings})
     # A leader that gives up at the second wall leaves the first one open.
     given_up = ["attempts"] * (attempts == 1)
-    assert [error.reason for error in crawled.failures] == given_up
+    assert crawled.reasons == given_up
     assert [one.text for one in crawled.pages] == ["<title>the page</title>"] * (3 - len(given_up))
     assert len(service.jobs) == 2
     counts = tuple(crawled.count(f"tokens/{outcome}") for outcome in ("accepted", "unknown", "rejected"))
@@ -547,7 +547,7 @@ def test_what_answers_a_token_at_another_address_is_not_known_to_be_the_page(cra
     with Site(answer) as site:
         crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, **settings})
     if kind == "json":
-        assert [error.reason for error in crawled.failures] == ["attempts"]
+        assert crawled.reasons == ["attempts"]
         assert [crawled.count(f"tokens/{outcome}") for outcome in ("rejected", "accepted")] == [2, 0]
     else:
         (shown,) = crawled.pages

@@ -109,7 +109,7 @@ def test_who_meets_a_wall_while_its_last_job_is_under_way_waits_and_does_not_ask
     with sites.Site(answer) as site:
         crawled = crawl(sites.spider(f"{site.origin}/first", f"{site.origin}/late"), {**service.settings, **settings})
         asked = [path for _, path, *_ in site.requests]
-    assert ([error.reason for error in crawled.failures], len(crawled.pages)) == (reasons, 2 - len(reasons))
+    assert (crawled.reasons, len(crawled.pages)) == (reasons, 2 - len(reasons))
     assert opens or asked.count("/late") == 1
 
 
@@ -164,7 +164,7 @@ def test_useless_jobs_count_over_the_retries_of_a_page_that_came_with_an_error(c
 
     settings = {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "OMOCAPTCHA_MAX_ATTEMPTS": 2}
     crawled = crawl(crawling_one_page(site, detected), settings)
-    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert crawled.reasons == ["attempts"]
     outcomes = [(record.outcome, record.reason) for record in read_ledger(ledger)]
     assert outcomes == [("failed", "failed"), ("unknown", "http_error"), ("failed", "failed")]
     assert any(
@@ -187,7 +187,7 @@ def test_useless_jobs_count_over_the_retries_of_a_page_that_is_lost(crawl, servi
     service.next_job("fail")
     with sites.Site(answer) as site:
         crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 2})
-    assert ([error.reason for error in crawled.failures], len(service.jobs)) == (["attempts"], 2)
+    assert (crawled.reasons, len(service.jobs)) == (["attempts"], 2)
 
 
 def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_on(crawl, service):
@@ -253,7 +253,7 @@ def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_
     wrong = {"OMOCAPTCHA_API_TOKEN": "wrong", "OMOCAPTCHA_MIN_BALANCE": 1}
     asks = sites.sending(*(sites.wishing(url, "query:token", **form) for url in urls))
     crawled = crawl(asks, {**service.settings, **wrong})
-    assert [error.reason for error in crawled.failures] == ["account"] * 5
+    assert crawled.reasons == ["account"] * 5
     (line,) = crawled.said(logging.ERROR)
     assert "check OMOCAPTCHA_API_TOKEN" in line
     # One for each version of the API.
@@ -307,7 +307,7 @@ def test_lost_create_answers_count_as_attempts_and_another_job_is_bought_at_once
     site = walled("session")
     service.fault("createJob", "bad_gateway", times=lost)
     crawled = crawl(sites.spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": most})
-    assert [error.reason for error in crawled.failures] == ["service"] * (lost == most)
+    assert crawled.reasons == ["service"] * (lost == most)
     assert len(crawled.pages) == (lost < most)
     assert service.jobs[-1].created_at - service.jobs[0].created_at < 1
     assert len(service.jobs) == crawled.count("jobs/created") == min(lost + 1, most)
@@ -322,7 +322,7 @@ def test_a_service_that_answers_no_call_costs_a_dozen_jobs_and_all_that_wait_get
     service.fault("createJob", "server_error", times=1000)
     wide = {"CONCURRENT_REQUESTS": 40, "CONCURRENT_REQUESTS_PER_DOMAIN": 40, "OMOCAPTCHA_JOB_TIMEOUT": timeout}
     crawled = crawl(pages_of(site, 40), {**service.settings, **wide, "OMOCAPTCHA_API_VERSION": 1})
-    assert [error.reason for error in crawled.failures] == ["service"] * 40
+    assert crawled.reasons == ["service"] * 40
     assert crawled.count("jobs/created") == crawled.count("jobs/failed/lost") == most
     (said,) = (line for line in crawled.said(logging.WARNING) if "takes no job" in line)
     assert "each call without an answer counts as a job, which is probably paid" in said

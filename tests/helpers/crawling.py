@@ -11,6 +11,7 @@ import scrapy
 from scrapy.crawler import Crawler
 from twisted.internet.threads import blockingCallFromThread
 
+from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.testing.crawling import reactor_loop
 
 if TYPE_CHECKING:
@@ -80,6 +81,14 @@ class FollowingSpider(RecordingSpider):
         yield from response.follow_all(css="a", callback=self.page, errback=self.failed)
 
 
+def reason_of(outcome: Any) -> str:
+    """Return why a challenge was not solved, from the error where jobs were bought for it, else from the flags."""
+    if isinstance(outcome, ChallengeNotSolved):
+        return outcome.reason
+    (reason,) = [flag[11:] for flag in getattr(outcome, "response", outcome).flags if flag.startswith("omocaptcha:")]
+    return reason
+
+
 @dataclass
 class Crawl:
     """A finished crawl: its spider, stats and log."""
@@ -95,6 +104,11 @@ class Crawl:
     @property
     def failures(self):
         return self.spider.failures
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return why walls stayed closed whose requests came to their errback, with or without a job."""
+        return [reason_of(error) for error in self.failures]
 
     def count(self, name: str) -> Any:
         return self.stats.get(f"omocaptcha/{name}", 0)

@@ -93,8 +93,7 @@ class BrowserPassage(Passage):
     async def _load(self, token: Token | None) -> tuple[PageHandover, Answer | Exception]:
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""
         # A page that the spider has brought keeps the function, which must not keep the request.
-        lifetime = self.engine.lifetime
-        find = partial(self.policy.find, self.request, wall=self.page.challenge)
+        find, lifetime = partial(self.policy.find, self.request), self.engine.lifetime
         handover = PageHandover(self.request, self.page.challenge, token, find, lambda: lifetime.closing)
         handover.is_wanted = self.is_page
         answer = await self.browser.load(handover, super().send)

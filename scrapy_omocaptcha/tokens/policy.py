@@ -7,6 +7,7 @@ Here are the questions that need the crawl: robots.txt, allowed_domains, the lim
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -42,24 +43,25 @@ class Policy:
     check_limits: Callable[[str, str], None]
     """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
     mediums: Mediums
+    met: WeakKeyDictionary[Request, Challenge] = field(default_factory=WeakKeyDictionary, init=False)
+    """The challenge that each request has met last."""
     _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
     """Why no token opens a wall, by host and site key. Each has cost a job."""
     _opened_by_cookie: set[str] = field(default_factory=set, init=False)
     """Hosts that have set a cookie in answer to a token, which Scrapy has thrown away."""
 
-    def find(self, request: Request, response: Response, *, wall: Challenge | None = None) -> Challenge | None:
+    def find(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it.
 
-        :param wall: the challenge that the request has met before. A page that shows its widget and form again is that
-            challenge, whatever the page or a trigger, which may go by the status, says of it.
+        A page that shows once more the widget and form of the challenge that the request has met is that challenge,
+        whatever the page or a trigger, which may go by the status, says of it.
         """
-        challenge = find_challenge(response, request)
+        challenge, wall = find_challenge(response, request), self.met.get(request)
         if challenge is None:
             return None
-        if wall is not None:
-            for widget in (challenge, *challenge.others):
-                if is_same_wall(wall, widget):
-                    return widget
+        for widget in (challenge, *challenge.others) if wall is not None else ():
+            if is_same_wall(wall, widget):
+                return widget
         is_wanted = request.meta.get("omocaptcha") is True
         judged = True if is_wanted else self.hooks.is_challenge(response, challenge)
         if judged is not None:

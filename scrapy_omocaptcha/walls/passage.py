@@ -112,7 +112,7 @@ class Passage(Attempts):
         """Return the challenge that an answer is, which is the one at hand from then on; None if it is no challenge."""
         if isinstance(answer, Request):
             return None
-        challenge = self.policy.find(self.request, answer, wall=self.page.challenge)
+        challenge = self.policy.find(self.request, answer)
         if challenge is not None:
             self._note(answer, challenge)
         return challenge
@@ -123,6 +123,7 @@ class Passage(Attempts):
         values = self.cookie_values()
         is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
+        self.policy.met[self.request] = challenge
 
     async def check(self) -> None:
         """Raise ``GivenUp`` unless a token may be bought for the challenge at hand."""

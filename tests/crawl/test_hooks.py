@@ -6,6 +6,7 @@ import pytest
 import scrapy
 
 from scrapy_omocaptcha import errors
+from tests.helpers import sites
 from tests.helpers.sites import pages_of, spider
 
 
@@ -75,3 +76,26 @@ def test_a_submit_hook_that_fails_stops_the_buying_it_fails_on(crawl, service, w
     said = [line for line in crawled.said() if "omocaptcha_submit" in line]
     assert said
     assert "03A" not in "".join(said)
+
+
+@pytest.mark.parametrize("gate", [None, "/hold", "/captcha"])
+@pytest.mark.parametrize("answer", ["the challenge", "a redirect"])
+def test_a_trigger_is_not_asked_whether_a_token_was_good(crawl, service, gate, answer):
+    """As with one that goes by the status, at a wall that shows its challenge with status 200 after a token."""
+    tokens = []
+
+    def site(request, form):
+        if form:
+            tokens.append(form)
+            return sites.redirect("/page") if answer == "a redirect" else sites.challenge(status=200)
+        if gate is not None and request.path != gate:
+            return sites.redirect(gate)
+        return sites.challenge(status=200 if tokens else 403)
+
+    def only_403(response, challenge):
+        return None if response.status == 403 else False
+
+    with sites.Site(site) as started:
+        crawled = crawl(spider(f"{started.origin}/page"), {**service.settings, "OMOCAPTCHA_TRIGGER": only_403})
+    assert (crawled.pages, crawled.reasons) == ([], ["attempts"])
+    assert crawled.count("tokens/rejected") == len(tokens) == len(service.jobs) == 3

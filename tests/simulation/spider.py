@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CHALLENGE = "<h1>Please confirm you are not a robot</h1>"
 """What a wall's challenge has, and no other page."""
+REASON = "omocaptcha:"
+"""How the flag begins that says why a challenge was not solved."""
 VISITOR = "visitor"
 """The spider's own cookie: the cookiejar of a request."""
 _TITLE = re.compile(r"<h1>(.*?)</h1>")
@@ -65,11 +67,10 @@ class Record:
     sent: Counter[str] = field(default_factory=Counter)
     came: Counter[str] = field(default_factory=Counter)
     ends: dict[str, str] = field(default_factory=dict)
-    """How each request ended last: with a ``"page"``, a ``"challenge"``, a ``"redirect"``, or the name of an error."""
+    """How each request ended last: with a ``"page"``, a ``"challenge"``, a ``"redirect"``, or the name of an error, with
+    the reason where a challenge was not solved."""
     refused: Counter[str] = field(default_factory=Counter)
-    """How many challenges were not solved for the spider, by reason."""
-    passed_on: int = 0
-    """How many challenges a callback got."""
+    """How many challenges were not solved for the spider, by reason, which it reads from errors and from flags."""
     wrong: list[str] = field(default_factory=list)
     """Sentences about responses that a callback should not have got."""
     given: list[str] = field(default_factory=list)
@@ -140,7 +141,7 @@ class SimulatedSpider(scrapy.Spider):
         self._judge(response, name, kind)
         is_redirect = response.status == HTTPStatus.FOUND
         self._ended(name, "redirect" if is_redirect else "challenge" if CHALLENGE in response.text else "page")
-        self._record.passed_on += CHALLENGE in response.text
+        self._refused(response, name)
         # A request that is left alone gets whatever the site answers. Not all that redirects here leads to the wall.
         if is_redirect and response.meta.get("omocaptcha") is not False and kind not in ("order", "once"):
             self._record.given.append(response.url)
@@ -183,13 +184,26 @@ class SimulatedSpider(scrapy.Spider):
     def failed(self, failure):
         facts = dict(failure.request.cb_kwargs)
         name, kind = facts.pop("name"), facts.pop("kind")
-        reason = getattr(failure.value, "reason", None)
-        kind_of_error = type(failure.value).__name__
+        error, kind_of_error = failure.value, type(failure.value).__name__
+        told, response = getattr(error, "reason", None), getattr(error, "response", None)
+        reason = told if response is None else self._refused(response, name)
         if kind_of_error == "ChallengeNotSolved":
-            self._record.refused[reason] += 1
+            self._record.refused[told] += response is None
+            if told != reason:
+                self._record.wrong.append(f"request {name} was refused for {told}, and its response says {reason}")
         self._ended(name, f"{kind_of_error} {reason}" if isinstance(reason, str) else kind_of_error)
         if facts.pop("again") and kind != "found":
             yield self._request(f"{name} again", kind, _session(failure.request.meta), again=False, **facts)
+
+    def _refused(self, response: Any, name: str) -> str | None:
+        """Count why a challenge was not solved, and return that; None if the response is no such challenge."""
+        reason = next((flag.removeprefix(REASON) for flag in response.flags if flag.startswith(REASON)), None)
+        challenge = find_challenge(response) if isinstance(response, HtmlResponse) else None
+        if reason is not None:
+            self._record.refused[reason] += 1
+        elif challenge is not None and challenge.blocking and response.meta.get("omocaptcha") is None:
+            self._record.wrong.append(f"request {name} has a challenge, and no reason why it was not solved")
+        return reason
 
     def _ended(self, name: str, how: str) -> None:
         self._record.note_came(name, how)

@@ -46,9 +46,12 @@ class Events:
         self._stats.inc("challenges")
         self._send(signals.challenge_detected, request, challenge, verdict=verdict)
 
-    def solved(self, request: Request, challenge: Challenge, seconds: float, jobs: int, cost: float) -> None:
+    def solved(
+        self, request: Request, challenge: Challenge, seconds: float, jobs: int, cost: float, outcome: str | None
+    ) -> None:
         """Report that the page that was asked for has come: as INFO once for its host."""
-        self._send(signals.challenge_solved, request, challenge, seconds=seconds, cost_usd=cost)
+        values = {"seconds": seconds, "cost_usd": cost, "outcome": outcome}
+        self._send(signals.challenge_solved, request, challenge, **values)
         logger.log(
             self._level("solved", request.url, logging.INFO),
             "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",

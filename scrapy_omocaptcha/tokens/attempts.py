@@ -244,14 +244,14 @@ class Attempts(ABC):
         """Report that the request has got through, or may have, and return its answer."""
         answer, verdict = result.answer, result.verdict
         assert answer is not None
-        is_accepted = verdict is not None and verdict.outcome == "accepted"
-        is_page = is_accepted or doubt_about(self.request, result.submitted or answer) is None
+        outcome = None if verdict is None else verdict.outcome
+        is_page = outcome == "accepted" or doubt_about(self.request, result.submitted or answer) is None
         # All jobs of a crawl have one price, which is asked for before the first one.
         seconds, cost = time.monotonic() - self._since, self.jobs * self.buyer.limits.price
-        if verdict is not None and verdict.outcome == "unknown":
+        if verdict is not None and outcome == "unknown":
             self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
         elif is_page:
-            self.events.solved(self.request, challenge, seconds, self.jobs, cost)
+            self.events.solved(self.request, challenge, seconds, self.jobs, cost, outcome)
             if isinstance(answer, Response):
                 answer.flags = [*answer.flags, FLAG]
         if result.submitted is not None and is_page:

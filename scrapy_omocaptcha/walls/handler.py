@@ -150,13 +150,11 @@ class WallHandler:
             vendor = find_other_captcha(response)
             if vendor is not None:
                 self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
-            elif (
-                is_good(response)
-                and session is not None
-                and request.method != "HEAD"
-                and not is_stored(request, response)
-            ):
-                # The answer to HEAD has no body to be a challenge; what HttpCache has stored tells nothing of today.
+            elif request.method == "HEAD":
+                # Its answer has no body to be a challenge.
+                self._policy.hints.head_answered(response)
+            elif is_good(response) and session is not None and not is_stored(request, response):
+                # What HttpCache has stored tells nothing of today.
                 session.unchallenged(stamp)
             return response
         make = self._policy.mediums.of(request).passage()

@@ -4,10 +4,11 @@ import pytest
 import scrapy
 from scrapy.http.request import NO_CALLBACK
 
-from scrapy_omocaptcha import errors
+from scrapy_omocaptcha import errors, signals
 from scrapy_omocaptcha.testing import Wall, WalledSite
+from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import CHALLENGE, Site, challenge, page, spider
+from tests.helpers.sites import CHALLENGE, Site, challenge, page, pages_of, spider
 
 OPENING = [
     *("session", "session_marked", "get", "same_url", "redirect", "per_page", "thanks", "home"),
@@ -195,3 +196,43 @@ def test_a_challenge_that_was_paid_for_in_vain_is_neither_retried_nor_followed_e
         crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, **settings})
     assert [(one.status, one.url) for one in crawled.pages] == [(503, f"{site.origin}/page")]
     assert len(site.requests) == len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_head_request_that_a_wall_may_have_answered_is_told_once_for_its_host(crawl, service, walled, status):
+    site, urls = walled("session", status=status), [f"/page/{number}" for number in range(1, 4)]
+    crawled = crawl(spider(*(site.url + url for url in urls), method="HEAD"), service.settings)
+    (said,) = [line for line in crawled.said() if line.startswith(f"HEAD {site.url}/page/")]
+    assert f"status {status}" in said
+    assert "send GET in the place of HEAD, or GET any page of it before" in said
+    assert service.calls == ()
+
+
+def test_a_head_request_gets_through_a_wall_that_a_get_has_opened(crawl, service, walled):
+    site = walled("session")
+
+    class Looks(spider(f"{site.url}/page/1")):
+        def page(self, response, asked=None):
+            super().page(response)
+            if asked is not None:
+                yield scrapy.Request(f"{site.url}/page/2", self.page, "HEAD", errback=self.failed)
+
+    crawled = crawl(Looks, service.settings)
+    assert [(one.request.method, one.status) for one in crawled.pages] == [("GET", 200), ("HEAD", 200)]
+    assert [line for line in crawled.said() if "HEAD" in line] == []
+
+
+@pytest.mark.parametrize("number", [1, 8])
+@pytest.mark.parametrize("wall", OPENING)
+def test_a_wall_that_opens_is_heard_as_often_as_its_site_accepts_a_token(crawl, service, walled, wall, number):
+    site, heard = walled(wall, catalogue_pages=8), []
+
+    @hears(solved=signals.challenge_solved)
+    class Listens(pages_of(site, number)):
+        def solved(self, request, challenge, seconds, cost_usd, outcome):
+            heard.append(outcome)
+            assert outcome is None or cost_usd > 0
+
+    crawled = crawl(Listens, service.settings)
+    assert heard.count("accepted") == site.accepted == crawled.count("tokens/accepted") > 0
+    assert set(heard) <= {"accepted", "expired", None}

@@ -264,7 +264,8 @@ class Seen:
         reasons |= {"sent_again"} if self.told.answer == "claimed" or self.told.gate else set()
         for name, how in self.record.ends.items():
             error, _, reason = how.partition(" ")
-            if reason and wanted_of(planned, name).site == self.number and reason not in reasons:
+            is_refusal = error in ("ChallengeNotSolved", "HttpError") and reason != ""
+            if is_refusal and wanted_of(planned, name).site == self.number and reason not in reasons:
                 yield f"reason: request {name} was not let through, for {reason}; it may be {sorted(reasons)}"
 
 

@@ -142,7 +142,9 @@ class Passage(Attempts):
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved, whoever pays, or None."""
         refusal = await self.policy.refusal(self.request, self.page.response, self.page.challenge)
-        if refusal is None and self.redirects.posts.may_be_executed(self.request):
+        # What HttpCache has stored does not show that the request was sent once more.
+        is_sent = "cached" not in self.page.response.flags
+        if refusal is None and is_sent and self.redirects.posts.may_be_executed(self.request):
             return _SENT_AGAIN
         return refusal
 
@@ -427,12 +429,13 @@ class Passage(Attempts):
 
     # Give the spider its page, or say why there is none
 
-    async def _not_solved(self, error: GivenUp) -> Response:
+    async def _not_solved(self, error: GivenUp) -> Answer:
         """Report that the wall stays closed to the request, and return its challenge, or raise what the spider gets."""
         refusal, challenge, response = error.refusal, self.page.challenge, self.page.response
-        is_paid_for, is_closing = bool(self._state.useless_jobs), self.policy.closes_spider(refusal.reason)
-        is_for_callback = self.policy.settings.on_failure == "response" and not is_closing
-        if is_closing or (is_paid_for and not is_for_callback):
+        # What was paid for, or sent once more, is not as it would be without this package.
+        is_untouched = not self._state.useless_jobs and refusal is not _SENT_AGAIN
+        is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
+        if is_closing or not (is_untouched or on_failure == "response"):
             # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             await self.discard()
         if refusal.reason == "dry_run":
@@ -441,10 +444,10 @@ class Passage(Attempts):
         if is_closing:
             raise error
         response.flags = [*response.flags, f"{FLAG}:{refusal.reason}"]
-        if is_for_callback:
+        if on_failure == "response":
             return self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)
-        if not is_paid_for:
-            return response
+        if is_untouched:
+            return await self.redirects.answer_to_post(self.request) or response
         message = f"{challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}"
         response = response.replace(request=self.request)
         raise ChallengeNotSolved(refusal.reason, message, challenge=challenge, response=response) from None

@@ -277,16 +277,12 @@ class Redirects:
         led_to = self.posts.led_to(request)
         if led_to is None:
             return None
-        redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
         if self._targets.of(led_to).kind in PAGES:
-            redirected = await self._components.redirect(request, redirect)
-            if redirected is not None:
-                self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
-            return redirected
+            return await self.answer_to_post(request)
         if is_open or self._targets.of(led_to).is_always_closed:
             return None
         try:
-            answer, challenge = await self.looks.look(request, redirect, is_wall=True)
+            answer, challenge = await self.looks.look(request, _redirect(request, led_to), is_wall=True)
         except CrawlClosing:
             raise
         except Exception:
@@ -296,6 +292,18 @@ class Redirects:
             return None
         self._shows_wall(led_to, answer, challenge)
         return answer
+
+    async def answer_to_post(self, request: Request) -> Request | None:
+        """Return what Scrapy makes of the redirect of a POST to a challenge, which is the answer to the POST, or None.
+
+        Were the challenge itself the answer, what retries that would execute the POST once more.
+        """
+        led_to = self.posts.led_to(request)
+        redirected = led_to and await self._components.redirect(request, _redirect(request, led_to))
+        if not redirected:
+            return None
+        self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
+        return redirected
 
     def withheld(self, request: Request, answer: Response | None = None) -> Request | None:
         """Return the POST that was redirected to where ``request`` meets a challenge, if that has withheld it.
@@ -571,3 +579,7 @@ class Redirects:
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again
+
+
+def _redirect(request: Request, url: str) -> Response:
+    return Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": url})

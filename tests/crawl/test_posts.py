@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 import scrapy
 
+from scrapy_omocaptcha.errors import ChallengeNotSolved
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import Site, challenge, cleared, page, redirect, sending, spider, won
 
@@ -154,8 +155,10 @@ def test_an_order_is_sent_once_more_where_its_gate_claims_to_have_withheld_it_an
     if opened == "page":
         assert [one.text for one in crawled.pages] == ["you are through"]
     else:
-        assert crawled.reasons == ["sent_again"]
-        assert any("may have executed it" in line for line in crawled.said())
+        (failure,) = crawled.failures
+        assert isinstance(failure, ChallengeNotSolved)
+        assert failure.reason == "sent_again"
+        assert "may have executed it" in str(failure)
 
 
 @pytest.mark.parametrize("moves_to", ["/receipt/7/", "/de/receipt/7", "/receipt/7/details"])
@@ -344,3 +347,20 @@ def test_an_address_that_is_good_once_is_fetched_once_though_it_sounds_like_a_wa
         fetched = Counter(path for _, path, *_ in site.requests)
     assert [one.text for one in crawled.pages] == ["the page"]
     assert fetched == dict.fromkeys(["/go", *hops, address], 1)
+
+
+@pytest.mark.parametrize("opened", ["challenge", "page"])
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("limit", [{"OMOCAPTCHA_MAX_COST": 0.0001}, {"OMOCAPTCHA_DRY_RUN": True}])
+def test_an_order_that_is_redirected_to_a_challenge_is_not_retried_where_that_is_left_alone(
+    crawl, service, gate, opened, limit
+):
+    """Retry sees a challenge with a status that it retries, which is the answer to the GET, as without the add-on."""
+    with Unwilling(gate=GATES[gate], opened=opened) as site:
+        settings = {**service.settings, **limit, "RETRY_HTTP_CODES": [403]}
+        crawled = crawl(sending(*site.orders(3)), settings)
+    assert site.executed == {"0": 1, "1": 1, "2": 1}
+    assert crawled.reasons == [next(iter(limit))[11:].lower()] * 3
+    assert [failure.response.request.method for failure in crawled.failures] == ["GET"] * 3
+    assert crawled.stats["retry/count"] == 6
+    assert len(service.jobs) == 0

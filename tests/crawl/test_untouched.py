@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
@@ -171,3 +172,108 @@ def test_what_nothing_is_bought_for_passes_on_as_without_the_add_on(compare, ser
 
 async def _async_hook(self, response, challenge, token):
     """Do what no plain method does."""
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_a_refused_challenge_has_its_reason_as_a_flag_beside_those_of_others(crawl, service, case):
+    class Flags:
+        def process_response(self, request, response):
+            response.flags = [*response.flags, "omocaptcha-like", "omocaptcha:"]
+            return response
+
+    hooks = {"omocaptcha_submit": _async_hook} if case == "hook" else {}
+    settings = {**service.settings, **REASONS[case], "DOWNLOADER_MIDDLEWARES": {Flags: 620}}
+    with Walled(case, 200) as site:
+        crawled = crawl(type("Hooked", (WatchingSpider,), hooks), settings, origin=site.origin)
+    challenges = [one for one in crawled.pages if one.cb_kwargs["asked"] != "/open"]
+    assert [one.flags for one in challenges] == [["omocaptcha-like", "omocaptcha:", f"omocaptcha:{case}"]] * 3
+
+
+@pytest.mark.parametrize("status", [200, 403, 429, 503])
+@pytest.mark.parametrize("case", ["host_not_allowed", "enterprise", "max_cost", "dry_run"])
+def test_with_on_failure_response_the_callback_gets_what_nothing_was_bought_for(crawl, service, case, status):
+    settings = {**service.settings, **REASONS[case], "OMOCAPTCHA_ON_FAILURE": "response"}
+    with Walled(case, status) as site:
+        crawled = crawl(WatchingSpider, settings, origin=site.origin)
+        assert len(site.requests) == 4
+    assert [(one.status, one.cb_kwargs["asked"]) for one in crawled.pages if "/open" not in one.url] == [
+        (status, f"/page/{number}") for number in (1, 2, 3)
+    ]
+    assert crawled.failures == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("status", [200, 403, 429, 503])
+def test_at_a_limit_each_request_gets_the_challenge_that_its_redirect_leads_to(compare, status, kind):
+    """Without the add-on, only the first of them gets it: to the duplicate filter, all others are the same."""
+    spider, settings = KINDS[kind](status)
+    with Walled("", status, redirects=True) as site:
+        with_addon, without, _ = compare(site, spider, {**REASONS["max_cost"], **settings})
+    asked = [item["asked"] for item in with_addon["items"]]
+    assert sorted(asked) == ["/open", "/page/1", "/page/2", "/page/3"]
+    assert len(without["items"]) < len(asked)
+    assert {item["path"] for item in with_addon["items"] if "path" in item} <= {"/open", "/gate"}
+    (first,) = [item for item in without["items"] if item["asked"] == "/page/1"]
+    seen = [item for item in with_addon["items"] if item["asked"] == "/page/1"]
+    assert [(item.get("failed"), item.get("status")) for item in seen] == [(first.get("failed"), first.get("status"))]
+
+
+def test_a_retry_that_the_spider_makes_of_a_challenge_that_was_paid_for_is_a_new_request(crawl, service):
+    settings = {**service.settings, "OMOCAPTCHA_ON_FAILURE": "response", "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    with Walled("", 403) as site:
+        spider = type("Retries", (RetryingSpider,), {"urls": (f"{site.origin}/page/1",), "requests": _asks_once})
+        crawled = crawl(spider, settings, origin=site.origin)
+    assert [one.meta.get("retry_times") for one in crawled.pages] == [2]
+    assert [one.flags for one in crawled.pages] == [["omocaptcha:attempts"]]
+    # Each of the three may cost a job.
+    assert crawled.count("skipped/attempts") == len(service.jobs) == 3
+
+
+def _asks_once(self):
+    yield scrapy.Request(self.urls[0], self.page, errback=self.failed, cb_kwargs={"asked": "/page/1"})
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_host_that_is_left_alone_for_a_while_gets_no_more_pages_asked_for_than_without_the_add_on(
+    compare, service, status
+):
+    class Asks(WatchingSpider):
+        def requests(self):
+            for number in range(20):
+                path = f"/{number}"
+                yield scrapy.Request(self.origin + path, self.page, errback=self.failed, cb_kwargs={"asked": path})
+
+    with Walled("", status) as site:
+        with_addon, without, crawled = compare(site, Asks, {})
+    assert crawled.count("skipped/breaker") >= 18
+    asked = [method for method, _ in with_addon["requests"]].count("GET")
+    assert len(without["requests"]) == (20 if status == 403 else 60)
+    # The leader asks once more before each token but the first.
+    assert asked <= len(without["requests"]) + len(service.jobs)
+    assert Counter(item["failed"] for item in with_addon["items"]) == {"HttpError": 18, "ChallengeNotSolved": 2}
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_only_the_request_that_a_job_was_bought_for_ends_as_not_solved(crawl, service, status):
+    """The others meet a limit, and are retried and answered as if there were no add-on."""
+    settings = {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    with Walled("", status) as site:
+        crawled = crawl(WatchingSpider, settings, origin=site.origin)
+    ends = {item["asked"]: item.get("failed") for item in crawled.spider.items}
+    assert ends == {"/open": None, "/page/1": "ChallengeNotSolved", "/page/2": "HttpError", "/page/3": "HttpError"}
+    assert sorted(crawled.reasons) == ["attempts", "max_jobs", "max_jobs"]
+    assert crawled.stats.get("retry/count", 0) == (4 if status == 503 else 0)
+
+
+@pytest.mark.parametrize("reason", ["account", "service"])
+def test_where_the_service_takes_no_job_the_challenge_passes_on(crawl, service, reason):
+    service.next_job("refused", message="Busy", times=9)
+    spider, settings = KINDS["handles the status"](403)
+    if reason == "account":
+        settings = {**settings, "OMOCAPTCHA_API_TOKEN": "wrong"}
+    with Walled("", 403) as site:
+        crawled = crawl(spider, {**service.settings, **settings}, origin=site.origin)
+    refused = [one for one in crawled.pages if one.status == 403]
+    assert [one.flags for one in refused] == [[f"omocaptcha:{reason}"]] * 3
+    assert [one.meta["retry_times"] for one in refused] == [2, 2, 2]
+    assert (crawled.failures, len(service.jobs)) == ([], 0)

@@ -55,8 +55,8 @@ _BEHIND = ("page", "item", "search", "robots")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
-_PAID_FOR = ("attempts", "another_wall", "not_seen")
-"""Reasons that only a request has for which a job was bought."""
+_PAID_FOR = ("attempts", "another_wall", "not_seen", "sent_again")
+"""Reasons that only a request has for which a job was bought, or which was sent once more."""
 _MOST_GIVEN = 2
 """How many redirects to a wall whose address does not look like one are given to a spider that wants redirects, besides
 those that come before anybody has seen the challenge there."""
@@ -124,7 +124,7 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
         if hasattr(builtins, how):
             yield f"request {name} went to its errback with {how}"
         wanted = wanted_of(planned, name)
-        # HttpError keeps what nothing was bought for from the callback, unless its status is 200, as faults may make it.
+        # HttpError lets a challenge for which nothing was bought through with status 200, which faults may give it.
         is_passed_on = planned.site_faults or planned.sites[wanted.site].status == HTTPStatus.OK
         is_wanted = "OMOCAPTCHA_ON_FAILURE" in planned.settings or wanted.kind == "alone"
         if how == "challenge" and not (is_wanted or is_passed_on):
@@ -366,14 +366,19 @@ def _refusals(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
     # Of what components ask for, and of what is retried, the spider learns nothing.
     unseen = sum(wanted.kind == "nested" for wanted in planned.wanted) * len(runs)
     unseen += sum(run.stats.get("retry/count", 0) for run in runs)
-    if counted.total() > record.refused.total() + unseen and "ROBOTSTXT_OBEY" not in planned.settings and not planned.stops:
+    if (
+        counted.total() > record.refused.total() + unseen
+        and "ROBOTSTXT_OBEY" not in planned.settings
+        and not planned.stops
+    ):
         yield f"reason: {dict(counted)} are counted, {dict(record.refused)} and {unseen} more came"
     is_paid_for = any(run.stats.get("omocaptcha/jobs/created") for run in runs)
     for name, how in record.ends.items():
         kind, error, reason = wanted_of(planned, name).kind, *how.partition(" ")[::2]
         if error == "HttpError" and reason in _PAID_FOR:
             yield f"reason: request {name} was passed on though jobs were bought for it, for {reason}"
-        if error == "ChallengeNotSolved" and not is_paid_for and kind not in _UPFRONT and kind != "found":
+        is_own = kind in _UPFRONT or name.endswith(" found") or reason == "sent_again"
+        if error == "ChallengeNotSolved" and not (is_paid_for or is_own):
             yield f"reason: request {name} went to its errback, for {reason}, though nothing was bought"
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.simulation.spider import Record
     from tests.simulation.world import World
 
-SENT_AGAIN = ("ChallengeNotSolved sent_again", "HttpError sent_again")
+SENT_AGAIN = "ChallengeNotSolved sent_again"
 """How an order ends that may have been executed, and was sent again in vain."""
 FALSE_GATE = "/captcha?for=order"
 """Where an executed order leads if its site claims that it was withheld: there is never anything but the challenge."""
@@ -123,7 +123,7 @@ def check(planned: Plan, world: World, record: Record, runs: list[Run]) -> Itera
             if len(visits) > crawls * (1 + is_claimed) + lost:
                 yield f"again: {what} was done {len(visits)} times, though {lost} answers were lost"
             how = record.ends.get(str(int(what) - 1)) if is_claimed else None
-            if planned.is_calm and is_claimed and len(visits) > 1 and how not in (*SENT_AGAIN, "challenge"):
+            if planned.is_calm and is_claimed and len(visits) > 1 and how not in (SENT_AGAIN, "challenge"):
                 yield f"again: order {what} was executed {len(visits)} times, and ended with {how}"
         for name, how in record.ends.items() if planned.is_calm else ():
             is_order = wanted_of(planned, name).kind == "order"

@@ -67,8 +67,8 @@ class Record:
     sent: Counter[str] = field(default_factory=Counter)
     came: Counter[str] = field(default_factory=Counter)
     ends: dict[str, str] = field(default_factory=dict)
-    """How each request ended last: with a ``"page"``, a ``"challenge"``, a ``"redirect"``, or the name of an error, with
-    the reason where a challenge was not solved."""
+    """How each request ended last: with a ``"page"``, a ``"challenge"``, a ``"redirect"``, or the name of an error, and
+    the reason of it where a challenge was not solved."""
     refused: Counter[str] = field(default_factory=Counter)
     """How many challenges were not solved for the spider, by reason, which it reads from errors and from flags."""
     wrong: list[str] = field(default_factory=list)

@@ -168,7 +168,7 @@ class OmoCaptchaMiddleware:
             if answer is not None:
                 return answer
             if self.mediums.concerns(request):
-                self.mediums.of(request).begin(request, partial(self._policy.find, request))
+                self.mediums.of(request).begin(request, partial(self._policy.find_solvable, request))
         except CrawlClosing as error:
             return self._give_back(request, error)
         except ChallengeNotSolved as error:

@@ -34,7 +34,7 @@ class BrowserPassage(Passage):
         """Return why the challenge at hand is not solved: also where only a second click would show it again."""
         progress = self.browser.progress(self.request)
         is_lost = progress.done > 0 and progress.led_by != "GET"
-        return Refusal.of("behind_methods") if is_lost else await super().refusal()
+        return await super().refusal() or (Refusal.of("behind_methods") if is_lost else None)
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""

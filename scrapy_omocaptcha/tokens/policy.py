@@ -73,6 +73,11 @@ class Policy:
             return None
         return challenge
 
+    def find_solvable(self, request: Request, response: Response) -> Challenge | None:
+        """Return the challenge that ``response`` is, unless nothing would be bought for it, whatever the limits."""
+        challenge = self.find(request, response)
+        return challenge if challenge and not self._refusal(request, response, challenge) else None
+
     async def refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
         """Return why a challenge is not solved, whoever pays, or None; reasons that are cheap to know come first."""
         refusal = self._refusal(request, response, challenge)

@@ -16,7 +16,7 @@ from scrapy_playwright.page import PageMethod
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import browser_settings
 from tests.browser.live_pages import LiveSite
-from tests.helpers.crawling import Crawl, Crawls, RecordingSpider
+from tests.helpers.crawling import Crawl, Crawls, RecordingSpider, reason_of
 from tests.helpers.leaks import Search, error_texts, log_texts
 
 
@@ -101,7 +101,7 @@ class Case:
 
     @property
     def reasons(self) -> list[str]:
-        return [error.reason for error in self.failures]
+        return [reason_of(error) for error in self.failures]
 
 
 class CasesSpider(BrowserSpider):

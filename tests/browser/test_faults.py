@@ -44,7 +44,7 @@ def test_a_token_that_grows_too_old_before_its_page_is_loaded_is_not_given_to_it
     inside = {**browser_settings()["DOWNLOADER_MIDDLEWARES"], TakesLong: 595}
     settings = {"DOWNLOADER_MIDDLEWARES": inside, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
     crawled = browse(WithPage, settings, urls=urls(walled()))
-    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert crawled.reasons == ["attempts"]
     assert (len(service.jobs), crawled.count("tokens/expired")) == (1, 1)
     assert service.jobs[0].verdicts == ()
 
@@ -300,5 +300,5 @@ def test_a_form_whose_target_robots_txt_forbids_is_not_sent(browse, service):
 
     with sites.Site(answer) as site:
         crawled = browse(BrowserSpider, {"ROBOTSTXT_OBEY": True}, urls=[f"{site.origin}/page"])
-    assert [error.reason for error in crawled.failures] == ["robots"]
+    assert crawled.reasons == ["robots"]
     assert service.jobs == ()

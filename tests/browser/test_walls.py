@@ -6,6 +6,7 @@ from scrapy_omocaptcha import find_challenge
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
 from tests.browser.crawling import BrowserSpider, Browsing, WithPage, methods
 from tests.helpers.clock import Clock
+from tests.helpers.crawling import reason_of
 from tests.helpers.labelled_pages import LabelledSites, response
 from tests.helpers.nightly import nightly
 
@@ -95,16 +96,32 @@ def test_walls_that_stay_closed_over_plain_http_are_refused_for_the_same_reason_
 
     class NotesPages(WithPage):
         async def failed(self, failure):
-            self.failures.append(failure.value)
             are_closed.append(failure.request.meta["playwright_page"].is_closed())
+            await super().failed(failure)
 
     are_closed = []
     crawled = browse(NotesPages, urls=[f"{site.url}/page/1" for site in closed.values()])
     assert crawled.pages == []
-    assert are_closed == [True] * len(closed)
-    reasons = {error.challenge.url: error.reason for error in crawled.failures}
+    assert are_closed == [False] * len(closed), "the page of a challenge that is left alone is the spider's"
+    reasons = {error.response.url: reason_of(error) for error in crawled.failures}
     assert reasons == {f"{site.url}/page/1": REFUSED[wall] for wall, site in closed.items()}
     assert service.calls == ()
+
+
+def test_page_methods_are_called_in_a_challenge_that_is_left_alone_as_without_the_add_on(browse, service, sites):
+    closed = sites("session")
+
+    class Reads(WithPage):
+        handle_httpstatus_list = (403,)
+
+        def meta_of(self, url):
+            return {**self.meta, "playwright_page_methods": methods("form", timeout=2_000)}
+
+    crawled = browse(Reads, {"OMOCAPTCHA_ALLOWED_DOMAINS": "other.example"}, urls=[f"{closed['session'].url}/page/1"])
+    (page,) = crawled.pages
+    assert page.flags[-1] == "omocaptcha:host_not_allowed"
+    assert page.meta["playwright_page_methods"][1].result == page.css("title::text").get()
+    assert (len(crawled.spider.live), service.calls) == (1, ())
 
 
 # What the spider wants of its page

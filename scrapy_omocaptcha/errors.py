@@ -181,10 +181,11 @@ class CrawlClosing(OmoCaptchaError):
 
 
 class ChallengeNotSolved(OmoCaptchaError, IgnoreRequest):
-    """The challenge was not solved; a request's errback receives this error.
+    """A page did not come though a job was bought for it, or there was no token for a request that wants one.
 
-    ``reason`` is the word that the stats count it under, ``challenge`` is the challenge, and ``response`` is the page
-    with the challenge, or None if a token was needed before anything was sent.
+    A challenge for which nothing was bought passes on as without the add-on. ``reason`` is the word that the stats
+    count it under, ``challenge`` is the challenge, and ``response`` is the page with the challenge, or None if a token
+    was needed before anything was sent.
     """
 
     def __init__(self, reason: str, message: str, *, challenge: Challenge, response: Response | None) -> None:

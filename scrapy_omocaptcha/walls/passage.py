@@ -435,9 +435,12 @@ class Passage(Attempts):
         # What was paid for, or sent once more, is not as it would be without this package.
         is_untouched = not self._state.useless_jobs and refusal is not _SENT_AGAIN
         is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
+        # What fails here is retried, or given back to the scheduler, so nothing is reported before.
         if is_closing or not (is_untouched or on_failure == "response"):
-            # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             await self.discard()
+        elif on_failure != "response" and (redirected := await self.redirects.answer_to_post(self.request)):
+            # Its answer is the challenge, which is reported then.
+            return redirected
         if refusal.reason == "dry_run":
             self.events.dry_run[self.session.host][self.session] += 1
         self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs)
@@ -447,7 +450,7 @@ class Passage(Attempts):
         if on_failure == "response":
             return self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)
         if is_untouched:
-            return await self.redirects.answer_to_post(self.request) or response
+            return response
         message = f"{challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}"
         response = response.replace(request=self.request)
         raise ChallengeNotSolved(refusal.reason, message, challenge=challenge, response=response) from None

@@ -273,3 +273,25 @@ def test_the_first_line_says_what_the_crawl_may_cost(crawl, service, tmp_path):
         ", at most 2 USD for this crawl and 5 USD in 24 hours, at most 3 jobs for a request; "
         f"jobs are recorded in {limits['OMOCAPTCHA_LEDGER']}"
     )
+
+
+class DropsBans:
+    """Drops what a ban may be."""
+
+    def process_response(self, request, response):
+        if response.status == 403:
+            raise IgnoreRequest("banned")
+        return response
+
+
+@pytest.mark.parametrize(("place", "is_told"), [(610, True), (560, False)])
+def test_middlewares_closer_to_the_site_are_named(crawl, service, walled, place, is_told):
+    settings = {**service.settings, "DOWNLOADER_MIDDLEWARES": {DropsBans: place}}
+    crawled = crawl(spider(f"{walled('session').url}/page/1"), settings)
+    said = [line for line in crawled.said(logging.INFO) if "closer to the site" in line]
+    told = (
+        "OMOcaptcha sees only what is let through by middlewares closer to the site: tests.crawl.test_checks.DropsBans"
+    )
+    assert said == [told] * is_told
+    # The wall is there all the same.
+    assert crawled.count("challenges") == len(crawled.pages) == (not is_told)

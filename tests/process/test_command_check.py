@@ -51,6 +51,16 @@ def wrong(lines):
     return [(name, message) for name, is_wrong, message in lines if is_wrong]
 
 
+def test_middlewares_closer_to_the_site_are_named(check):
+    own = "tests.helpers.components.OfCrawler"
+    status, lines = check("-s", f"DOWNLOADER_MIDDLEWARES={json.dumps({own: 610})}")
+    assert (status, wrong(lines)) == (0, [])
+    (told,) = [message for _, _, message in lines if "closer to the site" in message]
+    assert told == f"challenges are seen only if middlewares closer to the site let them through: {own}"
+    _, lines = check("-s", f"DOWNLOADER_MIDDLEWARES={json.dumps({own: 560})}")
+    assert not [message for _, _, message in lines if "closer to the site" in message]
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_path, version):
     with OmoCaptchaService(api_token=TOKEN, api_version=version, balance=7.5, price=0.0005) as service:

@@ -32,14 +32,11 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.format import count, sent
 from scrapy_omocaptcha.tokens.judging import Answer, doubt_about
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal, flag
 from scrapy_omocaptcha.tokens.verdict import ANOTHER_WALL, came_without, unknown, unused
 from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
-
-FLAG = "omocaptcha"
-"""Flag of a page that came through a wall; with a colon and a reason, that of a challenge that was not solved."""
 
 
 class Outdated(Exception):
@@ -253,7 +250,7 @@ class Attempts(ABC):
         elif is_page:
             self.events.solved(self.request, challenge, seconds, self.jobs, cost, outcome)
             if isinstance(answer, Response):
-                answer.flags = [*answer.flags, FLAG]
+                flag(answer)
         if result.submitted is not None and is_page:
             self.engine.components.store(self.request, result.submitted)
         return answer

@@ -23,9 +23,9 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
-from scrapy_omocaptcha.tokens.attempts import FLAG, Attempts, Result
+from scrapy_omocaptcha.tokens.attempts import Attempts, Result
 from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
-from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal, flag
 from scrapy_omocaptcha.tokens.sending import follow_back
 from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed, unknown
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -435,22 +435,19 @@ class Passage(Attempts):
         # What was paid for, or sent once more, is not as it would be without this package.
         is_untouched = not self._state.useless_jobs and refusal is not _SENT_AGAIN
         is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
-        # What fails here is retried, or given back to the scheduler, so nothing is reported before.
         if is_closing or not (is_untouched or on_failure == "response"):
+            # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             await self.discard()
-        elif on_failure != "response" and (redirected := await self.redirects.answer_to_post(self.request)):
-            # Its answer is the challenge, which is reported then.
-            return redirected
         if refusal.reason == "dry_run":
             self.events.dry_run[self.session.host][self.session] += 1
         self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs)
         if is_closing:
             raise error
-        response.flags = [*response.flags, f"{FLAG}:{refusal.reason}"]
+        flag(response, refusal.reason)
         if on_failure == "response":
             return self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)
         if is_untouched:
-            return response
+            return await self.redirects.answer_to_post(self.request, refusal.reason) or response
         message = f"{challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}"
         response = response.replace(request=self.request)
         raise ChallengeNotSolved(refusal.reason, message, challenge=challenge, response=response) from None

@@ -293,16 +293,19 @@ class Redirects:
         self._shows_wall(led_to, answer, challenge)
         return answer
 
-    async def answer_to_post(self, request: Request) -> Request | None:
+    async def answer_to_post(self, request: Request, refused: str | None = None) -> Request | None:
         """Return what Scrapy makes of the redirect of a POST to a challenge, which is the answer to the POST, or None.
 
         Were the challenge itself the answer, what retries that would execute the POST once more.
+
+        :param refused: why nothing is bought for the challenge.
         """
         led_to = self.posts.led_to(request)
         redirected = led_to and await self._components.redirect(request, _redirect(request, led_to))
         if not redirected:
             return None
-        self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
+        state = replace(self._states.peek(request), led_to=None, refused=refused)
+        self._states.write(redirected, state, must_pass=True)
         return redirected
 
     def withheld(self, request: Request, answer: Response | None = None) -> Request | None:

@@ -6,6 +6,7 @@ import re
 import pytest
 from scrapy.core.downloader import Downloader
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
+from scrapy.exceptions import IgnoreRequest
 
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH

@@ -366,6 +366,8 @@ def _refusals(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
     # Of what components ask for, and of what is retried, the spider learns nothing.
     unseen = sum(wanted.kind == "nested" for wanted in planned.wanted) * len(runs)
     unseen += sum(run.stats.get("retry/count", 0) for run in runs)
+    # What a POST is redirected to may fail after its challenge was counted.
+    unseen += sum(wanted_of(planned, name).kind == "order" and how == "HttpError" for name, how in record.ends.items())
     if (
         counted.total() > record.refused.total() + unseen
         and "ROBOTSTXT_OBEY" not in planned.settings

@@ -28,7 +28,7 @@ from scrapy_omocaptcha.tokens.judging import is_overloaded
 from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import get_page
 from scrapy_omocaptcha.tokens.verdict import unknown
-from scrapy_omocaptcha.upfront.token_request import FormOverloaded, TokenRequest
+from scrapy_omocaptcha.upfront.token_request import TokenRequest
 from scrapy_omocaptcha.upfront.wishes import Refill
 
 _SCRIPT_SECONDS = 0.2
@@ -141,10 +141,8 @@ class BrowserTokenRequest(TokenRequest):
         if isinstance(answer, Exception):
             raise answer
         refusal = self._refusal(look)
-        if refusal is not None and is_overloaded(answer):
-            raise FormOverloaded(answer)
         if refusal is not None:
-            raise GivenUp(refusal)
+            raise GivenUp(refusal, answer if is_overloaded(answer) else None)
 
     async def submit(self, token: Token) -> Response | Result:
         """Load the page, fill its form in with the token, and send it."""

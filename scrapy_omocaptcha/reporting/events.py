@@ -17,7 +17,7 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.format import waiting_requests
 from scrapy_omocaptcha.settings import LIMITS
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
 
@@ -109,8 +109,15 @@ class Events:
             message,
         )
 
-    def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
-        """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost."""
+    def failed(
+        self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int, session: object = None
+    ) -> None:
+        """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost.
+
+        :param session: None for a request that needs a token of its own, as if it were a session of its own.
+        """
+        if reason == "dry_run":
+            self.dry_run[host_of(request.url)][session or object()] += 1
         self._send(signals.challenge_failed, request, challenge, reason=reason)
         self.left_alone(reason, challenge.url, message, paid_for=request if jobs else None)
 

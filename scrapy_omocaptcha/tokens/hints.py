@@ -69,13 +69,10 @@ class Hints:
     def head_answered(self, response: Response) -> None:
         """Tell that what answers a HEAD request, which has no page that would show it, may be a challenge."""
         if response.status in WALL_STATUSES:
-            self._say(
-                f"HEAD {host_of(response.url)}",
-                "HEAD %s was answered with status %d, as walls answer, and without a page that would tell: if the host "
-                "has a wall, send GET in the place of HEAD, or GET any page of it before",
-                public_address(response.url),
-                response.status,
+            message = (
+                "HEAD %s was answered with status %d, which may be a challenge: send GET, or GET another page before"
             )
+            self._say(f"HEAD {host_of(response.url)}", message, public_address(response.url), response.status)
 
     def overruled(self, page: Challenge, by: str) -> None:
         """Tell that a page is not taken for what it was judged to be."""

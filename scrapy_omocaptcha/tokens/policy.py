@@ -59,8 +59,8 @@ class Policy:
         challenge, wall = find_challenge(response, request), self.met.get(request)
         if challenge is None:
             return None
-        for widget in (challenge, *challenge.others) if wall is not None else ():
-            if is_same_wall(wall, widget):
+        for widget in (challenge, *challenge.others):
+            if wall is not None and is_same_wall(wall, widget):
                 return widget
         is_wanted = request.meta.get("omocaptcha") is True
         judged = True if is_wanted else self.hooks.is_challenge(response, challenge)

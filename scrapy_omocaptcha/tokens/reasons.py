@@ -59,11 +59,11 @@ class Refusal(NamedTuple):
 
 
 class GivenUp(Exception):
-    """A request stays without a token, or behind its wall."""
+    """A request stays without a token, or behind its wall; ``answer`` is what answers it all the same."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, answer: Response | None = None) -> None:
         super().__init__(refusal.message)
-        self.refusal = refusal
+        self.refusal, self.answer = refusal, answer
 
 
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"

@@ -40,14 +40,6 @@ _BEHIND = (
 )
 
 
-class FormOverloaded(Exception):
-    """The page of a form, ``response``, is that of a site that is overloaded: Scrapy may retry the form's request."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(str(response))
-        self.response = response
-
-
 class TokenForm:
     """What is known of a host's forms with one site key."""
 
@@ -87,9 +79,11 @@ class TokenRequest(Attempts):
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
         try:
             result = await self.attempt()
-        except FormOverloaded as error:
+        except GivenUp as error:
+            if error.answer is None:
+                raise
             # Scrapy retries the request as if that were the answer to it.
-            return error.response
+            return error.answer
         answer = self.report(self.wanted, result)
         assert isinstance(answer, Response)
         return self.engine.components.deliver(self.request, answer)
@@ -210,7 +204,7 @@ class TokenRequest(Attempts):
             raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
         if is_overloaded(page) and find_challenge(page) is None:
-            raise FormOverloaded(page)
+            raise GivenUp(Refusal("page_failed", f"{page.url} is overloaded"), page)
         try:
             plain = fill_form(page, {}, form=fresh.form, click=fresh.click)
             self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)

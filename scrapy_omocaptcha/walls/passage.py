@@ -438,9 +438,7 @@ class Passage(Attempts):
         if is_closing or not (is_untouched or on_failure == "response"):
             # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             await self.discard()
-        if refusal.reason == "dry_run":
-            self.events.dry_run[self.session.host][self.session] += 1
-        self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs)
+        self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs, session=self.session)
         if is_closing:
             raise error
         flag(response, refusal.reason)

@@ -29,7 +29,7 @@ from scrapy_omocaptcha.errors import AccountError, ApiError
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
-from scrapy_omocaptcha.settings.checks import check_settings, find_closer, find_mistakes
+from scrapy_omocaptcha.settings.checks import check_settings, find_mistakes, tell_closer
 from scrapy_omocaptcha.settings.secret import Secret
 
 _REDIS_TIMEOUT = 2.0
@@ -145,12 +145,9 @@ def _check_settings(settings: Settings, project: BaseSettings) -> list[_Line]:
     if config and not is_listed(project):
         mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
     lines += [_Line("settings", mistake, _Status.SETTINGS) for mistake in mistakes]
-    warnings = [*check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)]
-    if closer := find_closer(with_addon, OmoCaptchaMiddleware):
-        warnings.append(
-            f"challenges are seen only if middlewares closer to the site let them through: {', '.join(closer)}"
-        )
-    return lines + [_Line("settings", warning) for warning in warnings]
+    warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)
+    told = (*tell_closer(with_addon, OmoCaptchaMiddleware), *warnings)
+    return lines + [_Line("settings", sentence) for sentence in told]
 
 
 def _check_scrapy() -> _Line:

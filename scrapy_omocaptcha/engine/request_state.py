@@ -27,8 +27,6 @@ class RequestState:
     """Addresses to which Scrapy has followed redirects from it before it was sent again."""
     led_to: str | None = None
     """The address of the redirect behind which there was a wall."""
-    refused: str | None = None
-    """Why nothing is bought for the challenge that it meets, which a POST was redirected to."""
     asked_again: bool = False
     """Whether it has met a wall, and was asked once more since it came out of the scheduler."""
     is_awaited: bool = False
@@ -178,8 +176,7 @@ class RequestStates:
     def may_be_retried(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.peek(request)
-        is_known = state.useless_jobs or state.original or state.followed or state.refused
-        if is_known and not request.meta.get("dont_retry"):
+        if (state.useless_jobs or state.original or state.followed) and not request.meta.get("dont_retry"):
             self._retried[_retry_key(request, retries=1)] = state.as_json(), request.meta.get("redirect_urls")
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]

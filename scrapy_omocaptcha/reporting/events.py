@@ -17,7 +17,7 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.format import waiting_requests
 from scrapy_omocaptcha.settings import LIMITS
-from scrapy_omocaptcha.urls import host_of, public_address
+from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
@@ -46,19 +46,16 @@ class Events:
         self._stats.inc("challenges")
         self._send(signals.challenge_detected, request, challenge, verdict=verdict)
 
-    def solved(
-        self, request: Request, challenge: Challenge, seconds: float, jobs: int, cost: float, outcome: str | None
-    ) -> None:
-        """Report that the page that was asked for has come: as INFO once for its host."""
-        values = {"seconds": seconds, "cost_usd": cost, "outcome": outcome}
+    def solved(self, request: Request, challenge: Challenge, jobs: int, **values: Any) -> None:
+        """Report that the page that was asked for has come, by a signal with ``values``: as INFO once for its host."""
         self._send(signals.challenge_solved, request, challenge, **values)
         logger.log(
             self._level("solved", request.url, logging.INFO),
             "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
             public_address(request.url),
-            seconds,
+            values["seconds"],
             jobs,
-            cost,
+            values["cost_usd"],
         )
 
     def buying(self, url: str, waiting: int, usual_seconds: float | None) -> None:
@@ -109,15 +106,8 @@ class Events:
             message,
         )
 
-    def failed(
-        self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int, session: object = None
-    ) -> None:
-        """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost.
-
-        :param session: None for a request that needs a token of its own, as if it were a session of its own.
-        """
-        if reason == "dry_run":
-            self.dry_run[host_of(request.url)][session or object()] += 1
+    def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
+        """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
         self.left_alone(reason, challenge.url, message, paid_for=request if jobs else None)
 

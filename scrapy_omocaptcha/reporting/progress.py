@@ -16,7 +16,7 @@ from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.format import waiting_requests
 from scrapy_omocaptcha.settings import Settings
-from scrapy_omocaptcha.settings.checks import check_settings, find_closer
+from scrapy_omocaptcha.settings.checks import check_settings, tell_closer
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +53,8 @@ class Progress:
             f"; jobs are recorded in {ledger}" if ledger else "",
             "; dry run, nothing is bought" if settings.dry_run else "",
         )
-        if closer := find_closer(self.crawler.settings, self.middleware):
-            logger.info(
-                "OMOcaptcha sees only what is let through by middlewares closer to the site: %s", ", ".join(closer)
-            )
+        for sentence in tell_closer(self.crawler.settings, self.middleware):
+            logger.info("OMOcaptcha %s", sentence)
         for warning in check_settings(settings, self.crawler.settings, spider, self.middleware):
             logger.warning("OMOcaptcha: %s", warning)
         if interval := self.crawler.settings.getfloat("LOGSTATS_INTERVAL"):

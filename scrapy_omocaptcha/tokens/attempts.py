@@ -32,7 +32,7 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.format import count, sent
 from scrapy_omocaptcha.tokens.judging import Answer, doubt_about
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal, flag
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.verdict import ANOTHER_WALL, came_without, unknown, unused
 from scrapy_omocaptcha.urls import host_of, public_address
 
@@ -248,9 +248,9 @@ class Attempts(ABC):
         if verdict is not None and outcome == "unknown":
             self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
         elif is_page:
-            self.events.solved(self.request, challenge, seconds, self.jobs, cost, outcome)
+            self.events.solved(self.request, challenge, self.jobs, seconds=seconds, cost_usd=cost, outcome=outcome)
             if isinstance(answer, Response):
-                flag(answer)
+                answer.flags = [*answer.flags, "omocaptcha"]
         if result.submitted is not None and is_page:
             self.engine.components.store(self.request, result.submitted)
         return answer

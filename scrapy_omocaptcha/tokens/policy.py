@@ -24,7 +24,7 @@ from scrapy_omocaptcha.tokens.hooks import Hooks
 from scrapy_omocaptcha.tokens.judging import is_same_wall
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.tokens.reasons import Case, Purpose, Refusal, find_refusal
-from scrapy_omocaptcha.urls import host_of, is_allowed, redirect_target, same_site
+from scrapy_omocaptcha.urls import host_of, redirect_target, same_site
 
 _CLOSING_REASONS = {reason: limit.closes_with for reason, limit in LIMITS.items() if limit.closes_with}
 _CLOSING_REASONS["account"] = "omocaptcha_account"
@@ -95,7 +95,7 @@ class Policy:
         purpose, host = self._purpose(request), host_of(challenge.url)
         case = Case(
             challenge,
-            self._domains,
+            self.domains,
             request,
             response,
             keeps_cookies=self.mediums.of(request).jar(request) is not None,
@@ -108,7 +108,7 @@ class Policy:
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
-        refusal = find_refusal("upfront", Case(challenge, self._domains, request)) or self.hooks.refusal
+        refusal = find_refusal("upfront", Case(challenge, self.domains, request)) or self.hooks.refusal
         return refusal or self.limit_refusal(challenge, request.url)
 
     def clearance_lost(self, challenge: Challenge) -> None:
@@ -140,15 +140,11 @@ class Policy:
 
     def token_refusal(self, challenge: Challenge, purpose: Purpose) -> Refusal | None:
         """Return why no token is bought for a challenge that the spider has found itself, or None."""
-        refusal = find_refusal(purpose, Case(challenge, self._domains))
+        refusal = find_refusal(purpose, Case(challenge, self.domains))
         return refusal or self.limit_refusal(challenge, challenge.url)
 
-    def is_allowed(self, url: str) -> bool:
-        """Tell whether a token may be bought for the host of an address."""
-        return is_allowed(host_of(url), self._domains)
-
     @property
-    def _domains(self) -> tuple[str, ...]:
+    def domains(self) -> tuple[str, ...]:
         return self.settings.domains(self.crawler.spider)
 
     def limit_refusal(self, challenge: Challenge, url: str) -> Refusal | None:

@@ -162,8 +162,3 @@ before it is sent, a wall where something else than the page's form takes the to
 def find_refusal(purpose: Purpose, case: Case) -> Refusal | None:
     """Return why no token is bought for a purpose, or None."""
     return next((Refusal.of(reason) for reason, applies in CHECKS[purpose] if applies(case)), None)
-
-
-def flag(response: Response, reason: str | None = None) -> None:
-    """Mark a page that came through a wall, or a challenge that was not solved for a reason."""
-    response.flags = [*response.flags, "omocaptcha" if reason is None else f"omocaptcha:{reason}"]

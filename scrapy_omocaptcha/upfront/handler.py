@@ -69,6 +69,9 @@ class UpfrontTokens:
         refusal = refusal or self._policy.upfront_refusal(request, wish.challenge)
         self._events.detected(request, wish.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
+            if refusal.reason == "dry_run":
+                # Each request needs a token of its own, as if it were a session of its own.
+                self._events.dry_run[host][object()] += 1
             raise self._not_solved(request, refusal, wish.challenge)
         # Only trying shows whether the request has a place for the token; better before than after paying.
         with_token(request, wish.put, "-")

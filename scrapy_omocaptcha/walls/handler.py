@@ -16,7 +16,6 @@ from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.tokens.reasons import flag
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 
@@ -157,10 +156,6 @@ class WallHandler:
             elif is_good(response) and session is not None and not is_stored(request, response):
                 # What HttpCache has stored tells nothing of today.
                 session.unchallenged(stamp)
-            return response
-        refused = self._slots.states.peek(request).refused
-        if refused is not None:
-            flag(response, refused)
             return response
         make = self._policy.mediums.of(request).passage()
         if make is None:

@@ -25,7 +25,7 @@ from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
 from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
-from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal, flag
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import follow_back
 from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed, unknown
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -95,13 +95,15 @@ class Passage(Attempts):
 
     async def _go(self, response: Response, challenge: Challenge) -> Result:
         self._note(response, challenge)
-        refusal = await self._first_refusal()
+        refusal = await self.refusal()
+        if refusal is None and not self._do_others_pay():
+            refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
         if refusal is None and "cached" in response.flags:
             # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
             answer = await self.ask_again()
             if self.meet(answer) is None:
                 return Result(answer)
-            refusal = await self._first_refusal()
+            refusal = await self.refusal()
         self.events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             raise GivenUp(refusal)
@@ -131,14 +133,6 @@ class Passage(Attempts):
         if refusal is not None:
             raise GivenUp(refusal)
 
-    async def _first_refusal(self) -> Refusal | None:
-        """Return why nothing is done about the challenge at hand, or None."""
-        refusal = await self.refusal()
-        # Another request may have opened the wall since this one was sent, or be about to.
-        if refusal or self.session.leading is not None or self.session.is_overtaken(self.stamp):
-            return refusal
-        return self.policy.limit_refusal(self.page.challenge, self.request.url)
-
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved, whoever pays, or None."""
         refusal = await self.policy.refusal(self.request, self.page.response, self.page.challenge)
@@ -147,6 +141,10 @@ class Passage(Attempts):
         if refusal is None and is_sent and self.redirects.posts.may_be_executed(self.request):
             return _SENT_AGAIN
         return refusal
+
+    def _do_others_pay(self) -> bool:
+        """Tell whether another request has opened the wall since this one was sent, or is about to."""
+        return self.session.leading is not None or self.session.is_overtaken(self.stamp)
 
     # Lead, follow, go alone or ask again
 
@@ -429,23 +427,25 @@ class Passage(Attempts):
 
     # Give the spider its page, or say why there is none
 
-    async def _not_solved(self, error: GivenUp) -> Answer:
+    async def _not_solved(self, error: GivenUp) -> Response:
         """Report that the wall stays closed to the request, and return its challenge, or raise what the spider gets."""
         refusal, challenge, response = error.refusal, self.page.challenge, self.page.response
-        # What was paid for, or sent once more, is not as it would be without this package.
-        is_untouched = not self._state.useless_jobs and refusal is not _SENT_AGAIN
         is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
+        # What retries the challenge that a redirect has led to would send the request again, which may be executed.
+        is_untouched = not self._state.useless_jobs and self.redirects.posts.led_to(self.request) is None
         if is_closing or not (is_untouched or on_failure == "response"):
             # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             await self.discard()
-        self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs, session=self.session)
+        if refusal.reason == "dry_run":
+            self.events.dry_run[self.session.host][self.session] += 1
+        self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs)
         if is_closing:
             raise error
-        flag(response, refusal.reason)
+        response.flags = [*response.flags, f"omocaptcha:{refusal.reason}"]
         if on_failure == "response":
             return self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)
         if is_untouched:
-            return await self.redirects.answer_to_post(self.request, refusal.reason) or response
+            return response
         message = f"{challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}"
         response = response.replace(request=self.request)
         raise ChallengeNotSolved(refusal.reason, message, challenge=challenge, response=response) from None

@@ -38,7 +38,7 @@ from scrapy_omocaptcha.tokens.judging import (
     wall_marks,
 )
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
+from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.decisions import Action, Seen, decide
 from scrapy_omocaptcha.walls.looks import Looks
@@ -102,11 +102,9 @@ class Redirects:
         if has_led_on:
             self._prove_gate(request.url)
         again = self._asked_for(request, is_wall=has_led_on)
-        if again is not None:
-            return again
-        if not self._policy.is_allowed(url):
-            # Whatever is there, nothing is bought for it.
-            return response
+        # Where nothing is bought, whatever is there, redirects are Scrapy's.
+        if again is not None or not is_allowed(host_of(url), self._policy.domains):
+            return again or response
         lock = await self._lock(request, url)
         try:
             return await self._decided(request, response, url, is_through=is_through)
@@ -277,12 +275,16 @@ class Redirects:
         led_to = self.posts.led_to(request)
         if led_to is None:
             return None
+        redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
         if self._targets.of(led_to).kind in PAGES:
-            return await self.answer_to_post(request)
+            redirected = await self._components.redirect(request, redirect)
+            if redirected is not None:
+                self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
+            return redirected
         if is_open or self._targets.of(led_to).is_always_closed:
             return None
         try:
-            answer, challenge = await self.looks.look(request, _redirect(request, led_to), is_wall=True)
+            answer, challenge = await self.looks.look(request, redirect, is_wall=True)
         except CrawlClosing:
             raise
         except Exception:
@@ -292,21 +294,6 @@ class Redirects:
             return None
         self._shows_wall(led_to, answer, challenge)
         return answer
-
-    async def answer_to_post(self, request: Request, refused: str | None = None) -> Request | None:
-        """Return what Scrapy makes of the redirect of a POST to a challenge, which is the answer to the POST, or None.
-
-        Were the challenge itself the answer, what retries that would execute the POST once more.
-
-        :param refused: why nothing is bought for the challenge.
-        """
-        led_to = self.posts.led_to(request)
-        redirected = led_to and await self._components.redirect(request, _redirect(request, led_to))
-        if not redirected:
-            return None
-        state = replace(self._states.peek(request), led_to=None, refused=refused)
-        self._states.write(redirected, state, must_pass=True)
-        return redirected
 
     def withheld(self, request: Request, answer: Response | None = None) -> Request | None:
         """Return the POST that was redirected to where ``request`` meets a challenge, if that has withheld it.
@@ -582,7 +569,3 @@ class Redirects:
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again
-
-
-def _redirect(request: Request, url: str) -> Response:
-    return Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": url})

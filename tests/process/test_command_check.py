@@ -56,7 +56,7 @@ def test_middlewares_closer_to_the_site_are_named(check):
     status, lines = check("-s", f"DOWNLOADER_MIDDLEWARES={json.dumps({own: 610})}")
     assert (status, wrong(lines)) == (0, [])
     (told,) = [message for _, _, message in lines if "closer to the site" in message]
-    assert told == f"challenges are seen only if middlewares closer to the site let them through: {own}"
+    assert told == f"sees only what is let through by middlewares closer to the site: {own}"
     _, lines = check("-s", f"DOWNLOADER_MIDDLEWARES={json.dumps({own: 560})}")
     assert not [message for _, _, message in lines if "closer to the site" in message]
 

@@ -55,7 +55,7 @@ _BEHIND = ("page", "item", "search", "robots")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
-_PAID_FOR = ("attempts", "another_wall", "not_seen", "sent_again")
+_NOT_PASSED_ON = ("attempts", "another_wall", "not_seen", "sent_again")
 """Reasons that only a request has for which a job was bought, or which was sent once more."""
 _MOST_GIVEN = 2
 """How many redirects to a wall whose address does not look like one are given to a spider that wants redirects, besides
@@ -366,8 +366,6 @@ def _refusals(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
     # Of what components ask for, and of what is retried, the spider learns nothing.
     unseen = sum(wanted.kind == "nested" for wanted in planned.wanted) * len(runs)
     unseen += sum(run.stats.get("retry/count", 0) for run in runs)
-    # What a POST is redirected to may fail after its challenge was counted.
-    unseen += sum(wanted_of(planned, name).kind == "order" and how == "HttpError" for name, how in record.ends.items())
     if (
         counted.total() > record.refused.total() + unseen
         and "ROBOTSTXT_OBEY" not in planned.settings
@@ -377,9 +375,10 @@ def _refusals(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
     is_paid_for = any(run.stats.get("omocaptcha/jobs/created") for run in runs)
     for name, how in record.ends.items():
         kind, error, reason = wanted_of(planned, name).kind, *how.partition(" ")[::2]
-        if error == "HttpError" and reason in _PAID_FOR:
+        if error == "HttpError" and reason in _NOT_PASSED_ON:
             yield f"reason: request {name} was passed on though jobs were bought for it, for {reason}"
-        is_own = kind in _UPFRONT or name.endswith(" found") or reason == "sent_again"
+        # What a POST was redirected to is no answer that may be retried.
+        is_own = kind in (*_UPFRONT, "order") or name.endswith(" found")
         if error == "ChallengeNotSolved" and not (is_paid_for or is_own):
             yield f"reason: request {name} went to its errback, for {reason}, though nothing was bought"
 

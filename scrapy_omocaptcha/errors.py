@@ -183,9 +183,8 @@ class CrawlClosing(OmoCaptchaError):
 class ChallengeNotSolved(OmoCaptchaError, IgnoreRequest):
     """A page did not come though a job was bought for it, or there was no token for a request that wants one.
 
-    A challenge for which nothing was bought passes on as without the add-on. ``reason`` is the word that the stats
-    count it under, ``challenge`` is the challenge, and ``response`` is the page with the challenge, or None if a token
-    was needed before anything was sent.
+    ``reason`` is the word that the stats count it under, ``challenge`` is the challenge, and ``response`` is the page
+    with the challenge, or None if a token was needed before anything was sent.
     """
 
     def __init__(self, reason: str, message: str, *, challenge: Challenge, response: Response | None) -> None:

@@ -8,8 +8,7 @@ challenge_detected = object()
 
 challenge_solved = object()
 """The requested page came through. Also sent: ``seconds`` since the challenge was found, ``cost_usd``, and ``outcome``:
-``"accepted"`` if a token of this request has opened the wall, ``"expired"`` if one was bought and not needed, and None
-if another request has opened the wall."""
+``"accepted"``, ``"expired"`` if its token was not needed any more, or None if another request has opened the wall."""
 
 challenge_unknown = object()
 """A token was handed in, and whether the site accepted it is not known. Also sent: ``reason``, ``seconds`` and

@@ -211,7 +211,6 @@ class Components:
                 await self.call(robots.process_request, request=target)
             except IgnoreRequest:
                 # Scrapy has counted it as a request of the spider.
-                assert self._crawler.stats is not None
                 self._crawler.stats.inc_value("robotstxt/forbidden", -1)
                 return "robots"
         return None

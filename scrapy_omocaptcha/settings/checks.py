@@ -93,16 +93,12 @@ def _middlewares(project: BaseSettings) -> list[type]:
     return [load_object(component) for component in build_component_list(priorities)]
 
 
-def _closer_to_site(project: BaseSettings, ours: type) -> list[type]:
-    middlewares = _middlewares(project)
-    return middlewares[middlewares.index(ours) + 1 :] if ours in middlewares else []
-
-
 def tell_closer(project: BaseSettings, ours: type) -> Iterator[str]:
     """Yield a sentence about the middlewares, but Scrapy's, that may drop or replace a response before ours gets it."""
-    names = [global_object_name(middleware) for middleware in _closer_to_site(project, ours)]
-    if closer := [name for name in names if not name.startswith("scrapy")]:
-        yield f"sees only what is let through by middlewares closer to the site: {', '.join(closer)}"
+    names = [global_object_name(middleware) for middleware in _middlewares(project)]
+    closer = names[names.index(global_object_name(ours)) :] if global_object_name(ours) in names else []
+    if own := [name for name in closer if name.partition(".")[0] not in ("scrapy", "scrapy_omocaptcha")]:
+        yield f"sees only what is let through by middlewares closer to the site: {', '.join(own)}"
 
 
 def _check_middlewares(project: BaseSettings, ours: type) -> Iterator[str]:
@@ -113,7 +109,7 @@ def _check_middlewares(project: BaseSettings, ours: type) -> Iterator[str]:
             f"DOWNLOADER_MIDDLEWARES lacks {' and '.join(missing)}, so walls are missed: name scrapy_omocaptcha.Addon "
             "in ADDONS, and the middlewares nowhere"
         )
-    if any(middleware.__module__.startswith("rotating_proxies.") for middleware in _closer_to_site(project, ours)):
+    if any("rotating_proxies." in sentence for sentence in tell_closer(project, ours)):
         yield (
             "scrapy-rotating-proxies is closer to the site than OMOcaptcha and takes each challenge for a ban: place "
             "RotatingProxyMiddleware at 560 and BanDetectionMiddleware at 570 in DOWNLOADER_MIDDLEWARES"

@@ -69,9 +69,7 @@ class Hints:
     def head_answered(self, response: Response) -> None:
         """Tell that what answers a HEAD request, which has no page that would show it, may be a challenge."""
         if response.status in WALL_STATUSES:
-            message = (
-                "HEAD %s was answered with status %d, which may be a challenge: send GET, or GET another page before"
-            )
+            message = "HEAD %s was answered with %d, which may be a challenge: send GET, or GET another page before"
             self._say(f"HEAD {host_of(response.url)}", message, public_address(response.url), response.status)
 
     def overruled(self, page: Challenge, by: str) -> None:

@@ -87,8 +87,11 @@ class UpfrontTokens:
                     await attempts.ask_site()
                 return await attempts.run()
             except GivenUp as error:
-                refusal = error.refusal
-                raise self._not_solved(request, refusal, attempts.wanted, attempts.jobs, attempts.answer) from None
+                if error.answer is not None:
+                    # Scrapy retries the request as if that were the answer to it.
+                    return error.answer
+                told = (attempts.wanted, attempts.jobs, attempts.answer)
+                raise self._not_solved(request, error.refusal, *told) from None
             finally:
                 self._under_way[host] -= 1
                 if not self._under_way[host]:

@@ -77,14 +77,7 @@ class TokenRequest(Attempts):
 
     async def run(self) -> Response:
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
-        try:
-            result = await self.attempt()
-        except GivenUp as error:
-            if error.answer is None:
-                raise
-            # Scrapy retries the request as if that were the answer to it.
-            return error.answer
-        answer = self.report(self.wanted, result)
+        answer = self.report(self.wanted, await self.attempt())
         assert isinstance(answer, Response)
         return self.engine.components.deliver(self.request, answer)
 

@@ -72,9 +72,7 @@ class Passage(Attempts):
         """Whether the wall is solved for this page only."""
 
     async def run(self, response: Response, challenge: Challenge, stamp: int) -> Answer:
-        """Go through the wall that ``response`` has shown, and return the page that was asked for.
-
-        A challenge for which nothing was bought is returned as it came, with the reason among its flags.
+        """Go through the wall that ``response`` has shown; return its page, or the challenge if nothing was bought.
 
         :param stamp: when the request was sent.
         :raises ChallengeNotSolved: when the wall stays closed, though jobs were bought for the request.
@@ -96,7 +94,8 @@ class Passage(Attempts):
     async def _go(self, response: Response, challenge: Challenge) -> Result:
         self._note(response, challenge)
         refusal = await self.refusal()
-        if refusal is None and not self._do_others_pay():
+        # Another request may have opened the wall since this one was sent, or be about to.
+        if refusal is None and self.session.leading is None and not self.session.is_overtaken(self.stamp):
             refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
         if refusal is None and "cached" in response.flags:
             # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
@@ -141,10 +140,6 @@ class Passage(Attempts):
         if refusal is None and is_sent and self.redirects.posts.may_be_executed(self.request):
             return _SENT_AGAIN
         return refusal
-
-    def _do_others_pay(self) -> bool:
-        """Tell whether another request has opened the wall since this one was sent, or is about to."""
-        return self.session.leading is not None or self.session.is_overtaken(self.stamp)
 
     # Lead, follow, go alone or ask again
 

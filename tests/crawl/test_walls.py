@@ -203,7 +203,7 @@ def test_a_head_request_that_a_wall_may_have_answered_is_told_once_for_its_host(
     site, urls = walled("session", status=status), [f"/page/{number}" for number in range(1, 4)]
     crawled = crawl(spider(*(site.url + url for url in urls), method="HEAD"), service.settings)
     (said,) = [line for line in crawled.said() if line.startswith(f"HEAD {site.url}/page/")]
-    assert f"status {status}" in said
+    assert f"answered with {status}" in said
     assert said.endswith("which may be a challenge: send GET, or GET another page before")
     assert service.calls == ()
 

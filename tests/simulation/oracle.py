@@ -378,7 +378,7 @@ def _refusals(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
         if error == "HttpError" and reason in _NOT_PASSED_ON:
             yield f"reason: request {name} was passed on though jobs were bought for it, for {reason}"
         # What a POST was redirected to is no answer that may be retried.
-        is_own = kind in (*_UPFRONT, "order") or name.endswith(" found")
+        is_own = kind in (*_UPFRONT, "order", "search") or name.endswith(" found")
         if error == "ChallengeNotSolved" and not (is_paid_for or is_own):
             yield f"reason: request {name} went to its errback, for {reason}, though nothing was bought"
 

@@ -197,7 +197,7 @@ class TokenRequest(Attempts):
             raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
         if is_overloaded(page) and find_challenge(page) is None:
-            raise GivenUp(Refusal("page_failed", f"{page.url} is overloaded"), page)
+            raise GivenUp(Refusal.of("form_changed"), page)
         try:
             plain = fill_form(page, {}, form=fresh.form, click=fresh.click)
             self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)

@@ -299,3 +299,16 @@ def test_the_trigger_of_the_page_leaves_items_alone(tmp_path):
     here = scrapy.http.HtmlResponse("https://shop.example/item/7")
     assert spider.omocaptcha_trigger(here, find_challenge(here)) is False
     assert spider.omocaptcha_trigger(here.replace(url="https://shop.example/catalogue/"), None) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("README.rst", "CHANGES.rst", "docs/challenges.rst", "docs/design.rst", "docs/money.rst"),
+        *(f"docs/reference/{name}.rst" for name in ("errors", "reasons", "settings")),
+        *(f"docs/recipes/{name}.rst" for name in ("crawlspider", "javascript", "moving")),
+    ],
+)
+def test_what_happens_to_a_challenge_that_is_left_alone_is_told_in_the_same_words(path):
+    text = plain((ROOT / path).read_text(encoding="utf-8"))
+    assert "challenge for which nothing was bought passes on as without the add-on" in text

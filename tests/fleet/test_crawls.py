@@ -54,7 +54,7 @@ def counts(redis, fleet="shop"):
 
 
 def reasons(crawled):
-    return Counter(error.reason for error in crawled.failures)
+    return Counter(crawled.reasons)
 
 
 # -- what is shared -------------------------------------------------------------------------------------------------

@@ -50,7 +50,11 @@ class WritingSpider(scrapy.Spider):
         await self._close_page(response.request)
 
     async def failed(self, failure):
-        self._write(getattr(failure.value, "reason", type(failure.value).__name__), failure.request.url)
+        # Of a challenge that is left alone, the flags have the reason.
+        flags = getattr(getattr(failure.value, "response", None), "flags", ())
+        reasons = [flag.partition(":")[2] for flag in flags if flag.startswith("omocaptcha:")]
+        told = getattr(failure.value, "reason", type(failure.value).__name__)
+        self._write(reasons[0] if reasons else told, failure.request.url)
         await self._close_page(failure.request)
 
     async def _close_page(self, request):

@@ -186,11 +186,13 @@ class SimulatedSpider(scrapy.Spider):
         name, kind = facts.pop("name"), facts.pop("kind")
         error, kind_of_error = failure.value, type(failure.value).__name__
         told, response = getattr(error, "reason", None), getattr(error, "response", None)
-        reason = told if response is None else self._refused(response, name)
+        flagged = None if response is None else self._refused(response, name)
         if kind_of_error == "ChallengeNotSolved":
-            self._record.refused[told] += response is None
-            if told != reason and kind not in _PUTS and kind != "found":
-                self._record.wrong.append(f"request {name} was refused for {told}, and its response says {reason}")
+            # What answers a form has no flag.
+            self._record.refused[told] += flagged is None
+            if flagged not in (None, told):
+                self._record.wrong.append(f"request {name} was refused for {told}, and its response says {flagged}")
+        reason = told or flagged
         self._ended(name, f"{kind_of_error} {reason}" if isinstance(reason, str) else kind_of_error)
         if facts.pop("again") and kind != "found":
             yield self._request(f"{name} again", kind, _session(failure.request.meta), again=False, **facts)

@@ -21,7 +21,7 @@ def test_the_first_page_behind_the_walls_of_a_host_has_a_line(events, caplog):
     caplog.set_level(logging.INFO)
     first, other = "https://shop.example/page", "https://other.example/"
     for url in (first, "https://shop.example/page/2", other):
-        events.solved(Request(url), Challenge(url, None), 12.0, 1, 0.00055)
+        events.solved(Request(url), Challenge(url, None), 1, seconds=12.0, cost_usd=0.00055, outcome="accepted")
     told = "Through the reCAPTCHA at {} in 12.0 s; jobs bought by this request: 1 (0.00055 USD)"
     assert caplog.messages == [told.format(first), told.format(other)]
 
@@ -42,7 +42,7 @@ def test_no_line_shows_the_query_of_an_address(events, caplog):
     events.buying(request.url, 1, None)
     events.handing_in(request, "POST")
     events.rejected(request, 1, 3)
-    events.solved(request, challenge, 12.0, 1, 0.00055)
+    events.solved(request, challenge, 1, seconds=12.0, cost_usd=0.00055, outcome="accepted")
     events.unknown(request, challenge, "no_page", "it is empty", 12.0, 0.00055)
     for jobs in (0, 1):
         events.failed(request, challenge, "attempts", "why", jobs=jobs)

@@ -48,7 +48,7 @@ class Evidence(Passage):
             lifetime=SimpleNamespace(closing=is_closing), components=SimpleNamespace(meta_refresh=lambda answer: None)
         )
         self.redirects = SimpleNamespace(
-            posts=SimpleNamespace(is_unconfirmed=lambda request: False),
+            posts=SimpleNamespace(may_be_executed=lambda request: False),
             doubt_about=lambda request, answer, shown: doubt_about(request, answer),
             withheld=lambda request, answer: None,
         )

@@ -1,4 +1,4 @@
-"""Enable the two middlewares with one line in ``ADDONS``."""
+"""Enable the two middlewares, and the extension that they need, with one line in ``ADDONS``."""
 
 import logging
 
@@ -7,6 +7,7 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
 
+from scrapy_omocaptcha.engine.extension import PRIORITY, Extension
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
 
 logger = logging.getLogger(__name__)
@@ -39,13 +40,14 @@ class Addon:
         return global_object_name(type(self))  # Scrapy lists the add-ons of a crawl.
 
     def update_settings(self, settings: BaseSettings) -> None:
-        """Add the middleware, unless the user has given it another priority or disabled it with None."""
+        """Add the middlewares, unless the user has given them other priorities or disabled them with None."""
         for component, priority in ((OmoCaptchaMiddleware, DEFAULT_PRIORITY), (RedirectMiddleware, REDIRECT_PRIORITY)):
             settings.setdefault_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", component, priority)
+        settings.setdefault_in_component_priority_dict("EXTENSIONS", Extension, PRIORITY)
 
 
 def is_listed(settings: BaseSettings) -> bool:
-    """Tell whether the settings of a project name the add-on, or the middleware itself, and do not disable it."""
+    """Tell whether the settings of a project name the add-on, and do not disable its middleware."""
     addons = {load_object(path) for path, order in settings.getdict("ADDONS").items() if order is not None}
     priorities = {load_object(path): order for path, order in settings.getdict("DOWNLOADER_MIDDLEWARES").items()}
-    return priorities.get(OmoCaptchaMiddleware, DEFAULT_PRIORITY if Addon in addons else None) is not None
+    return Addon in addons and priorities.get(OmoCaptchaMiddleware, DEFAULT_PRIORITY) is not None

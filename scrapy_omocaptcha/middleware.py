@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy import Request, Spider, signals
-from scrapy import __version__ as scrapy_version
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider, NotConfigured
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.defer import deferred_from_coro
+from scrapy.utils.job import job_dir
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.browser import find_medium
@@ -25,13 +25,12 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
-from scrapy_omocaptcha.engine.private_names import TESTED_WITH, find_missing
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
 from scrapy_omocaptcha.forms.submission import Submission, masked
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
-from scrapy_omocaptcha.settings import Settings, is_enabled
+from scrapy_omocaptcha.settings import Settings, is_enabled, uses_scrapy_redis
 from scrapy_omocaptcha.settings.checks import find_mistakes
 from scrapy_omocaptcha.tokens.hints import Hints
 from scrapy_omocaptcha.tokens.hooks import Hooks
@@ -53,6 +52,9 @@ logger = logging.getLogger(__name__)
 
 class OmoCaptchaMiddleware:
     """Takes the requests of a crawl through reCAPTCHA v2 walls. The add-on gives it its priority, 585."""
+
+    is_off = False
+    """Whether all is passed on, since this package cannot work with Scrapy, or the project's classes, as they are."""
 
     def __init__(self, crawler: Crawler, settings: Settings) -> None:
         assert crawler.stats is not None
@@ -100,12 +102,7 @@ class OmoCaptchaMiddleware:
             return cls(crawler, settings)
         except NotConfigured as why:
             if is_enabled(crawler.settings):
-                message = str(why)
-                crawler.signals.connect(
-                    lambda: logger.warning("OMOcaptcha was off in this crawl: %s", message),
-                    signals.spider_closed,
-                    weak=False,
-                )
+                _say_at_the_end(crawler, str(why))
             raise
         except ValueError as error:
             # Scrapy logs a traceback, at whose end nobody would look for it.
@@ -113,26 +110,26 @@ class OmoCaptchaMiddleware:
             raise
 
     def _spider_opened(self, spider: Spider) -> None:
-        if missing := find_missing(self._crawler):
-            logger.error(
-                "OMOcaptcha ends this crawl: %s of Scrapy %s is missing, or takes other arguments, and no challenge is "
-                "solved without it: use Scrapy %s, with which this version was tested, or a newer version of "
-                "scrapy-omocaptcha, and derive DOWNLOADER, if it is set, from Scrapy's",
-                ", ".join(missing),
-                scrapy_version,
-                TESTED_WITH,
-            )
-            # Scrapy only logs any other error here, and the crawl would go on.
-            raise CloseSpider("omocaptcha_scrapy")
-        self._states.watch_scheduler()
-        self._engine.components.watch_downloads()
-        self._progress.open(spider)
+        if unfit := self._engine.find_unfit():
+            self.is_off = True
+            settings = self._crawler.settings
+            if job_dir(settings) or uses_scrapy_redis(settings):
+                logger.error("OMOcaptcha ends this crawl, since its queue would lose the challenged pages: %s", unfit)
+                # Scrapy only logs any other error here, and the crawl would go on.
+                raise CloseSpider("omocaptcha_scrapy")
+            logger.error("OMOcaptcha is off in this crawl, and solves no challenge: %s", unfit)
+            _say_at_the_end(self._crawler, unfit)
+        else:
+            self._progress.open(spider)
 
     def _engine_started(self) -> None:
         # Not when the spider is opened: the engine does not run yet then, which looks as if it were closing.
-        deferred_from_coro(self._buyer.open())
+        if not self.is_off:
+            deferred_from_coro(self._buyer.open())
 
     async def _spider_closed(self) -> None:
+        if self.is_off:
+            return
         try:
             if self.browser is not None:
                 self.browser.live_pages.close()
@@ -142,6 +139,8 @@ class OmoCaptchaMiddleware:
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
+        if self.is_off:
+            return None
         fetched = self._looks.take(request)
         if fetched is not None:
             return fetched
@@ -180,6 +179,8 @@ class OmoCaptchaMiddleware:
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""
+        if self.is_off:
+            return response
         self._chain.check_whole(request, response)
         self.mediums.answered(request)
         self._upfront.answered(request, response)
@@ -230,6 +231,8 @@ class OmoCaptchaMiddleware:
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""
+        if self.is_off:
+            return
         self.mediums.answered(request)
         self._states.may_be_retried(request)
         self._walls.failed(request)
@@ -293,4 +296,13 @@ class RedirectMiddleware:
         if not is_redirect(response):
             return response
         middleware = self._crawler.get_downloader_middleware(OmoCaptchaMiddleware)
-        return response if middleware is None else await middleware.process_redirect(request, response)
+        if middleware is None or middleware.is_off:
+            return response
+        return await middleware.process_redirect(request, response)
+
+
+def _say_at_the_end(crawler: Crawler, why: str) -> None:
+    """Log when the spider is closed, far below the first lines, that nothing was solved."""
+    crawler.signals.connect(
+        lambda: logger.warning("OMOcaptcha was off in this crawl: %s", why), signals.spider_closed, weak=False
+    )

@@ -82,6 +82,6 @@ async def solve_page(page: Page, *, crawler: Crawler, widget: str | None = None,
 
 def _active(crawler: Crawler) -> OmoCaptchaMiddleware:
     middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
-    if middleware is None:
+    if middleware is None or middleware.is_off:
         raise RuntimeError("OMOcaptcha is not active in this crawl: see its line at the start of the log")
     return middleware

@@ -24,10 +24,10 @@ from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
-from scrapy_omocaptcha.engine.private_names import TESTED_WITH
 from scrapy_omocaptcha.errors import AccountError, ApiError
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import count
+from scrapy_omocaptcha.scrapy_versions import TESTED_WITH
 from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
 from scrapy_omocaptcha.settings.checks import check_settings, find_mistakes, tell_closer
 from scrapy_omocaptcha.settings.secret import Secret

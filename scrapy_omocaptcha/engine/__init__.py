@@ -3,19 +3,42 @@
 from scrapy.crawler import Crawler
 
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.downloader import DownloaderMixin
+from scrapy_omocaptcha.engine.extension import Extension
 from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.request_state import RequestStates
+from scrapy_omocaptcha.engine.private_names import find_missing
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.scrapy_versions import cure
 
 
 class Engine:
-    """The parts of Scrapy in one crawl, as the downloader middleware of this package uses them."""
+    """The parts of Scrapy in one crawl, as the downloader middleware of this package uses them.
+
+    :raises ValueError: when the add-on is not there, which makes some of them.
+    """
 
     def __init__(self, crawler: Crawler, middleware: object, stats: Stats, max_waiting: int) -> None:
-        self.states = RequestStates(crawler)
+        extension = crawler.get_extension(Extension)
+        if extension is None:
+            raise ValueError("the middleware does not work alone: name scrapy_omocaptcha.Addon in ADDONS")
+        self._crawler = crawler
+        self.states, self.components = extension.states, extension.components
         self.lifetime = Lifetime(crawler)
-        self.components = Components(crawler)
         self.slots = Slots(crawler, self.lifetime, self.states, stats, max_waiting)
         self.chain = InnerChain(crawler, middleware, self.lifetime, self.slots.order, self.components)
+
+    def find_unfit(self) -> str:
+        """Say, with its cure, what of an opened crawl this package cannot work with; nothing if all is well."""
+        if missing := find_missing(self._crawler):
+            return cure(f"{', '.join(missing)} (or DOWNLOADER does, if it is set), or it takes other arguments")
+        derived = {
+            "DOWNLOADER": isinstance(self._crawler.engine.downloader, DownloaderMixin),
+            "SCHEDULER": self.states.scheduler is not None,
+        }
+        settings = self._crawler.settings
+        return "; ".join(
+            f"no class can be derived from {name} = {settings[name]}: set it to one derived from Scrapy's"
+            for name, is_derived in derived.items()
+            if not is_derived
+        )

@@ -2,21 +2,23 @@
 
 import logging
 import warnings
-from collections import deque
 from collections.abc import Callable
 from functools import cached_property, wraps
+from types import SimpleNamespace
 from typing import Any
 
-from scrapy import Request, exceptions
+from scrapy import Request
 from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.exceptions import IgnoreRequest, ResponseDataLossError, ScrapyDeprecationWarning
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
+from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components, is_redirect, proxy_of
+from scrapy_omocaptcha.engine.downloader import downloader_of
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.order import Sending, SendingOrder
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
@@ -89,7 +91,7 @@ class InnerChain:
                 result = await self.components.redirect(request, result) or result
             self.check_whole(request, result)
         except Exception as error:
-            blame = str(error) if isinstance(error, exceptions._InvalidOutput) else sending.blame
+            blame = sending.blame
             if blame is None or isinstance(error, IgnoreRequest):
                 raise
         else:
@@ -114,7 +116,7 @@ class InnerChain:
         # The call comes once the request is in the queue, or has been sent.
         call_later(0, lambda: self._order.sort(self._order.slot(request)))
         try:
-            return await self._crawler.engine.downloader._enqueue_request(request)
+            return await downloader_of(self._crawler).omocaptcha_enqueue(request)
         finally:
             # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
             self._order.take_out(request)
@@ -138,11 +140,12 @@ class InnerChain:
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
         """Let the outer middlewares handle an error of a request that was sent again; raise it where none does."""
-        manager = self._crawler.engine.downloader.middleware
-        outer = manager.middlewares[: manager.middlewares.index(self._middleware)]
-        for method in filter(None, manager.methods["process_exception"]):
-            if any(getattr(method, "__self__", None) is middleware for middleware in outer):
-                result: Response | Request | None = await self.components.call(method, request=request, exception=error)
+        middlewares = self._crawler.engine.downloader.middleware.middlewares
+        for middleware in reversed(middlewares[: middlewares.index(self._middleware)]):
+            if hasattr(middleware, "process_exception"):
+                result: Response | Request | None = await self.components.call(
+                    middleware.process_exception, request=request, exception=error
+                )
                 if result is not None:
                     return result
         raise error
@@ -150,18 +153,20 @@ class InnerChain:
     @cached_property
     def _manager(self) -> DownloaderMiddlewareManager:
         outer = self._crawler.engine.downloader.middleware
+        closer = outer.middlewares[outer.middlewares.index(self._middleware) + 1 :]
         with warnings.catch_warnings():
             # It has warned of the same methods before.
             warnings.simplefilter("ignore", ScrapyDeprecationWarning)
-            closer = outer.middlewares[outer.middlewares.index(self._middleware) + 1 :]
-            inner = type(outer)(*closer, crawler=self._crawler)
-        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
-        if cache is not None and cache in inner.middlewares:
+            return type(outer)(*map(self._adapter, closer), crawler=self._crawler)
+
+    def _adapter(self, middleware: object) -> object:
+        """Return what has the methods of a middleware that Scrapy calls, wrapped."""
+        names = ["process_request", "process_response", "process_exception"]
+        if middleware is self._crawler.get_downloader_middleware(HttpCacheMiddleware):
             # It would answer with the challenge that it has stored for the same request.
-            inner.methods["process_request"].remove(cache.process_request)
-        for name, methods in inner.methods.items():
-            inner.methods[name] = deque(map(self._named, filter(None, methods)))
-        return inner
+            names.remove("process_request")
+        methods = {name: getattr(middleware, name) for name in names if hasattr(middleware, name)}
+        return SimpleNamespace(**{name: self._named(method) for name, method in methods.items()})
 
     def _named(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """Wrap a middleware's method: it changes no proxy, and its name is known if it raises, or returns a request."""
@@ -173,12 +178,15 @@ class InnerChain:
             sending = self._order.under_way[request]
             proxy, before = proxy_of(request), [(values, values.copy()) for values in (request.meta, request.headers)]
             try:
-                result = await self.components.call(method, **arguments)
+                result = await ensure_awaitable(method(**arguments))
             except Exception as error:
                 sending.blame = f"{name} raised {type(error).__name__}"
                 raise
-            if result is not None:
-                sending.blame = f"{name} returned another request" if isinstance(result, Request) else None
+            if isinstance(result, Response):
+                sending.blame = None
+            elif result is not None or "response" in arguments:
+                kind = "another request" if isinstance(result, Request) else type(result).__name__
+                sending.blame = f"{name} returned {kind}"
             # A token may be good for one address only. What is chosen after an error is for the next try.
             if result is None and "exception" not in arguments and proxy not in (None, proxy_of(request)):
                 for values, old in before:

@@ -25,6 +25,7 @@ from scrapy.http.cookies import CookieJar, potential_domain_matches
 from scrapy.settings import Settings
 from scrapy.utils import httpobj
 from scrapy.utils.defer import ensure_awaitable
+from scrapy.utils.deprecate import argument_is_required
 from scrapy.utils.httpobj import urlparse_cached
 from scrapy.utils.job import job_dir
 from scrapy.utils.response import get_meta_refresh
@@ -47,33 +48,24 @@ class Components:
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
-        self._downloaded: WeakSet[Request] | None = None
-        """What Scrapy's downloader has sent; None before that is watched."""
+        self._downloaded: WeakSet[Request] = WeakSet()
+        """What Scrapy's downloader has sent."""
         self._delivered: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """Requests that outer middlewares see, by the requests of the responses to them."""
         crawler.signals.connect(self._received, signals.response_received)
 
-    def watch_downloads(self) -> None:
-        """Watch what Scrapy's downloader sends, tokens above all; called when the spider opens."""
-        downloader = self._crawler.engine.downloader
-        handlers, download = downloader.handlers, downloader.handlers.download_request_async
-        # What components have asked for while the spider was being opened may have been sent already.
-        self._downloaded = downloaded = WeakSet(downloader.active)
-
-        def watched(request: Request) -> Awaitable[Response]:
-            downloaded.add(request)
-            return _submit(download, request) if isinstance(request, Submission) else download(request)
-
-        # A signal would take a hundred times as long, for each request.
-        handlers.download_request_async = watched  # type: ignore[method-assign,assignment]
+    def download(self, request: Request, download: Callable[[Request], Awaitable[Response]]) -> Awaitable[Response]:
+        """Send what all middlewares and the slot have let through, and keep a token out of the answer."""
+        self._downloaded.add(request)
+        return _submit(download, request) if isinstance(request, Submission) else download(request)
 
     def is_downloaded(self, request: Request) -> bool:
         """Tell whether Scrapy's downloader has sent a request; otherwise a middleware has made its page."""
-        return self._downloaded is None or request in self._downloaded
+        return request in self._downloaded
 
     def downloaded_for(self, page: Request, request: Request) -> None:
         """Record that what a request of this package's own has shown, if that was downloaded, answers ``page``."""
-        if self._downloaded and request in self._downloaded:
+        if request in self._downloaded:
             self._downloaded.add(page)
 
     def deliver(self, request: Request, answer: Response, **meta: Any) -> Response:
@@ -96,7 +88,9 @@ class Components:
 
     async def call(self, method: Callable[..., Any], **arguments: Any) -> Any:
         """Call a method of a downloader middleware as Scrapy does, whatever its signature."""
-        return await ensure_awaitable(self._crawler.engine.downloader.middleware._handle_mw_method(method, **arguments))
+        if argument_is_required(method, "spider"):
+            arguments["spider"] = self._crawler.spider
+        return await ensure_awaitable(method(**arguments))
 
     def jar(self, request: Request) -> CookieJar | None:
         """Return the cookiejar of a request's session, or None where Scrapy keeps no cookies for it."""
@@ -265,7 +259,9 @@ async def _submit(download: Callable[[Request], Awaitable[Response]], request: S
     response = await download(request)
     secret = request.secret
     request.set_cookies += response.headers.getlist("Set-Cookie")
-    response._set_url(masked(without_token(response.url, secret), secret))
+    url = masked(without_token(response.url, secret), secret)
+    if url != response.url:
+        response = response.replace(url=url)
     location = response.headers.get("Location")
     if location is not None:
         target = without_token(location.decode("latin-1"), secret)

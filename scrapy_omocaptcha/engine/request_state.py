@@ -3,13 +3,12 @@
 What is in meta is plain JSON, survives a disk queue, and is taken out before any middleware sees the request.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from scrapy import Request
-from scrapy.crawler import Crawler
 
 STATE_KEY = "_omocaptcha"
 _MAX_RETRIED = 1000
@@ -29,80 +28,59 @@ class RequestState:
     """The address of the redirect behind which there was a wall."""
     asked_again: bool = False
     """Whether it has met a wall, and was asked once more since it came out of the scheduler."""
-    is_awaited: bool = False
-    """Whether it did not come out of the scheduler, so that some component of Scrapy awaits its response."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what is known of it in the scheduler, too."""
-        return {**asdict(self), "asked_again": False, "is_awaited": False}
-
-
-_AWAITED = RequestState(is_awaited=True)
+        return {**asdict(self), "asked_again": False}
 
 
 class RequestStates:
     """The states of a crawl's requests."""
 
-    def __init__(self, crawler: Crawler) -> None:
-        self._crawler = crawler
+    def __init__(self) -> None:
+        self.scheduler: Any = None
+        """The scheduler of the crawl, which says so itself."""
+        self.taken_out: Request | None = None
+        """What the engine has just taken out of the scheduler."""
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
-        self._begun: Collection[Request] = ()
-        """The requests that the engine has begun with; none before it is watched."""
+        self._scheduled: WeakSet[Request] = WeakSet()
+        """The requests that came out of the scheduler, as far as the engine has begun with them."""
         self._waiting: Callable[[], list[Request]] = list
         self._retried: dict[object, tuple[dict[str, Any], list[str] | None]] = {}
         """The states of requests that Scrapy may be about to retry, and the lists that are part of their keys."""
 
-    def watch_scheduler(self) -> None:
-        """Watch what enters the scheduler and comes out of it; called when the spider opens."""
-        slot = self._crawler.engine._slot
-        assert slot is not None
-        scheduler, add_request = slot.scheduler, slot.add_request
-        next_request, enqueue_request, end = scheduler.next_request, scheduler.enqueue_request, scheduler.close
-        taken_out: Request | None = None
+    def enqueue(self, request: Request, enqueue: Callable[[Request], bool]) -> bool:
+        """Schedule a request with what is known of it, and past the duplicate filter if it must not be dropped."""
+        self._write_retried(request)
+        if not request.meta.get(STATE_KEY, {}).get("filter"):
+            return enqueue(request)
+        if self._dupefilter is not None:
+            # It must not be dropped, but others are duplicates of it.
+            self._dupefilter.request_seen(request)
+        request.dont_filter = True
+        try:
+            return enqueue(request)
+        finally:
+            request.dont_filter = False
 
-        def enqueue(request: Request) -> bool:
-            self._write_retried(request)
-            if not request.meta.get(STATE_KEY, {}).get("filter"):
-                return enqueue_request(request)
-            dupefilter = getattr(scheduler, "df", None)
-            if dupefilter is not None:
-                # It must not be dropped, but others are duplicates of it.
-                dupefilter.request_seen(request)
-            request.dont_filter = True
-            try:
-                return enqueue_request(request)
-            finally:
-                request.dont_filter = False
+    def begin(self, request: Request) -> None:
+        """Take its state out of a request, before any middleware sees it, and note whether it was scheduled."""
+        if not self.take(request):
+            self._states.pop(request, None)
+        # The engine begins with a request as soon as it has taken it out.
+        if request is self.taken_out:
+            self._scheduled.add(request)
+        else:
+            self._scheduled.discard(request)
+        self.taken_out = None
 
-        def watched() -> Request | None:
-            nonlocal taken_out
-            taken_out = next_request()
-            return taken_out
+    def left(self) -> list[Request]:
+        """Return what goes back to the scheduler when the crawl is stopped."""
+        return [self.give_back(request) for request in self._waiting()]
 
-        def begin(request: Request) -> None:
-            nonlocal taken_out
-            if not self.take(request):
-                self._states.pop(request, None)
-            # The engine begins with a request as soon as it has taken it out.
-            if request is not taken_out:
-                self.of(request).is_awaited = True
-            taken_out = None
-            add_request(request)
-
-        def close(reason: str) -> Any:
-            if reason != "finished":
-                for request in self._waiting():
-                    scheduler.enqueue_request(self.give_back(request))
-            return end(reason)
-
-        # What components have asked for while the spider was being opened.
-        for request in slot.inprogress:
-            self.of(request).is_awaited = True
-        self._begun = slot.inprogress
-        slot.add_request = begin  # type: ignore[method-assign]
-        scheduler.enqueue_request = enqueue  # type: ignore[method-assign]
-        scheduler.next_request = watched  # type: ignore[method-assign]
-        scheduler.close = close  # type: ignore[method-assign]
+    @property
+    def _dupefilter(self) -> Any:
+        return getattr(self.scheduler, "df", None)
 
     def keep_at_close(self, waiting: Callable[[], list[Request]]) -> None:
         """Give the requests that ``waiting`` returns back to the scheduler where the crawl is stopped."""
@@ -110,18 +88,16 @@ class RequestStates:
 
     def is_scheduled(self, request: Request) -> bool:
         """Tell whether a request came out of the scheduler; otherwise some component of Scrapy awaits its response."""
-        return request in self._begun and not self.peek(request).is_awaited
+        return request in self._scheduled
 
     def is_duplicate(self, request: Request, redirected: Request) -> bool:
         """Tell whether the scheduler would drop what a redirect leads to. If not, it will drop others from now on.
 
         Who awaits the response to ``request`` follows its redirects without a scheduler.
         """
-        slot = self._crawler.engine._slot
-        dupefilter = getattr(slot and slot.scheduler, "df", None)
-        if dupefilter is None or request.dont_filter or not self.is_scheduled(request):
+        if self._dupefilter is None or request.dont_filter or not self.is_scheduled(request):
             return False
-        return bool(dupefilter.request_seen(redirected))
+        return bool(self._dupefilter.request_seen(redirected))
 
     def take(self, request: Request) -> bool:
         """Take the state of a request out of its meta, before any middleware sees it; tell whether it has one."""
@@ -141,9 +117,8 @@ class RequestStates:
         return True
 
     def concerns(self, request: Request) -> bool:
-        """Tell whether anything is known of a request but that it is awaited."""
-        state = self._states.get(request)
-        return state is not None and state != _AWAITED
+        """Tell whether anything is known of a request."""
+        return request in self._states
 
     def of(self, request: Request) -> RequestState:
         """Return the state of a request."""

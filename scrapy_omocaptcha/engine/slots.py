@@ -12,6 +12,7 @@ from scrapy.crawler import Crawler
 from scrapy.utils.asyncio import call_later
 from twisted.internet.defer import Deferred
 
+from scrapy_omocaptcha.engine.downloader import downloader_of
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.order import SendingOrder
 from scrapy_omocaptcha.engine.request_state import RequestStates
@@ -146,8 +147,7 @@ class Slots:
         since = time.monotonic()
         self.back(request)
         hold = Hold(self, request)
-        # The engine calls needs_backout before it takes a request from the scheduler, and after each that is done.
-        self._crawler.engine.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
+        downloader_of(self._crawler).omocaptcha_is_full = self._needs_backout
         self.held += 1
         self._stats.inc("held")
         self._stats.max("held/max", self.held)
@@ -192,10 +192,7 @@ class Slots:
         hold.slot.active.add(hold)
         self.move(hold, HoldState.PARKED)
         self.serve()
-        slot = self._crawler.engine._slot
-        if slot is not None:
-            # Otherwise the engine would sleep up to 5 s before it asks its scheduler again.
-            slot.nextcall.schedule()
+        downloader_of(self._crawler).omocaptcha_wake()
 
     async def unpark(self, hold: Hold) -> None:
         """Count a held request again, as soon as CONCURRENT_REQUESTS allows it."""
@@ -210,8 +207,9 @@ class Slots:
         hold.slot.active.discard(hold)
 
     def _needs_backout(self) -> bool:
-        """Replace the downloader's method: parked requests don't count, and those that wait to go on count already.
+        """Tell whether no more fit in: parked requests don't count, and those that wait to go on count already.
 
+        The engine asks before it takes a request from the scheduler, and after each that is done.
         With CONCURRENT_REQUESTS = 2, two active requests of which one is parked leave room for one more, unless the
         parked one waits to go on.
         """

@@ -9,7 +9,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import IgnoreRequest
 
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
-from scrapy_omocaptcha.engine.private_names import TESTED_WITH
+from scrapy_omocaptcha.scrapy_versions import TESTED_WITH
 from tests.helpers.sites import pages_of, spider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
@@ -103,6 +103,7 @@ MIDDLEWARE_MISPLACED = (
     "scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is a downloader middleware, neither an add-on nor an extension: "
     "name scrapy_omocaptcha.Addon in ADDONS"
 )
+WITHOUT_ADDON = "the middleware does not work alone: name scrapy_omocaptcha.Addon in ADDONS"
 ADDON_MISPLACED = "scrapy_omocaptcha.Addon is an add-on, neither a middleware nor an extension: name it in ADDONS only"
 UNKNOWN = "is not a setting: {}remove it, or rename it if it is the project's own"
 
@@ -116,6 +117,8 @@ UNKNOWN = "is not a setting: {}remove it, or rename it if it is the project's ow
         ({"SPIDER_MIDDLEWARES": {"scrapy_omocaptcha.Addon": 585}}, ADDON_MISPLACED),
         ({"ADDONS": {}, "EXTENSIONS": {"scrapy_omocaptcha.Addon": 500}}, ADDON_MISPLACED),
         ({"EXTENSIONS": {Addon: 500}}, ADDON_MISPLACED),
+        ({"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}}, WITHOUT_ADDON),
+        (placed(585) | {"ADDONS": {}}, WITHOUT_ADDON),
         ({"OMOCAPTCHA_MAX_ATTEMPTS": "many"}, "OMOCAPTCHA_MAX_ATTEMPTS is 'many'; it must be a number of at least 1"),
         (
             {"OMOCAPTCHA_DRYRUN": True},
@@ -180,10 +183,6 @@ MISTAKES = {
     "a middleware that takes challenges for bans": mistake(
         "scrapy-rotating-proxies is closer to the site …: place RotatingProxyMiddleware at 560 …",
         {"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 610}},
-    ),
-    "the middleware among spider middlewares": mistake(
-        f"DOWNLOADER_MIDDLEWARES lacks scrapy_omocaptcha.middleware.OmoCaptchaMiddleware and {REDIRECTS}, so walls …",
-        {"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}},
     ),
     "no cost limit": mistake(
         "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD",

@@ -338,7 +338,7 @@ ADDON = '{"scrapy_omocaptcha.Addon": 500}'
         (f"ADDONS={ADDON.replace('500', 'null')}", 2),
         (f"EXTENSIONS={ADDON}", 2),
         (f"ADDONS={ADDON}", 0),
-        (f'DOWNLOADER_MIDDLEWARES={{"{OURS}": 585}}', 0),
+        (f'DOWNLOADER_MIDDLEWARES={{"{OURS}": 585}}', 2),
     ],
 )
 def test_a_project_without_the_add_on_is_told(scrapy, service, tmp_path, setting, status):

@@ -152,6 +152,9 @@ def _patches(way: Way, service: OmoCaptchaService | None) -> dict[str, object]:
     # Tests set ADDONS of their own.
     settings = BaseSettings()
     Addon().update_settings(settings)
-    middlewares = {global_object_name(each): key for each, key in settings["DOWNLOADER_MIDDLEWARES"].items()}
+    components = {
+        f"{name}_BASE": {global_object_name(each): key for each, key in settings[name].items()}
+        for name in ("DOWNLOADER_MIDDLEWARES", "EXTENSIONS")
+    }
     wall = None if way.wall is None else {**way.wall, "siteverify": service.siteverify_url}
-    return {"settings": {"DOWNLOADER_MIDDLEWARES_BASE": middlewares, **service.settings}, "wall": wall}
+    return {"settings": {**components, **service.settings}, "wall": wall}

@@ -4,13 +4,15 @@ Where a test fails after an update of Scrapy, engine/ has to be adapted before a
 """
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import scrapy
 from scrapy import signals
+from scrapy.core.downloader import Downloader
+from scrapy.core.scheduler import Scheduler
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
-from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
@@ -21,8 +23,6 @@ from tests.helpers.crawling import RecordingSpider
 from tests.helpers.probing import (
     RECORDERS,
     Inner,
-    Outer,
-    Recorder,
     begin,
     chain,
     download,
@@ -77,13 +77,20 @@ def test_the_scheduler_makes_its_folder_in_the_jobdir_after_the_middlewares_were
     assert seen == [(False, True), (True, True)]
 
 
-@in_a_crawl()
-async def test_the_engine_asks_the_scheduler_at_hand_which_drops_what_its_duplicate_filter_was_asked_about(spider):
-    scheduler, request = spider.crawler.engine._slot.scheduler, scrapy.Request("http://127.0.0.1/")
-    enqueued, enqueue = [], scheduler.enqueue_request
-    scheduler.enqueue_request = lambda one: enqueued.append(enqueue(one))
-    assert not scheduler.df.request_seen(request)
-    spider.crawler.engine.crawl(request)
+def test_the_engine_asks_its_scheduler_which_drops_what_its_duplicate_filter_was_asked_about(during):
+    enqueued = []
+
+    class Noting(Scheduler):
+        def enqueue_request(self, request):
+            enqueued.append(super().enqueue_request(request))
+            return enqueued[-1]
+
+    async def probe(spider):
+        request = scrapy.Request("http://127.0.0.1/")
+        assert not spider.crawler.engine._slot.scheduler.df.request_seen(request)
+        spider.crawler.engine.crawl(request)
+
+    during(probe, {"SCHEDULER": Noting})
     assert enqueued == [False]
 
 
@@ -181,20 +188,17 @@ async def test_the_cookies_middleware_keeps_a_jar_for_each_cookiejar_and_sends_w
 async def test_the_handlers_send_a_request_behind_all_middlewares_and_their_answer_is_seen_before_any(spider, walled):
     site = walled()
     told = []
-    handlers = downloader(spider).handlers
-    download = handlers.download_request_async
+    download = downloader(spider).handlers.download_request_async
 
     async def downloading(request):
         told.append(request.headers.get("Cookie"))
         request.headers["Cookie"] = "a=1; b=2"
         response = await download(request)
         told.append("Set-Cookie" in response.headers and [cookie.name for cookie in jars[None]])
-        response._set_url(response.url.replace("q=1", "q=2"))
-        return response
+        return response.replace(url=response.url.replace("q=1", "q=2"))
 
     jars = spider.crawler.get_downloader_middleware(CookiesMiddleware).jars
-    # Set on the object: this is how the add-on watches it.
-    handlers.download_request_async = downloading
+    downloader(spider).handlers = SimpleNamespace(download_request_async=downloading)
     request = scrapy.Request(f"{site.url}/page/1?q=1", cookies={"a": "1"}, meta={"omocaptcha": False})
     response = await spider.crawler.engine.download_async(request)
     assert told == [b"a=1", ["a"]]
@@ -205,35 +209,40 @@ async def test_the_handlers_send_a_request_behind_all_middlewares_and_their_answ
 # -- the downloader and its middlewares ------------------------------------------------------------------------------
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1)
-async def test_the_engine_asks_the_downloader_takes_a_request_out_of_the_scheduler_and_begins_with_it(spider, walled):
+def test_the_engine_asks_the_downloader_takes_a_request_out_of_the_scheduler_and_begins_with_it(during, walled):
     site = walled()
     told = []
-    slot = spider.crawler.engine._slot
-    needs_backout, next_request = downloader(spider).needs_backout, slot.scheduler.next_request
-    add_request = slot.add_request
 
-    def take_out():
-        request = next_request()
-        told.append(("taken", request))
-        return request
+    class Asked(Downloader):
+        def needs_backout(self):
+            told.append("asked")
+            return super().needs_backout()
 
-    # Set on the objects: this is how the add-on takes the place of these methods.
-    downloader(spider).needs_backout = lambda: (told.append("asked"), needs_backout())[1]
-    slot.scheduler.next_request = take_out
-    slot.add_request = lambda request: (told.append(("begun", request)), add_request(request))[1]
-    spider.crawler.signals.connect(lambda: told.append("done"), signals.response_received, weak=False)
-    awaited = scrapy.Request(f"{site.url}/free/1")
-    await spider.crawler.engine.download_async(awaited)
-    for number in (2, 3, 4):
-        spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
-    await until(lambda: len(spider.pages) == 3)
-    assert told.count(("begun", awaited)) == 1
-    assert ("taken", awaited) not in told
-    for page in spider.pages:
-        taken = told.index(("taken", page.request))
-        assert (told[taken - 1], told[taken + 1]) == ("asked", ("begun", page.request))
-    assert "asked" in told[len(told) - told[::-1].index("done") :]
+        def fetch(self, request):
+            told.append(("begun", request))
+            return super().fetch(request)
+
+    class Taking(Scheduler):
+        def next_request(self):
+            request = super().next_request()
+            told.append(("taken", request))
+            return request
+
+    async def probe(spider):
+        spider.crawler.signals.connect(lambda: told.append("done"), signals.response_received, weak=False)
+        awaited = scrapy.Request(f"{site.url}/free/1")
+        await spider.crawler.engine.download_async(awaited)
+        for number in (2, 3, 4):
+            spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
+        await until(lambda: len(spider.pages) == 3)
+        assert told.count(("begun", awaited)) == 1
+        assert ("taken", awaited) not in told
+        for page in spider.pages:
+            taken = told.index(("taken", page.request))
+            assert (told[taken - 1], told[taken + 1]) == ("asked", ("begun", page.request))
+        assert "asked" in told[len(told) - told[::-1].index("done") :]
+
+    during(probe, {"CONCURRENT_REQUESTS": 1, "DOWNLOADER": Asked, "SCHEDULER": Taking})
 
 
 def test_a_request_is_active_until_its_response_has_passed_all_middlewares(during, walled):
@@ -286,13 +295,6 @@ def test_enqueue_request_sends_a_request_through_its_slot_and_no_middleware(duri
     assert [visit.cookies for visit in site.requests] == [{}]
 
 
-@in_a_crawl(**RECORDERS)
-async def test_the_methods_for_exceptions_stand_in_the_order_in_which_they_are_called_from_the_site_on(spider, calls):
-    owners = [method.__self__ for method in downloader(spider).middleware.methods["process_exception"] if method]
-    order = [type(owner) for owner in owners if isinstance(owner, (Recorder, RetryMiddleware))]
-    assert order == [Inner, RetryMiddleware, Outer]
-
-
 class Old:
     """A middleware of the times when methods had a parameter ``spider``."""
 
@@ -301,15 +303,33 @@ class Old:
 
 
 @pytest.mark.filterwarnings("ignore:.*spider.*:scrapy.exceptions.ScrapyDeprecationWarning")
-@in_a_crawl(DOWNLOADER_MIDDLEWARES={Old: 700})
-async def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_one(spider, walled):
-    manager = downloader(spider).middleware
-    (old,) = [method for method in manager.methods["process_exception"] if type(method.__self__) is Old]
-    answer = manager._handle_mw_method(old, request=scrapy.Request("http://127.0.0.1/"), exception=ValueError())
+@in_a_crawl()
+async def test_a_manager_calls_the_methods_of_its_objects_with_the_spider_where_they_want_one(spider, calls):
+    manager = type(downloader(spider).middleware)(Old(), Inner(), crawler=spider.crawler)
+    request = scrapy.Request("http://127.0.0.1/")
+
+    async def fails(request):
+        raise ValueError
+
+    answer = await manager.download_async(fails, request)
     assert answer.headers["Spider"] == b"recording"
+    assert calls == [("Inner", "request", request), ("Inner", "exception", request), ("Inner", "response", request)]
+
+
+@in_a_crawl(**RECORDERS)
+async def test_scrapy_has_errors_handled_from_the_site_on(spider, calls):
+    request = scrapy.Request("http://127.0.0.1/", meta={"Inner raises": KeyError("x")})
+    with pytest.raises(KeyError):
+        await spider.crawler.engine.download_async(request)
+    assert [name for name, method, _ in calls if method == "exception"] == ["Inner", "Outer"]
+
+
+@pytest.mark.filterwarnings("ignore:.*spider.*:scrapy.exceptions.ScrapyDeprecationWarning")
+@in_a_crawl(DOWNLOADER_MIDDLEWARES={Old: 700})
+async def test_the_inner_chain_does_not_repeat_scrapys_warning_of_an_old_method(spider, walled):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        await chain(spider).send(scrapy.Request(f"{walled().url}/free/1"))  # Scrapy has warned of it already.
+        await chain(spider).send(scrapy.Request(f"{walled().url}/free/1"))
 
 
 @pytest.mark.parametrize(

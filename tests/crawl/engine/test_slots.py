@@ -24,10 +24,9 @@ class Held:
 
     def hold(self, url, *, scheduled=True):
         request = scrapy.Request(url)
-        begun = self._spider.crawler.engine._slot.inprogress
-        if scheduled:
-            begun.add(request)
-        self._stack.callback(begun.discard, request)
+        states = slots(self._spider).states
+        states.taken_out = request if scheduled else None
+        states.begin(request)
         downloader(self._spider).active.add(request)
         self._stack.callback(downloader(self._spider).active.discard, request)
         return self._stack.enter_context(slots(self._spider).hold(request))
@@ -113,7 +112,7 @@ async def test_a_components_change_of_the_concurrency_holds_whatever_is_held(spi
 
 @in_a_crawl()
 async def test_until_a_first_request_is_held_the_downloader_is_as_scrapy_made_it(spider):
-    assert "needs_backout" not in vars(downloader(spider))
+    assert downloader(spider).omocaptcha_is_full is None
 
 
 @in_a_crawl()

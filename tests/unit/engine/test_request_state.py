@@ -15,6 +15,7 @@ from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
 from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
+from scrapy_omocaptcha.engine.scheduler import SchedulerMixin
 from scrapy_omocaptcha.walls import originals
 
 PAGE = "https://shop.example/catalogue?p=2"
@@ -39,7 +40,7 @@ def spider():
 
 
 class Queue:
-    """A scheduler, as far as the states of requests know one. Its duplicate filter knows each address."""
+    """A scheduler, as a project may have one. Its duplicate filter knows each address."""
 
     def __init__(self):
         self.requests = []
@@ -62,11 +63,8 @@ class Queue:
 
 
 def new_states():
-    begun = set()
-    engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue(), inprogress=begun, add_request=begun.add))
-    states = RequestStates(SimpleNamespace(engine=engine))
-    states.watch_scheduler()
-    states.queue, states.slot = engine._slot.scheduler, engine._slot
+    states = RequestStates()
+    states.queue = type("Derived", (SchedulerMixin, Queue), {"_omocaptcha_states": states})()
     return states
 
 
@@ -84,7 +82,7 @@ def spiders_request(spider, url=PAGE, make=Request, **values):
 def out_of_the_scheduler(states, request):
     states.queue.requests.append(request)
     assert states.queue.next_request() is request
-    states.slot.add_request(request)
+    states.begin(request)
     return request
 
 
@@ -141,7 +139,7 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     assert states.is_scheduled(out_of_the_scheduler(states, spiders_request(spider)))
     assert states.queue.next_request() is None
     sent_by_a_component = spiders_request(spider)
-    states.slot.add_request(sent_by_a_component)
+    states.begin(sent_by_a_component)
     assert not states.is_scheduled(sent_by_a_component)
     assert states.is_scheduled(out_of_the_scheduler(states, sent_by_a_component)), "the same object later"
     assert not states.is_scheduled(spiders_request(spider)), "it did not even pass the engine"
@@ -150,7 +148,7 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
 def test_a_request_is_of_concern_once_more_is_known_of_it_than_that_somebody_awaits_it(spider, states):
     request = spiders_request(spider)
     seen = [states.concerns(request)]
-    states.slot.add_request(request)
+    states.begin(request)
     seen.append(states.concerns(request))
     states.of(request).useless_jobs = 1
     assert [*seen, states.concerns(request)] == [False, False, True]

@@ -1,0 +1,92 @@
+"""Derive the downloader of a crawl from the project's, so that it tells this package what it fetches and sends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+
+if TYPE_CHECKING:
+    from scrapy.core.downloader import Downloader as _Base
+    from scrapy.core.downloader import Slot
+
+    from scrapy_omocaptcha.engine.components import Components
+    from scrapy_omocaptcha.engine.request_state import RequestStates
+else:
+    _Base = object
+
+
+class DownloaderMixin(_Base):
+    """Watches what a downloader fetches and sends, and makes room while requests are held.
+
+    It calls the methods of its base that Scrapy does not promise; no other module does. The names that it adds have a
+    prefix, so that they hide none of the project's.
+    """
+
+    _omocaptcha_states: RequestStates
+    _omocaptcha_components: Components
+    omocaptcha_is_full: Callable[[], bool] | None = None
+    """Counts in the place of Scrapy; None until the first request is held."""
+
+    def __init_subclass__(cls) -> None:
+        base = super().fetch
+
+        # Scrapy reads from the signature whether the project's method wants the spider.
+        @wraps(base)
+        def fetch(self: DownloaderMixin, request: Request, *arguments: Any) -> Any:
+            self._omocaptcha_states.begin(request)
+            return base(self, request, *arguments)
+
+        cls.fetch = fetch  # type: ignore[assignment]
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        with suppress(AttributeError):  # The spider is opened without this package then: see private_names.
+            self.handlers = _Handlers(self.handlers, self._omocaptcha_components)  # type: ignore[assignment]
+
+    def needs_backout(self) -> bool:
+        return super().needs_backout() if self.omocaptcha_is_full is None else self.omocaptcha_is_full()
+
+    def omocaptcha_slot(self, request: Request) -> Slot:
+        """Return the download slot of a request."""
+        return self._get_slot(request)[1]
+
+    def omocaptcha_send_queued(self, slot: Slot) -> None:
+        """Send what may be sent of the queue of a slot."""
+        self._process_queue(slot)
+
+    async def omocaptcha_enqueue(self, request: Request) -> Response:
+        """Send a request through its slot, and no middleware."""
+        return await self._enqueue_request(request)
+
+    def omocaptcha_wake(self) -> None:
+        """Have the engine ask its scheduler now, rather than up to 5 s later."""
+        slot = self.crawler.engine._slot
+        if slot is not None:
+            slot.nextcall.schedule()
+
+
+class _Handlers:
+    """The download handlers of a crawl, which send what the middlewares and the slot have let through."""
+
+    def __init__(self, handlers: Any, components: Components) -> None:
+        self._omocaptcha_handlers = handlers
+        self._omocaptcha_download = handlers.download_request_async
+        self._omocaptcha_components = components
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._omocaptcha_handlers, name)
+
+    def download_request_async(self, request: Request) -> Awaitable[Response]:
+        # A signal would take a hundred times as long, for each request.
+        return self._omocaptcha_components.download(request, self._omocaptcha_download)
+
+
+def downloader_of(crawler: Crawler) -> DownloaderMixin:
+    """Return the downloader of a crawl in which the add-on is not off."""
+    return cast(DownloaderMixin, crawler.engine.downloader)

@@ -3,17 +3,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-import scrapy
+from scrapy_omocaptcha.scrapy_versions import importing
 
-try:
+with importing():
     from scrapy_omocaptcha import errors, signals
     from scrapy_omocaptcha.challenge import Challenge, Form, Token
-except ImportError:
-    if scrapy.version_info >= (2, 18):
-        raise
-    # Which module is missing tells nobody what to do.
-    needs = f"scrapy-omocaptcha needs Scrapy 2.18 or later, and this is {scrapy.__version__}: pip install -U scrapy"
-    raise ImportError(needs) from None
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.addon import Addon
@@ -59,7 +53,8 @@ if not TYPE_CHECKING:  # a type checker would take it as a promise of any name a
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        with importing():
+            value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
         return value
 
 

@@ -9,7 +9,7 @@ from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.private_names import find_missing
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.scrapy_versions import cure
+from scrapy_omocaptcha.scrapy_versions import CURE
 
 
 class Engine:
@@ -31,7 +31,8 @@ class Engine:
     def find_unfit(self) -> str:
         """Say, with its cure, what of an opened crawl this package cannot work with; nothing if all is well."""
         if missing := find_missing(self._crawler):
-            return cure(f"{', '.join(missing)} (or DOWNLOADER does, if it is set), or it takes other arguments")
+            names = ", ".join(missing)
+            return f"Scrapy, or DOWNLOADER if it is set, lacks {names}, or takes other arguments there: {CURE}"
         derived = {
             "DOWNLOADER": isinstance(self._crawler.engine.downloader, DownloaderMixin),
             "SCHEDULER": self.states.scheduler is not None,

@@ -34,6 +34,7 @@ class DownloaderMixin(_Base):
     """Counts in the place of Scrapy; None until the first request is held."""
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         base = super().fetch
 
         # Scrapy reads from the signature whether the project's method wants the spider.

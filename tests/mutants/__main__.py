@@ -41,7 +41,7 @@ TESTS = {
     ),
     "engine": (
         *("unit/engine", "crawl/engine", "crawl/test_components.py", "crawl/test_middlewares.py"),
-        "crawl/test_checks.py::test_where_scrapy_lacks_a_private_name_or_its_arguments_no_crawl_runs",
+        "crawl/test_checks.py::test_where_scrapy_lacks_a_private_name_or_its_arguments_no_crawl_with_a_kept_queue_runs",
         *("crawl/test_closing.py", "simulation"),
     ),
     "buying": (

@@ -5,6 +5,14 @@ import re
 from functools import cache
 from graphlib import TopologicalSorter
 
+from scrapy.core.downloader import Downloader
+from scrapy.core.downloader.handlers import DownloadHandlers
+from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
+from scrapy.core.engine import ExecutionEngine
+from scrapy.core.scheduler import Scheduler
+from scrapy.crawler import Crawler
+from scrapy.signalmanager import SignalManager
+
 from scrapy_omocaptcha.engine import private_names
 from tests.helpers.docs import PACKAGE, code, page, sources
 
@@ -108,11 +116,11 @@ def is_private(name):
     return re.match("_(?!_)", name) and name != "_replace"  # a public method of named tuples
 
 
-def taken_from_others(tree):
-    """Yield the private names that a module takes from anything but ``self`` and ``cls``."""
+def private_names_in(tree):
+    """Yield the private names that a module uses, also those that it takes from ``self``, and may have inherited."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            names = [] if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") else [node.attr]
+            names = [node.attr]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr"):
             names = [word.value for word in node.args if isinstance(word, ast.Constant) and isinstance(word.value, str)]
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -129,24 +137,69 @@ def defined_in(tree):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
             yield node.attr
 
 
-def test_private_names_of_scrapy_and_of_other_modules_are_used_in_engine_only():
-    used = {
-        module: set(taken_from_others(tree)) - set(defined_in(tree))
-        for module, tree in trees().items()
-        if not within(module, ["engine"])
+def bases_of(module):
+    """Yield the modules of the package from which a module derives classes, with theirs."""
+    named = {
+        node.id
+        for each in ast.walk(trees()[module])
+        if isinstance(each, ast.ClassDef)
+        for node in each.bases
+        if isinstance(node, ast.Name)
     }
+    for node in ast.walk(trees()[module]):
+        if isinstance(node, ast.ImportFrom) and named & {alias.asname or alias.name for alias in node.names}:
+            other = str(node.module).partition(".")[2]
+            if other in trees():
+                yield from (other, *bases_of(other))
+
+
+def foreign_private_names(module):
+    """Return the private names that a module uses, and neither it nor a class of ours that it derives from defines."""
+    own = {name for each in (module, *bases_of(module)) for name in defined_in(trees()[each])}
+    return set(private_names_in(trees()[module])) - own
+
+
+def test_private_names_of_scrapy_and_of_other_modules_are_used_in_engine_only():
+    used = {module: foreign_private_names(module) for module in trees() if not within(module, ["engine"])}
     assert {module: names for module, names in used.items() if names} == {}
 
 
 def test_each_private_name_of_scrapy_that_engine_uses_is_looked_for_when_a_spider_opens():
     # Each has a test in tests/crawl/engine.
-    engine = {module: tree for module, tree in trees().items() if within(module, ["engine"])}
-    used = set().union(*(set(taken_from_others(tree)) - set(defined_in(tree)) for tree in engine.values()))
+    used = set().union(*(foreign_private_names(module) for module in trees() if within(module, ["engine"])))
     assert used == set(filter(is_private, ".".join(private_names.NAMES).split(".")))
+    assert len([name for name in private_names.NAMES if any(map(is_private, name.split(".")))]) <= 9
+
+
+SCRAPYS = (
+    Crawler,
+    DownloadHandlers,
+    Downloader,
+    DownloaderMiddlewareManager,
+    ExecutionEngine,
+    Scheduler,
+    SignalManager,
+)
+METHODS = {name for each in SCRAPYS for name, value in vars(each).items() if callable(value)} | {"add_request"}
+
+
+def assigned(tree):
+    """Yield the names of attributes that a module sets or deletes, but for those of its own classes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            if not (isinstance(node.value, ast.Name) and node.value.id == "cls"):
+                yield node.attr
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "patch.object"):
+            yield ast.unparse(node.args[1]).strip("'")
+
+
+def test_no_method_of_an_object_of_scrapy_is_replaced():
+    replaced = {module: METHODS & set(assigned(tree)) for module, tree in trees().items()}
+    assert {module: names for module, names in replaced.items() if names} == {}
 
 
 def test_the_names_of_settings_are_spelled_in_settings_only():

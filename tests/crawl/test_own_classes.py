@@ -1,0 +1,261 @@
+"""A project's own downloader and scheduler work as without the add-on, wherever they are set, and behind walls, too."""
+
+import logging
+import sys
+import traceback
+from types import ModuleType
+
+import pytest
+from scrapy.core.downloader import Downloader
+from scrapy.core.scheduler import BaseScheduler, Scheduler
+from scrapy.exceptions import ScrapyDeprecationWarning
+
+from scrapy_omocaptcha import solve
+from scrapy_omocaptcha.challenge import Challenge
+from tests.helpers.crawling import SETTINGS, RecordingSpider
+from tests.helpers.sites import pages_of
+
+PAGES = 8
+ADDON = SETTINGS["ADDONS"]
+
+
+class OwnDownloader(Downloader):
+    """Counts what it fetches, and how often it is asked for room."""
+
+    def __init__(self, crawler):
+        super().__init__(crawler)
+        self.fetched = self.asked = 0
+
+    def fetch(self, request):
+        self.fetched += 1
+        return super().fetch(request)
+
+    def needs_backout(self):
+        self.asked += 1
+        return super().needs_backout()
+
+
+class OldDownloader(OwnDownloader):
+    """Wants the spider, as Scrapy's own did."""
+
+    def fetch(self, request, spider):
+        assert spider.name == "recording"
+        return super().fetch(request)
+
+
+class OwnScheduler(Scheduler):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.enqueued = self.given = 0
+
+    def enqueue_request(self, request):
+        self.enqueued += 1
+        return super().enqueue_request(request)
+
+    def next_request(self):
+        request = super().next_request()
+        self.given += request is not None
+        return request
+
+
+class Bare(BaseScheduler):
+    """Has what Scrapy asks of a scheduler, and no duplicate filter."""
+
+    def __init__(self):
+        self.requests = []
+        self.enqueued = self.given = 0
+
+    def has_pending_requests(self):
+        return bool(self.requests)
+
+    def enqueue_request(self, request):
+        self.enqueued += 1
+        self.requests.append(request)
+        return True
+
+    def next_request(self):
+        self.given += bool(self.requests)
+        return self.requests.pop() if self.requests else None
+
+
+class Plain:
+    """Derives from nothing, and has neither ``from_crawler`` nor ``open`` nor ``close``."""
+
+    __init__, has_pending_requests = Bare.__init__, Bare.has_pending_requests
+    enqueue_request, next_request = Bare.enqueue_request, Bare.next_request
+
+
+class OtherAddon:
+    """Sets both, as another add-on may."""
+
+    def update_settings(self, settings):
+        settings.set("DOWNLOADER", OwnDownloader, "addon")
+        settings.set("SCHEDULER", f"{__name__}.OwnScheduler", "addon")
+
+
+def recording(crawl, spider, settings):
+    """Return a finished crawl, and the downloader and the scheduler that it had."""
+    used = []
+
+    class Noting(spider):
+        async def start(self):
+            used.extend((self.crawler.engine.downloader, self.crawler.engine._slot.scheduler))
+            async for request in super().start():
+                yield request
+
+    return crawl(Noting, settings), *used
+
+
+BOTH = {"DOWNLOADER": OwnDownloader, "SCHEDULER": OwnScheduler}
+WAYS = {
+    "by path": {name: f"{__name__}.{value.__name__}" for name, value in BOTH.items()},
+    "as classes": BOTH,
+    "an old downloader": {**BOTH, "DOWNLOADER": OldDownloader},
+    "a bare scheduler": {**BOTH, "SCHEDULER": Bare},
+    "a plain scheduler": {**BOTH, "SCHEDULER": Plain},
+    "another add-on before": {"ADDONS": {**ADDON, OtherAddon: 100}},
+    "another add-on after": {"ADDONS": {**ADDON, OtherAddon: 900}},
+    "custom_settings": {},
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*fetch.. method of .*OldDownloader.* requires a spider argument")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_wall_is_opened_for_one_job_and_all_goes_through_the_projects_own_classes(crawl, service, walled, way):
+    site = walled("session", catalogue_pages=PAGES)
+    spider = pages_of(site, PAGES)
+    if way == "custom_settings":
+        spider = type("Custom", (spider,), {"custom_settings": BOTH})
+    crawled, downloader, scheduler = recording(crawl, spider, {**service.settings, **WAYS[way]})
+    assert (len(crawled.pages), len(service.jobs), crawled.bugs, crawled.said(logging.ERROR)) == (PAGES, 1, [], [])
+    assert isinstance(downloader, OwnDownloader)
+    assert isinstance(scheduler, (OwnScheduler, Bare, Plain))
+    assert downloader.asked > 0
+    # What the add-on sends passes neither.
+    assert (downloader.fetched, scheduler.enqueued, scheduler.given) == (PAGES, PAGES, PAGES)
+
+
+@pytest.mark.parametrize("settings", [{"OMOCAPTCHA_ENABLED": False}, {"ADDONS": {}}])
+def test_a_crawl_without_the_add_on_has_the_very_classes_of_the_project(crawl, service, walled, settings):
+    spider = pages_of(walled(), 1)
+    _, downloader, scheduler = recording(crawl, spider, {**service.settings, **BOTH, **settings})
+    assert (type(downloader), type(scheduler)) == (OwnDownloader, OwnScheduler)
+
+
+def test_scrapy_still_warns_of_a_downloader_that_wants_the_spider(crawl, service):
+    with pytest.warns(ScrapyDeprecationWarning, match="fetch.. method of .*OldDownloader.* requires a spider argument"):
+        crawl(RecordingSpider, {**service.settings, "DOWNLOADER": OldDownloader})
+
+
+def test_the_log_names_the_derived_classes_after_those_of_the_project(crawl, service):
+    crawled = crawl(RecordingSpider, {**service.settings, "DOWNLOADER": OwnDownloader})
+    (overridden,) = [line for line in crawled.said(logging.INFO) if line.startswith("Overridden settings:")]
+    assert f"'DOWNLOADER': <class '{__name__}.OwnDownloader with OMOcaptcha'>" in overridden
+    assert "'SCHEDULER': <class 'scrapy.core.scheduler.Scheduler with OMOcaptcha'>" in overridden
+
+
+class NoFetch:
+    """Lacks what Scrapy asks of a downloader."""
+
+    def __init__(self, crawler):
+        pass
+
+    def close(self):
+        pass
+
+
+class NoScheduler:
+    """Lacks what Scrapy asks of a scheduler."""
+
+
+UNUSABLE = {
+    "a number": 5,
+    "nothing": None,
+    "no path": "nothing",
+    "no module": "missing.module.Own",
+    "no such name": f"{__name__}.Missing",
+    "no class": f"{__name__}.PAGES",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(pytest.param(name, value, id=f"{name}: {case}") for name in BOTH for case, value in UNUSABLE.items()),
+        pytest.param("DOWNLOADER", NoFetch, id="a downloader that lacks a method"),
+        pytest.param("SCHEDULER", NoScheduler, id="a scheduler that lacks its methods"),
+        pytest.param("SCHEDULER", lambda crawler: Bare(), id="a function in the place of a scheduler"),
+    ],
+)
+def test_a_class_that_scrapy_cannot_use_gives_scrapys_own_error(crawl, service, name, value):
+    errors = []
+    for addons in ({}, ADDON):
+        with pytest.raises(Exception) as raised:  # noqa: PT011
+            crawl(RecordingSpider, {**service.settings, name: value, "ADDONS": addons})
+        errors.append((raised.type, str(raised.value)))
+    assert errors[0] == errors[1]
+    frames = traceback.extract_tb(raised.tb)
+    assert not [frame for frame in frames if "scrapy_omocaptcha/engine" in frame.filename]
+
+
+def refused(crawler):
+    """Make a downloader, as a function may that is in the place of a class."""
+    return Downloader(crawler)
+
+
+class Final(Downloader):
+    def __init_subclass__(cls):
+        raise TypeError("nothing may be derived from this class")
+
+
+NOT_DERIVED = f"no class can be derived from DOWNLOADER = {refused}: set it to one derived from Scrapy's"
+
+
+def test_a_crawl_whose_downloader_cannot_be_derived_from_goes_on_as_without_the_add_on(crawl, service, walled):
+    seen = []
+
+    class Solving(pages_of(walled("session", status=200), 2)):
+        async def page(self, response, asked=None):
+            self.pages.append(response)
+            try:
+                await solve(Challenge(url=response.url, sitekey="6L" + "a" * 38), crawler=self.crawler)
+            except RuntimeError as error:
+                seen.append(str(error))
+
+    crawled = crawl(Solving, {**service.settings, "DOWNLOADER": refused, "OMOCAPTCHA_MIN_BALANCE": 1})
+    off = f"OMOcaptcha is off in this crawl, and solves no challenge: {NOT_DERIVED}"
+    assert crawled.said(logging.ERROR) == [off]
+    assert crawled.said()[-1] == f"OMOcaptcha was off in this crawl: {NOT_DERIVED}"
+    assert (len(crawled.pages), crawled.bugs, service.calls) == (2, [], ())
+    assert all(b"g-recaptcha" in page.body for page in crawled.pages)
+    assert seen == ["OMOcaptcha is not active in this crawl: see its line at the start of the log"] * 2
+    assert not [line for line in crawled.said(logging.INFO) if line.startswith("OMOcaptcha: ")]
+
+
+def test_a_crawl_whose_queue_is_kept_ends_where_its_downloader_cannot_be_derived_from(crawl, service, walled, tmp_path):
+    site = walled("session", catalogue_pages=PAGES)
+    settings = {**service.settings, "JOBDIR": str(tmp_path)}
+    crawled = crawl(pages_of(site, PAGES), {**settings, "DOWNLOADER": Final})
+    (said,) = crawled.said(logging.ERROR)
+    assert said.startswith("OMOcaptcha ends this crawl, since its queue would lose the challenged pages: no class can ")
+    assert (crawled.stats["finish_reason"], site.requests) == ("omocaptcha_scrapy", ())
+    assert len(crawl(pages_of(site, PAGES), settings).pages) == PAGES
+
+
+def test_the_extension_is_made_after_all_others_of_the_project(crawl, service, walled, monkeypatch):
+    module = ModuleType("late_project")
+
+    class Late:
+        """Sets a class as late as Scrapy takes one."""
+
+        @classmethod
+        def from_crawler(cls, crawler):
+            crawler.settings.set("DOWNLOADER", OwnDownloader, "spider")
+            return cls()
+
+    module.Late = Late
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    site = walled("session", catalogue_pages=PAGES)
+    settings = {**service.settings, "EXTENSIONS": {"late_project.Late": 900}}
+    crawled, downloader, _ = recording(crawl, pages_of(site, PAGES), settings)
+    assert (len(crawled.pages), len(service.jobs), downloader.fetched) == (PAGES, 1, PAGES)

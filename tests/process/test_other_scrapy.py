@@ -1,0 +1,100 @@
+"""A Scrapy that lacks a name which this package uses costs nobody a crawl, and no page of a queue that is kept."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import scrapy
+
+from scrapy_omocaptcha.engine.private_names import NAMES
+from scrapy_omocaptcha.scrapy_versions import CURE
+from tests.helpers.commands import ROOT, crawl_process, python
+from tests.helpers.nightly import nightly
+
+PAGES = 10
+RENAMED = {
+    "_enqueue_request": "engine.downloader._enqueue_request",
+    "_get_slot": "engine.downloader._get_slot",
+    "_process_queue": "engine.downloader._process_queue",
+    "_slot": "engine._slot.closing",
+    "_starting": "engine._starting",
+    "download_request_async": "engine.downloader.handlers.download_request_async",
+    "fetch": "Downloader.fetch",
+}
+OTHERS = {
+    "_cookies": "CookieJar._cookies",
+    "_set_url": "Request._set_url",
+    "_urlparse_cache": "httpobj._urlparse_cache",
+    "needs_backout": "Downloader.needs_backout",
+    "nextcall": "engine._slot.nextcall.schedule",
+    "total_concurrency": "engine.downloader.total_concurrency",
+}
+EACH = [*RENAMED, *map(nightly, OTHERS)]
+
+
+@pytest.fixture
+def crawl_with(tmp_path):
+    """``crawl_with(name, told)`` → the output of a crawl by a copy of Scrapy in which a name is another one."""
+
+    def crawl(name, told, status=0):
+        copy = tmp_path / "other" / "scrapy"
+        shutil.copytree(Path(scrapy.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        # The cookiejar of the standard library keeps its names.
+        for part in ("core", "http", "utils", "extensions"):
+            for path in (copy / part).rglob("*.py"):
+                text = path.read_text(encoding="utf-8")
+                path.write_text(re.sub(rf"(?<!self.jar.)\b{name}\b", f"{name}_renamed", text), encoding="utf-8")
+        paths = os.pathsep.join([str(copy.parent), str(ROOT)])
+        done = python("-m", "tests.helpers.crawl_process", json.dumps(told), cwd=ROOT, PYTHONPATH=paths)
+        assert (done.returncode, "Traceback" in done.stdout) == (status, bool(status)), done.stdout
+        return done.stdout
+
+    return crawl
+
+
+def errors_in(log):
+    return [line.partition(" ERROR: ")[2] for line in log.splitlines() if " ERROR: " in line]
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_crawl_without_walls_brings_all_its_pages_and_one_error_that_names_what_is_missing(
+    crawl_with, service, walled, tmp_path, name
+):
+    site, out = walled(), tmp_path / "out"
+    urls = [f"{site.url}/free/{number}" for number in range(1, PAGES + 1)]
+    log = crawl_with(name, {"urls": urls, "out": str(out), "settings": service.settings})
+    assert sorted(out.read_text().splitlines()) == sorted(f"page {url}" for url in urls)
+    (error,) = errors_in(log)
+    missing = {**RENAMED, **OTHERS}[name]
+    assert missing in NAMES
+    assert error.startswith("OMOcaptcha is off in this crawl, and solves no challenge: Scrapy, or DOWNLOADER ")
+    assert missing in error
+    assert CURE in error
+    assert "WARNING: OMOcaptcha was off in this crawl: Scrapy, or DOWNLOADER " in log
+    assert service.calls == ()
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_crawl_with_a_queue_that_is_kept_ends_before_its_first_request_and_another_run_brings_all_pages(
+    crawl_with, service, walled, tmp_path, name
+):
+    site, out = walled("session", catalogue_pages=PAGES), tmp_path / "out"
+    urls = [f"{site.url}/page/{number}" for number in range(1, PAGES + 1)]
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job")}
+    told = {"urls": urls, "out": str(out), "settings": settings}
+    (error,) = errors_in(crawl_with(name, told))
+    assert error.startswith("OMOcaptcha ends this crawl, since its queue would lose the challenged pages: Scrapy, or ")
+    assert (site.requests, out.exists()) == ((), False)
+    assert "Traceback" not in crawl_process(told).stdout
+    assert sorted(out.read_text().splitlines()) == sorted(f"page {url}" for url in urls)
+    assert len(service.jobs) == 1
+
+
+def test_an_import_that_fails_names_what_is_missing_and_what_to_do(crawl_with, service):
+    log = crawl_with("potential_domain_matches", {"urls": [], "out": "", "settings": service.settings}, status=1)
+    (line,) = log.splitlines()[-1:]
+    assert line.startswith("ImportError: cannot import name 'potential_domain_matches' from 'scrapy.http.cookies'")
+    assert line.endswith(f": {CURE}")

@@ -65,7 +65,7 @@ class OmoCaptchaMiddleware:
         self._states, self._chain = engine.states, engine.chain
         lifetime, components = engine.lifetime, engine.components
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic, events.limit_near)
-        self.browser = browser = find_medium(crawler, engine)
+        browser = find_medium(crawler, engine)
         self.mediums = mediums = Mediums(components, browser)
         self._hints = hints = Hints(has_browser=browser is not None)
         hooks = Hooks(crawler, settings.trigger)
@@ -131,8 +131,7 @@ class OmoCaptchaMiddleware:
         if self.is_off:
             return
         try:
-            if self.browser is not None:
-                self.browser.live_pages.close()
+            self.mediums.close()
             await self._progress.close()
         finally:
             await self._buyer.close()

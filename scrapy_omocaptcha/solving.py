@@ -73,11 +73,12 @@ async def solve_page(page: Page, *, crawler: Crawler, widget: str | None = None,
     :raises RuntimeError: when the add-on, or scrapy-playwright, is not active in this crawl.
     """
     middleware = _active(crawler)
-    browser = middleware.browser
-    if browser is None:
+    medium = middleware.mediums.driven()
+    if medium is None:
         raise RuntimeError("no page is rendered in this crawl: DOWNLOAD_HANDLERS has no scrapy-playwright")
-    buy = partial(middleware.buy, purpose=browser.purpose)
-    return await browser.live_pages.solve(page, widget, press, buy)
+    buy = partial(middleware.buy, purpose=medium.purpose)
+    purchase: PagePurchase = await medium.live_pages.solve(page, widget, press, buy)
+    return purchase
 
 
 def _active(crawler: Crawler) -> OmoCaptchaMiddleware:

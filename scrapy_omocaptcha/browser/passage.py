@@ -138,8 +138,9 @@ class BrowserPassage(Passage):
 
     async def set_aside(self) -> None:
         """Close the page of the challenge at hand, unless all others may be waiting for its context."""
-        self.hold.is_awaited = self.hold.is_awaited or self.browser.limits_contexts
-        if not self.browser.limits_contexts:
+        if self.browser.limits_contexts:
+            self.hold.go_beyond()
+        else:
             await self.discard()
 
     async def discard(self) -> None:

@@ -76,6 +76,9 @@ class PlaywrightMedium(PlainMedium):
             if watched.original is None:
                 del request.meta[_METHODS]
 
+    def close(self) -> None:
+        self.live_pages.close()
+
     def give_back(self, request: Request) -> None:
         """Take a closed page out of a request, so that the request can be written to a disk."""
         page = request.meta.get(_PAGE)

@@ -54,7 +54,7 @@ class FormHandover(PageHandover):
         refill = self._refill
         self.missing = ""
         try:
-            return fill_form(shown, refill.data, form=refill.form, click=refill.click, in_browser=True)
+            return fill_form(shown, refill.data, form=refill.form, click=refill.click, by_controls=True)
         except ValueError as error:
             is_wall = self._find(shown) is not None
             self.missing = f"{shown.url} is behind a wall" if is_wall else str(error)

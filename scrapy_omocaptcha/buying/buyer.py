@@ -11,8 +11,6 @@ from scrapy.crawler import Crawler
 from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.buying.account import Account
-from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
-from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
 from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.challenge import Challenge
@@ -52,6 +50,9 @@ class Buyer:
         if settings.redis_url is None:
             self.limits = Limits(settings, self.ledger, clock, tell_near)
         else:
+            from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
+            from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
+
             store = RedisStore(settings.redis_url, settings.fleet or name)
             self.limits = FleetLimits(settings, self.ledger, clock, tell_near, store, lifetime)
         self.account = Account(lambda: self._apis, self.limits, lifetime=lifetime, settings=settings, stats=stats)

@@ -29,14 +29,14 @@ def fill_form(
     *,
     form: Place | None = None,
     click: Place | Literal[False] | None = None,
-    in_browser: bool = False,
+    by_controls: bool = False,
 ) -> Challenge:
     """Return the widget of a page, with the form that its token is sent with, filled in.
 
     :param data: the values to send by name.
     :param form: the form; None for the one around the widget.
     :param click: the button that is pressed; None for what a browser would press, False for no button.
-    :param in_browser: whether a browser fills the form in; see :func:`read_form`.
+    :param by_controls: whether the values are put into the form's controls; see :func:`read_form`.
     :raises ValueError: when there is no such widget, form or button, or it cannot be sent; the error names the page and
         what is on it.
     """
@@ -57,11 +57,11 @@ def fill_form(
     if click is not None and click is not False:
         controls = page.controls.of(owner)
         button = _find(page, click, "submit button of the form", lambda e: e in controls and is_submit_button(e))
-    if not in_browser:
-        # There, each name that is none of a field's is an error.
+    if not by_controls:
+        # Each name that is none of a control's is an error there.
         _check_names(page, owner, data)
     try:
-        filled = read_form(owner, page.controls, pressed=button, data=data, in_browser=in_browser)
+        filled = read_form(owner, page.controls, pressed=button, data=data, by_controls=by_controls)
     except ValueError as error:
         raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
     return replace(page.challenge(widget), form=_with_one_token(filled))

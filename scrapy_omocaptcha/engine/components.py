@@ -30,14 +30,13 @@ from scrapy.utils.httpobj import urlparse_cached
 from scrapy.utils.job import job_dir
 from scrapy.utils.response import get_meta_refresh
 
-from scrapy_omocaptcha.engine.private_names import AUTH_PROXY, SCHEME_PROXY
+from scrapy_omocaptcha.engine.private_names import SCHEME_PROXY
 from scrapy_omocaptcha.errors import TokenUnused
-from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, session_headers, without_token
+from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
 from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
-_SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
 _FOR_MIDDLEWARES = ("dont_retry", "dont_redirect")
 """Keys of the meta that keep the outer middlewares from retrying a request, or following its redirect."""
 _REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
@@ -282,11 +281,6 @@ def cookies_of_host(jar: CookieJar, host: str) -> list[Cookie]:
     # A jar has the cookies of all hosts of a crawl, so it is not gone through as a whole.
     paths = [path for domain in domains for path in jar._cookies.get(domain, {}).values()]
     return [cookie for path in paths for cookie in path.values()]
-
-
-def session_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the headers and the meta keys that make another request one of the same session."""
-    return session_headers(request), {key: request.meta[key] for key in _SESSION_META if key in request.meta}
 
 
 def proxy_of(request: Request) -> object:

@@ -59,6 +59,10 @@ class Hold:
         finally:
             self._slots.park(self)
 
+    def go_beyond(self) -> None:
+        """Let the request go on beyond CONCURRENT_REQUESTS: all that is active may be waiting for it."""
+        self.is_awaited = True
+
     async def end(self, on_return: Callable[[], None]) -> None:
         """End the hold as soon as the request may be sent by Scrapy itself.
 

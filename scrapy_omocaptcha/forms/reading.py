@@ -32,7 +32,7 @@ def read_form(
     *,
     pressed: HtmlElement | bool,
     data: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    in_browser: bool = False,
+    by_controls: bool = False,
 ) -> Form:
     """Read what a browser sends for ``form`` once the user has filled in ``data`` and solved the captcha.
 
@@ -40,7 +40,7 @@ def read_form(
         ``form.submit()``.
     :param data: the values to send by name; they take the place of what the page has, and come last where the form has
         no control for them.
-    :param in_browser: whether a browser fills it in, which can choose a file, but needs a control for each value.
+    :param by_controls: whether the values are put into its controls, one of which may choose a file; each needs one.
     :raises ValueError: if its action is not a valid URL, the form is longer than :data:`MAX_LENGTH`, or ``data`` has
         a value that cannot be filled in.
     """
@@ -65,7 +65,7 @@ def read_form(
         if token_index is None and _is_response_textarea(control):
             token_index = len(fields)
         if is_input(control, "file"):
-            if filled and left[name] and not in_browser:
+            if filled and left[name] and not by_controls:
                 raise ValueError(f"{name!r} is a file to upload, which cannot be filled in")
             files.add(name)
         pairs = [(name, value) for value in fill(control, left[name])] if filled else _pairs(control)
@@ -75,7 +75,7 @@ def read_form(
                 raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
             fields.append(pair)
     more = [(name, value) for name, given in left.items() for value in given]
-    if more and in_browser:
+    if more and by_controls:
         known = dict.fromkeys(control.get("name") for control in controls if control.get("name"))
         raise ValueError(f"it has no field for the value of {more[0][0]!r}; it has {', '.join(known) or 'no fields'}")
     fields += more

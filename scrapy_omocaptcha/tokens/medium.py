@@ -5,8 +5,8 @@ Scrapy's own downloader gets all pages, unless another medium gets some.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from scrapy import Request
 from scrapy.http import Response
@@ -14,6 +14,8 @@ from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.components import Components, proxy_of
+from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
+from scrapy_omocaptcha.forms.submission import session_headers
 from scrapy_omocaptcha.tokens.reasons import Purpose
 from scrapy_omocaptcha.urls import host_of
 
@@ -23,11 +25,39 @@ META_KEYS = ("omocaptcha",)
 """Keys of meta by which a spider tells how a request is treated; ``hints`` tells of others that look like them."""
 
 
+class FormTraits(NamedTuple):
+    """What a medium makes different about a form that a spider fills in."""
+
+    session: str
+    """The key of meta that gives a request a session of its own."""
+    by_controls: bool
+    """Whether the values are put into the controls of the page, which is loaded anew for that."""
+
+
+_PLAIN_FORM = FormTraits("cookiejar", by_controls=False)
+_FORMS = {"playwright": FormTraits("playwright_context", by_controls=True)}
+"""By the key of meta that chooses the medium: a spider's form has to be right before there is a crawl."""
+_SESSION_META = ("proxy", AUTH_PROXY, *(form.session for form in (_PLAIN_FORM, *_FORMS.values())))
+
+
+def form_traits(meta: Mapping[str, Any]) -> FormTraits:
+    """Return what is different about the form that a request with this meta is for."""
+    return next((form for key, form in _FORMS.items() if meta.get(key)), _PLAIN_FORM)
+
+
+def session_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the headers and the meta keys that make another request one of the same session."""
+    return session_headers(request), {key: request.meta[key] for key in _SESSION_META if key in request.meta}
+
+
 class PlainMedium:
     """Requests that Scrapy's own downloader sends. A subclass is another way to get pages, or to hand tokens in."""
 
     purpose: Purpose = "form"
     """What is checked before a token is bought for a wall: a key of ``CHECKS`` in ``reasons``."""
+
+    live_pages: Any = None
+    """The pages that a spider may drive itself; None where there are none."""
 
     def __init__(self, components: Components) -> None:
         self._components = components
@@ -52,6 +82,9 @@ class PlainMedium:
 
     def give_back(self, request: Request) -> None:
         """Make a request fit to be written to a disk."""
+
+    def close(self) -> None:
+        """End what is open when the spider is closed."""
 
     def passage(self) -> Callable[..., Any] | None:
         """Return what makes a ``Passage`` of its arguments; None where the page's form takes the token."""
@@ -78,6 +111,14 @@ class Mediums:
 
     def of(self, request: Request) -> PlainMedium:
         return self._browser if self._browser is not None and self._browser.concerns(request) else self._plain
+
+    def driven(self) -> PlainMedium | None:
+        """Return the medium whose pages a spider may drive itself, if there is one."""
+        return next((medium for medium in self._others if medium.live_pages is not None), None)
+
+    def close(self) -> None:
+        for medium in self._others:
+            medium.close()
 
     def answered(self, request: Request) -> None:
         # Whatever the medium of the request is: a middleware may have changed that meanwhile.

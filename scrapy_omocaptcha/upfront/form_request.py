@@ -12,9 +12,9 @@ from scrapy.http import Headers, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
-from scrapy_omocaptcha.engine.components import session_of
 from scrapy_omocaptcha.forms.submission import encode_form
 from scrapy_omocaptcha.tokens.judging import form_marks
+from scrapy_omocaptcha.tokens.medium import form_traits, session_of
 from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
 from scrapy_omocaptcha.upfront.wishes import OWN_SESSION, Refill, Wish
 
@@ -65,22 +65,21 @@ def form_request(
     _check_rejected(rejected)
     headers, meta = ({}, {}) if response.request is None else session_of(response.request)
     meta |= request_arguments.pop("meta", None) or {}
-    in_browser = bool(meta.get("playwright"))
-    challenge = fill_form(response, values, form=form, click=click, in_browser=in_browser)
+    traits = form_traits(meta)
+    challenge = fill_form(response, values, form=form, click=click, by_controls=traits.by_controls)
     refusal = find_refusal("solve", Case(challenge))
     if refusal is not None:
         raise ValueError(f"no token can be bought for {challenge.url}: {refusal.message}")
     encoded = encode_form(response, challenge, "")
     if fresh:
-        meta["playwright_context" if in_browser else "cookiejar"] = f"{OWN_SESSION}{uuid4().hex}"
+        meta[traits.session] = f"{OWN_SESSION}{uuid4().hex}"
     wish = Wish(
         sitekey=challenge.sitekey or "",
         page=challenge.url.partition("#")[0],
         put=f"{'query' if encoded['method'] == 'GET' else 'form'}:{TOKEN_FIELD}",
         invisible=challenge.invisible,
         rejected=rejected,
-        # In a browser, each token is for a page that is loaded anew.
-        fresh=_refill(response, values, form, click) if fresh or in_browser else None,
+        fresh=_refill(response, values, form, click) if fresh or traits.by_controls else None,
     )
     merged = Headers(headers)
     merged.update(encoded.pop("headers"))

@@ -17,7 +17,6 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.detection.content import text_of
 from scrapy_omocaptcha.detection.filling import fill_form
-from scrapy_omocaptcha.engine.components import session_of
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.encoding import field_names
@@ -26,6 +25,7 @@ from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
 from scrapy_omocaptcha.tokens.judging import form_marks, is_blank, is_overloaded
+from scrapy_omocaptcha.tokens.medium import session_of
 from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import get_page, send_submission
 from scrapy_omocaptcha.tokens.verdict import unknown, unused

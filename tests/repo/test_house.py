@@ -19,6 +19,12 @@ from tests.helpers.docs import PACKAGE, code, page, sources
 ORDER = code(page("design"), "order-of-imports")
 """The folders and single modules of the package, from the top: each may import those on the lines below its own."""
 
+GRAPH = code(page("internals"), "graph-of-imports")
+OPTIONAL = ("browser", "buying.fleet")
+"""Most crawls do without these."""
+NEEDS_NOTHING = (".browser.find_medium", ".browser.use_browser")
+"""These tell whether they are needed."""
+
 PURE = ("detection", "forms", "tokens.reasons", "buying.polling")
 """These know neither the network nor settings nor Scrapy's engine, themselves or through what they import."""
 IMPURE = ("settings", "engine", "buying.api")
@@ -84,6 +90,22 @@ def test_imports_between_folders_run_downwards_only():
         if line[entry(other)] <= line[entry(module)]
     ]
     assert upwards == []
+
+
+def test_the_graph_of_imports_in_internals_is_that_of_the_source():
+    written = {(line.split()[0], name) for line in GRAPH.strip().splitlines() for name in line.split()[1:]}
+    assert written == {(entry(module), entry(other)) for module, other in imports_between_entries()}
+
+
+def test_what_is_optional_is_imported_within_functions_only():
+    at_once = [
+        f"{module} imports {name}"
+        for module, tree in trees().items()
+        for name in full_names(ast.Module([node for node in tree.body if isinstance(node, ast.ImportFrom)], []))
+        for folder in OPTIONAL
+        if within(name.partition(".")[2], [folder]) and not within(module, [folder])
+    ]
+    assert [line for line in at_once if not line.endswith(NEEDS_NOTHING)] == []
 
 
 def test_no_imports_run_in_a_circle():

@@ -59,7 +59,7 @@ def test_the_names_of_file_inputs_and_the_method_dialog_which_sends_nothing_are_
 def test_a_browser_needs_a_field_for_each_value_and_can_choose_a_file():
     controls, [widget] = _controls(form_page("<input type=file name=photo>"))
     form = controls.owner(widget)
-    read = partial(read_form, form, controls, pressed=True, in_browser=True)
+    read = partial(read_form, form, controls, pressed=True, by_controls=True)
     assert ("photo", "a.png") in read(data={"photo": ["a.png"]}).fields
     with pytest.raises(
         ValueError, match="it has no field for the value of 'gone'; it has photo, g-recaptcha-response, last"

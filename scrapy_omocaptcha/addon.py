@@ -1,6 +1,7 @@
 """Enable the two middlewares, and the extension that they need, with one line in ``ADDONS``."""
 
 import logging
+from contextlib import suppress
 
 from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
@@ -9,6 +10,7 @@ from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.extension import PRIORITY, Extension
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
+from scrapy_omocaptcha.settings import is_enabled
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,9 @@ class Addon:
         """Add the middlewares, unless the user has given them other priorities or disabled them with None."""
         for component, priority in ((OmoCaptchaMiddleware, DEFAULT_PRIORITY), (RedirectMiddleware, REDIRECT_PRIORITY)):
             settings.setdefault_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", component, priority)
-        settings.setdefault_in_component_priority_dict("EXTENSIONS", Extension, PRIORITY)
+        with suppress(ValueError):  # The middleware reports it.
+            if is_enabled(settings):
+                settings.setdefault_in_component_priority_dict("EXTENSIONS", Extension, PRIORITY)
 
 
 def is_listed(settings: BaseSettings) -> bool:

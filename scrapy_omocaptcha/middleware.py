@@ -128,11 +128,10 @@ class OmoCaptchaMiddleware:
             deferred_from_coro(self._buyer.open())
 
     async def _spider_closed(self) -> None:
-        if self.is_off:
-            return
         try:
-            self.mediums.close()
-            await self._progress.close()
+            if not self.is_off:
+                self.mediums.close()
+                await self._progress.close()
         finally:
             await self._buyer.close()
 

@@ -73,7 +73,7 @@ async def solve_page(page: Page, *, crawler: Crawler, widget: str | None = None,
     :raises RuntimeError: when the add-on, or scrapy-playwright, is not active in this crawl.
     """
     middleware = _active(crawler)
-    medium = middleware.mediums.driven()
+    medium = middleware.mediums.driven
     if medium is None:
         raise RuntimeError("no page is rendered in this crawl: DOWNLOAD_HANDLERS has no scrapy-playwright")
     buy = partial(middleware.buy, purpose=medium.purpose)

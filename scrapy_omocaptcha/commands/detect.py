@@ -14,12 +14,13 @@ from scrapy.http import HtmlResponse, Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 
-from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, Addon, is_listed
+from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, is_listed
 from scrapy_omocaptcha.browser import use_browser
 from scrapy_omocaptcha.commands.explain import InspectingMiddleware, Rows
+from scrapy_omocaptcha.engine.extension import PRIORITY, Extension
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable
-from scrapy_omocaptcha.settings import Settings, enable, is_enabled
+from scrapy_omocaptcha.settings import Settings, is_enabled
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +106,7 @@ def _inspect(process: CrawlerProcessBase, request: Request, saved: Response | No
             if not (is_listed(settings) and is_enabled(settings)):
                 notes.append(("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
             settings.setdict(ISOLATION if saved is None else {**ISOLATION, "ROBOTSTXT_OBEY": False}, "cmdline")
-            enable(settings)
-            Addon().update_settings(settings)
+            settings.set_in_component_priority_dict("EXTENSIONS", Extension, PRIORITY)
             settings.set_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", OmoCaptchaMiddleware, None)
             settings.set_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", InspectingMiddleware, DEFAULT_PRIORITY)
 

@@ -7,7 +7,6 @@ from contextlib import suppress
 from scrapy.core.downloader import Downloader
 from scrapy.core.scheduler import BaseScheduler
 from scrapy.crawler import Crawler
-from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
@@ -15,7 +14,6 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.downloader import DownloaderMixin
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.scheduler import SchedulerMixin
-from scrapy_omocaptcha.settings import is_enabled
 
 PRIORITY = 1_000_000
 """The extension's key in ``EXTENSIONS``: the last to be made sees what all others have set."""
@@ -37,9 +35,6 @@ class Extension:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Extension:
-        with suppress(ValueError):  # The middleware reports it.
-            if not is_enabled(crawler.settings):
-                raise NotConfigured
         return cls(crawler)
 
     def _derive(self, settings: BaseSettings, name: str, mixin: type, needed: type) -> None:

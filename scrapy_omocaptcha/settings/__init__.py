@@ -172,11 +172,6 @@ def is_enabled(settings: BaseSettings) -> bool:
     return values.read_bool(settings, "OMOCAPTCHA_ENABLED", True)
 
 
-def enable(settings: BaseSettings) -> None:
-    """Switch the add-on on, whatever a project has set."""
-    settings.set("OMOCAPTCHA_ENABLED", True, "cmdline")
-
-
 def why_off(settings: BaseSettings) -> Iterator[str]:
     """Yield why the crawls of a project buy nothing, though the account could."""
     if not is_enabled(settings):

@@ -28,21 +28,20 @@ META_KEYS = ("omocaptcha",)
 class FormTraits(NamedTuple):
     """What a medium makes different about a form that a spider fills in."""
 
-    session: str
+    session: str = "cookiejar"
     """The key of meta that gives a request a session of its own."""
-    by_controls: bool
+    by_controls: bool = False
     """Whether the values are put into the controls of the page, which is loaded anew for that."""
 
 
-_PLAIN_FORM = FormTraits("cookiejar", by_controls=False)
 _FORMS = {"playwright": FormTraits("playwright_context", by_controls=True)}
-"""By the key of meta that chooses the medium: a spider's form has to be right before there is a crawl."""
-_SESSION_META = ("proxy", AUTH_PROXY, *(form.session for form in (_PLAIN_FORM, *_FORMS.values())))
+"""By the key of meta that chooses the medium."""
+_SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
 
 
 def form_traits(meta: Mapping[str, Any]) -> FormTraits:
     """Return what is different about the form that a request with this meta is for."""
-    return next((form for key, form in _FORMS.items() if meta.get(key)), _PLAIN_FORM)
+    return next((form for key, form in _FORMS.items() if meta.get(key)), FormTraits())
 
 
 def session_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,9 +54,6 @@ class PlainMedium:
 
     purpose: Purpose = "form"
     """What is checked before a token is bought for a wall: a key of ``CHECKS`` in ``reasons``."""
-
-    live_pages: Any = None
-    """The pages that a spider may drive itself; None where there are none."""
 
     def __init__(self, components: Components) -> None:
         self._components = components
@@ -103,28 +99,26 @@ class Mediums:
 
     def __init__(self, components: Components, browser: PlainMedium | None) -> None:
         self._plain = PlainMedium(components)
-        self._browser = browser
+        self.driven: Any = browser
+        """The medium that has ``live_pages``, which a spider drives itself; None where there is none."""
 
     def concerns(self, request: Request) -> bool:
         """Tell whether something has to be prepared for a request."""
         return self.of(request) is not self._plain
 
     def of(self, request: Request) -> PlainMedium:
-        return self._browser if self._browser is not None and self._browser.concerns(request) else self._plain
-
-    def driven(self) -> PlainMedium | None:
-        """Return the medium whose pages a spider may drive itself, if there is one."""
-        return next((medium for medium in self._others if medium.live_pages is not None), None)
+        is_driven = self.driven is not None and self.driven.concerns(request)
+        return self.driven if is_driven else self._plain
 
     def close(self) -> None:
-        for medium in self._others:
-            medium.close()
+        if self.driven is not None:
+            self.driven.close()
 
     def answered(self, request: Request) -> None:
         # Whatever the medium of the request is: a middleware may have changed that meanwhile.
-        if self._browser is not None:
-            self._browser.answered(request)
+        if self.driven is not None:
+            self.driven.answered(request)
 
     def give_back(self, request: Request) -> None:
-        if self._browser is not None:
-            self._browser.give_back(request)
+        if self.driven is not None:
+            self.driven.give_back(request)

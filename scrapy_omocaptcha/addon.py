@@ -47,7 +47,9 @@ class Addon:
             settings.setdefault_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", component, priority)
         with suppress(ValueError):  # The middleware reports it.
             if is_enabled(settings):
-                settings.setdefault_in_component_priority_dict("EXTENSIONS", Extension, PRIORITY)
+                # A method for this would load all others, some of which may be switched off since they are gone.
+                extensions = {**settings.getdict("EXTENSIONS"), Extension: PRIORITY}
+                settings.set("EXTENSIONS", extensions, settings.getpriority("EXTENSIONS") or 0)
 
 
 def is_listed(settings: BaseSettings) -> bool:

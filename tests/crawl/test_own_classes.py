@@ -242,6 +242,12 @@ def test_a_crawl_whose_queue_is_kept_ends_where_its_downloader_cannot_be_derived
     assert len(crawl(pages_of(site, PAGES), settings).pages) == PAGES
 
 
+def test_an_extension_that_is_switched_off_need_not_be_there(crawl, service, walled):
+    site = walled("session")
+    crawled = crawl(pages_of(site, 1), {**service.settings, "EXTENSIONS": {"scrapy.extensions.telnet.Gone": None}})
+    assert (len(crawled.pages), len(service.jobs), crawled.bugs) == (1, 1, [])
+
+
 def test_the_extension_is_made_after_all_others_of_the_project(crawl, service, walled, monkeypatch):
     module = ModuleType("late_project")
 

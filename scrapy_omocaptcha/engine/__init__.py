@@ -21,7 +21,7 @@ class Engine:
     def __init__(self, crawler: Crawler, middleware: object, stats: Stats, max_waiting: int) -> None:
         extension = crawler.get_extension(Extension)
         if extension is None:
-            raise ValueError("the middleware does not work alone: name scrapy_omocaptcha.Addon in ADDONS")
+            raise ValueError("EXTENSIONS lacks what scrapy_omocaptcha.Addon puts there: name that in ADDONS")
         self._crawler = crawler
         self.states, self.components = extension.states, extension.components
         self.lifetime = Lifetime(crawler)

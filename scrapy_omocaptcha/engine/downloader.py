@@ -30,8 +30,8 @@ class DownloaderMixin(_Base):
 
     _omocaptcha_states: RequestStates
     _omocaptcha_components: Components
-    omocaptcha_is_full: Callable[[], bool] | None = None
-    """Counts in the place of Scrapy; None until the first request is held."""
+    omocaptcha_uncounted: Callable[[], int] | None = None
+    """Tells how many requests don't count toward CONCURRENT_REQUESTS; None until the first one is held."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -39,9 +39,9 @@ class DownloaderMixin(_Base):
 
         # Scrapy reads from the signature whether the project's method wants the spider.
         @wraps(base)
-        def fetch(self: DownloaderMixin, request: Request, *arguments: Any) -> Any:
+        def fetch(self: DownloaderMixin, request: Request, *arguments: Any, **keywords: Any) -> Any:
             self._omocaptcha_states.begin(request)
-            return base(self, request, *arguments)
+            return base(self, request, *arguments, **keywords)
 
         cls.fetch = fetch  # type: ignore[assignment]
 
@@ -51,7 +51,15 @@ class DownloaderMixin(_Base):
             self.handlers = _Handlers(self.handlers, self._omocaptcha_components)  # type: ignore[assignment]
 
     def needs_backout(self) -> bool:
-        return super().needs_backout() if self.omocaptcha_is_full is None else self.omocaptcha_is_full()
+        if self.omocaptcha_uncounted is None:
+            return super().needs_backout()
+        total = self.total_concurrency
+        # 0 means no limit.
+        self.total_concurrency = total and max(1, total + self.omocaptcha_uncounted())
+        try:
+            return super().needs_backout()
+        finally:
+            self.total_concurrency = total
 
     def omocaptcha_slot(self, request: Request) -> Slot:
         """Return the download slot of a request."""

@@ -151,7 +151,7 @@ class Slots:
         since = time.monotonic()
         self.back(request)
         hold = Hold(self, request)
-        downloader_of(self._crawler).omocaptcha_is_full = self._needs_backout
+        downloader_of(self._crawler).omocaptcha_uncounted = self._uncounted
         self.held += 1
         self._stats.inc("held")
         self._stats.max("held/max", self.held)
@@ -210,18 +210,18 @@ class Slots:
                 self.move(hold, HoldState.PARKED)
         hold.slot.active.discard(hold)
 
-    def _needs_backout(self) -> bool:
-        """Tell whether no more fit in: parked requests don't count, and those that wait to go on count already.
+    def _uncounted(self) -> int:
+        """Return how many active requests don't count: the parked ones, less those that wait to go on.
 
-        The engine asks before it takes a request from the scheduler, and after each that is done.
         With CONCURRENT_REQUESTS = 2, two active requests of which one is parked leave room for one more, unless the
-        parked one waits to go on.
+        parked one waits to go on. The engine asks before it takes a request from the scheduler, and after each that is
+        done.
         """
         for hold in [hold for hold in self._holds[HoldState.LET_GO] if not self.is_active(hold.request)]:
             self.back(hold.request)
         self.serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._holds[HoldState.WAITING])
-        return self._is_full(parked=min(self.parked, self._most_uncounted), more=waiting)
+        return min(self.parked, self._most_uncounted) - waiting
 
     def back(self, request: Request) -> None:
         """Record that a request is answered, failed or held again, if it was held before."""
@@ -229,10 +229,10 @@ class Slots:
             self.move(hold, None)
             hold.on_return()
 
-    def _is_full(self, *, parked: int, more: int) -> bool:
-        """Tell whether CONCURRENT_REQUESTS is used up if ``parked`` requests don't count, and ``more`` do."""
+    def _is_full(self) -> bool:
+        """Tell whether CONCURRENT_REQUESTS is used up by what is not parked."""
         downloader = self._crawler.engine.downloader
-        return 0 < downloader.total_concurrency <= len(downloader.active) - parked + more
+        return 0 < downloader.total_concurrency <= len(downloader.active) - self.parked
 
     def _is_delayed(self, hold: Hold) -> bool:
         """Tell whether another held request waits for the same site's delay; more would keep other sites waiting.
@@ -261,7 +261,7 @@ class Slots:
         if not waiting:
             return None
         # OMOCAPTCHA_MAX_WAITING limits what comes beside the held. What goes on must only not be too much at once.
-        is_full = self._is_full(parked=self.parked, more=0)
+        is_full = self._is_full()
         allowed = (hold for hold in waiting if self._may_go(hold, is_full=is_full))
         return min(allowed, key=lambda hold: not self.order.is_urgent(hold.request), default=None)
 

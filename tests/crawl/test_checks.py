@@ -103,7 +103,7 @@ MIDDLEWARE_MISPLACED = (
     "scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is a downloader middleware, neither an add-on nor an extension: "
     "name scrapy_omocaptcha.Addon in ADDONS"
 )
-WITHOUT_ADDON = "the middleware does not work alone: name scrapy_omocaptcha.Addon in ADDONS"
+WITHOUT_ADDON = "EXTENSIONS lacks what scrapy_omocaptcha.Addon puts there: name that in ADDONS"
 ADDON_MISPLACED = "scrapy_omocaptcha.Addon is an add-on, neither a middleware nor an extension: name it in ADDONS only"
 UNKNOWN = "is not a setting: {}remove it, or rename it if it is the project's own"
 

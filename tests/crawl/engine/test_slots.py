@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 import scrapy
 from scrapy import signals
-from scrapy.core.downloader import Slot
+from scrapy.core.downloader import Downloader, Slot
 from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import maybe_deferred_to_future
 
@@ -110,9 +110,27 @@ async def test_a_components_change_of_the_concurrency_holds_whatever_is_held(spi
     assert (full, downloader(spider).total_concurrency) == ([True, False], 2)
 
 
+class Careful(Downloader):
+    """Takes no request at some times, for a reason of its own."""
+
+    takes_none = False
+
+    def needs_backout(self):
+        return self.takes_none or super().needs_backout()
+
+
+@in_a_crawl(DOWNLOADER=Careful)
+async def test_a_projects_own_downloader_has_its_say_while_requests_are_held(spider):
+    with Held(spider) as waiting:
+        waiting.hold("http://127.0.0.1/")
+        room = downloader(spider).needs_backout()
+        downloader(spider).takes_none = True
+        assert (room, downloader(spider).needs_backout()) == (False, True)
+
+
 @in_a_crawl()
 async def test_until_a_first_request_is_held_the_downloader_is_as_scrapy_made_it(spider):
-    assert downloader(spider).omocaptcha_is_full is None
+    assert downloader(spider).omocaptcha_uncounted is None
 
 
 @in_a_crawl()

@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 from types import ModuleType
+from urllib.parse import urlsplit
 
 import pytest
 from scrapy.core.downloader import Downloader
@@ -230,6 +231,15 @@ def test_a_crawl_whose_downloader_cannot_be_derived_from_goes_on_as_without_the_
     assert all(b"g-recaptcha" in page.body for page in crawled.pages)
     assert seen == ["OMOcaptcha is not active in this crawl: see its line at the start of the log"] * 2
     assert not [line for line in crawled.said(logging.INFO) if line.startswith("OMOcaptcha: ")]
+
+
+def test_redirects_are_scrapys_business_where_the_add_on_is_off(crawl, service, walled):
+    site = walled("redirect")
+    crawled = crawl(pages_of(site, 1), {**service.settings, "DOWNLOADER": refused})
+    (page,) = crawled.pages or [failure.response for failure in crawled.failures]
+    assert page.request.meta["redirect_times"] == 1
+    # Neither looked at before it was followed nor looked at again.
+    assert [visit.path for visit in site.requests] == ["/page/1", urlsplit(page.url).path]
 
 
 def test_a_crawl_whose_queue_is_kept_ends_where_its_downloader_cannot_be_derived_from(crawl, service, walled, tmp_path):

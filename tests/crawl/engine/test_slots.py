@@ -226,6 +226,18 @@ async def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_onc
     assert log == [1, -1]
 
 
+@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=1)
+async def test_no_new_request_is_taken_while_more_wait_to_go_on_than_may_be_sent_at_once(spider):
+    with Held(spider) as waiting:
+        waiting.add_others(1)
+        tasks = [begin(sending(waiting.hold("http://127.0.0.1/"), [], number)) for number in range(4)]
+        assert downloader(spider).needs_backout()
+        waiting.end_others()
+        downloader(spider).needs_backout()
+        for task in tasks:
+            await maybe_deferred_to_future(task)
+
+
 @in_a_crawl(CONCURRENT_REQUESTS=3, DOWNLOAD_DELAY=100)
 async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep_no_other_site_waiting(spider):
     log = []

@@ -142,6 +142,8 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     states.begin(sent_by_a_component)
     assert not states.is_scheduled(sent_by_a_component)
     assert states.is_scheduled(out_of_the_scheduler(states, sent_by_a_component)), "the same object later"
+    states.begin(sent_by_a_component)
+    assert not states.is_scheduled(sent_by_a_component), "and once more, by a component again"
     assert not states.is_scheduled(spiders_request(spider)), "it did not even pass the engine"
 
 

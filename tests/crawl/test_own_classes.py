@@ -238,7 +238,7 @@ def test_redirects_are_scrapys_business_where_the_add_on_is_off(crawl, service, 
     crawled = crawl(pages_of(site, 1), {**service.settings, "DOWNLOADER": refused})
     (page,) = crawled.pages or [failure.response for failure in crawled.failures]
     assert page.request.meta["redirect_times"] == 1
-    # Neither looked at before it was followed nor looked at again.
+    assert "_omocaptcha" not in page.request.meta
     assert [visit.path for visit in site.requests] == ["/page/1", urlsplit(page.url).path]
 
 

@@ -231,6 +231,7 @@ async def test_no_new_request_is_taken_while_more_wait_to_go_on_than_may_be_sent
     with Held(spider) as waiting:
         waiting.add_others(1)
         tasks = [begin(sending(waiting.hold("http://127.0.0.1/"), [], number)) for number in range(4)]
+        await sleep(0.02)
         assert downloader(spider).needs_backout()
         waiting.end_others()
         downloader(spider).needs_backout()

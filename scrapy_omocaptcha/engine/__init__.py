@@ -3,9 +3,9 @@
 from scrapy.crawler import Crawler
 
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.downloader import DownloaderMixin
 from scrapy_omocaptcha.engine.extension import Extension
 from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.mixins import DownloaderMixin
 from scrapy_omocaptcha.engine.private_names import find_missing
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
@@ -33,13 +33,9 @@ class Engine:
         if missing := find_missing(self._crawler):
             names = ", ".join(missing)
             return f"Scrapy, or DOWNLOADER if it is set, lacks {names}, or takes other arguments there: {CURE}"
-        derived = {
-            "DOWNLOADER": isinstance(self._crawler.engine.downloader, DownloaderMixin),
-            "SCHEDULER": self.states.scheduler is not None,
-        }
-        settings = self._crawler.settings
+        ours = isinstance(self._crawler.engine.downloader, DownloaderMixin), self.states.scheduler is not None
         return "; ".join(
-            f"no class can be derived from {name} = {settings[name]}: set it to one derived from Scrapy's"
-            for name, is_derived in derived.items()
-            if not is_derived
+            f"no class can be derived from {name} = {self._crawler.settings[name]}: set it to one derived from Scrapy's"
+            for name, is_ours in zip(("DOWNLOADER", "SCHEDULER"), ours, strict=True)
+            if not is_ours
         )

@@ -18,8 +18,8 @@ from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components, is_redirect, proxy_of
-from scrapy_omocaptcha.engine.downloader import downloader_of
 from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.mixins import downloader_of
 from scrapy_omocaptcha.engine.order import Sending, SendingOrder
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
 from scrapy_omocaptcha.errors import MiddlewareFailed

@@ -11,9 +11,8 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.engine.components import Components
-from scrapy_omocaptcha.engine.downloader import DownloaderMixin
+from scrapy_omocaptcha.engine.mixins import DownloaderMixin, SchedulerMixin
 from scrapy_omocaptcha.engine.request_state import RequestStates
-from scrapy_omocaptcha.engine.scheduler import SchedulerMixin
 
 PRIORITY = 1_000_000
 """The extension's key in ``EXTENSIONS``: the last to be made sees what all others have set."""

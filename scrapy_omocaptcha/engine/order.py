@@ -11,7 +11,7 @@ from typing import Any
 from scrapy import Request
 from scrapy.crawler import Crawler
 
-from scrapy_omocaptcha.engine.downloader import downloader_of
+from scrapy_omocaptcha.engine.mixins import downloader_of
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.submission import Submission
 

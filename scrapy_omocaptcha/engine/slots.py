@@ -12,8 +12,8 @@ from scrapy.crawler import Crawler
 from scrapy.utils.asyncio import call_later
 from twisted.internet.defer import Deferred
 
-from scrapy_omocaptcha.engine.downloader import downloader_of
 from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.mixins import downloader_of
 from scrapy_omocaptcha.engine.order import SendingOrder
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.stats import Stats

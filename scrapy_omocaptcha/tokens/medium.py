@@ -6,7 +6,7 @@ Scrapy's own downloader gets all pages, unless another medium gets some.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from scrapy import Request
 from scrapy.http import Response
@@ -23,25 +23,16 @@ Key = tuple[str, object, object]
 Find = Callable[[Response], Challenge | None]
 META_KEYS = ("omocaptcha",)
 """Keys of meta by which a spider tells how a request is treated; ``hints`` tells of others that look like them."""
-
-
-class FormTraits(NamedTuple):
-    """What a medium makes different about a form that a spider fills in."""
-
-    session: str = "cookiejar"
-    """The key of meta that gives a request a session of its own."""
-    by_controls: bool = False
-    """Whether the values are put into the controls of the page, which is loaded anew for that."""
-
-
-_FORMS = {"playwright": FormTraits("playwright_context", by_controls=True)}
-"""By the key of meta that chooses the medium."""
 _SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
 
 
-def form_traits(meta: Mapping[str, Any]) -> FormTraits:
-    """Return what is different about the form that a request with this meta is for."""
-    return next((form for key, form in _FORMS.items() if meta.get(key)), FormTraits())
+def form_traits(meta: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return what is different about a form that a spider fills in, by the meta of the request that sends it.
+
+    :returns: the key of meta that gives the request a session of its own, and whether the values are put into the
+        controls of the page, which is loaded anew for that.
+    """
+    return ("playwright_context", True) if meta.get("playwright") else ("cookiejar", False)
 
 
 def session_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -65,21 +65,21 @@ def form_request(
     _check_rejected(rejected)
     headers, meta = ({}, {}) if response.request is None else session_of(response.request)
     meta |= request_arguments.pop("meta", None) or {}
-    traits = form_traits(meta)
-    challenge = fill_form(response, values, form=form, click=click, by_controls=traits.by_controls)
+    session, by_controls = form_traits(meta)
+    challenge = fill_form(response, values, form=form, click=click, by_controls=by_controls)
     refusal = find_refusal("solve", Case(challenge))
     if refusal is not None:
         raise ValueError(f"no token can be bought for {challenge.url}: {refusal.message}")
     encoded = encode_form(response, challenge, "")
     if fresh:
-        meta[traits.session] = f"{OWN_SESSION}{uuid4().hex}"
+        meta[session] = f"{OWN_SESSION}{uuid4().hex}"
     wish = Wish(
         sitekey=challenge.sitekey or "",
         page=challenge.url.partition("#")[0],
         put=f"{'query' if encoded['method'] == 'GET' else 'form'}:{TOKEN_FIELD}",
         invisible=challenge.invisible,
         rejected=rejected,
-        fresh=_refill(response, values, form, click) if fresh or traits.by_controls else None,
+        fresh=_refill(response, values, form, click) if fresh or by_controls else None,
     )
     merged = Headers(headers)
     merged.update(encoded.pop("headers"))

@@ -14,8 +14,8 @@ from scrapy.http import JsonRequest, Response
 from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
+from scrapy_omocaptcha.engine.mixins import SchedulerMixin
 from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
-from scrapy_omocaptcha.engine.scheduler import SchedulerMixin
 from scrapy_omocaptcha.walls import originals
 
 PAGE = "https://shop.example/catalogue?p=2"

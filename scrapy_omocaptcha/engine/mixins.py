@@ -1,4 +1,7 @@
-"""Derive the downloader of a crawl from the project's, so that it tells this package what it fetches and sends."""
+"""Have the project's downloader and scheduler tell this package what they do, by mixins for classes derived from them.
+
+The names that the mixins add have a prefix, so that they hide none of the project's.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,20 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 if TYPE_CHECKING:
-    from scrapy.core.downloader import Downloader as _Base
+    from scrapy.core.downloader import Downloader as _Downloader
     from scrapy.core.downloader import Slot
+    from scrapy.core.scheduler import Scheduler as _Scheduler
 
     from scrapy_omocaptcha.engine.components import Components
     from scrapy_omocaptcha.engine.request_state import RequestStates
 else:
-    _Base = object
+    _Downloader = _Scheduler = object
 
 
-class DownloaderMixin(_Base):
+class DownloaderMixin(_Downloader):
     """Watches what a downloader fetches and sends, and makes room while requests are held.
 
-    It calls the methods of its base that Scrapy does not promise; no other module does. The names that it adds have a
-    prefix, so that they hide none of the project's.
+    It calls the methods of its base that Scrapy does not promise; no other module does.
     """
 
     _omocaptcha_states: RequestStates
@@ -94,6 +97,32 @@ class _Handlers:
     def download_request_async(self, request: Request) -> Awaitable[Response]:
         # A signal would take a hundred times as long, for each request.
         return self._omocaptcha_components.download(request, self._omocaptcha_download)
+
+
+class SchedulerMixin(_Scheduler):
+    """Tells the states of a crawl's requests what a scheduler takes in and gives out."""
+
+    _omocaptcha_states: RequestStates
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._omocaptcha_states.scheduler = self
+
+    def enqueue_request(self, request: Request) -> bool:
+        return self._omocaptcha_states.enqueue(request, super().enqueue_request)
+
+    def next_request(self) -> Request | None:
+        request = super().next_request()
+        self._omocaptcha_states.taken_out = request
+        return request
+
+    def close(self, reason: str) -> Any:
+        if reason != "finished":
+            for request in self._omocaptcha_states.left():
+                self.enqueue_request(request)
+        # Scrapy calls it only where there is one.
+        close = getattr(super(), "close", None)
+        return None if close is None else close(reason)
 
 
 def downloader_of(crawler: Crawler) -> DownloaderMixin:

@@ -1,10 +1,12 @@
 """Every way that Scrapy runs crawls in: each reactor and none, each of its classes, two crawlers at once."""
 
+import json
+import os
 from collections import Counter
 
 import pytest
 
-from tests.helpers.commands import crawl_process
+from tests.helpers.commands import ROOT, crawl_process, scrapy
 from tests.helpers.crawl_process import ASYNCIO, EPOLL, NONE, SELECT
 from tests.helpers.nightly import nightly
 
@@ -45,3 +47,19 @@ def test_two_crawlers_go_through_one_wall_side_by_side_each_with_its_own_session
     assert "Traceback" not in done.stdout, done.stdout
     assert Counter(out.read_text().splitlines()) == Counter(f"page {url}" for url in [*urls, *urls])
     assert (len(service.jobs), site.accepted) == (2, 2)
+
+
+def test_a_projects_downloader_may_import_the_reactor(service, walled, tmp_path):
+    (tmp_path / "own_downloader.py").write_text(
+        "from scrapy.core.downloader import Downloader\n"
+        "from twisted.internet import reactor\n"
+        "class Own(Downloader):\n"
+        "    clock = reactor\n"
+    )
+    site, out = walled("session"), tmp_path / "out"
+    settings = {**service.settings, **ASYNCIO, "DOWNLOADER": "own_downloader.Own"}
+    told = {"urls": [f"{site.url}/page/1"], "out": str(out), "settings": settings}
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = scrapy(json.dumps(told), cwd=ROOT, module="tests.helpers.crawl_process", PYTHONPATH=paths)
+    assert "own_downloader.Own with OMOcaptcha" in done.stdout, done.stdout
+    assert ("Traceback" in done.stdout, out.read_text()) == (False, f"page {site.url}/page/1\n")

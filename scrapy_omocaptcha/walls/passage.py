@@ -427,7 +427,8 @@ class Passage(Attempts):
         refusal, challenge, response = error.refusal, self.page.challenge, self.page.response
         is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
         # What retries the challenge that a redirect has led to would send the request again, which may be executed.
-        is_untouched = not self._state.useless_jobs and self.redirects.posts.led_to(self.request) is None
+        has_led_here = refusal is _SENT_AGAIN or self.redirects.posts.led_to(self.request) is not None
+        is_untouched = not (self._state.useless_jobs or has_led_here)
         if is_closing or not (is_untouched or on_failure == "response"):
             # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             await self.discard()

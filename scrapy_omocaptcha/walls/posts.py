@@ -37,7 +37,7 @@ class Posts:
         """
         original = self._states.peek(request).original
         asked = request.url if original is None else original["url"]
-        is_first = self._targets.of(url).kind is Kind.GATE or not self.was_followed(request, url)
+        is_first = self._is_gate(url) or not self.was_followed(request, url)
         return is_first and self._targets.withholds(url, asked)
 
     def has_led_on(self, request: Request, url: str) -> bool:
@@ -51,16 +51,14 @@ class Posts:
 
     def may_be_executed(self, request: Request) -> bool:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
-        claim = self._claim(request)
-        return claim is not None and self.was_followed(request, claim)
+        claim = request.url if self.has_post(request) else self.led_to(request)
+        return claim is not None and not self._is_gate(claim) and self.was_followed(request, claim)
 
     def record_sent(self, request: Request) -> None:
         """Record that a request is sent again, so that a claim to have withheld it is not believed once more."""
-        claim = self._claim(request)
-        if claim is not None:
+        claim = self.led_to(request)
+        if claim is not None and not self._is_gate(claim):
             self._states.of(request).followed.append(claim)
 
-    def _claim(self, request: Request) -> str | None:
-        """Return the address of which it is claimed, but not proven, that it has withheld a POST."""
-        led_to = self.led_to(request)
-        return None if led_to is None or self._targets.of(led_to).kind is Kind.GATE else led_to
+    def _is_gate(self, url: str) -> bool:
+        return self._targets.of(url).kind is Kind.GATE

@@ -161,6 +161,25 @@ def test_an_order_is_sent_once_more_where_its_gate_claims_to_have_withheld_it_an
         assert "may have executed it" in str(failure)
 
 
+class Busy(Unwilling):
+    """Such a site, whose gate is overloaded at the visit with the number ``busy_at``."""
+
+    busy_at = 3
+
+    def _at_gate(self, request, *, is_open):
+        self.busy_at -= 1
+        return page("busy", status=503) if self.busy_at == 0 else super()._at_gate(request, is_open=is_open)
+
+
+@pytest.mark.parametrize("gate", ["named", "leads back"])
+def test_an_order_that_was_sent_once_more_fails_though_nobody_could_look_at_its_gate_again(crawl, service, gate):
+    with Busy(gate=GATES[gate], opened="challenge") as site:
+        crawled = crawl(sending(*site.orders(1)), service.settings)
+    assert site.executed == {"0": 2}
+    assert [failure.reason for failure in crawled.failures] == ["sent_again"]
+    assert len(service.jobs) == 1
+
+
 @pytest.mark.parametrize("moves_to", ["/receipt/7/", "/de/receipt/7", "/receipt/7/details"])
 def test_a_receipt_that_has_moved_within_its_wall_does_not_show_that_its_order_was_withheld(crawl, service, moves_to):
     executed = Counter()

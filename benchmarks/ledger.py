@@ -88,7 +88,8 @@ def enter(ledger: Ledger) -> Entry:
     number = next(JOB_NUMBERS)
     host = f"shop{number % 50}.example"
     page = f"https://{host}/item/{number}"
-    return ledger.enter(host=host, page=page, kind="checkbox", cost=0.00055, check=lambda sums: None)
+    entry, _ = ledger.enter(host=host, page=page, kind="checkbox", cost=0.00055, check=lambda sums: None)
+    return entry
 
 
 if __name__ == "__main__":

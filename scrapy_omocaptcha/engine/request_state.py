@@ -20,6 +20,8 @@ class RequestState:
 
     useless_jobs: int = 0
     """How many jobs that were bought for it were of no use."""
+    is_paid_for: bool = False
+    """Whether any job was bought for it, whatever came of that."""
     original: dict[str, Any] | None = None
     """What was asked for before its first redirect, as JSON."""
     followed: list[str] = field(default_factory=list)
@@ -151,7 +153,7 @@ class RequestStates:
     def may_be_retried(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.peek(request)
-        if (state.useless_jobs or state.original or state.followed) and not request.meta.get("dont_retry"):
+        if (state.is_paid_for or state.original or state.followed) and not request.meta.get("dont_retry"):
             self._retried[_retry_key(request, retries=1)] = state.as_json(), request.meta.get("redirect_urls")
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]

@@ -159,6 +159,7 @@ class Attempts(ABC):
         except ApiError as error:
             raise GivenUp(Refusal("service", f"the service did not accept a job: {error.with_cure}")) from error
         self.jobs += 1
+        self._state.is_paid_for = True
         return purchase
 
     async def _use(self, purchase: Purchase | None) -> Result:

@@ -43,8 +43,8 @@ class Policy:
     check_limits: Callable[[str, str], None]
     """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
     mediums: Mediums
-    met: WeakKeyDictionary[Request, Challenge] = field(default_factory=WeakKeyDictionary, init=False)
-    """The challenge that each request has met last."""
+    walls: WeakKeyDictionary[Request, Challenge] = field(default_factory=WeakKeyDictionary, init=False)
+    """The challenges for which tokens were handed in, by requests that are being taken through them."""
     _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
     """Why no token opens a wall, by host and site key. Each has cost a job."""
     _opened_by_cookie: set[str] = field(default_factory=set, init=False)
@@ -53,14 +53,14 @@ class Policy:
     def find(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it.
 
-        A page that shows once more the widget and form of the challenge that the request has met is that challenge,
+        A page that shows once more the widget and form for which a token was handed in, and no deed, is that challenge,
         whatever the page or a trigger, which may go by the status, says of it.
         """
-        challenge, wall = find_challenge(response, request), self.met.get(request)
+        challenge, wall = find_challenge(response, request), self.walls.get(request)
         if challenge is None:
             return None
         for widget in (challenge, *challenge.others):
-            if wall is not None and is_same_wall(wall, widget):
+            if wall is not None and widget.judgement != "acts" and is_same_wall(wall, widget):
                 return widget
         is_wanted = request.meta.get("omocaptcha") is True
         judged = True if is_wanted else self.hooks.is_challenge(response, challenge)

@@ -11,8 +11,10 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.buyer import Buyer
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine import Engine
+from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored
 from scrapy_omocaptcha.tokens.policy import Policy
@@ -143,7 +145,7 @@ class WallHandler:
         session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
         asked_for = self._redirects.answered(request, response, challenge)
-        if asked_for is not None:
+        if asked_for is not None and not await self._is_in_vain(asked_for, request, response, challenge):
             # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
             return asked_for
         if challenge is None:
@@ -165,6 +167,15 @@ class WallHandler:
             make = FormPassage
         passage: Passage = make(*self._attempts, request, self._sessions, self._redirects)
         return await passage.run(response, challenge, stamp)
+
+    async def _is_in_vain(
+        self, asked_for: Request, request: Request, response: Response, challenge: Challenge | None
+    ) -> bool:
+        """Tell whether a POST would be sent again for a wall at which nothing is bought."""
+        if challenge is None or asked_for.method in SAFE_METHODS:
+            return False
+        refusal = await self._policy.refusal(request, response, challenge)
+        return refusal is not None or self._policy.limit_refusal(challenge, request.url) is not None
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""

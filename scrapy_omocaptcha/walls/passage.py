@@ -87,6 +87,8 @@ class Passage(Attempts):
             except Exception:
                 await self.discard()
                 raise
+            finally:
+                self.policy.walls.pop(self.request, None)
         return self.report(challenge, result)
 
     # Meet the challenge, and refuse it
@@ -124,7 +126,6 @@ class Passage(Attempts):
         values = self.cookie_values()
         is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
-        self.policy.met[self.request] = challenge
 
     async def check(self) -> None:
         """Raise ``GivenUp`` unless a token may be bought for the challenge at hand."""
@@ -269,6 +270,7 @@ class Passage(Attempts):
     async def hand_in(self, token: Token) -> Result:
         """Send a token to the site, and judge the answer; see :meth:`Attempts.hand_in` for what is raised."""
         page = self.page
+        self.policy.walls[self.request] = page.challenge
         async with self.hold.sending():
             handed = await self.submit(token)
             result = handed if isinstance(handed, Result) else await self.judge(page, handed)
@@ -428,7 +430,7 @@ class Passage(Attempts):
         is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
         # What retries the challenge that a redirect has led to would send the request again, which may be executed.
         has_led_here = refusal is _SENT_AGAIN or self.redirects.posts.led_to(self.request) is not None
-        is_untouched = not (self._state.useless_jobs or has_led_here)
+        is_untouched = not (self._state.is_paid_for or has_led_here)
         if is_closing or not (is_untouched or on_failure == "response"):
             # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             await self.discard()

@@ -439,6 +439,9 @@ class Passage(Attempts):
         self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs)
         if is_closing:
             raise error
+        if is_untouched and on_failure != "response":
+            # What the spider handles itself is the redirect to the challenge.
+            response = self.redirects.unfollowed.pop(self.request, response)
         response.flags = [*response.flags, f"omocaptcha:{refusal.reason}"]
         if on_failure == "response":
             return self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)

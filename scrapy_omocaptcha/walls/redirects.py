@@ -71,6 +71,8 @@ class Redirects:
         """Requests that are sent again for a token, and a page, if there is one, that they may be redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
+        self.unfollowed: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
+        """Redirects to challenges that Scrapy would not have followed, by their requests."""
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
@@ -142,6 +144,8 @@ class Redirects:
             is_guess = action is Action.ASK and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
+                if not self._components.will_redirect(request, response):
+                    self.unfollowed[request] = response
                 return answer
         if self._components.will_redirect(request, response):
             self._leave(request, url, is_through=is_through)

@@ -13,7 +13,7 @@ from scrapy.exceptions import IgnoreRequest
 
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import CHALLENGE, Site, page, redirect
+from tests.helpers.sites import CHALLENGE, Site, challenge, cleared, page, redirect, sending, spider, won
 
 OUR_STATS = re.compile("omocaptcha/|log_count/|elapsed_time|start_time|finish_time|memusage/")
 REASONS = {
@@ -277,3 +277,79 @@ def test_where_the_service_takes_no_job_the_challenge_passes_on(crawl, service, 
     assert [one.flags for one in refused] == [[f"omocaptcha:{reason}"]] * 3
     assert [one.meta["retry_times"] for one in refused] == [2, 2, 2]
     assert (crawled.failures, len(service.jobs)) == ([], 0)
+
+
+VOTE = CHALLENGE.replace("Access denied: are you a robot?", "Lamp 1").replace("Go on", "Vote")
+
+
+def test_a_page_whose_own_form_is_a_deed_is_not_the_wall_that_a_token_was_for(crawl, service):
+    """Its form has the site key and the address of the wall's form."""
+
+    def answer(request, form):
+        if request.method == "GET":
+            return page(VOTE) if cleared(request) else challenge()
+        return page("voted") if cleared(request) else won("/page/1")
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page/1"), service.settings)
+        votes = [form for method, _, form, headers in site.requests if method == "POST" and "Cookie" in headers]
+    assert [one.css("title::text").get() for one in crawled.pages] == ["Lamp 1"]
+    assert (votes, len(service.jobs)) == ([], 1)
+
+
+class SendsTheSameAgain:
+    """Sends a banned request again, the object itself."""
+
+    def process_response(self, request, response):
+        if response.status != 403:
+            return response
+        request.dont_filter = True
+        return request
+
+
+def test_a_page_is_not_taken_for_a_wall_for_which_no_job_was_bought(crawl, service):
+    service.next_job("refused", message="Busy", times=1)
+    answers = iter([challenge(), page(VOTE.replace("Vote", "Go on"))])
+    settings = {**service.settings, "DOWNLOADER_MIDDLEWARES": {SendsTheSameAgain: 560}}
+    with Site(lambda request, form: next(answers)) as site:
+        crawled = crawl(spider(f"{site.origin}/page/1"), settings)
+    assert [one.css("title::text").get() for one in crawled.pages] == ["Lamp 1"]
+    assert crawled.pages[0].flags == []
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_request_that_a_job_was_bought_for_ends_as_not_solved_also_once_it_was_retried(crawl, service, status):
+    """The page behind the wall is overloaded, and its wall is closed to the retry."""
+
+    def answer(request, form):
+        if request.method == "POST":
+            return won("/page/1")
+        is_first = sum(method == "GET" for method, *_ in site.requests) < 3
+        return page("busy", 503) if cleared(request) and is_first else challenge(status=status)
+
+    settings = {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "RETRY_TIMES": 1}
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page/1"), settings)
+    assert (crawled.pages, crawled.reasons) == ([], ["max_jobs"])
+
+
+@pytest.mark.parametrize("settings", [{"OMOCAPTCHA_DRY_RUN": True}, {"OMOCAPTCHA_MAX_COST": 0.0001}])
+def test_an_order_is_not_sent_again_for_a_gate_at_which_nothing_is_bought(crawl, service, settings):
+    answers = iter([challenge(), page("busy", 429)])
+
+    def answer(request, form):
+        return redirect("/hold?next=/order") if request.method == "POST" else next(answers)
+
+    with Site(answer) as site:
+        order = scrapy.FormRequest(f"{site.origin}/order", formdata={"id": "1"})
+        crawl(sending(order), {**service.settings, **settings})
+        assert [method for method, *_ in site.requests] == ["POST", "GET"]
+
+
+@pytest.mark.parametrize("case", ["dry_run", "max_cost", "enterprise"])
+def test_a_spider_that_handles_redirects_gets_those_to_challenges_for_which_nothing_is_bought(compare, case):
+    spider = type("Handling", (WatchingSpider,), {"handle_httpstatus_list": [302]})
+    with Walled(case, 403, redirects=True) as site:
+        with_addon, without, _ = compare(site, spider, REASONS.get(case, {}))
+    assert with_addon["items"] == without["items"]
+    assert {item["status"] for item in with_addon["items"]} == {200, 302}

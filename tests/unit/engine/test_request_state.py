@@ -62,6 +62,12 @@ class Queue:
         return reason
 
 
+def pay_for(state, jobs=1):
+    """Count useless jobs that were bought for a request."""
+    state.useless_jobs += jobs
+    state.is_paid_for |= jobs > 0
+
+
 def new_states():
     states = RequestStates()
     states.queue = type("Derived", (SchedulerMixin, Queue), {"_omocaptcha_states": states})()
@@ -223,7 +229,7 @@ def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, state
 @pytest.mark.parametrize("resumed", [False, True], ids=["in the same run", "when the crawl resumes"])
 def test_what_is_known_of_a_request_stays_known_over_a_retry_of_scrapy(spider, states, resumed, jobs):
     request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
-    states.of(request).useless_jobs += jobs
+    pay_for(states.of(request), jobs)
     states.may_be_retried(request)
     retry = get_retry_request(request, spider=spider, reason="test")
     before = essence(retry)
@@ -238,7 +244,7 @@ def test_what_is_known_of_a_request_stays_known_over_a_retry_of_scrapy(spider, s
 
 def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
-    states.of(request).useless_jobs += 1
+    pay_for(states.of(request))
     states.may_be_retried(request)
     assert states.of(out_of_the_scheduler(states, spiders_request(spider))).useless_jobs == 0
 
@@ -270,7 +276,7 @@ def test_what_is_known_of_a_request_is_not_taken_for_the_retry_of_anothers_sessi
 
 def test_what_is_given_back_is_not_taken_for_a_retry_that_the_duplicate_filter_could_drop(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
-    states.of(request).useless_jobs += 1
+    pay_for(states.of(request))
     states.may_be_retried(request)
     states.queue.seen.append(PAGE)
     back = states.give_back(spiders_request(spider, meta={"cookiejar": "a", "retry_times": 1}))
@@ -280,7 +286,7 @@ def test_what_is_given_back_is_not_taken_for_a_retry_that_the_duplicate_filter_c
 def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_the_end(spider, states):
     for number in range(1002):
         request = spiders_request(spider, f"{PAGE}&n={number}")
-        states.of(request).useless_jobs += 1
+        pay_for(states.of(request))
         states.may_be_retried(request)
     retries = [
         spiders_request(spider, f"{PAGE}&n={number}", meta={"cookiejar": "a", "retry_times": 1})
@@ -319,7 +325,7 @@ def test_another_request_with_the_meta_of_the_first_starts_anew(spider, states, 
     if redirect.endswith("followed"):
         # As with handle_httpstatus_list: the callback gets the redirect, and may copy its meta.
         write_original(states, first)
-    states.of(first).useless_jobs += 1
+    pay_for(states.of(first))
     second = out_of_the_scheduler(states, Request(url, meta=first.meta))
     assert states.of(second) == RequestState()
     assert states.of(first).useless_jobs == 1, "the first is left as it was"
@@ -335,7 +341,7 @@ def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider
     made = spiders_request(spider, method="POST", body=b"\xff", cookies={"s": "1"}, headers={"Referer": "https://a/"})
     expected = essence(made)
     request = out_of_the_scheduler(states, made)
-    states.of(request).useless_jobs += 1
+    pay_for(states.of(request))
     request = redirect(spider, states, request, "/gate")
     if way == "given back":
         request = states.give_back(out_of_the_scheduler(states, request))

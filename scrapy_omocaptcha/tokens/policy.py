@@ -60,9 +60,11 @@ class Policy:
         if challenge is None:
             return None
         for widget in (challenge, *challenge.others):
-            if wall is not None and is_same_wall(wall, widget):
-                if widget.judgement != "acts" or wall.judgement == "acts":
-                    return widget
+            if wall is None:
+                break
+            is_deed = widget.judgement == "acts" and wall.judgement != "acts"
+            if is_same_wall(wall, widget) and not is_deed:
+                return widget
         is_wanted = request.meta.get("omocaptcha") is True
         judged = True if is_wanted else self.hooks.is_challenge(response, challenge)
         if judged is not None:

@@ -100,7 +100,7 @@ class WallHandler:
             self._sessions.keep_cookies(session, request, response, stamp)
         is_through = session is not None and session.is_through(stamp or self._sessions.stamp())
         answer = await self._redirects.redirected(request, response, is_through=is_through)
-        if answer is response and session is not None and stamp:
+        if answer is response and request not in self._redirects.behind and session is not None and stamp:
             session.may_have_used(stamp)
         return answer
 
@@ -141,7 +141,7 @@ class WallHandler:
         answer = await self._redirects.refreshed(request, response)
         if isinstance(answer, Request):
             return answer
-        response = answer
+        response = self._redirects.behind.pop(request, answer)
         session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
         asked_for = self._redirects.answered(request, response, challenge)
@@ -166,7 +166,7 @@ class WallHandler:
 
             make = FormPassage
         passage: Passage = make(*self._attempts, request, self._sessions, self._redirects)
-        return await passage.run(response, challenge, stamp)
+        return await passage.run(response, challenge, stamp, None if response is answer else answer)
 
     async def _is_in_vain(
         self, asked_for: Request, request: Request, response: Response, challenge: Challenge | None

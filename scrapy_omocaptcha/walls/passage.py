@@ -71,10 +71,11 @@ class Passage(Attempts):
         self.is_alone = False
         """Whether the wall is solved for this page only."""
 
-    async def run(self, response: Response, challenge: Challenge, stamp: int) -> Answer:
+    async def run(self, response: Response, challenge: Challenge, stamp: int, redirect: Response | None) -> Answer:
         """Go through the wall that ``response`` has shown; return its page, or the challenge if nothing was bought.
 
         :param stamp: when the request was sent.
+        :param redirect: what has led to the challenge, if Scrapy does not follow it: returned if nothing was bought.
         :raises ChallengeNotSolved: when the wall stays closed, though jobs were bought for the request.
         :raises GivenUp: when the spider is to be closed at a limit.
         """
@@ -83,7 +84,7 @@ class Passage(Attempts):
             try:
                 result = await self._go(response, challenge)
             except GivenUp as error:
-                return await self._not_solved(error)
+                return await self._not_solved(error, redirect)
             except Exception:
                 await self.discard()
                 raise
@@ -424,13 +425,13 @@ class Passage(Attempts):
 
     # Give the spider its page, or say why there is none
 
-    async def _not_solved(self, error: GivenUp) -> Response:
+    async def _not_solved(self, error: GivenUp, redirect: Response | None) -> Response:
         """Report that the wall stays closed to the request, and return its challenge, or raise what the spider gets."""
         refusal, challenge, response = error.refusal, self.page.challenge, self.page.response
         is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
         # What retries the challenge that a redirect has led to would send the request again, which may be executed.
-        has_led_here = refusal is _SENT_AGAIN or self.redirects.posts.led_to(self.request) is not None
-        is_untouched = not (self._state.is_paid_for or has_led_here)
+        has_led_here = redirect is None and self.redirects.posts.led_to(self.request) is not None
+        is_untouched = not (self._state.is_paid_for or has_led_here or refusal is _SENT_AGAIN)
         if is_closing or not (is_untouched or on_failure == "response"):
             # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             await self.discard()
@@ -440,8 +441,7 @@ class Passage(Attempts):
         if is_closing:
             raise error
         if is_untouched and on_failure != "response":
-            # What the spider handles itself is the redirect to the challenge.
-            response = self.redirects.unfollowed.pop(self.request, response)
+            response = redirect or response
         response.flags = [*response.flags, f"omocaptcha:{refusal.reason}"]
         if on_failure == "response":
             return self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)

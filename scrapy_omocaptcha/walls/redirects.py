@@ -71,8 +71,8 @@ class Redirects:
         """Requests that are sent again for a token, and a page, if there is one, that they may be redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
-        self.unfollowed: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
-        """Redirects to challenges that Scrapy would not have followed, by their requests."""
+        self.behind: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
+        """What redirects lead to that Scrapy does not follow, by their requests, if that is a challenge or the page."""
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
@@ -144,8 +144,10 @@ class Redirects:
             is_guess = action is Action.ASK and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
-                if not self._components.will_redirect(request, response):
-                    self.unfollowed[request] = response
+                if isinstance(answer, Response) and not self._components.will_redirect(request, response):
+                    # The other middlewares see the redirect, which the spider gets if nothing is bought.
+                    self.behind[request] = answer
+                    return response
                 return answer
         if self._components.will_redirect(request, response):
             self._leave(request, url, is_through=is_through)
@@ -338,7 +340,8 @@ class Redirects:
             # HttpCache still has the challenge, and a later crawl would pay for that.
             self._components.store(request, answer)
             return answer
-        return answer if isinstance(answer, Request) else await self.refreshed(request, answer)
+        answer = answer if isinstance(answer, Request) else await self.refreshed(request, answer)
+        return self.behind.pop(request, answer)
 
     async def of_answer(self, request: Request, answer: Response) -> Request | None:
         """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects."""

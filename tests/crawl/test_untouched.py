@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import scrapy
+from aiohttp import web
 from scrapy import signals
 from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.exceptions import IgnoreRequest
@@ -82,7 +83,8 @@ class WatchingSpider(RecordingSpider):
 def _seen(response):
     meta = {name: response.meta.get(name) for name in ("retry_times", "bans", "redirect_times", "dont_retry", "depth")}
     flags = [flag for flag in response.flags if not flag.startswith("omocaptcha")]
-    return {"path": urlsplit(response.url).path, "status": response.status, "flags": flags, **meta}
+    kind, path = type(response).__name__, urlsplit(response.url).path
+    return {"path": path, "status": response.status, "class": kind, "size": len(response.body), "flags": flags, **meta}
 
 
 class RetryingSpider(WatchingSpider):
@@ -128,7 +130,10 @@ class Walled(Site):
         if request.path == "/robots.txt":
             return page("User-agent: *\nDisallow: /private")
         if self._redirects and request.path != "/gate":
-            return redirect("/gate")
+            response = redirect("/gate")
+            response.body, response.content_type = b"moved", "text/html"
+            response.enable_compression(force=web.ContentCoding.gzip)
+            return response
         return page(self._challenge, self._status)
 
 

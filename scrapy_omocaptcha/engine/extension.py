@@ -11,7 +11,7 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.engine.components import Components
-from scrapy_omocaptcha.engine.mixins import DownloaderMixin, SchedulerMixin
+from scrapy_omocaptcha.engine.mixins import DownloaderMixin, InnerDownloader, SchedulerMixin
 from scrapy_omocaptcha.engine.request_state import RequestStates
 
 PRIORITY = 1_000_000
@@ -47,4 +47,5 @@ class Extension:
                     "_omocaptcha_states": self.states,
                     "_omocaptcha_components": self.components,
                 }
-                settings.set(name, type(base.__name__, (mixin, base), names), settings.getpriority(name) or 0)
+                inner = (InnerDownloader,) if needed is Downloader and base is not Downloader else ()
+                settings.set(name, type(base.__name__, (mixin, base, *inner), names), settings.getpriority(name) or 0)

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from scrapy import Request
+from scrapy.core.downloader import Downloader, Slot
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 if TYPE_CHECKING:
     from scrapy.core.downloader import Downloader as _Downloader
-    from scrapy.core.downloader import Slot
     from scrapy.core.scheduler import Scheduler as _Scheduler
 
     from scrapy_omocaptcha.engine.components import Components
     from scrapy_omocaptcha.engine.request_state import RequestStates
 else:
     _Downloader = _Scheduler = object
+
+_asked_for: ContextVar[list[Request] | None] = ContextVar("_asked_for", default=None)
+"""What the project's ``fetch`` was called with, until something reaches the middlewares; None outside of it."""
 
 
 class DownloaderMixin(_Downloader):
@@ -43,8 +47,16 @@ class DownloaderMixin(_Downloader):
         # Scrapy reads from the signature whether the project's method wants the spider.
         @wraps(base)
         def fetch(self: DownloaderMixin, request: Request, *arguments: Any, **keywords: Any) -> Any:
-            self._omocaptcha_states.begin(request)
-            return base(self, request, *arguments, **keywords)
+            states = self._omocaptcha_states
+            if _asked_for.get() is not None and request is not states.taken_out:
+                # The project's method has called itself.
+                return base(self, request, *arguments, **keywords)
+            states.begin(request)
+            token = _asked_for.set([request])
+            try:
+                return base(self, request, *arguments, **keywords)
+            finally:
+                _asked_for.reset(token)
 
         cls.fetch = fetch  # type: ignore[assignment]
 
@@ -81,6 +93,23 @@ class DownloaderMixin(_Downloader):
         slot = self.crawler.engine._slot
         if slot is not None:
             slot.nextcall.schedule()
+
+
+class InnerDownloader(Downloader):
+    """Stands between a project's downloader and Scrapy's, and tells what the project has made of a request."""
+
+    _omocaptcha_states: RequestStates
+
+    def fetch(self, request: Request, *arguments: Any, **keywords: Any) -> Any:
+        asked_for = _asked_for.get()
+        if asked_for:
+            self._omocaptcha_states.pass_on(asked_for.pop(), request)
+        # What the middlewares have the engine fetch is another matter.
+        token = _asked_for.set(None)
+        try:
+            return super().fetch(request, *arguments, **keywords)
+        finally:
+            _asked_for.reset(token)
 
 
 class _Handlers:

@@ -76,6 +76,13 @@ class RequestStates:
             self._scheduled.discard(request)
         self.taken_out = None
 
+    def pass_on(self, request: Request, sent: Request) -> None:
+        """Let what the project's downloader sends in the place of a request have its state."""
+        if request in self._scheduled:
+            self._scheduled.add(sent)
+        if request in self._states:
+            self._states[sent] = self._states[request]
+
     def left(self) -> list[Request]:
         """Return what goes back to the scheduler when the crawl is stopped."""
         return [self.give_back(request) for request in self._waiting()]

@@ -10,9 +10,12 @@ import pytest
 from scrapy.core.downloader import Downloader
 from scrapy.core.scheduler import BaseScheduler, Scheduler
 from scrapy.exceptions import ScrapyDeprecationWarning
+from scrapy.utils.asyncio import sleep
+from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 
 from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.crawling import SETTINGS, RecordingSpider
 from tests.helpers.sites import pages_of
 
@@ -42,6 +45,35 @@ class OldDownloader(OwnDownloader):
     def fetch(self, request, spider):
         assert spider.name == "recording"
         return super().fetch(request)
+
+
+class CopyingDownloader(OwnDownloader):
+    """Passes on a request of its own."""
+
+    def fetch(self, request):
+        return super().fetch(request.replace(meta={**request.meta, "own": True}))
+
+
+class AsyncDownloader(OwnDownloader):
+    """Passes on a request of its own after a while."""
+
+    def fetch(self, request):
+        return deferred_from_coro(self._fetch(request.copy(), super().fetch))
+
+    async def _fetch(self, request, fetch):
+        self.active.add(request)
+        await sleep(0.1)
+        return await maybe_deferred_to_future(fetch(request))
+
+
+class RecursiveDownloader(OwnDownloader):
+    """Calls its own method once more."""
+
+    def fetch(self, request):
+        if request.meta.pop("own", False):
+            return super().fetch(request)
+        request.meta["own"] = True
+        return self.fetch(request)
 
 
 class OwnScheduler(Scheduler):
@@ -112,6 +144,9 @@ WAYS = {
     "by path": {name: f"{__name__}.{value.__name__}" for name, value in BOTH.items()},
     "as classes": BOTH,
     "an old downloader": {**BOTH, "DOWNLOADER": OldDownloader},
+    "a downloader that copies": {**BOTH, "DOWNLOADER": CopyingDownloader},
+    "a downloader that copies later": {**BOTH, "DOWNLOADER": AsyncDownloader},
+    "a downloader that calls itself": {**BOTH, "DOWNLOADER": RecursiveDownloader},
     "a bare scheduler": {**BOTH, "SCHEDULER": Bare},
     "a plain scheduler": {**BOTH, "SCHEDULER": Plain},
     "another add-on before": {"ADDONS": {**ADDON, OtherAddon: 100}},
@@ -121,9 +156,10 @@ WAYS = {
 
 
 @pytest.mark.filterwarnings("ignore:.*fetch.. method of .*OldDownloader.* requires a spider argument")
+@pytest.mark.parametrize("wall", ["session", "redirect"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_wall_is_opened_for_one_job_and_all_goes_through_the_projects_own_classes(crawl, service, walled, way):
-    site = walled("session", catalogue_pages=PAGES)
+def test_a_wall_is_opened_for_one_job_and_all_goes_through_the_projects_own_classes(crawl, service, walled, way, wall):
+    site = walled(wall, catalogue_pages=PAGES)
     spider = pages_of(site, PAGES)
     if way == "custom_settings":
         spider = type("Custom", (spider,), {"custom_settings": BOTH})
@@ -133,7 +169,17 @@ def test_a_wall_is_opened_for_one_job_and_all_goes_through_the_projects_own_clas
     assert isinstance(scheduler, (OwnScheduler, Bare, Plain))
     assert downloader.asked > 0
     # What the add-on sends passes neither.
-    assert (downloader.fetched, scheduler.enqueued, scheduler.given) == (PAGES, PAGES, PAGES)
+    counts = {downloader.fetched, scheduler.enqueued, scheduler.given}
+    assert (counts == {PAGES}) if wall == "session" else (len(counts) == 1)
+
+
+@pytest.mark.parametrize("own", [CopyingDownloader, AsyncDownloader, RecursiveDownloader])
+def test_what_is_held_at_the_end_comes_back_whatever_the_projects_downloader_has_made_of_it(crawl, tmp_path, own):
+    with OmoCaptchaService(solve_seconds=10) as service, WalledSite(service, "session", catalogue_pages=PAGES) as site:
+        settings = {**service.settings, "JOBDIR": str(tmp_path), "DOWNLOADER": own}
+        first = crawl(pages_of(site, PAGES), {**settings, "CLOSESPIDER_TIMEOUT": 3})
+        second = crawl(pages_of(site, PAGES), settings)
+    assert (first.pages, first.failures, len(second.pages)) == ([], [], PAGES)
 
 
 @pytest.mark.parametrize("settings", [{"OMOCAPTCHA_ENABLED": False}, {"ADDONS": {}}])

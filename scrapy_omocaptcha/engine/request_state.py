@@ -59,11 +59,9 @@ class RequestStates:
         if self._dupefilter is not None:
             # It must not be dropped, but others are duplicates of it.
             self._dupefilter.request_seen(request)
+        # Until it is taken out: some schedulers filter only then.
         request.dont_filter = True
-        try:
-            return enqueue(request)
-        finally:
-            request.dont_filter = False
+        return enqueue(request)
 
     def begin(self, request: Request) -> None:
         """Take its state out of a request, before any middleware sees it, and note whether it was scheduled."""

@@ -68,13 +68,16 @@ class DownloaderMixin(_Downloader):
     def needs_backout(self) -> bool:
         if self.omocaptcha_uncounted is None:
             return super().needs_backout()
+        uncounted = self.omocaptcha_uncounted()
         total = self.total_concurrency
         # 0 means no limit.
-        self.total_concurrency = total and max(1, total + self.omocaptcha_uncounted())
+        asked_with = self.total_concurrency = total and max(1, total + uncounted)
         try:
             return super().needs_backout()
         finally:
-            self.total_concurrency = total
+            # The project's method may have set another limit.
+            if self.total_concurrency == asked_with:
+                self.total_concurrency = total
 
     def omocaptcha_slot(self, request: Request) -> Slot:
         """Return the download slot of a request."""

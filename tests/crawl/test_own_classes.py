@@ -91,6 +91,21 @@ class OwnScheduler(Scheduler):
         return request
 
 
+class LateFilter(OwnScheduler):
+    """Looks for duplicates only when a request is taken out."""
+
+    def enqueue_request(self, request):
+        self.enqueued += 1
+        self._mqpush(request)
+        return True
+
+    def next_request(self):
+        while (request := super().next_request()) is not None:
+            if request.dont_filter or not self.df.request_seen(request):
+                return request
+        return None
+
+
 class Bare(BaseScheduler):
     """Has what Scrapy asks of a scheduler, and no duplicate filter."""
 
@@ -147,6 +162,7 @@ WAYS = {
     "a downloader that copies": {**BOTH, "DOWNLOADER": CopyingDownloader},
     "a downloader that copies later": {**BOTH, "DOWNLOADER": AsyncDownloader},
     "a downloader that calls itself": {**BOTH, "DOWNLOADER": RecursiveDownloader},
+    "a scheduler that filters late": {**BOTH, "SCHEDULER": LateFilter},
     "a bare scheduler": {**BOTH, "SCHEDULER": Bare},
     "a plain scheduler": {**BOTH, "SCHEDULER": Plain},
     "another add-on before": {"ADDONS": {**ADDON, OtherAddon: 100}},
@@ -182,11 +198,42 @@ def test_what_is_held_at_the_end_comes_back_whatever_the_projects_downloader_has
     assert (first.pages, first.failures, len(second.pages)) == ([], [], PAGES)
 
 
+class Replacing:
+    """Replaces each request, so that the one which this package has let go does not come back."""
+
+    def process_request(self, request):
+        return None if "replaced" in request.meta else request.replace(meta={"replaced": True}, dont_filter=True)
+
+
+@pytest.mark.parametrize("most", [16, 0])
+def test_a_crawl_without_a_limit_does_not_wait_for_what_a_middleware_has_replaced(crawl, service, walled, most):
+    settings = {"DOWNLOADER_MIDDLEWARES": {Replacing: 700}, "CONCURRENT_REQUESTS": most, "CLOSESPIDER_TIMEOUT": 300}
+    site = walled("session", catalogue_pages=PAGES)
+    crawled = crawl(pages_of(site, PAGES), {**service.settings, **settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 2})
+    assert (len(crawled.pages), crawled.stats["finish_reason"]) == (PAGES, "finished")
+
+
 @pytest.mark.parametrize("settings", [{"OMOCAPTCHA_ENABLED": False}, {"ADDONS": {}}])
 def test_a_crawl_without_the_add_on_has_the_very_classes_of_the_project(crawl, service, walled, settings):
     spider = pages_of(walled(), 1)
     _, downloader, scheduler = recording(crawl, spider, {**service.settings, **BOTH, **settings})
     assert (type(downloader), type(scheduler)) == (OwnDownloader, OwnScheduler)
+
+
+class Slowing(OwnDownloader):
+    """Lowers its limit while it is asked for room."""
+
+    def needs_backout(self):
+        if self.asked == 30:
+            self.total_concurrency = 3
+        return super().needs_backout()
+
+
+def test_a_limit_that_the_projects_downloader_sets_while_requests_are_held_stays(crawl):
+    with OmoCaptchaService(solve_seconds=10) as service, WalledSite(service, "session", catalogue_pages=40) as site:
+        crawled, downloader, _ = recording(crawl, pages_of(site, 40), {**service.settings, "DOWNLOADER": Slowing})
+    assert downloader.asked > 30
+    assert (len(crawled.pages), len(service.jobs), downloader.total_concurrency) == (40, 1, 3)
 
 
 def test_scrapy_still_warns_of_a_downloader_that_wants_the_spider(crawl, service):

@@ -1,6 +1,7 @@
 """List the names that ``engine`` uses and Scrapy does not promise, and find those that this Scrapy does not have.
 
-Each has a test in ``tests/crawl/engine``. What else there is of Scrapy's is documented, or guarded where it is used.
+Each private one has a test in ``tests/crawl/engine``; the others are public and not documented. What else there is of
+Scrapy's is documented, or guarded where it is used.
 ``docs/design.rst`` has what Scrapy would have to offer in their place.
 """
 
@@ -12,36 +13,61 @@ from types import SimpleNamespace
 from scrapy import Request
 from scrapy.core.downloader import Downloader, Slot
 from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
+from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
+from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
+from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware, RedirectMiddleware
+from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.http.cookies import CookieJar
 from scrapy.utils import httpobj
 
-_READ = {
-    "engine._starting": "tell that the crawl is stopped",
-    "engine._slot.closing": "tell that the spider is being closed",
-    "engine.downloader.active": "count what is at the downloader",
-    "engine.downloader.total_concurrency": "count as components have changed CONCURRENT_REQUESTS",
-    "engine.downloader.middleware.middlewares": "find the middlewares that are closer to the site",
-    "Slot.active": "keep the place of a held request at its site",
-    "Slot.queue": "send tokens first",
-    "Slot.delay": "let held requests go one at a time",
-    "Slot.concurrency": "let no more held requests go at once than the site is sent",
-    "CookieJar._cookies": "read a host's cookies, without going through those of all hosts",
-    "httpobj._urlparse_cache": "forget the parsed address of a request that is redirected in place",
+_READ = (
+    "engine._starting",  # tell that the crawl is stopped
+    "engine._slot.closing",  # tell that the spider is being closed
+    "engine.downloader.active",  # count what is at the downloader
+    "engine.downloader.total_concurrency",  # count as components have changed CONCURRENT_REQUESTS
+    "engine.downloader.middleware.middlewares",  # find the middlewares that are closer to the site
+    "Slot.active",  # keep the place of a held request at its site
+    "Slot.queue",  # send tokens first
+    "Slot.delay",  # let held requests go one at a time
+    "Slot.concurrency",  # let no more held requests go at once than the site is sent
+    "CookieJar._cookies",  # read a host's cookies, without going through those of all hosts
+    "httpobj._urlparse_cache",  # forget the parsed address of a request that is redirected in place
+    "CookiesMiddleware.jars",  # keep sessions apart, and find what a form has changed
+    "RedirectMiddleware.max_redirect_times",  # tell whether a redirect will be followed
+    "MetaRefreshMiddleware.max_redirect_times",  # tell whether a refresh will be followed
+    "RetryMiddleware.max_retry_times",  # tell whether a request will be sent again
+    "RetryMiddleware.retry_http_codes",
+    "RetryMiddleware.exceptions_to_retry",
+)
+_CALLED: dict[str, tuple[str, ...]] = {
+    "engine._slot.nextcall.schedule": (),  # have the engine ask its scheduler now
+    "engine.downloader._enqueue_request": ("request",),  # send a request through its slot, and no middleware
+    "engine.downloader._get_slot": ("request",),  # find a request's slot, or make it
+    "engine.downloader._process_queue": ("slot",),  # send what was kept back
+    "engine.downloader.handlers.download_request_async": ("request",),  # see what is sent
+    "engine.downloader.middleware.download_async": ("function", "request"),  # send through the inner chain
+    "Downloader.fetch": ("self", "request"),  # see what the engine begins with
+    "Downloader.needs_backout": ("self",),  # count held requests no longer
+    "Request._set_url": ("self", "url"),  # redirect a request in place
+    "OffsiteMiddleware.should_follow": ("request", "spider"),  # send no form to a site that the spider may not visit
+    "HttpCacheMiddleware.policy.should_cache_request": ("request",),  # store the page in the place of the challenge
+    "HttpCacheMiddleware.policy.should_cache_response": ("response", "request"),
+    "HttpCacheMiddleware.policy.is_cached_response_fresh": ("response", "request"),  # hold nothing that is answered
+    "HttpCacheMiddleware.storage.retrieve_response": ("spider", "request"),
+    "HttpCacheMiddleware.storage.store_response": ("spider", "request", "response"),
 }
-"""With what each is for."""
-_CALLED: dict[str, tuple[str, tuple[object, ...]]] = {
-    "engine._slot.nextcall.schedule": ("have the engine ask its scheduler now", ()),
-    "engine.downloader._enqueue_request": ("send a request through its slot, and no middleware", ("request",)),
-    "engine.downloader._get_slot": ("find a request's slot, or make it", ("request",)),
-    "engine.downloader._process_queue": ("send what was kept back", ("slot",)),
-    "engine.downloader.handlers.download_request_async": ("see what is sent", ("request",)),
-    "engine.downloader.middleware.download_async": ("send through the inner chain", ("function", "request")),
-    "Downloader.fetch": ("see what the engine begins with", ("self", "request")),
-    "Downloader.needs_backout": ("count held requests no longer", ("self",)),
-    "Request._set_url": ("redirect a request in place", ("self", "url")),
-}
-"""With what each is for, and the arguments that are passed."""
+"""With the arguments that are passed."""
 NAMES = (*_READ, *_CALLED)
+_MIDDLEWARES = (
+    CookiesMiddleware,
+    HttpCacheMiddleware,
+    MetaRefreshMiddleware,
+    OffsiteMiddleware,
+    RedirectMiddleware,
+    RetryMiddleware,
+)
+"""Middlewares of Scrapy whose names are looked for in the crawls that have them."""
 AUTH_PROXY = "_auth_proxy"
 """The key of meta that has the proxy whose credentials HttpProxy has written into a header: without it, they go."""
 SCHEME_PROXY = "_scheme_proxy"
@@ -50,6 +76,9 @@ SCHEME_PROXY = "_scheme_proxy"
 
 def find_missing(crawler: Crawler) -> list[str]:
     """Return each name that the Scrapy of an opened crawl does not have, or that takes other arguments there."""
+    middlewares = {}
+    with suppress(AttributeError):  # Where there is no list of them, that is missing.
+        middlewares = {kind.__name__: crawler.get_downloader_middleware(kind) for kind in _MIDDLEWARES}
     places = SimpleNamespace(
         engine=crawler.engine,
         Downloader=Downloader,
@@ -57,8 +86,10 @@ def find_missing(crawler: Crawler) -> list[str]:
         CookieJar=CookieJar(),
         Request=Request,
         httpobj=httpobj,
+        **middlewares,
     )
-    return [name for name in NAMES if not _has(places, name)]
+    unused = {kind.__name__ for kind in _MIDDLEWARES if middlewares.get(kind.__name__) is None}
+    return [name for name in NAMES if name.partition(".")[0] not in unused and not _has(places, name)]
 
 
 def _slot() -> Slot | None:
@@ -71,8 +102,7 @@ def _has(places: object, name: str) -> bool:
     try:
         found = attrgetter(name)(places)
         if name in _CALLED:
-            _, arguments = _CALLED[name]
-            signature(found).bind(*arguments)
+            signature(found).bind(*_CALLED[name])
     except (AttributeError, TypeError):
         return False
     return True

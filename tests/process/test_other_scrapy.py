@@ -25,13 +25,17 @@ RENAMED = {
     "_starting": "engine._starting",
     "_urlparse_cache": "httpobj._urlparse_cache",
     "download_request_async": "engine.downloader.handlers.download_request_async",
+    "exceptions_to_retry": "RetryMiddleware.exceptions_to_retry",
     "fetch": "Downloader.fetch",
+    "jars": "CookiesMiddleware.jars",
+    "max_redirect_times": "RedirectMiddleware.max_redirect_times",
     "needs_backout": "Downloader.needs_backout",
     "nextcall": "engine._slot.nextcall.schedule",
+    "should_follow": "OffsiteMiddleware.should_follow",
     "total_concurrency": "engine.downloader.total_concurrency",
 }
 """Names of Scrapy, and what each of them is part of."""
-ALWAYS = ("_slot", "fetch")
+ALWAYS = ("_slot", "fetch", "jars")
 EACH = [name if name in ALWAYS else nightly(name) for name in RENAMED]
 
 
@@ -43,7 +47,7 @@ def crawl_with(tmp_path):
         copy = tmp_path / "other" / "scrapy"
         shutil.copytree(Path(scrapy.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
         # The cookiejar of the standard library keeps its names.
-        for part in ("core", "http", "utils", "extensions"):
+        for part in ("core", "downloadermiddlewares", "extensions", "http", "utils"):
             for path in (copy / part).rglob("*.py"):
                 text = path.read_text(encoding="utf-8")
                 path.write_text(re.sub(rf"(?<!self.jar.)\b{name}\b", f"{name}_renamed", text), encoding="utf-8")

@@ -8,7 +8,7 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
 
-from scrapy_omocaptcha.engine.extension import PRIORITY, Extension
+from scrapy_omocaptcha.engine.extension import PRIORITY, DerivedClasses
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
 from scrapy_omocaptcha.settings import is_enabled
 
@@ -48,7 +48,7 @@ class Addon:
         with suppress(ValueError):  # The middleware reports it.
             if is_enabled(settings):
                 # A method for this would load all others, some of which may be switched off since they are gone.
-                extensions = {**settings.getdict("EXTENSIONS"), Extension: PRIORITY}
+                extensions = {**settings.getdict("EXTENSIONS"), DerivedClasses: PRIORITY}
                 settings.set("EXTENSIONS", extensions, settings.getpriority("EXTENSIONS") or 0)
 
 

@@ -17,7 +17,7 @@ from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, is_listed
 from scrapy_omocaptcha.browser import use_browser
 from scrapy_omocaptcha.commands.explain import InspectingMiddleware, Rows
-from scrapy_omocaptcha.engine.extension import PRIORITY, Extension
+from scrapy_omocaptcha.engine.extension import PRIORITY, DerivedClasses
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable
 from scrapy_omocaptcha.settings import Settings, is_enabled
@@ -106,7 +106,7 @@ def _inspect(process: CrawlerProcessBase, request: Request, saved: Response | No
             if not (is_listed(settings) and is_enabled(settings)):
                 notes.append(("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
             settings.setdict(ISOLATION if saved is None else {**ISOLATION, "ROBOTSTXT_OBEY": False}, "cmdline")
-            settings.set_in_component_priority_dict("EXTENSIONS", Extension, PRIORITY)
+            settings.set_in_component_priority_dict("EXTENSIONS", DerivedClasses, PRIORITY)
             settings.set_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", OmoCaptchaMiddleware, None)
             settings.set_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", InspectingMiddleware, DEFAULT_PRIORITY)
 

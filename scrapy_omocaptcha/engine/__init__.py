@@ -1,9 +1,10 @@
 """Use Scrapy's internals: all of its private names that this package needs are here, put together for one crawl."""
 
 from scrapy.crawler import Crawler
+from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.extension import Extension
+from scrapy_omocaptcha.engine.extension import DerivedClasses
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.mixins import DownloaderMixin
 from scrapy_omocaptcha.engine.private_names import find_missing
@@ -11,31 +12,39 @@ from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.scrapy_versions import CURE
 
+_ADDON = "scrapy_omocaptcha.addon.Addon"
+_LEFT_OUT = "EXTENSIONS lacks what scrapy_omocaptcha.Addon puts there"
+
 
 class Engine:
     """The parts of Scrapy in one crawl, as the downloader middleware of this package uses them.
 
-    :raises ValueError: when the add-on is not there, which makes some of them.
+    :raises ValueError: when the add-on is not named, which makes some of them.
     """
 
     def __init__(self, crawler: Crawler, middleware: object, stats: Stats, max_waiting: int) -> None:
-        extension = crawler.get_extension(Extension)
-        if extension is None:
-            raise ValueError("EXTENSIONS lacks what scrapy_omocaptcha.Addon puts there: name that in ADDONS")
-        self._crawler = crawler
-        self.states, self.components = extension.states, extension.components
+        classes = crawler.get_extension(DerivedClasses)
+        self._is_left_out = classes is None
+        if classes is None:
+            if _ADDON not in map(global_object_name, map(type, crawler.addons.addons)):
+                raise ValueError(f"{_LEFT_OUT}: name that in ADDONS")
+            # The settings are frozen by now, so it derives nothing.
+            classes = DerivedClasses(crawler)
+        self._crawler, self._classes = crawler, classes
+        self.states, self.components = classes.states, classes.components
         self.lifetime = Lifetime(crawler)
         self.slots = Slots(crawler, self.lifetime, self.states, stats, max_waiting)
         self.chain = InnerChain(crawler, middleware, self.lifetime, self.slots.order, self.components)
 
     def find_unfit(self) -> str:
         """Say, with its cure, what of an opened crawl this package cannot work with; nothing if all is well."""
+        if self._is_left_out:
+            return f"{_LEFT_OUT}: let what sets EXTENSIONS later on add to it, or give that a lower number in ADDONS"
         if missing := find_missing(self._crawler):
             names = ", ".join(missing)
             return f"Scrapy, or DOWNLOADER if it is set, lacks {names}, or takes other arguments there: {CURE}"
-        ours = isinstance(self._crawler.engine.downloader, DownloaderMixin), self.states.scheduler is not None
-        return "; ".join(
-            f"no class can be derived from {name} = {self._crawler.settings[name]}: set it to one derived from Scrapy's"
-            for name, is_ours in zip(("DOWNLOADER", "SCHEDULER"), ours, strict=True)
-            if not is_ours
-        )
+        ours = {
+            "DOWNLOADER": isinstance(self._crawler.engine.downloader, DownloaderMixin),
+            "SCHEDULER": self.states.scheduler is not None,
+        }
+        return "; ".join(self._classes.why_unfit(name) for name, is_ours in ours.items() if not is_ours)

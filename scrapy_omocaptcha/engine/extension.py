@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from scrapy.core.downloader import Downloader
 from scrapy.core.scheduler import BaseScheduler
 from scrapy.crawler import Crawler
-from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.engine.components import Components
@@ -18,7 +15,7 @@ PRIORITY = 1_000_000
 """The extension's key in ``EXTENSIONS``: the last to be made sees what all others have set."""
 
 
-class Extension:
+class DerivedClasses:
     """Derives the classes in ``DOWNLOADER`` and ``SCHEDULER``, and has what they tell.
 
     An add-on would be too early: others that come later may still set them, and a module of the project may import the
@@ -29,23 +26,38 @@ class Extension:
     def __init__(self, crawler: Crawler) -> None:
         self.states = RequestStates()
         self.components = Components(crawler)
-        self._derive(crawler.settings, "DOWNLOADER", DownloaderMixin, Downloader)
-        self._derive(crawler.settings, "SCHEDULER", SchedulerMixin, BaseScheduler)
+        self._settings = crawler.settings
+        self._refusals: dict[str, str] = {}
+        """Why no class could be derived, by setting."""
+        self._derive("DOWNLOADER", DownloaderMixin, Downloader)
+        self._derive("SCHEDULER", SchedulerMixin, BaseScheduler)
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Extension:
+    def from_crawler(cls, crawler: Crawler) -> DerivedClasses:
         return cls(crawler)
 
-    def _derive(self, settings: BaseSettings, name: str, mixin: type, needed: type) -> None:
-        # What cannot be loaded, or derived from, stays as it is: Scrapy reports it, or the middleware.
-        with suppress(Exception):
-            base = load_object(settings[name])
-            if issubclass(base, needed):
-                names = {
-                    "__module__": base.__module__,
-                    "__qualname__": f"{base.__qualname__} with OMOcaptcha",
-                    "_omocaptcha_states": self.states,
-                    "_omocaptcha_components": self.components,
-                }
-                inner = (InnerDownloader,) if needed is Downloader and base is not Downloader else ()
-                settings.set(name, type(base.__name__, (mixin, base, *inner), names), settings.getpriority(name) or 0)
+    def why_unfit(self, name: str) -> str:
+        """Say, with its cure, why what was made of a setting tells this package nothing."""
+        value = self._settings[name]
+        if name in self._refusals:
+            why = f"no class can be derived from {name} = {value} ({self._refusals[name]})"
+            return f"{why}: set it to one derived from Scrapy's"
+        return f"{name} = {value} makes an object of another class: have its from_crawler make one of the class it gets"
+
+    def _derive(self, name: str, mixin: type, needed: type) -> None:
+        try:
+            base = load_object(self._settings[name])
+            if not issubclass(base, needed):
+                raise TypeError(f"it is not derived from {needed.__name__}")
+            names = {
+                "__module__": base.__module__,
+                "__qualname__": f"{base.__qualname__} with OMOcaptcha",
+                "_omocaptcha_states": self.states,
+                "_omocaptcha_components": self.components,
+            }
+            inner = (InnerDownloader,) if needed is Downloader and base is not Downloader else ()
+            derived = type(base.__name__, (mixin, base, *inner), names)
+            self._settings.set(name, derived, self._settings.getpriority(name) or 0)
+        except Exception as error:
+            # It stays as it is: Scrapy reports what cannot be loaded or used, and the middleware the rest.
+            self._refusals[name] = str(error)

@@ -302,7 +302,10 @@ class Final(Downloader):
         raise TypeError("nothing may be derived from this class")
 
 
-NOT_DERIVED = f"no class can be derived from DOWNLOADER = {refused}: set it to one derived from Scrapy's"
+NOT_DERIVED = (
+    f"no class can be derived from DOWNLOADER = {refused} (issubclass() arg 1 must be a class): "
+    "set it to one derived from Scrapy's"
+)
 
 
 def test_a_crawl_whose_downloader_cannot_be_derived_from_goes_on_as_without_the_add_on(crawl, service, walled):
@@ -341,8 +344,45 @@ def test_a_crawl_whose_queue_is_kept_ends_where_its_downloader_cannot_be_derived
     crawled = crawl(pages_of(site, PAGES), {**settings, "DOWNLOADER": Final})
     (said,) = crawled.said(logging.ERROR)
     assert said.startswith("OMOcaptcha ends this crawl, since its queue would lose the challenged pages: no class can ")
+    assert "Final'> (nothing may be derived from this class): " in said
     assert (crawled.stats["finish_reason"], site.requests) == ("omocaptcha_scrapy", ())
     assert len(crawl(pages_of(site, PAGES), settings).pages) == PAGES
+
+
+class Named(Scheduler):
+    """Makes an object of its own class, whatever class is asked for one."""
+
+    @classmethod
+    def from_crawler(cls, crawler):
+        return super(Named, Named).from_crawler(crawler)
+
+
+def test_a_scheduler_that_makes_an_object_of_another_class_is_named_for_that(crawl, service, walled):
+    crawled = crawl(pages_of(walled("session", status=200), 2), {**service.settings, "SCHEDULER": Named})
+    (said,) = crawled.said(logging.ERROR)
+    assert said.startswith("OMOcaptcha is off in this crawl, and solves no challenge: SCHEDULER = <class ")
+    assert "Named with OMOcaptcha'> makes an object of another class: have its from_crawler make one of the " in said
+    assert len(crawled.pages) == 2
+
+
+class Wholesale:
+    """Sets all extensions of a project at once."""
+
+    def update_settings(self, settings):
+        settings.set("EXTENSIONS", {"scrapy.extensions.closespider.CloseSpider": 1}, "addon")
+
+
+def test_a_crawl_whose_extensions_are_replaced_goes_on_as_without_the_add_on(crawl, service, walled, tmp_path):
+    site = walled("session", status=200, catalogue_pages=PAGES)
+    settings = {**service.settings, "ADDONS": {**ADDON, Wholesale: 900}}
+    crawled, kept = (crawl(pages_of(site, 2), {**settings, "JOBDIR": job}) for job in (None, str(tmp_path)))
+    (said,), (said_of_kept,) = crawled.said(logging.ERROR), kept.said(logging.ERROR)
+    lacks = "EXTENSIONS lacks what scrapy_omocaptcha.Addon puts there: let what sets EXTENSIONS later on add to it"
+    assert lacks in said
+    assert lacks in said_of_kept
+    assert (len(crawled.pages), len(kept.pages), kept.stats["finish_reason"]) == (2, 0, "omocaptcha_scrapy")
+    assert len(crawl(pages_of(site, PAGES), {**settings, "ADDONS": {**ADDON, Wholesale: 100}}).pages) == PAGES
+    assert len(service.jobs) == 1
 
 
 def test_an_extension_that_is_switched_off_need_not_be_there(crawl, service, walled):

@@ -10,7 +10,7 @@ from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from scrapy_omocaptcha.browser import find_medium, page, playwright
 from scrapy_omocaptcha.engine import Engine
-from scrapy_omocaptcha.engine.extension import Extension
+from scrapy_omocaptcha.engine.extension import DerivedClasses
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.tokens.medium import Mediums
 
@@ -26,7 +26,7 @@ class OtherHandler:
 
 
 def browser_of(**handlers):
-    crawler = get_crawler(Spider, {"DOWNLOAD_HANDLERS": handlers, "EXTENSIONS": {Extension: 0}})
+    crawler = get_crawler(Spider, {"DOWNLOAD_HANDLERS": handlers, "EXTENSIONS": {DerivedClasses: 0}})
     return find_medium(crawler, Engine(crawler, None, Stats(crawler.stats), max_waiting=0))
 
 

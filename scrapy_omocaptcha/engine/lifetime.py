@@ -34,7 +34,8 @@ class Lifetime:
         """Tell whether the spider is being closed, for whatever reason."""
         engine = self._crawler.engine
         # crawler.crawling is always False in the shell, and engine.running is not yet True when engine_started is sent.
-        return not engine._starting or (engine._slot is not None and engine._slot.closing is not None)
+        is_stopped = engine.start_time is not None and not engine._starting
+        return is_stopped or (engine._slot is not None and engine._slot.closing is not None)
 
     def close(self, reason: str) -> None:
         """Close the spider, unless it is being closed already."""

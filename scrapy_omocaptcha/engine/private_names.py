@@ -22,6 +22,7 @@ from scrapy.http.cookies import CookieJar
 from scrapy.utils import httpobj
 
 _READ = (
+    "engine.start_time",  # tell that the crawl has not started yet
     "engine._starting",  # tell that the crawl is stopped
     "engine._slot.closing",  # tell that the spider is being closed
     "engine.downloader.active",  # count what is at the downloader

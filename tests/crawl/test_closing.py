@@ -161,7 +161,7 @@ def test_of_the_calls_under_way_when_the_crawl_closes_what_was_bought_is_waited_
 
 
 class AskingBeforeAll(OfCrawler):
-    """An extension that asks for a page while the spider is being opened; ``ends`` has what became of that."""
+    """An extension that asks for a page while the spider is being opened, as a login does."""
 
     def __init__(self, crawler):
         super().__init__(crawler)
@@ -172,20 +172,20 @@ class AskingBeforeAll(OfCrawler):
         self.crawler.spider.sent.append(request.url)
 
     async def _ask(self):
-        try:
-            await self.crawler.engine.download_async(scrapy.Request(self.crawler.spider.login))
-        except CrawlClosing as error:
-            self.crawler.spider.ends.append(type(error))
+        response = await self.crawler.engine.download_async(scrapy.Request(self.crawler.spider.login))
+        self.crawler.spider.statuses.append(response.status)
 
 
-def test_a_page_behind_a_wall_that_is_asked_for_before_the_crawl_has_begun_is_sent_once(crawl, service, walled):
+def test_a_page_behind_a_wall_that_is_asked_for_before_the_crawl_has_begun_is_opened(crawl, service, walled):
+    site = walled("session")
+
     class Idle(RecordingSpider):
-        login = f"{walled('session').url}/page/1"
-        sent, ends = [], []
+        login = f"{site.url}/page/1"
+        sent, statuses = [], []
 
     crawl(Idle, {**service.settings, "EXTENSIONS": {AskingBeforeAll: 1}})
-    assert (Idle.sent, Idle.ends) == ([Idle.login], [CrawlClosing])
-    assert not service.jobs
+    assert (Idle.sent, Idle.statuses) == ([Idle.login, f"{site.url}/verify", Idle.login], [200])
+    assert len(service.jobs) == 1
 
 
 def test_the_report_counts_the_pages_that_the_spider_got(crawl, service):

@@ -15,6 +15,8 @@ from scrapy import Request
 from scrapy.core.downloader import Downloader, Slot
 from scrapy.crawler import Crawler
 from scrapy.http import Response
+from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
+from twisted.internet.defer import Deferred
 
 if TYPE_CHECKING:
     from scrapy.core.downloader import Downloader as _Downloader
@@ -129,6 +131,12 @@ class _Handlers:
     def download_request_async(self, request: Request) -> Awaitable[Response]:
         # A signal would take a hundred times as long, for each request.
         return self._omocaptcha_components.download(request, self._omocaptcha_download)
+
+    def download_request(self, request: Request, *arguments: Any) -> Deferred[Response]:
+        def download(request: Request) -> Awaitable[Response]:
+            return maybe_deferred_to_future(self._omocaptcha_handlers.download_request(request, *arguments))
+
+        return deferred_from_coro(self._omocaptcha_components.download(request, download))
 
 
 class SchedulerMixin(_Scheduler):

@@ -28,11 +28,14 @@ class HoldState(Enum):
     LET_GO = "Scrapy sends it itself, and it is not back yet"
 
 
+class Place(Request):
+    """Stands for a held request in its download slot's ``active``, where components may look at the addresses."""
+
+
 class Hold:
     """A held request: it is at the downloader for Scrapy, and does not count toward CONCURRENT_REQUESTS.
 
-    A stand-in in its download slot's ``active`` makes the scheduler turn to other hosts, however many more requests of
-    this host are queued.
+    Its :class:`Place` makes the scheduler turn to other hosts, however many more requests of this host are queued.
     """
 
     state: HoldState | None = None
@@ -46,6 +49,7 @@ class Hold:
         self._slots = slots
         self.request = request
         self.slot = slots.order.slot(request)
+        self.place = Place(request.url)
         self.is_awaited = not slots.states.is_scheduled(request)
         """Whether all that is active may be waiting for it, so that it goes on beyond CONCURRENT_REQUESTS."""
         slots.park(self)
@@ -96,7 +100,7 @@ class Hold:
         """End the hold at once: the request is let go, has its response, or never will."""
         if self.state not in (None, HoldState.LET_GO):
             self.give_way()
-            self.slot.active.discard(self)
+            self.slot.active.discard(self.place)
             self._slots.move(self, state)
             self._slots.serve()
 
@@ -193,7 +197,7 @@ class Slots:
 
     def park(self, hold: Hold) -> None:
         """Stop counting a held request toward CONCURRENT_REQUESTS."""
-        hold.slot.active.add(hold)
+        hold.slot.active.add(hold.place)
         self.move(hold, HoldState.PARKED)
         self.serve()
         downloader_of(self._crawler).omocaptcha_wake()
@@ -208,7 +212,7 @@ class Slots:
         finally:
             if hold.state is HoldState.WAITING:
                 self.move(hold, HoldState.PARKED)
-        hold.slot.active.discard(hold)
+        hold.slot.active.discard(hold.place)
 
     def _uncounted(self) -> int:
         """Return how many active requests don't count: the parked ones, less those that wait to go on.

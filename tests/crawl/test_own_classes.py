@@ -7,6 +7,7 @@ from types import ModuleType
 from urllib.parse import urlsplit
 
 import pytest
+from scrapy import signals
 from scrapy.core.downloader import Downloader
 from scrapy.core.scheduler import BaseScheduler, Scheduler
 from scrapy.exceptions import ScrapyDeprecationWarning
@@ -16,6 +17,7 @@ from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import SETTINGS, RecordingSpider
 from tests.helpers.sites import pages_of
 
@@ -74,6 +76,18 @@ class RecursiveDownloader(OwnDownloader):
             return super().fetch(request)
         request.meta["own"] = True
         return self.fetch(request)
+
+
+class DeprecatedDownloader(OwnDownloader):
+    """Sends by a deprecated method."""
+
+    async def _download(self, slot, request):
+        slot.transferring.add(request)
+        try:
+            return await maybe_deferred_to_future(self.handlers.download_request(request, self.crawler.spider))
+        finally:
+            slot.transferring.remove(request)
+            self._process_queue(slot)
 
 
 class OwnScheduler(Scheduler):
@@ -162,6 +176,7 @@ WAYS = {
     "a downloader that copies": {**BOTH, "DOWNLOADER": CopyingDownloader},
     "a downloader that copies later": {**BOTH, "DOWNLOADER": AsyncDownloader},
     "a downloader that calls itself": {**BOTH, "DOWNLOADER": RecursiveDownloader},
+    "a downloader that sends by a deprecated method": {**BOTH, "DOWNLOADER": DeprecatedDownloader},
     "a scheduler that filters late": {**BOTH, "SCHEDULER": LateFilter},
     "a bare scheduler": {**BOTH, "SCHEDULER": Bare},
     "a plain scheduler": {**BOTH, "SCHEDULER": Plain},
@@ -172,6 +187,7 @@ WAYS = {
 
 
 @pytest.mark.filterwarnings("ignore:.*fetch.. method of .*OldDownloader.* requires a spider argument")
+@pytest.mark.filterwarnings("ignore:.*DownloadHandlers.download_request.. is deprecated")
 @pytest.mark.parametrize("wall", ["session", "redirect"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_wall_is_opened_for_one_job_and_all_goes_through_the_projects_own_classes(crawl, service, walled, way, wall):
@@ -196,6 +212,27 @@ def test_what_is_held_at_the_end_comes_back_whatever_the_projects_downloader_has
         first = crawl(pages_of(site, PAGES), {**settings, "CLOSESPIDER_TIMEOUT": 3})
         second = crawl(pages_of(site, PAGES), settings)
     assert (first.pages, first.failures, len(second.pages)) == ([], [], PAGES)
+
+
+class Watching(OfCrawler):
+    """Reads what is active at a site, as an extension may."""
+
+    seen = set()  # noqa: RUF012
+
+    def __init__(self, crawler):
+        super().__init__(crawler)
+        crawler.signals.connect(self.look, signals.request_reached_downloader)
+
+    def look(self):
+        for slot in self.crawler.engine.downloader.slots.values():
+            self.seen.update(request.url for request in slot.active)
+
+
+def test_the_addresses_of_held_requests_are_in_the_slot_that_they_are_held_in(crawl, service, walled):
+    site = walled("session", catalogue_pages=PAGES)
+    crawled = crawl(pages_of(site, PAGES), {**service.settings, "EXTENSIONS": {Watching: 1}})
+    assert (len(crawled.pages), crawled.bugs, crawled.said(logging.ERROR)) == (PAGES, [], [])
+    assert Watching.seen > set(crawled.spider.urls)
 
 
 class Replacing:

@@ -19,7 +19,6 @@ from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components, is_redirect, proxy_of
 from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.mixins import downloader_of
 from scrapy_omocaptcha.engine.order import Sending, SendingOrder
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
 from scrapy_omocaptcha.errors import MiddlewareFailed
@@ -116,7 +115,7 @@ class InnerChain:
         # The call comes once the request is in the queue, or has been sent.
         call_later(0, lambda: self._order.sort(self._order.slot(request)))
         try:
-            return await downloader_of(self._crawler).omocaptcha_enqueue(request)
+            return await self._crawler.engine.downloader._enqueue_request(request)
         finally:
             # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
             self._order.take_out(request)

@@ -12,7 +12,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from scrapy import Request
-from scrapy.core.downloader import Downloader, Slot
+from scrapy.core.downloader import Downloader
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
@@ -32,15 +32,12 @@ _asked_for: ContextVar[list[Request] | None] = ContextVar("_asked_for", default=
 
 
 class DownloaderMixin(_Downloader):
-    """Watches what a downloader fetches and sends, and makes room while requests are held.
-
-    It calls the methods of its base that Scrapy does not promise; no other module does.
-    """
+    """Watches what a downloader fetches and sends, and makes room while requests are held."""
 
     _omocaptcha_states: RequestStates
     _omocaptcha_components: Components
-    omocaptcha_uncounted: Callable[[], int] | None = None
-    """Tells how many requests don't count toward CONCURRENT_REQUESTS; None until the first one is held."""
+    omocaptcha_make_room: Callable[[], int] | None = None
+    """Returns how far to raise CONCURRENT_REQUESTS while requests are held; None until the first one is."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -68,30 +65,18 @@ class DownloaderMixin(_Downloader):
             self.handlers = _Handlers(self.handlers, self._omocaptcha_components)  # type: ignore[assignment]
 
     def needs_backout(self) -> bool:
-        if self.omocaptcha_uncounted is None:
+        if self.omocaptcha_make_room is None:
             return super().needs_backout()
-        uncounted = self.omocaptcha_uncounted()
+        more = self.omocaptcha_make_room()  # Without a limit, too: it also finds what is over.
         total = self.total_concurrency
         # 0 means no limit.
-        asked_with = self.total_concurrency = total and max(1, total + uncounted)
+        asked_with = self.total_concurrency = total and max(1, total + more)
         try:
             return super().needs_backout()
         finally:
             # The project's method may have set another limit.
             if self.total_concurrency == asked_with:
                 self.total_concurrency = total
-
-    def omocaptcha_slot(self, request: Request) -> Slot:
-        """Return the download slot of a request."""
-        return self._get_slot(request)[1]
-
-    def omocaptcha_send_queued(self, slot: Slot) -> None:
-        """Send what may be sent of the queue of a slot."""
-        self._process_queue(slot)
-
-    async def omocaptcha_enqueue(self, request: Request) -> Response:
-        """Send a request through its slot, and no middleware."""
-        return await self._enqueue_request(request)
 
     def omocaptcha_wake(self) -> None:
         """Have the engine ask its scheduler now, rather than up to 5 s later."""
@@ -158,7 +143,7 @@ class SchedulerMixin(_Scheduler):
 
     def close(self, reason: str) -> Any:
         if reason != "finished":
-            for request in self._omocaptcha_states.left():
+            for request in map(self._omocaptcha_states.give_back, self._omocaptcha_states.left()):
                 self.enqueue_request(request)
         # Scrapy calls it only where there is one.
         close = getattr(super(), "close", None)

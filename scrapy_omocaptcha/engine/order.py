@@ -11,7 +11,6 @@ from typing import Any
 from scrapy import Request
 from scrapy.crawler import Crawler
 
-from scrapy_omocaptcha.engine.mixins import downloader_of
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.submission import Submission
 
@@ -53,7 +52,7 @@ class SendingOrder:
 
     def slot(self, request: Request) -> Any:
         """Return the download slot of a request."""
-        return downloader_of(self._crawler).omocaptcha_slot(request)
+        return self._crawler.engine.downloader._get_slot(request)[1]
 
     @contextmanager
     def urgently(self, request: Request) -> Iterator[None]:
@@ -80,7 +79,7 @@ class SendingOrder:
             self._urgent[request] = None
             first.slot.queue.extendleft(reversed(first.kept))
             self.sort(first.slot)
-            downloader_of(self._crawler).omocaptcha_send_queued(first.slot)
+            self._crawler.engine.downloader._process_queue(first.slot)
         return first is not None
 
     def keeps_others(self, request: Request) -> bool:

@@ -13,11 +13,6 @@ from types import SimpleNamespace
 from scrapy import Request
 from scrapy.core.downloader import Downloader, Slot
 from scrapy.crawler import Crawler
-from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
-from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
-from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
-from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware, RedirectMiddleware
-from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.http.cookies import CookieJar
 from scrapy.utils import httpobj
 
@@ -40,6 +35,8 @@ _READ = (
     "RetryMiddleware.max_retry_times",  # tell whether a request will be sent again
     "RetryMiddleware.retry_http_codes",
     "RetryMiddleware.exceptions_to_retry",
+    "HttpCacheMiddleware.policy",  # hold no request that is answered without the site
+    "HttpCacheMiddleware.storage",  # store the page in the place of the challenge
 )
 _CALLED: dict[str, tuple[str, ...]] = {
     "engine._slot.nextcall.schedule": (),  # have the engine ask its scheduler now
@@ -52,23 +49,10 @@ _CALLED: dict[str, tuple[str, ...]] = {
     "Downloader.needs_backout": ("self",),  # count held requests no longer
     "Request._set_url": ("self", "url"),  # redirect a request in place
     "OffsiteMiddleware.should_follow": ("request", "spider"),  # send no form to a site that the spider may not visit
-    "HttpCacheMiddleware.policy.should_cache_request": ("request",),  # store the page in the place of the challenge
-    "HttpCacheMiddleware.policy.should_cache_response": ("response", "request"),
-    "HttpCacheMiddleware.policy.is_cached_response_fresh": ("response", "request"),  # hold nothing that is answered
-    "HttpCacheMiddleware.storage.retrieve_response": ("spider", "request"),
-    "HttpCacheMiddleware.storage.store_response": ("spider", "request", "response"),
 }
 """With the arguments that are passed."""
 NAMES = (*_READ, *_CALLED)
-_MIDDLEWARES = (
-    CookiesMiddleware,
-    HttpCacheMiddleware,
-    MetaRefreshMiddleware,
-    OffsiteMiddleware,
-    RedirectMiddleware,
-    RetryMiddleware,
-)
-"""Middlewares of Scrapy whose names are looked for in the crawls that have them."""
+_SCRAPYS = "scrapy.downloadermiddlewares."
 AUTH_PROXY = "_auth_proxy"
 """The key of meta that has the proxy whose credentials HttpProxy has written into a header: without it, they go."""
 SCHEME_PROXY = "_scheme_proxy"
@@ -77,9 +61,10 @@ SCHEME_PROXY = "_scheme_proxy"
 
 def find_missing(crawler: Crawler) -> list[str]:
     """Return each name that the Scrapy of an opened crawl does not have, or that takes other arguments there."""
-    middlewares = {}
-    with suppress(AttributeError):  # Where there is no list of them, that is missing.
-        middlewares = {kind.__name__: crawler.get_downloader_middleware(kind) for kind in _MIDDLEWARES}
+    middlewares: dict[str, object] = {}
+    with suppress(AttributeError):  # Without a list of them, that is what is missing.
+        for one in crawler.engine.downloader.middleware.middlewares:
+            middlewares |= {kind.__name__: one for kind in type(one).__mro__ if kind.__module__.startswith(_SCRAPYS)}
     places = SimpleNamespace(
         engine=crawler.engine,
         Downloader=Downloader,
@@ -89,8 +74,9 @@ def find_missing(crawler: Crawler) -> list[str]:
         httpobj=httpobj,
         **middlewares,
     )
-    unused = {kind.__name__ for kind in _MIDDLEWARES if middlewares.get(kind.__name__) is None}
-    return [name for name in NAMES if name.partition(".")[0] not in unused and not _has(places, name)]
+    # A crawl without one of the middlewares needs none of its names.
+    used = [name for name in NAMES if hasattr(places, name.partition(".")[0]) or "Middleware." not in name]
+    return [name for name in used if not _has(places, name)]
 
 
 def _slot() -> Slot | None:

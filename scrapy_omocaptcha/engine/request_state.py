@@ -43,11 +43,12 @@ class RequestStates:
         self.scheduler: Any = None
         """The scheduler of the crawl, which says so itself."""
         self.taken_out: Request | None = None
-        """What the engine has just taken out of the scheduler."""
+        """The last request from ``next_request``; the engine calls ``fetch`` with this very object before all else."""
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
         self._scheduled: WeakSet[Request] = WeakSet()
         """The requests that came out of the scheduler, as far as the engine has begun with them."""
-        self._waiting: Callable[[], list[Request]] = list
+        self.left: Callable[[], list[Request]] = list
+        """Returns what goes back to the scheduler when the crawl is stopped."""
         self._retried: dict[object, tuple[dict[str, Any], list[str] | None]] = {}
         """The states of requests that Scrapy may be about to retry, and the lists that are part of their keys."""
 
@@ -81,17 +82,9 @@ class RequestStates:
         if request in self._states:
             self._states[sent] = self._states[request]
 
-    def left(self) -> list[Request]:
-        """Return what goes back to the scheduler when the crawl is stopped."""
-        return [self.give_back(request) for request in self._waiting()]
-
     @property
     def _dupefilter(self) -> Any:
         return getattr(self.scheduler, "df", None)
-
-    def keep_at_close(self, waiting: Callable[[], list[Request]]) -> None:
-        """Give the requests that ``waiting`` returns back to the scheduler where the crawl is stopped."""
-        self._waiting = waiting
 
     def is_scheduled(self, request: Request) -> bool:
         """Tell whether a request came out of the scheduler; otherwise some component of Scrapy awaits its response."""

@@ -155,7 +155,7 @@ class Slots:
         since = time.monotonic()
         self.back(request)
         hold = Hold(self, request)
-        downloader_of(self._crawler).omocaptcha_uncounted = self._uncounted
+        downloader_of(self._crawler).omocaptcha_make_room = self._make_room
         self.held += 1
         self._stats.inc("held")
         self._stats.max("held/max", self.held)
@@ -214,9 +214,10 @@ class Slots:
                 self.move(hold, HoldState.PARKED)
         hold.slot.active.discard(hold.place)
 
-    def _uncounted(self) -> int:
-        """Return how many active requests don't count: the parked ones, less those that wait to go on.
+    def _make_room(self) -> int:
+        """Let held requests go on that may, and return how far to raise CONCURRENT_REQUESTS, or lower it if negative.
 
+        It is raised by the parked requests, which don't count, and lowered by those that wait to go on.
         With CONCURRENT_REQUESTS = 2, two active requests of which one is parked leave room for one more, unless the
         parked one waits to go on. The engine asks before it takes a request from the scheduler, and after each that is
         done.

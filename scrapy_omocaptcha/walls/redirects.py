@@ -82,7 +82,7 @@ class Redirects:
         self._has_foreign_duplicates = self._is_shared or self._components.is_resumed()
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         crawler.signals.connect(self.dropped, signals.request_dropped)
-        self._states.keep_at_close(self.closing)
+        self._states.left = self.closing
 
     # What happens to a request of the spider
 

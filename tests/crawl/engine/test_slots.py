@@ -130,7 +130,7 @@ async def test_a_projects_own_downloader_has_its_say_while_requests_are_held(spi
 
 @in_a_crawl()
 async def test_until_a_first_request_is_held_the_downloader_is_as_scrapy_made_it(spider):
-    assert downloader(spider).omocaptcha_uncounted is None
+    assert downloader(spider).omocaptcha_make_room is None
 
 
 @in_a_crawl()

@@ -15,7 +15,7 @@ from scrapy import Request
 from scrapy.core.downloader import Downloader
 from scrapy.crawler import Crawler
 from scrapy.http import Response
-from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
+from scrapy.utils.defer import deferred_from_coro
 from twisted.internet.defer import Deferred
 
 if TYPE_CHECKING:
@@ -118,10 +118,7 @@ class _Handlers:
         return self._omocaptcha_components.download(request, self._omocaptcha_download)
 
     def download_request(self, request: Request, *arguments: Any) -> Deferred[Response]:
-        def download(request: Request) -> Awaitable[Response]:
-            return maybe_deferred_to_future(self._omocaptcha_handlers.download_request(request, *arguments))
-
-        return deferred_from_coro(self._omocaptcha_components.download(request, download))
+        return deferred_from_coro(self.download_request_async(request))  # As Scrapy's own, which is deprecated.
 
 
 class SchedulerMixin(_Scheduler):

@@ -1,8 +1,7 @@
 """List the names that ``engine`` uses and Scrapy does not promise, and find those that this Scrapy does not have.
 
 Each private one has a test in ``tests/crawl/engine``; the others are public and not documented. What else there is of
-Scrapy's is documented, or guarded where it is used.
-``docs/design.rst`` has what Scrapy would have to offer in their place.
+Scrapy's is documented, or guarded where it is used. ``docs/design.rst`` has what Scrapy would have to offer in their place.
 """
 
 from contextlib import suppress
@@ -52,7 +51,6 @@ _CALLED: dict[str, tuple[str, ...]] = {
 }
 """With the arguments that are passed."""
 NAMES = (*_READ, *_CALLED)
-_SCRAPYS = "scrapy.downloadermiddlewares."
 AUTH_PROXY = "_auth_proxy"
 """The key of meta that has the proxy whose credentials HttpProxy has written into a header: without it, they go."""
 SCHEME_PROXY = "_scheme_proxy"
@@ -61,10 +59,6 @@ SCHEME_PROXY = "_scheme_proxy"
 
 def find_missing(crawler: Crawler) -> list[str]:
     """Return each name that the Scrapy of an opened crawl does not have, or that takes other arguments there."""
-    middlewares: dict[str, object] = {}
-    with suppress(AttributeError):  # Without a list of them, that is what is missing.
-        for one in crawler.engine.downloader.middleware.middlewares:
-            middlewares |= {kind.__name__: one for kind in type(one).__mro__ if kind.__module__.startswith(_SCRAPYS)}
     places = SimpleNamespace(
         engine=crawler.engine,
         Downloader=Downloader,
@@ -72,10 +66,13 @@ def find_missing(crawler: Crawler) -> list[str]:
         CookieJar=CookieJar(),
         Request=Request,
         httpobj=httpobj,
-        **middlewares,
     )
+    with suppress(AttributeError):  # Without a list of them, that is what is missing.
+        for one in crawler.engine.downloader.middleware.middlewares:
+            kinds = [kind for kind in type(one).__mro__ if kind.__module__.startswith("scrapy.downloadermiddlewares.")]
+            vars(places).update({kind.__name__: one for kind in kinds})
     # A crawl without one of the middlewares needs none of its names.
-    used = [name for name in NAMES if hasattr(places, name.partition(".")[0]) or "Middleware." not in name]
+    used = (name for name in NAMES if hasattr(places, name.partition(".")[0]) or "Middleware." not in name)
     return [name for name in used if not _has(places, name)]
 
 

@@ -187,7 +187,6 @@ WAYS = {
 
 
 @pytest.mark.filterwarnings("ignore:.*fetch.. method of .*OldDownloader.* requires a spider argument")
-@pytest.mark.filterwarnings("ignore:.*DownloadHandlers.download_request.. is deprecated")
 @pytest.mark.parametrize("wall", ["session", "redirect"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_wall_is_opened_for_one_job_and_all_goes_through_the_projects_own_classes(crawl, service, walled, way, wall):

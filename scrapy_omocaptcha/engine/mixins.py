@@ -49,6 +49,7 @@ class DownloaderMixin(_Downloader):
             states = self._omocaptcha_states
             if _asked_for.get() is not None and request is not states.taken_out:
                 # The project's method has called itself.
+                states.take(request)
                 return base(self, request, *arguments, **keywords)
             states.begin(request)
             token = _asked_for.set([request])
@@ -67,7 +68,8 @@ class DownloaderMixin(_Downloader):
     def needs_backout(self) -> bool:
         if self.omocaptcha_make_room is None:
             return super().needs_backout()
-        more = self.omocaptcha_make_room()  # Without a limit, too: it also finds what is over.
+        # Asked where there is no limit, too, since it finds which requests are over.
+        more = self.omocaptcha_make_room()
         total = self.total_concurrency
         # 0 means no limit.
         asked_with = self.total_concurrency = total and max(1, total + more)

@@ -14,8 +14,8 @@ from scrapy.http import JsonRequest, Response
 from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
-from scrapy_omocaptcha.engine.mixins import SchedulerMixin
-from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
+from scrapy_omocaptcha.engine.mixins import DownloaderMixin, SchedulerMixin
+from scrapy_omocaptcha.engine.request_state import STATE_KEY, RequestState, RequestStates
 from scrapy_omocaptcha.walls import originals
 
 PAGE = "https://shop.example/catalogue?p=2"
@@ -151,6 +151,25 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     states.begin(sent_by_a_component)
     assert not states.is_scheduled(sent_by_a_component), "and once more, by a component again"
     assert not states.is_scheduled(spiders_request(spider)), "it did not even pass the engine"
+
+
+class FetchingAnother:
+    """A project's downloader that fetches another request in the place of the one it gets."""
+
+    def __init__(self, crawler):
+        self.another = None
+
+    def fetch(self, request):
+        return request if request is self.another else self.fetch(self.another)
+
+
+def test_no_middleware_sees_the_state_in_the_meta_of_what_is_fetched_within_a_fetch(spider, states):
+    downloader = type("Derived", (DownloaderMixin, FetchingAnother), {"_omocaptcha_states": states})(spider.crawler)
+    downloader.another = spiders_request(spider)
+    states.write(downloader.another, RequestState(useless_jobs=1), must_pass=False)
+    assert downloader.fetch(spiders_request(spider)) is downloader.another
+    assert STATE_KEY not in downloader.another.meta
+    assert states.peek(downloader.another).useless_jobs == 1
 
 
 def test_a_request_is_of_concern_once_more_is_known_of_it_than_that_somebody_awaits_it(spider, states):

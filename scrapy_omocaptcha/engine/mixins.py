@@ -10,6 +10,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
+from weakref import ref
 
 from scrapy import Request
 from scrapy.core.downloader import Downloader
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 else:
     _Downloader = _Scheduler = object
 
-_asked_for: ContextVar[list[Request] | None] = ContextVar("_asked_for", default=None)
-"""What the project's ``fetch`` was called with, until something reaches the middlewares; None outside of it."""
+_asked_for: ContextVar[list[ref[Request]] | None] = ContextVar("_asked_for", default=None)
+"""What the project's ``fetch`` was called with, until something reaches the middlewares; None outside of it.
+
+Timers and tasks keep the context in which they were made, so it must not keep the request.
+"""
 
 
 class DownloaderMixin(_Downloader):
@@ -52,7 +56,7 @@ class DownloaderMixin(_Downloader):
                 states.take(request)
                 return base(self, request, *arguments, **keywords)
             states.begin(request)
-            token = _asked_for.set([request])
+            token = _asked_for.set([ref(request)])
             try:
                 return base(self, request, *arguments, **keywords)
             finally:
@@ -94,8 +98,8 @@ class InnerDownloader(Downloader):
 
     def fetch(self, request: Request, *arguments: Any, **keywords: Any) -> Any:
         asked_for = _asked_for.get()
-        if asked_for:
-            self._omocaptcha_states.pass_on(asked_for.pop(), request)
+        if asked_for and (asked := asked_for.pop()()) is not None:
+            self._omocaptcha_states.pass_on(asked, request)
         # What the middlewares have the engine fetch is another matter.
         token = _asked_for.set(None)
         try:

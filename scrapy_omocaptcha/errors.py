@@ -25,7 +25,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy.exceptions import DownloadFailedError, IgnoreRequest
+from scrapy.exceptions import IgnoreRequest
+
+from scrapy_omocaptcha.scrapy_versions import DownloadFailedError
 
 if TYPE_CHECKING:
     from scrapy.http import Response

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
-from scrapy.exceptions import CloseSpider, NotConfigured
+from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.defer import deferred_from_coro
@@ -30,6 +30,7 @@ from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
 from scrapy_omocaptcha.forms.submission import Submission, masked
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
+from scrapy_omocaptcha.scrapy_versions import end_before_first_request
 from scrapy_omocaptcha.settings import Settings, is_enabled, uses_scrapy_redis
 from scrapy_omocaptcha.settings.checks import find_mistakes
 from scrapy_omocaptcha.tokens.hints import Hints
@@ -115,8 +116,8 @@ class OmoCaptchaMiddleware:
             settings = self._crawler.settings
             if job_dir(settings) or uses_scrapy_redis(settings):
                 logger.error("OMOcaptcha ends this crawl, since its queue would lose the challenged pages: %s", unfit)
-                # Scrapy only logs any other error here, and the crawl would go on.
-                raise CloseSpider("omocaptcha_scrapy")
+                end_before_first_request(self._crawler, "omocaptcha_scrapy")
+                return
             logger.error("OMOcaptcha is off in this crawl, and solves no challenge: %s", unfit)
             _say_at_the_end(self._crawler, unfit)
         else:

@@ -11,7 +11,7 @@ from scrapy import Request
 from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
-from scrapy.exceptions import IgnoreRequest, ResponseDataLossError, ScrapyDeprecationWarning
+from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import ensure_awaitable
@@ -23,6 +23,7 @@ from scrapy_omocaptcha.engine.order import Sending, SendingOrder
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
 from scrapy_omocaptcha.errors import MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission
+from scrapy_omocaptcha.scrapy_versions import ResponseDataLossError
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from scrapy_omocaptcha.engine.mixins import downloader_of
 from scrapy_omocaptcha.engine.order import SendingOrder
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.scrapy_versions import jitter_of
 
 
 class HoldState(Enum):
@@ -146,8 +147,7 @@ class Slots:
     def delay(self, request: Request) -> float:
         """Return the longest time between two requests to the site of ``request``, in seconds."""
         slot = self.order.slot(request)
-        # Before Scrapy 2.19 a slot does not show its jitter; its delay then varies by half, or not at all.
-        return float(slot.delay * (1 + getattr(slot, "jitter", 0.5)))
+        return float(slot.delay * (1 + jitter_of(slot)))
 
     @contextmanager
     def hold(self, request: Request) -> Iterator[Hold]:

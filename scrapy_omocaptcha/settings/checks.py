@@ -15,6 +15,7 @@ from scrapy.utils.conf import build_component_list
 from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
 
+from scrapy_omocaptcha.scrapy_versions import middleware_priorities
 from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
 from scrapy_omocaptcha.urls import host_of
 
@@ -89,7 +90,7 @@ def _nearest(name: str, known: Sequence[str], likeness: float = 0.8) -> str | No
 
 def _middlewares(project: BaseSettings) -> list[type]:
     """Return the downloader middlewares: requests pass them in this order, responses in the reverse order."""
-    priorities = project.get_component_priority_dict_with_base("DOWNLOADER_MIDDLEWARES")
+    priorities = middleware_priorities(project)
     return [load_object(component) for component in build_component_list(priorities)]
 
 

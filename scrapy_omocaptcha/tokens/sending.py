@@ -9,7 +9,6 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from scrapy import Request
-from scrapy.exceptions import CannotResolveHostError, DownloadConnectionRefusedError
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
@@ -18,6 +17,7 @@ from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.encoding import repeats
 from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
+from scrapy_omocaptcha.scrapy_versions import CannotResolveHostError, DownloadConnectionRefusedError
 from scrapy_omocaptcha.urls import public_address, redirect_target, same_address, same_site
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)

@@ -77,10 +77,12 @@ def test_another_name_is_none_of_ours():
         scrapy_omocaptcha.find_captcha  # noqa: B018
 
 
-def test_an_older_scrapy_is_told_in_one_line_rather_than_by_the_name_of_a_module(tmp_path):
-    lacks = "import scrapy, scrapy.exceptions; scrapy.version_info, scrapy.__version__ = (2, 11, 2), '2.11.2'\n"
-    done = python("-c", f"{lacks}del scrapy.exceptions.DownloadFailedError\nimport scrapy_omocaptcha", cwd=tmp_path)
+@pytest.mark.parametrize("version", ["2.11.2", "2.14.1"])
+def test_an_older_scrapy_is_told_in_one_line_rather_than_by_the_name_of_a_module(tmp_path, version):
+    numbers = tuple(map(int, version.split(".")))
+    is_older = f"import scrapy; scrapy.version_info, scrapy.__version__ = {numbers}, {version!r}\n"
+    done = python("-c", f"{is_older}import scrapy_omocaptcha", cwd=tmp_path)
     assert done.returncode != 0
     assert done.stdout.splitlines()[-1] == (
-        "ImportError: scrapy-omocaptcha needs Scrapy 2.18 or later, and this is 2.11.2: pip install -U scrapy"
+        f"ImportError: scrapy-omocaptcha needs Scrapy 2.14.2 or later, and this is {version}: pip install -U scrapy"
     )

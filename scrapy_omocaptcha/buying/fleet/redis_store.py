@@ -11,7 +11,8 @@ from importlib.resources import files
 from typing import Any
 
 from scrapy.exceptions import NotConfigured
-from scrapy.utils.asyncio import is_asyncio_available, run_in_thread
+from scrapy.utils.asyncio import is_asyncio_available
+from twisted.internet.threads import deferToThread
 
 from scrapy_omocaptcha.settings.secret import Secret, masked
 
@@ -97,7 +98,7 @@ class RedisStore:
         try:
             if self._asynchronous:
                 return await self._script(keys, [command, text])
-            return await run_in_thread(self._script, keys, [command, text])
+            return await deferToThread(self._script, keys, [command, text])
         except self._errors as error:
             # A Redis that is full or read-only, or forbids the script, raises subclasses of this class.
             is_of_script = type(error) is self._script_error and not str(error).startswith(_CANNOT_WRITE)

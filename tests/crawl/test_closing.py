@@ -8,7 +8,6 @@ import pytest
 import scrapy
 from aiohttp import web
 from scrapy import signals
-from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import Challenge, solve
@@ -18,6 +17,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.scrapy_versions import sleep
 
 
 class ClosingSpider(RecordingSpider):

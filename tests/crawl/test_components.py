@@ -16,6 +16,7 @@ from scrapy_omocaptcha import submit_token
 from scrapy_omocaptcha.testing import Wall
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler, hears
+from tests.helpers.scrapy_versions import tells_robots_rules
 from tests.helpers.sites import pages_of, spider
 
 REFRESH = '<meta http-equiv="refresh" content="0; url=/captcha">'
@@ -163,6 +164,7 @@ def test_everything_for_a_request_goes_through_its_proxy(crawl, service, priorit
     assert len(service.jobs) == crawled.count("tokens/accepted") == len(opened) == 4
 
 
+@tells_robots_rules
 @pytest.mark.parametrize(
     ("agent", "hooks", "meta", "jobs"),
     [

@@ -8,7 +8,6 @@ import pytest
 import scrapy
 from aiohttp import web
 from scrapy.exceptions import IgnoreRequest
-from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.forms.submission import Submission
@@ -16,6 +15,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.scrapy_versions import sleep
 from tests.helpers.sites import Site, challenge, cleared, page, pages_of, redirect, sending, spider, wishing, won
 
 OTHER_KEY = "6LtestOther" + "b" * 29

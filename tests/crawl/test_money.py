@@ -12,7 +12,6 @@ from typing import ClassVar
 
 import pytest
 import scrapy
-from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import signals, solve
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
@@ -23,6 +22,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.scrapy_versions import sleep
 from tests.helpers.sites import pages_of
 
 PRICE = 0.00055

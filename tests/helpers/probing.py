@@ -7,10 +7,10 @@ import inspect
 import time
 
 import scrapy
-from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
+from tests.helpers.scrapy_versions import sleep
 
 
 def in_a_crawl(**settings):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
+import time
 import zlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,14 +22,21 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpVersion11, RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
-from scrapy.core.downloader.handlers._base_streaming import BaseStreamingDownloadHandler
+from scrapy import signals
+from scrapy.core.downloader.handlers.base import BaseDownloadHandler
 from scrapy.exceptions import (
     CannotResolveHostError,
+    DownloadCancelledError,
     DownloadConnectionRefusedError,
     DownloadFailedError,
     DownloadTimeoutError,
+    ResponseDataLossError,
+    StopDownload,
 )
 from scrapy.http import Headers
+from scrapy.responsetypes import responsetypes
+from scrapy.utils.url import add_http_if_no_scheme
+from twisted.python.failure import Failure
 from yarl import URL
 
 from scrapy_omocaptcha.buying.api.transport import Call, Transport, check_head
@@ -36,9 +44,11 @@ from scrapy_omocaptcha.testing.server import MAX_BODY, LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from scrapy import Request
     from scrapy.crawler import Crawler
+    from scrapy.http import Response
 
 
 _FIRST_PORT = 20_000
@@ -400,65 +410,88 @@ class SimulatedTransport(Transport):
         self._network.transports.remove(self)
 
 
-class SimulatedHandler(BaseStreamingDownloadHandler[Reply]):
-    """Scrapy's download handler for http and https over the network in ``network``."""
+class SimulatedHandler(BaseDownloadHandler):
+    """Scrapy's download handler for http and https over the network in ``network``.
+
+    It derives from no handler that sends something, since these differ from version to version.
+    """
 
     network: ClassVar[Network]
     """Set in a subclass of each network, since Scrapy copies whatever else is in its settings."""
 
-    @staticmethod
-    def _check_deps_installed() -> None:
-        """Do nothing: Scrapy 2.18 wants the method."""
+    async def download_request(self, request: Request) -> Response:
+        since = time.monotonic()
+        try:
+            async with self._send(request) as reply:
+                request.meta["download_latency"] = time.monotonic() - since
+                return await self._read(reply, request)
+        except TimeoutError as error:
+            raise DownloadTimeoutError(f"Getting {request.url} took too long.") from error
+        except Unresolved as error:
+            raise CannotResolveHostError(str(error)) from error
+        except Refused as error:
+            raise DownloadConnectionRefusedError(str(error)) from error
+        except Cut as error:
+            raise ResponseDataLossError(str(error)) from error
+        except Broken as error:
+            raise DownloadFailedError(str(error)) from error
 
-    @asynccontextmanager
-    async def _make_request(self, request: Request, timeout: float) -> AsyncIterator[Reply]:
-        proxy, _ = self._extract_proxy(request)
+    def _send(self, request: Request) -> AbstractAsyncContextManager[Reply]:
+        proxy = request.meta.get("proxy")
         headers = [
             (name.decode(), value.decode("utf-8", "surrogateescape"))
             for name, values in request.headers.items()
             for value in values
         ]
         asked = request.method, request.url, headers, request.body
-        sent = self.network.exchange(*asked, timeout=timeout, proxy=proxy, crawler=self.crawler)
-        try:
-            async with sent as reply:
-                yield reply
-        except TimeoutError as error:
-            raise DownloadTimeoutError(f"Getting {request.url} took longer than {timeout} seconds.") from error
-        except Unresolved as error:
-            raise CannotResolveHostError(str(error)) from error
-        except Refused as error:
-            raise DownloadConnectionRefusedError(str(error)) from error
-        except Cut:
-            raise
-        except Broken as error:
-            raise DownloadFailedError(str(error)) from error
+        # What this package sends without the middlewares has the timeout of Scrapy's own handlers.
+        timeout = request.meta.get("download_timeout", 10.0)
+        proxy = proxy and add_http_if_no_scheme(proxy)
+        return self.network.exchange(*asked, timeout=timeout, proxy=proxy, crawler=self.crawler)
 
-    @staticmethod
-    def _extract_headers(response: Reply) -> Headers:
+    async def _read(self, reply: Reply, request: Request) -> Response:
         headers = Headers()
-        for name, value in response.headers:
+        for name, value in reply.headers:
             headers.appendlist(name, value)
-        return headers
+        length = headers.get("Content-Length")
+        size = None if length is None else int(length)
+        self._check_size(request, size or 0)
+        body, flags = bytearray(), []
+        stopped = self._stopped_by(signals.headers_received, request, headers=headers, body_length=size)
+        try:
+            chunks = reply.body()
+            while not stopped and (data := await anext(chunks, None)) is not None:
+                body += data
+                stopped = self._stopped_by(signals.bytes_received, request, data=data)
+                self._check_size(request, len(body))
+        except Cut:
+            if request.meta.get("download_fail_on_dataloss", self.crawler.settings["DOWNLOAD_FAIL_ON_DATALOSS"]):
+                raise
+            flags.append("dataloss")
+        url, content = urldefrag(request.url).url, bytes(body)
+        response = responsetypes.from_args(headers=headers, url=url, body=content)(
+            url=url,
+            status=reply.status,
+            headers=headers,
+            body=content,
+            flags=flags,
+            ip_address=ipaddress.ip_address("192.0.2.2"),
+            protocol="HTTP/1.1",
+        )
+        if stopped is not None:
+            response.flags.append("download_stopped")
+            stopped.response = response
+            if stopped.fail:
+                raise stopped
+        return response
 
-    @staticmethod
-    def _build_base_response_args(response: Reply, request: Request, headers: Headers) -> Any:
-        return {
-            "status": response.status,
-            "url": urldefrag(request.url).url,
-            "headers": headers,
-            "certificate": None,
-            "ip_address": ipaddress.ip_address("192.0.2.2"),
-            "protocol": "HTTP/1.1",
-        }
+    def _check_size(self, request: Request, size: int) -> None:
+        most = request.meta.get("download_maxsize", self.crawler.settings.getint("DOWNLOAD_MAXSIZE"))
+        if most and size > most:
+            raise DownloadCancelledError(f"{request} has an answer of {size} bytes or more, and {most} are allowed")
 
-    @staticmethod
-    def _iter_body_chunks(response: Reply) -> AsyncIterator[bytes]:
-        return response.body()
-
-    @staticmethod
-    def _is_dataloss_exception(exc: Exception) -> bool:
-        return isinstance(exc, Cut)
-
-    async def close(self) -> None:
-        """Do nothing: there are no connections to close."""
+    def _stopped_by(self, signal: object, request: Request, **told: Any) -> StopDownload | None:
+        """Send a signal, and return the error of a handler that wants no more of the answer."""
+        answers = self.crawler.signals.send_catch_log(signal, request=request, spider=self.crawler.spider, **told)
+        errors = [answer.value for _, answer in answers if isinstance(answer, Failure)]
+        return next((error for error in errors if isinstance(error, StopDownload)), None)

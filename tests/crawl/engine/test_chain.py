@@ -6,12 +6,13 @@ from contextlib import suppress
 import pytest
 import scrapy
 from scrapy import signals
-from scrapy.exceptions import DownloadConnectionRefusedError, IgnoreRequest, ResponseDataLossError
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
+from scrapy_omocaptcha.scrapy_versions import DownloadConnectionRefusedError, ResponseDataLossError
 from tests.helpers.probing import (
     RECORDERS,
     Inner,

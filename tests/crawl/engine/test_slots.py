@@ -6,12 +6,12 @@ import pytest
 import scrapy
 from scrapy import signals
 from scrapy.core.downloader import Downloader, Slot
-from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha.engine.slots import HoldState
 from scrapy_omocaptcha.errors import CrawlClosing
 from tests.helpers.probing import begin, downloader, in_a_crawl, slots, until
+from tests.helpers.scrapy_versions import sleep
 
 
 class Held:

@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import asyncio
 import gc
 import os
 import subprocess
@@ -11,6 +12,7 @@ from itertools import count
 import pytest
 import scrapy.core.downloader.handlers.http11  # It reads the sources of all callers, which are few here.
 from tldextract import TLDExtract
+from twisted.internet import asyncioreactor
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import fuzzing, redis_server
@@ -19,6 +21,14 @@ from tests.helpers.commands import ROOT, TIMEOUT, python
 from tests.helpers.crawl_process import SCRAPY_REDIS
 from tests.helpers.crawling import Crawls, Reactor
 from tests.helpers.forked_scrapy import run_scrapy
+from tests.helpers.scrapy_versions import NEEDS_REACTOR
+
+collect_ignore = []
+
+if NEEDS_REACTOR:
+    # Many parts of Scrapy ask which reactor it is, also in unit tests; what is simulated has none.
+    asyncioreactor.install(asyncio.new_event_loop())
+    collect_ignore += ["simulation", "fleet", "crawl/test_simulated_network.py"]
 
 
 def pytest_collection_finish():

@@ -2,18 +2,20 @@
 
 import pytest
 
-from tests.simulation.simulation import simulated
+from tests.helpers.scrapy_versions import NEEDS_REACTOR
 
 
 @pytest.fixture
 def crawl(request):
     """``crawl(spider_class, settings, **spider_arguments)`` → the finished crawl, simulated as are its servers.
 
-    With the mark ``sockets``, both are real.
+    With the mark ``sockets``, or a Scrapy that needs a reactor, both are real.
     """
-    if request.node.get_closest_marker("sockets"):
+    if NEEDS_REACTOR or request.node.get_closest_marker("sockets"):
         yield request.getfixturevalue("real_crawl")
         return
+    from tests.simulation.simulation import simulated
+
     with simulated() as simulation:
         yield simulation
 

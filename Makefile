@@ -8,13 +8,17 @@ INSTALL := python -m pip install --quiet --disable-pip-version-check
 # The tests wait for sockets and processes about as often as they compute, so more workers than cores are faster. Many
 # more are not: tests that measure time fail then.
 WORKERS ?= 4
+# The last version of each minor one that is supported, and what is run with each; PART= for the whole suite.
+SCRAPYS ?= 2.14.2 2.15.2 2.16.0 2.17.0 2.18.0 2.19.0
+PART ?= tests/unit tests/process/test_example_project.py tests/process/test_other_scrapy.py tests/fleet/test_crawls.py \
+	tests/fleet/test_workers.py $(patsubst %,tests/crawl/test_%.py,starts walls forms closing)
 SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 # Without bytecode files each worker, and each of the processes that the tests start, would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-form demo-browser demo-fleet demo-scrapyd test lint types check coverage docs links package fuzz \
-	simulation sockets fleet matrix mutants nightly minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
+	simulation sockets fleet matrix mutants nightly minimum-versions newest-versions scrapy-versions scrapy-main foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -102,6 +106,17 @@ minimum-versions:   ## run the tests with the oldest versions that setup.cfg all
 newest-versions:   ## run the tests with the newest versions of everything, installed anew
 	rm -rf .venv-newest
 	$(MAKE) test VENV=.venv-newest
+
+scrapy-versions:   ## crawl the demos, walls, forms, queues and fleets, and run the units, with each version of Scrapy
+	@for scrapy in $(SCRAPYS); do \
+	  echo "Scrapy $$scrapy"; \
+	  $(MAKE) test VENV=.venv-scrapy-$$scrapy EXTRA="scrapy[httpx]==$$scrapy" ARGS='$(PART) $(ARGS)' || failed="$$failed $$scrapy"; \
+	done; \
+	test -z "$$failed" || { echo "It failed with Scrapy$$failed."; exit 1; }
+
+scrapy-main:   ## run the tests with what will be the next version of Scrapy, installed anew
+	rm -rf .venv-scrapy-main
+	$(MAKE) test VENV=.venv-scrapy-main EXTRA="scrapy[httpx]@git+https://github.com/scrapy/scrapy"
 
 foreign-clients: .venv-foreign/foreign-clients   ## run clients that other people wrote against the offline service
 	.venv-foreign/bin/python -m pytest tests/service/test_foreign_clients.py $(ARGS)

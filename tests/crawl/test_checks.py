@@ -10,6 +10,7 @@ from scrapy.exceptions import IgnoreRequest
 
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from scrapy_omocaptcha.scrapy_versions import CURE
+from tests.helpers.scrapy_versions import warns_of_domains
 from tests.helpers.sites import pages_of, spider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
@@ -62,6 +63,7 @@ def placed(place, **others):
         ({"OMOX_CAPTCHA": 1}, {"omocaptcha_submit": own, "omocaptcha_notes": own, "omocap": own, "_omocaptcha_x": own}),
     ],
 )
+@warns_of_domains
 def test_working_settings_cause_no_warning(crawl, service, settings, attributes):
     assert opened(crawl, service, settings, **attributes) == []
 
@@ -191,6 +193,7 @@ MISTAKES = {
 }
 
 
+@warns_of_domains
 @pytest.mark.parametrize("case", MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_told_once_with_its_cure(crawl, service, case, monkeypatch, tmp_path):
     told, settings, attributes = case

@@ -22,7 +22,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.scrapy_versions import sleep
+from tests.helpers.scrapy_versions import callbacks_come_at_once, sleep
 from tests.helpers.sites import pages_of
 
 PRICE = 0.00055
@@ -476,6 +476,7 @@ def replace(ledger):
     open_ledger(ledger).close()
 
 
+@callbacks_come_at_once
 @pytest.mark.parametrize("per_day", [0, 1], ids=["without a limit for the day", "with one"])
 @pytest.mark.parametrize("happens", [delete, replace], ids=lambda happens: happens.__name__)
 def test_a_ledger_that_is_deleted_or_replaced_while_the_crawl_runs_is_given_up(

@@ -17,6 +17,7 @@ from scrapy_omocaptcha.walls import originals
 from tests.helpers.components import hears
 from tests.helpers.crawling import FollowingSpider, RecordingSpider
 from tests.helpers.hard_walls import OneAddress
+from tests.helpers.scrapy_versions import CALLBACKS_ARE_LATE
 from tests.helpers.sites import (
     Site,
     behind_wall,
@@ -144,7 +145,7 @@ def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_d
     runs = [crawl(Pausing, settings, urls=urls, most=most) for most in (5, None)]
     assert Counter(page.url for run in runs for page in run.pages) == Counter(urls)
     assert [run.failures for run in runs] == [[], []]
-    assert len(service.jobs) == 2
+    assert CALLBACKS_ARE_LATE or len(service.jobs) == 2
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -189,7 +190,7 @@ def test_pages_that_have_moved_are_all_there_though_the_wall_is_closed_again_whe
         runs = [crawl(Pausing, settings, urls=urls, most=most) for most in (8, 3, None)]
     assert Counter(one.url for run in runs for one in run.pages) == Counter(url.replace("old", "new") for url in urls)
     assert [run.failures for run in runs] == [[], [], []]
-    assert len(service.jobs) == jobs
+    assert CALLBACKS_ARE_LATE or len(service.jobs) == jobs
 
 
 @pytest.mark.parametrize("concurrent", [1, 2, 5])

@@ -13,6 +13,7 @@ from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
+from tests.helpers.scrapy_versions import zero_is_no_limit
 from tests.helpers.sites import KEY, Site, behind_wall, challenge, page, pages_of, redirect, spider
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
@@ -39,7 +40,7 @@ class LateService(OmoCaptchaService):
     ("wall", "settings"),
     [
         *((wall, BOTH) for wall in ("session", "redirect", "session_marked", "same_url", "thanks")),
-        ("redirect", {"CONCURRENT_REQUESTS": 0}),
+        pytest.param("redirect", {"CONCURRENT_REQUESTS": 0}, marks=zero_is_no_limit),
     ],
 )
 def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, settings):

@@ -11,6 +11,8 @@ from twisted.internet.defer import Deferred
 
 NEEDS_REACTOR = version_info < (2, 15)
 """Whether no crawl runs without a Twisted reactor, so that none can be simulated: tests crawl over sockets then."""
+CALLBACKS_ARE_LATE = version_info < (2, 18)
+"""Whether callbacks come after some more answers, so that what they do, or stop, comes later in the crawl."""
 
 
 async def sleep(seconds: float) -> None:
@@ -23,6 +25,12 @@ async def sleep(seconds: float) -> None:
         await done
 
 
+callbacks_come_at_once = pytest.mark.skipif(CALLBACKS_ARE_LATE, reason="callbacks come late up to Scrapy 2.17")
+zero_is_no_limit = pytest.mark.skipif(
+    version_info < (2, 18), reason="with CONCURRENT_REQUESTS = 0, no crawl starts up to Scrapy 2.17"
+)
+warns_of_domains = pytest.mark.filterwarnings("ignore:allowed_domains accepts only domains")
+"""Up to Scrapy 2.17, what is wrong with ``allowed_domains`` is a warning of Python, not a line of the log."""
 tells_robots_rules = pytest.mark.skipif(
     not hasattr(signals, "robots_parsed"), reason="Scrapy 2.18 was the first to send robots_parsed"
 )

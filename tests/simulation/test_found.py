@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.helpers.scrapy_versions import CALLBACKS_ARE_LATE
 from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import Plan, Site, Wanted
 
@@ -100,7 +101,8 @@ def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_t
         wants_redirects=True,
     )
     outcome = run(planned)
-    assert (outcome.wrong, outcome.jobs) == ([], 4)
+    assert outcome.wrong == []
+    assert CALLBACKS_ARE_LATE or outcome.jobs == 4
 
 
 def test_a_challenge_whose_answer_is_lost_outdates_the_forms_that_were_shown_before():

@@ -11,7 +11,7 @@ from scrapy.utils.defer import maybe_deferred_to_future
 from scrapy_omocaptcha.engine.slots import HoldState
 from scrapy_omocaptcha.errors import CrawlClosing
 from tests.helpers.probing import begin, downloader, in_a_crawl, slots, until
-from tests.helpers.scrapy_versions import sleep
+from tests.helpers.scrapy_versions import sleep, zero_is_no_limit
 
 
 class Held:
@@ -72,7 +72,7 @@ async def sending(hold, log, name, seconds=0.05):
         ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1}, 1, 0, False),
         ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1}, 2, 0, True),
         ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 300, 1, False),
-        ({"CONCURRENT_REQUESTS": 0}, 9, 9, False),
+        pytest.param({"CONCURRENT_REQUESTS": 0}, 9, 9, False, marks=zero_is_no_limit),
     ],
 )
 def test_held_requests_do_not_count_up_to_max_waiting(during, settings, held, others, full):

@@ -100,17 +100,17 @@ nightly: $(VENV)/test $(VENV)/docs   ## run the tests too slow for every change,
 	$(BIN)/python -m pytest -m nightly
 
 minimum-versions:   ## run the tests with the oldest versions that setup.cfg allows
-	@# Without a Twisted reactor, Scrapy 2.18 downloads with httpx, which it does not install.
-	$(MAKE) test VENV=.venv-minimum EXTRA="--constraint .ci/minimum-versions.txt scrapy[httpx]"
+	$(MAKE) test VENV=.venv-minimum EXTRA="--constraint .ci/minimum-versions.txt"
 
 newest-versions:   ## run the tests with the newest versions of everything, installed anew
 	rm -rf .venv-newest
 	$(MAKE) test VENV=.venv-newest
 
+# Without a Twisted reactor, Scrapy downloads with httpx up to 2.18; only 2.18 has an extra for it.
 scrapy-versions:   ## crawl the demos, walls, forms, queues and fleets, and run the units, with each version of Scrapy
 	@for scrapy in $(SCRAPYS); do \
 	  echo "Scrapy $$scrapy"; \
-	  $(MAKE) test VENV=.venv-scrapy-$$scrapy EXTRA="scrapy[httpx]==$$scrapy" ARGS='$(PART) $(ARGS)' || failed="$$failed $$scrapy"; \
+	  $(MAKE) test VENV=.venv-scrapy-$$scrapy EXTRA="scrapy[httpx]==$$scrapy httpx" ARGS='$(PART) $(ARGS)' || failed="$$failed $$scrapy"; \
 	done; \
 	test -z "$$failed" || { echo "It failed with Scrapy$$failed."; exit 1; }
 

@@ -5,10 +5,12 @@ Other modules decide whether the request may be sent, send it, and judge the ans
 
 import json
 import math
+import warnings
 from typing import Any, NoReturn
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from scrapy import Request
+from scrapy.exceptions import ScrapyDeprecationWarning
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.spidermiddlewares.referer import RefererMiddleware
@@ -231,4 +233,7 @@ def _submission_class(request_class: Any) -> type[Submission]:
     """Return the class of the submissions that are made for requests of ``request_class``."""
     if request_class is Request or issubclass(request_class, Submission):
         return Submission
-    return type(request_class.__name__, (Submission, request_class), {})
+    with warnings.catch_warnings():
+        # If the class is deprecated, the spider has been told so when it made its request.
+        warnings.simplefilter("ignore", ScrapyDeprecationWarning)
+        return type(request_class.__name__, (Submission, request_class), {})

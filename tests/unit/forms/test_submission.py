@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scrapy import Request
+from scrapy.exceptions import ScrapyDeprecationWarning
 from scrapy.http import HtmlResponse, JsonRequest, Response
+from scrapy.utils.deprecate import create_deprecated_class
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
 from scrapy_omocaptcha.forms.encoding import field_names
@@ -49,6 +51,13 @@ def test_a_post_submission_carries_the_token_in_its_field(token):
     assert request.headers["Referer"] == b"https://site.example/gate?next=%2F", "without user and fragment"
     assert set(request.headers) == {b"Content-Type", b"Referer", b"Origin"}, "there is no request to take more from"
     assert (request.meta, request.dont_filter) == (TOKEN_META, True)
+
+
+def test_the_class_of_the_request_is_kept_and_nobody_is_warned_again_that_it_is_deprecated():
+    old = create_deprecated_class("OldRequest", Request)
+    with pytest.warns(ScrapyDeprecationWarning, match="OldRequest is deprecated"):
+        request = old(PAGE)
+    assert old in type(_submit(response=_response(request))).__mro__
 
 
 def test_a_get_submission_replaces_the_query():

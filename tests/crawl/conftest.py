@@ -4,16 +4,22 @@ import pytest
 
 from tests.helpers.scrapy_versions import NEEDS_REACTOR
 
+OVER_SOCKETS = ("test_closing", "test_forms", "test_starts", "test_walls")
+"""Modules whose crawls are real where none can be simulated; in real time, all others would take an hour."""
+
 
 @pytest.fixture
 def crawl(request):
     """``crawl(spider_class, settings, **spider_arguments)`` → the finished crawl, simulated as are its servers.
 
-    With the mark ``sockets``, or a Scrapy that needs a reactor, both are real.
+    With the mark ``sockets`` both are real, as those of a few modules are with a Scrapy that needs a reactor.
     """
-    if NEEDS_REACTOR or request.node.get_closest_marker("sockets"):
+    has_time = request.module.__name__.rpartition(".")[2] in OVER_SOCKETS
+    if request.node.get_closest_marker("sockets") or (NEEDS_REACTOR and has_time):
         yield request.getfixturevalue("real_crawl")
         return
+    if NEEDS_REACTOR:
+        pytest.skip("up to Scrapy 2.14 no crawl runs without a reactor, so none can be simulated")
     from tests.simulation.simulation import simulated
 
     with simulated() as simulation:

@@ -12,6 +12,7 @@ from scrapy_omocaptcha.buying.database import read_ledger
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.scrapy_versions import in_virtual_time
 
 
 def searching(site, **how):
@@ -293,6 +294,7 @@ def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, ser
     assert [visit[1] for visit in site.requests if visit[0] == "POST"] == ["/verify"]
 
 
+@in_virtual_time
 @pytest.mark.parametrize(
     ("old", "new", "is_other"),
     [

@@ -74,11 +74,12 @@ def _judgement() -> Table:
             "Each has a live v2 widget. Those that do something (a vote, an order, …) must never be taken for walls. "
             "318 were written by three who had not read the rules, and the rules were changed with them in view; 104 "
             f"by the hand that had built the rules, to find where they fail ({_at_first('fg', labelled)}). The last "
-            "128 are by four others who had not read the rules, 32 by each. Of the first two, before any change, "
+            "208 are by six others who had not read the rules, 32 or 40 by each. Of the first two, before any change, "
             f"{_at_first('hi', labelled)}. The rules were then changed with these in view. Of the third, before it was "
             f"looked at, {_at_first('k', labelled)}; of the fourth, judged by the same rules, "
-            f"{_at_first('j', labelled)}. The table counts all of them after changes with these in view, too. Of other "
-            "pages, expect what was found of the third and the fourth at first."
+            f"{_at_first('j', labelled)}. The rules were changed once more with those in view. Of the last two, for "
+            f"which one word was added, {_at_first('lm', labelled)}. The table counts all of them after these changes. "
+            "Of other pages, expect what was found of the last two at first."
         ),
         columns=(Column("pages", ".0f"), Column("languages", ".0f"), Column("taken for walls", ".0f")),
         rows=rows,

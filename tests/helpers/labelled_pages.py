@@ -2,7 +2,7 @@
 
 Each is a wall, an action, which does something in a person's name, or doubtful. Those whose names begin with f and g
 were written by the hand that had built the rules, to find where they fail; all others by hands that had not read the
-rules, h to k by four of them when the rules were done.
+rules, h to m by six of them when the rules were done.
 """
 
 import json

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing
 
-engine = SimpleNamespace(_starting=True, _slot=SimpleNamespace(closing=None))
+engine = SimpleNamespace(start_time=1.0, _starting=True, _slot=SimpleNamespace(closing=None))
 lifetime = Lifetime(SimpleNamespace(engine=engine))
 turns = [Deferred() for _ in range(3)]
 

@@ -143,8 +143,10 @@ class OmoCaptchaMiddleware:
         fetched = self._looks.take(request)
         if fetched is not None:
             return fetched
-        is_concerned = self._hints.concerns(request) or self._states.concerns(request) or self.mediums.concerns(request)
-        if not is_concerned and self._walls.try_pass(request):
+        is_plain = not (
+            self._hints.may_warn_of(request) or self._states.has(request) or self.mediums.is_rendered(request)
+        )
+        if is_plain and self._walls.try_pass(request):
             return None
         wish = request.meta.get("omocaptcha")
         if wish is not None:
@@ -165,7 +167,7 @@ class OmoCaptchaMiddleware:
             answer = await self._walls.before(request)
             if answer is not None:
                 return answer
-            if self.mediums.concerns(request):
+            if self.mediums.is_rendered(request):
                 self.mediums.of(request).begin(request, partial(self._policy.find_solvable, request))
         except CrawlClosing as error:
             return self._give_back(request, error)
@@ -192,7 +194,7 @@ class OmoCaptchaMiddleware:
             answer = response if self._is_left_alone(request) else await self._walls.after(request, response, stamp)
             if not is_good(answer):
                 # Scrapy retries it, if its status is one of those that it retries.
-                self._states.may_be_retried(request)
+                self._states.keep_for_retry(request)
             elif isinstance(answer, Response):
                 self._count_page(request)
             return answer
@@ -204,7 +206,7 @@ class OmoCaptchaMiddleware:
             # Nothing went wrong while downloading, so the outer middlewares have nothing to retry.
             raise
         except Exception as error:
-            self._states.may_be_retried(request)
+            self._states.keep_for_retry(request)
             return await self._chain.handle_exception(request, error)
 
     def _count_page(self, request: Request) -> None:
@@ -233,7 +235,7 @@ class OmoCaptchaMiddleware:
         if self.is_off:
             return
         self.mediums.answered(request)
-        self._states.may_be_retried(request)
+        self._states.keep_for_retry(request)
         self._walls.failed(request)
         if isinstance(request, Submission):
             # Errors of Scrapy name the address, which holds the token of a GET. So do the frames of their tracebacks.

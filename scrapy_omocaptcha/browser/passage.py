@@ -47,7 +47,7 @@ class BrowserPassage(Passage):
             look, answer = await self._load(None)
         if isinstance(answer, Exception):
             raise answer
-        if not self.meet(answer):
+        if not self.take_challenge(answer):
             return answer
         await self.check()
         if look.trouble == "not_rendered":
@@ -73,7 +73,7 @@ class BrowserPassage(Passage):
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))
         if handover.is_page:
             error = answer if isinstance(answer, Exception) else None
-            page = answer if isinstance(answer, Response) and self.meet(answer) is None else None
+            page = answer if isinstance(answer, Response) and self.take_challenge(answer) is None else None
             if page is not None or handover.error is not None or self.browser.progress(self.request).done > done:
                 # Whatever the spider's methods have made of the page since, they are not called a second time.
                 verdict = ACCEPTED if handover.is_sent else unknown("not_seen")
@@ -111,9 +111,9 @@ class BrowserPassage(Passage):
         return Handed(answer, is_page=handover.is_page)
 
     async def _not_handed_in(self, handover: PageHandover, answer: Answer | Exception) -> Result:
-        if not isinstance(answer, Exception) and not self.meet(answer):
+        if not isinstance(answer, Exception) and not self.take_challenge(answer):
             if is_good(answer):
-                self.session.unchallenged(self.stamp, has_met_wall=True)
+                self.session.record_page(self.stamp, has_met_wall=True)
             return Result(answer, came_without(answer))
         if handover.error is not None:
             return Result(verdict=Verdict("expired", "not_needed"), error=handover.error)

@@ -51,7 +51,7 @@ class PlaywrightMedium(PlainMedium):
         self.live_pages = LivePages(self._user_agents, engine.lifetime)
         """The pages that the spider drives itself."""
 
-    def concerns(self, request: Request) -> bool:
+    def renders(self, request: Request) -> bool:
         return bool(request.meta.get("playwright")) and request.url.partition(":")[0] in self._schemes
 
     def session_key(self, request: Request) -> Key:

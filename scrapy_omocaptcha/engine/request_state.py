@@ -90,10 +90,10 @@ class RequestStates:
         """Tell whether a request came out of the scheduler; otherwise some component of Scrapy awaits its response."""
         return request in self._scheduled
 
-    def is_duplicate(self, request: Request, redirected: Request) -> bool:
-        """Tell whether the scheduler would drop what a redirect leads to. If not, it will drop others from now on.
+    def mark_seen(self, request: Request, redirected: Request) -> bool:
+        """Have the scheduler drop what leads to the same page as ``redirected``; tell whether it would have already.
 
-        Who awaits the response to ``request`` follows its redirects without a scheduler.
+        A component that awaits the response to ``request`` follows its redirects without a scheduler.
         """
         if self._dupefilter is None or request.dont_filter or not self.is_scheduled(request):
             return False
@@ -116,7 +116,7 @@ class RequestStates:
         self._states[request] = RequestState(**state)
         return True
 
-    def concerns(self, request: Request) -> bool:
+    def has(self, request: Request) -> bool:
         """Tell whether anything is known of a request."""
         return request in self._states
 
@@ -148,7 +148,7 @@ class RequestStates:
         self.write(copy, self.peek(request), must_pass=True)
         return copy
 
-    def may_be_retried(self, request: Request) -> None:
+    def keep_for_retry(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.peek(request)
         if (state.is_paid_for or state.original or state.followed) and not request.meta.get("dont_retry"):

@@ -85,7 +85,7 @@ class Hints:
             level=logging.INFO,
         )
 
-    def concerns(self, request: Request) -> bool:
+    def may_warn_of(self, request: Request) -> bool:
         """Tell whether a request may need a warning, or its meta has a key that may change something."""
         return not request.meta.keys() <= self._ignored_keys or bool(self._forms and self._lacks_token(request))
 

@@ -49,10 +49,6 @@ class PlainMedium:
     def __init__(self, components: Components) -> None:
         self._components = components
 
-    def concerns(self, request: Request) -> bool:
-        """Tell whether this is how a request gets its page."""
-        return True
-
     def session_key(self, request: Request) -> Key:
         """Return what a clearance belongs to. Cookies ignore ports, so a session does too."""
         return host_of(request.url), request.meta.get("cookiejar"), proxy_of(request)
@@ -83,7 +79,7 @@ class PlainMedium:
 
 
 class Mediums:
-    """The mediums of one crawl: the browser for the requests that it concerns, and the plain one for all others.
+    """The mediums of one crawl: the browser for the requests whose pages it renders, and the plain one for all others.
 
     :param browser: the browser that renders pages in this crawl, if any does.
     """
@@ -93,12 +89,12 @@ class Mediums:
         self.driven: Any = browser
         """The medium that has ``live_pages``, which a spider drives itself; None where there is none."""
 
-    def concerns(self, request: Request) -> bool:
-        """Tell whether something has to be prepared for a request."""
+    def is_rendered(self, request: Request) -> bool:
+        """Tell whether a browser renders the page of a request."""
         return self.of(request) is not self._plain
 
     def of(self, request: Request) -> PlainMedium:
-        is_driven = self.driven is not None and self.driven.concerns(request)
+        is_driven = self.driven is not None and self.driven.renders(request)
         return self.driven if is_driven else self._plain
 
     def close(self) -> None:

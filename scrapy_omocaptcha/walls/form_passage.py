@@ -106,7 +106,7 @@ class FormPassage(Passage):
                 return replace(result, verdict=unknown("cookies", is_useless=True))
         if isinstance(result.answer, Response) and not result.proves_open:
             try:
-                redirected = await self.redirects.of_answer(self.request, result.answer)
+                redirected = await self.redirects.follow_answer(self.request, result.answer)
             except Exception as error:
                 return replace(result, error=error)
             return replace(result, answer=redirected or result.answer)

@@ -69,24 +69,24 @@ class WallHandler:
         def back() -> None:
             # Only the site does not get them.
             request.cookies = cookies
-            session.end_turn()
+            session.turns.end()
 
         while self._must_wait(session, request):
             with self._slots.hold(request) as hold:
                 while self._must_wait(session, request):
-                    await self._lifetime.wait(session.wait_turn(challenged=False))
+                    await self._lifetime.wait(session.turns.wait(challenged=False))
                     if self._must_wait(session, request):
-                        session.end_turn()
+                        session.turns.end()
                 # Until it may be sent, a token may have come.
                 await hold.end(back)
-        session.sent_again(since, self._sessions.sent(request))
-        if session.is_overtaken(since):
-            request.cookies = _without({cookie.name for cookie in session.cookies}, request.cookies)
+        session.clearance.record_sent(since, self._sessions.sent(request))
+        if session.clearance.was_won_after(since):
+            request.cookies = _without({cookie.name for cookie in session.clearance.cookies}, request.cookies)
 
     async def before(self, request: Request) -> Answer | None:
         """Return what is in the place of a POST that a wall has redirected, before it is sent once more in vain."""
         session = self._sessions.known(request)
-        is_through = session is not None and session.is_through(self._sessions.stamp())
+        is_through = session is not None and session.clearance.is_of(self._sessions.stamp())
         return await self._redirects.before(request, is_through=is_through)
 
     async def redirected(self, request: Request, response: Response) -> Answer:
@@ -96,12 +96,12 @@ class WallHandler:
         stamp = self._sessions.stamp_of(request)
         if session is not None and stamp:
             # A passage counts itself what it sends again, with the newest cookies that there are.
-            session.answers += 1
+            session.record_answer()
             self._sessions.keep_cookies(session, request, response, stamp)
-        is_through = session is not None and session.is_through(stamp or self._sessions.stamp())
+        is_through = session is not None and session.clearance.is_of(stamp or self._sessions.stamp())
         answer = await self._redirects.redirected(request, response, is_through=is_through)
         if answer is response and request not in self._redirects.behind and session is not None and stamp:
-            session.may_have_used(stamp)
+            session.clearance.record_other_use(stamp)
         return answer
 
     def try_finish(self, request: Request, response: Response) -> bool:
@@ -110,8 +110,7 @@ class WallHandler:
         That is so of most responses, and this takes half the time of :meth:`after`.
         """
         if (
-            # It is so of all once a wall was met, so that no answer of its session is left out.
-            self._redirects.concerns(request)
+            self._redirects.may_learn_from(request)
             or not is_good(response)
             or response.status == 202  # AWS WAF has walls with this status.
             or has_recaptcha_word(response)
@@ -126,8 +125,9 @@ class WallHandler:
         self._slots.back(request)
         session, stamp = self._sessions.known(request), self._sessions.answered(request)
         if session is not None and stamp:
-            # What HttpCache has stored outdates no form.
-            session.answers += not is_stored(request, response)
+            if not is_stored(request, response):
+                # What HttpCache has stored outdates no form.
+                session.record_answer()
             self._sessions.keep_cookies(session, request, response, stamp)
         return stamp
 
@@ -157,7 +157,7 @@ class WallHandler:
                 self._policy.hints.head_answered(response)
             elif is_good(response) and session is not None and not is_stored(request, response):
                 # What HttpCache has stored tells nothing of today.
-                session.unchallenged(stamp)
+                session.record_page(stamp)
             return response
         make = self._policy.mediums.of(request).passage()
         if make is None:

@@ -1,6 +1,6 @@
 """Take one challenged request through its wall, from the challenge to its page.
 
-The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
+The steps are the methods of :class:`Passage` in their order: take the challenge, refuse it, lead or follow or go alone
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. A subclass knows when a token is
 ``ready`` to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.passage`` in a page of a
 browser. The loop in ``tokens.attempts`` calls ``challenge`` for each token, ``ready`` and ``hand_in`` for each try
@@ -28,8 +28,9 @@ from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other
 from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import follow_back
 from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed, unknown
+from scrapy_omocaptcha.walls.clearance import Worth
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.session import Clearance, Role
+from scrapy_omocaptcha.walls.session import Role
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 _SENT_AGAIN = Refusal(
@@ -92,18 +93,18 @@ class Passage(Attempts):
                 self.policy.walls.pop(self.request, None)
         return self.report(challenge, result)
 
-    # Meet the challenge, and refuse it
+    # Take the challenge, and refuse it
 
     async def _go(self, response: Response, challenge: Challenge) -> Result:
         self._note(response, challenge)
         refusal = await self.refusal()
         # Another request may have opened the wall since this one was sent, or be about to.
-        if refusal is None and self.session.leading is None and not self.session.is_overtaken(self.stamp):
+        if refusal is None and self.session.leading is None and not self.session.clearance.was_won_after(self.stamp):
             refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
         if refusal is None and "cached" in response.flags:
             # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
             answer = await self.ask_again()
-            if self.meet(answer) is None:
+            if self.take_challenge(answer) is None:
                 return Result(answer)
             refusal = await self.refusal()
         self.events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
@@ -112,8 +113,8 @@ class Passage(Attempts):
         await self.set_aside()
         return await self._take_turns()
 
-    def meet(self, answer: Answer) -> Challenge | None:
-        """Return the challenge that an answer is, which is the one at hand from then on; None if it is no challenge."""
+    def take_challenge(self, answer: Answer) -> Challenge | None:
+        """Take the challenge that an answer is for the one at hand, and return it; None if the answer is none."""
         if isinstance(answer, Request):
             return None
         challenge = self.policy.find(self.request, answer)
@@ -153,7 +154,8 @@ class Passage(Attempts):
                 return Result(answer)
             if self.redirects.may_be_page_of_another(self.request):
                 # The redirect, or a look behind it, may have used up the clearance.
-                session.may_have_used(self.stamp)
+                session.clearance.record_other_use(self.stamp)
+            session.record_challenge(self.stamp)
             role = session.role(self.stamp)
             if role is Role.LEAD:
                 return await self._lead()
@@ -161,7 +163,7 @@ class Passage(Attempts):
                 self.is_alone = True
                 return await self.attempt()
             if role is Role.WAIT:
-                await self.engine.lifetime.wait(session.wait_turn(challenged=True))
+                await self.engine.lifetime.wait(session.turns.wait(challenged=True))
             try:
                 if session.role(self.stamp) is Role.ASK_AGAIN:
                     answer = await self.look_again()
@@ -169,7 +171,7 @@ class Passage(Attempts):
                         return Result(answer)
             finally:
                 if role is Role.WAIT:
-                    session.end_turn()
+                    session.turns.end()
 
     async def _look_if_duplicate(self) -> Answer | None:
         """Ask again if another request has the page that this one is redirected to; see :meth:`look_again`.
@@ -182,7 +184,7 @@ class Passage(Attempts):
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots
-        slot, is_outdated = slots.order.slot(self.request), session.is_outdated(self.stamp)
+        slot, is_outdated = slots.order.slot(self.request), session.clearance.has_changed_since(self.stamp)
         session.lead(self.stamp)
         try:
             if is_outdated:
@@ -190,7 +192,7 @@ class Passage(Attempts):
             passed = await self.look_again() if is_outdated else None
             result = await self.attempt() if passed is None else Result(passed)
             if result.proves_open:
-                session.won(self.cookies(), self._clearance(result))
+                session.clearance.record_won(self.cookies(), self._worth(result))
             return result
         finally:
             # The session keeps this function, which must not keep the request.
@@ -200,31 +202,31 @@ class Passage(Attempts):
         """Record that a token goes to the site."""
         if not self.is_alone:
             # Requests that were queued without cookies are answered with others meanwhile, and later.
-            self.session.keep_cookies(self.cookies())
+            self.session.clearance.record_token(self.cookies())
         self.redirects.handed_in()
 
-    def _clearance(self, result: Result) -> Clearance:
+    def _worth(self, result: Result) -> Worth:
         if result.verdict is None or result.verdict.outcome in ("expired", "unknown"):
             # What is not known, or has come without a token, does not show what a token is good for.
-            return Clearance.DOUBTFUL
+            return Worth.DOUBTFUL
         # Neither the answer to a submission itself nor one for which the site has set no cookie shows that the wall is
         # open for other pages, too.
         is_cleared = result.submitted is None and self.cookie_values() != self.page.cookies
-        return Clearance.PROVEN if is_cleared and result.answer and is_good(result.answer) else Clearance.NEW
+        return Worth.PROVEN if is_cleared and result.answer and is_good(result.answer) else Worth.NEW
 
     # Ask again
 
     async def look_again(self) -> Answer | None:
         """Ask again; return the answer if no token is needed; raise ``GivenUp`` if its challenge may not be solved."""
         answer = await self._at_wall() or await self.ask_again()
-        if self.meet(answer) is not None:
+        if self.take_challenge(answer) is not None:
             refusal = await self.refusal()
             if refusal is not None:
                 raise GivenUp(refusal)
             await self.set_aside()
             return None
         if is_good(answer):
-            self.session.unchallenged(self.stamp, has_met_wall=True)
+            self.session.record_page(self.stamp, has_met_wall=True)
         return answer
 
     async def _at_wall(self) -> Answer | None:
@@ -233,7 +235,9 @@ class Passage(Attempts):
             return None
         async with self.hold.sending():
             with self.answering():
-                return await self.redirects.at_wall(self.request, is_open=self.session.is_overtaken(self.stamp))
+                return await self.redirects.at_wall(
+                    self.request, is_open=self.session.clearance.was_won_after(self.stamp)
+                )
 
     async def ask_again(self) -> Answer:
         """Send the spider's request once more, and return the answer."""
@@ -245,7 +249,8 @@ class Passage(Attempts):
 
         :param shown: a page that need not be fetched once more, should a redirect lead to it.
         """
-        self.stamp = self.session.sent_again(self.stamp, self.sessions.stamp())
+        since, self.stamp = self.stamp, self.sessions.stamp()
+        self.session.clearance.record_sent(since, self.stamp)
         with self.answering():
             return await self.redirects.send_again(self.request, shown, has_token=self.purchase is not None)
 
@@ -257,8 +262,7 @@ class Passage(Attempts):
             yield
         finally:
             # An answer that is lost on its way outdates forms as well.
-            self.session.answers += 1
-            self.session.cookies = self.cookies()
+            self.session.record_answer(self.cookies())
 
     # Buy a token, and hand it in
 
@@ -306,15 +310,15 @@ class Passage(Attempts):
         result = self._judge_answer(page.challenge, handed)
         if result is not None:
             return result
-        self.session.is_asked_again = True
+        self.session.record_asked_again()
         try:
             again = await self.send(handed.answer)
         except Exception as error:
             if not self.is_alone:
                 # Others ask again, rather than buy a token each.
-                self.session.won(self.cookies(), Clearance.DOUBTFUL)
+                self.session.clearance.record_won(self.cookies(), Worth.DOUBTFUL)
             return Result(verdict=unknown("closing" if isinstance(error, CrawlClosing) else "broke"), error=error)
-        later = self.meet(again)
+        later = self.take_challenge(again)
         if later is None:
             return Result(again, self._opened(handed, again))
         if self.redirects.posts.may_be_executed(self.request):
@@ -324,7 +328,7 @@ class Passage(Attempts):
     def _judge_answer(self, wall: Challenge, handed: Handed) -> Result | None:
         """Return what the answer to a token shows, or None if only the page that was asked for can show it."""
         answer = handed.answer
-        later = None if answer is None else self.meet(answer)
+        later = None if answer is None else self.take_challenge(answer)
         if later is not None:
             return Result(verdict=still_closed(wall, later, is_first=self.is_first))
         if answer is not None and handed.is_page:
@@ -354,7 +358,10 @@ class Passage(Attempts):
         withheld = self.redirects.withheld(self.request, answer) if is_same_wall(wall, later) else None
         if withheld is not None:
             return Result(withheld, unknown("widget_again"))
-        if answer is not None and self.may_be_page(answer, page, handed):
+        may_be_page = answer is not None and self._may_be_page(answer, page, handed)
+        if answer is not None and answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            self.session.record_other_answer(answer.body)
+        if answer is not None and may_be_page:
             # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
             # breaker to take the job for one that was of use.
             self._copy_back(handed)
@@ -385,13 +392,15 @@ class Passage(Attempts):
             return Result(verdict=unknown("closing"), error=error)
         if shown is None:
             return handed
-        if self.meet(shown) is not None:
+        if self.take_challenge(shown) is not None:
             return Result(verdict=unknown("redirect", is_useless=True))
         is_for_spider = self.engine.components.is_redirect_for_spider(self.request, answer)
         return handed if is_for_spider else handed._replace(answer=shown, sent=None)
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
-        doubt = self.redirects.doubt_about(self.request, answer, handed.answer)
+        doubt = self.redirects.doubt_of_page(self.request, answer, handed.answer)
+        if doubt is None:
+            self.redirects.record_opened(self.request, answer)
         return opened(handed, answer, doubt, others_hand_in=self.is_alone)
 
     def _copy_back(self, handed: Handed) -> None:
@@ -410,14 +419,14 @@ class Passage(Attempts):
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
         return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
 
-    def may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
+    def _may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         """Tell whether the answer to a submission may be the page, which shows a challenge when it is asked for."""
         if is_other_wall(page.challenge, self.page.challenge):
             return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return handed.is_own_address and answer.status != page.response.status
         # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
-        is_repeated = self.session.repeats(answer.body)
+        is_repeated = self.session.is_repeated(answer.body)
         # What has text but is no HTML is for a script of the page, which would ask for the page then.
         is_for_script = isinstance(answer, TextResponse) and not isinstance(answer, HtmlResponse)
         is_doubtful = is_repeated or (is_for_script and not handed.is_own_address)

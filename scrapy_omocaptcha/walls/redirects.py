@@ -41,7 +41,7 @@ from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.decisions import Action, Seen, decide
-from scrapy_omocaptcha.walls.looks import Looks
+from scrapy_omocaptcha.walls.looks import Looked, Looks
 from scrapy_omocaptcha.walls.posts import Posts
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 
@@ -99,7 +99,7 @@ class Redirects:
         if url is None or isinstance(request, Submission):
             # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
-        self._note_way_through(request, url)
+        self._record_way_through(request, url)
         has_led_on = self.posts.has_led_on(request, url)
         if has_led_on:
             self._prove_gate(request.url)
@@ -134,54 +134,77 @@ class Redirects:
         return None
 
     async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
-        is_safe = request.method in SAFE_METHODS
-        seen = self._seen(request, url, is_through=is_through)
-        action = decide(seen, is_safe=is_safe)
-        is_first = action is Action.LOOK and seen.is_named and seen.kind is Kind.UNKNOWN
-        if is_first and not await self._may_be_looked_at(request, response):
-            action = Action.KEEP
-        if action is Action.LOOK or (action is Action.ASK and await self._should_look(request, response, url)):
-            is_guess = action is Action.ASK and not self._has_foreign_duplicates
-            answer = await self._look(request, response, url, is_guess=is_guess)
-            if answer is not None:
-                if isinstance(answer, Response) and not self._components.will_redirect(request, response):
-                    # The other middlewares see the redirect, which the spider gets if nothing is bought.
-                    self.behind[request] = answer
-                    return response
-                return answer
-        if self._components.will_redirect(request, response):
-            self._leave(request, url, is_through=is_through)
+        """Look where a redirect leads, if that is to be done, or leave it to Scrapy or to the spider."""
+        answer = await self._look_if_needed(request, response, url, is_through=is_through)
+        is_for_scrapy = self._components.will_redirect(request, response)
+        if isinstance(answer, Response) and not is_for_scrapy:
+            # The other middlewares see the redirect, which the spider gets if nothing is bought.
+            self.behind[request] = answer
+            return response
+        if answer is not None:
+            return answer
+        if is_for_scrapy:
+            self._leave_to_scrapy(request, url, is_through=is_through)
         else:
-            self._targets.of(url).given += 1
+            self._targets.record_not_followed(url)
         return response
 
-    def _leave(self, request: Request, url: str, *, is_through: bool) -> None:
-        """Leave a redirect to Scrapy, with what was asked for in its meta where that may be sent again."""
-        state, target, is_safe = self._states.peek(request), self._targets.of(url), request.method in SAFE_METHODS
-        is_own = is_through and host_of(url) != host_of(request.url)
-        original = None
+    async def _look_if_needed(
+        self, request: Request, response: Response, url: str, *, is_through: bool
+    ) -> Response | Request | None:
+        """Do as :meth:`_look` if what is known of the target asks for it; else return None."""
+        seen = self._seen(request, url, is_through=is_through)
+        action = decide(seen, is_safe=request.method in SAFE_METHODS)
+        if action is Action.LOOK:
+            is_first = seen.is_named and seen.kind is Kind.UNKNOWN
+            if is_first and not await self._may_be_looked_at(request, response):
+                return None
+            return await self._look(request, response, url)
+        if action is not Action.ASK:
+            return None
+        if self._is_unsure_of_filter(request, response, url):
+            is_worth_it = await self._mark_seen(request, response)
+        else:
+            is_worth_it = self._were_many_dropped(request, response, url)
+        is_guess = not self._has_foreign_duplicates
+        return await self._look(request, response, url, is_guess=is_guess) if is_worth_it else None
+
+    def _leave_to_scrapy(self, request: Request, url: str, *, is_through: bool) -> None:
+        """Let Scrapy follow a redirect, with what was asked for in its meta where that may be sent again."""
+        state, is_safe = self._states.peek(request), request.method in SAFE_METHODS
+        # What another host shows a request that is through is its answer.
+        is_answer = is_through and host_of(url) != host_of(request.url)
         # Asked anew, since a look may have shown what is there.
         action = decide(self._seen(request, url, is_through=is_through), is_safe=is_safe)
-        if not is_own and action is not Action.FOLLOW:
+        original = None
+        if not is_answer and action is not Action.FOLLOW:
             # Only the request that was redirected straight to a wall can have been withheld by it.
-            is_first = state.original is None or not (is_safe and state.original["method"] in SAFE_METHODS)
-            original = originals.write(request, None if is_first else state.original)
-        must_pass = (
-            self._has_led_to_wall(request, url)
-            # What comes from a wall is a duplicate of what was asked for before.
-            or (state.original is not None and self._targets.of(request.url).kind in WALLS)
-            or (target.kind is Kind.UNKNOWN and self._has_foreign_duplicates)
-            # Each POST finds out for itself what has become of it.
-            or (not is_safe and self._targets.has_met_wall and self._targets.has_been_wall(url))
-            or (is_through and originals.leads_back(request, url, state.original))
-            # A page that the spider has requested itself is there, or will be.
-            or (target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested)
-        )
+            is_chain = state.original is not None and is_safe and state.original["method"] in SAFE_METHODS
+            original = originals.write(request, state.original if is_chain else None)
+        must_pass = self._must_pass(request, url, is_through=is_through)
         if must_pass:
-            self._targets.got_page(url)
-        if not is_own and request.method != "HEAD":
-            self._targets.followed(url, request.url)
+            self._targets.record_page_given(url)
+        if not is_answer and request.method != "HEAD":
+            self._targets.record_followed(url, request.url)
         self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
+
+    def _must_pass(self, request: Request, url: str, *, is_through: bool) -> bool:
+        """Tell whether the duplicate filter must not drop what Scrapy makes of a redirect."""
+        state, target = self._states.peek(request), self._targets.of(url)
+        if self._has_led_to_wall(request, url):
+            return True
+        if state.original is not None and self._targets.of(request.url).kind in WALLS:
+            # What comes from a wall is a duplicate of what was asked for before.
+            return True
+        if target.kind is Kind.UNKNOWN and self._has_foreign_duplicates:
+            return True
+        if request.method not in SAFE_METHODS and self._targets.has_met_wall and self._targets.has_been_wall(url):
+            # Each POST finds out for itself what has become of it.
+            return True
+        if is_through and originals.leads_back(request, url, state.original):
+            return True
+        # A page that the spider has requested itself is there, or will be.
+        return target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
 
     def _seen(self, request: Request, url: str, *, is_through: bool) -> Seen:
         # Where the page is here already, or a token for it, the request gets that.
@@ -207,40 +230,45 @@ class Redirects:
             return response
         return await self.redirected(request, response)
 
-    def concerns(self, request: Request) -> bool:
-        """Tell whether the answer to a request may tell where redirects lead."""
+    def may_learn_from(self, request: Request) -> bool:
+        """Tell whether the answer to a request may tell where redirects lead: of each once a wall was met."""
         is_awaited = bool(self._dropped) and public_address(request.url) in self._dropped
-        return self._targets.has_met_wall or is_awaited or self._states.concerns(request)
+        return self._targets.has_met_wall or is_awaited or self._states.has(request)
 
     def answered(self, request: Request, response: Response, challenge: Challenge | None) -> Request | None:
-        """Return the original of a request, for the scheduler, if redirects have led it to a wall.
+        """Record what an answer shows of addresses, and return what was asked for before redirects to a wall.
 
         :param challenge: what ``response`` is; None if it is none.
+        :returns: a request for the scheduler; None if redirects have led to no wall, or may not be sent again.
         """
-        original, address = self._states.peek(request).original, public_address(request.url)
-        is_wall = challenge is not None
+        original, is_wall = self._states.peek(request).original, challenge is not None
         if not is_wall and is_good(response):
-            self._note_way_through(request, response.url)
+            self._record_way_through(request, response.url)
         # A challenge that has come from behind a redirect is not in the place of this page.
         is_here = same_address(request.url, response.url)
         marks = wall_marks(challenge) if challenge is not None and is_here else None
         if self._targets.is_in_place(marks) and self._targets.may_be_page(request.url):
             # It is solved there, as if the spider had requested the page itself.
-            for url in originals.led_to(request, original) or (request.url,):
-                self._targets.found_in_place(url, marks)
+            for url in originals.led_to(request, original) or [request.url]:
+                self._targets.record_in_place(url, marks)
                 self._dropped.pop(public_address(url), None)
             return None
-        # A page that is missing is an answer as good as a page: no wall or failure is answered so.
+        # A page that is missing is an answer as good as a page: no wall or failure is answered so. The answer to HEAD
+        # has no body, in which a challenge would be.
         is_page = is_good(response) or response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-        if not is_wall and (request.method == "HEAD" or not is_page):
-            pass  # The answer to HEAD has no body, in which a challenge would be.
-        elif original is not None:
-            for target in originals.led_to(request, original):
-                self._shows(target, is_wall=is_wall, marks=marks if same_address(target, request.url) else None)
-        elif is_wall or address in self._dropped:
-            self._targets.requested(request.url, is_wall=is_wall)
-            self._shows(request.url, is_wall=is_wall, marks=marks)
+        if is_wall or (is_page and request.method != "HEAD"):
+            self._record_answer(request, is_wall=is_wall, marks=marks)
         return self._asked_for(request, is_wall=is_wall)
+
+    def _record_answer(self, request: Request, *, is_wall: bool, marks: Marks | None) -> None:
+        """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
+        original = self._states.peek(request).original
+        if original is not None:
+            for target in originals.led_to(request, original):
+                self._record_shown(target, is_wall=is_wall, marks=marks if same_address(target, request.url) else None)
+        elif is_wall or public_address(request.url) in self._dropped:
+            self._targets.record_requested(request.url, is_wall=is_wall)
+            self._record_shown(request.url, is_wall=is_wall, marks=marks)
 
     def dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
@@ -248,12 +276,12 @@ class Redirects:
         if not self._states.take(request) or self._states.peek(request).original is None:
             return
         target, dropped = self._targets.of(request.url), self._dropped.setdefault(public_address(request.url), [])
-        self._targets.dropped(request.url, request.meta["redirect_urls"][-1])
+        self._targets.record_dropped(request.url, request.meta["redirect_urls"][-1])
         if len(dropped) < _MAX_DROPPED:
             dropped.append(request)
         # What was a wall may be one again for this session, which a look will show.
         if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):
-            self._shows(request.url, is_wall=target.kind in WALLS)
+            self._record_shown(request.url, is_wall=target.kind in WALLS)
 
     def closing(self) -> list[Request]:
         """Return the redirects that have been dropped while another one finds out what is there."""
@@ -298,7 +326,7 @@ class Redirects:
             return None
         if answer is None or challenge is None:
             return None
-        self._shows_wall(led_to, answer, challenge)
+        self._record_wall(led_to, answer, challenge)
         return answer
 
     def withheld(self, request: Request, answer: Response | None = None) -> Request | None:
@@ -315,7 +343,7 @@ class Redirects:
         if public_address(answer.url) == public_address(request.url) or self._targets.has_others_like(request.url):
             # It may be the page, or one of several with the challenge in their place.
             return None
-        self._targets.of(request.url).is_always_closed = True
+        self._targets.record_always_closed(request.url)
         return self._asked_for(request, is_wall=True)
 
     async def send_again(
@@ -343,7 +371,7 @@ class Redirects:
         answer = answer if isinstance(answer, Request) else await self.refreshed(request, answer)
         return self.behind.pop(request, answer)
 
-    async def of_answer(self, request: Request, answer: Response) -> Request | None:
+    async def follow_answer(self, request: Request, answer: Response) -> Request | None:
         """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects."""
         url = redirect_target(request.url, answer.headers.get("Location"))
         if url is not None and not self._components.is_redirect_for_spider(request, answer):
@@ -374,36 +402,41 @@ class Redirects:
         """Record that a token was handed in, so that walls may be open."""
         self._has_handed_in = True
 
-    def doubt_about(self, request: Request, answer: Response | Request, shown: Response | None) -> str | None:
+    def doubt_of_page(self, request: Request, answer: Response | Request, shown: Response | None) -> str | None:
         """Return why what came for a request, after a token, does not show that the wall is open; None if it does.
-
-        If it does, what the request was redirected to before has no page to show.
 
         :param answer: that to the request; ``shown`` is that to the token.
         """
-        reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
-        if reason is None and isinstance(answer, Response) and is_redirect(answer):
+        reason = doubt_about(request, answer)
+        if reason is not None:
+            return reason
+        if isinstance(answer, Response) and is_redirect(answer):
             # A spider that handles redirects gets those to a wall, too, where a look at it fails.
             url = redirect_target(request.url, answer.headers.get("Location"))
-            if url is not None and self._targets.of(url).kind in WALLS:
-                return "redirect"
-        if reason is None and led_to is not None:
-            if isinstance(answer, Request) and public_address(answer.url) == public_address(led_to):
-                if self._targets.is_walled_page(answer.url):
-                    return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
-                return "redirect" if self._targets.of(answer.url).kind in WALLS else None
-            if is_good(answer) and not same_address(answer.url, led_to):
-                self._prove_gate(led_to)
-        return reason
+            return "redirect" if url is not None and self._targets.of(url).kind in WALLS else None
+        led_to = self._states.peek(request).led_to
+        if led_to is None or not _is_redirect_to(answer, led_to):
+            return None
+        if self._targets.is_walled_page(answer.url):
+            return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
+        return "redirect" if self._targets.of(answer.url).kind in WALLS else None
+
+    def record_opened(self, request: Request, answer: Response | Request) -> None:
+        """Record that ``answer`` shows the wall to be open to which a request was redirected before."""
+        led_to = self._states.peek(request).led_to
+        if led_to is None or _is_redirect_to(answer, led_to):
+            return
+        if is_good(answer) and not same_address(answer.url, led_to):
+            self._prove_gate(led_to)
 
     # What is known of targets
 
     def _prove_gate(self, url: str) -> None:
         """Record that an address is a gate, and schedule what it has withheld."""
-        self._targets.passed(url)
-        self._shows(url, is_wall=True)
+        self._targets.record_gate(url)
+        self._record_shown(url, is_wall=True)
 
-    def _note_way_through(self, request: Request, url: str) -> None:
+    def _record_way_through(self, request: Request, url: str) -> None:
         """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
         led_to = self._states.peek(request).led_to
         if led_to is not None and self.posts.was_followed(request, led_to) and not same_address(url, led_to):
@@ -422,35 +455,43 @@ class Redirects:
             return kind is Kind.OPEN and url in map(address_of, followed)
         return kind in WALLS or self.posts.was_followed(request, url)
 
-    async def _should_look(self, request: Request, response: Response, url: str) -> bool:
-        """Tell whether a look at a target is worth it, since Scrapy would drop the redirect for a reason unknown here.
+    def _is_unsure_of_filter(self, request: Request, response: Response, url: str) -> bool:
+        """Tell whether Scrapy could drop a redirect as a duplicate of what another worker or run has asked for."""
+        if not self._components.will_redirect(request, response):
+            return False
+        kind = self._targets.of(url).kind
+        return (kind is Kind.UNKNOWN and self._has_foreign_duplicates) or (kind is Kind.FOLLOWED and self._is_shared)
 
-        Where the spider has asked for the target itself, all redirects there are dropped.
+    async def _mark_seen(self, request: Request, response: Response) -> bool:
+        """Have Scrapy drop other redirects like this one from now on; tell whether it would have dropped this one."""
+        try:
+            redirected = await self._components.redirect(request, response)
+        except IgnoreRequest:
+            # Scrapy raises it as well, once all middlewares have seen the response.
+            return False
+        return redirected is not None and self._states.mark_seen(request, redirected)
+
+    def _were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
+        """Tell whether so many redirects to an address were dropped, or not followed, that a look at it is worth it.
+
+        Where the spider has asked for the address itself, all redirects there are dropped.
         """
         target, dropped = self._targets.of(url), self._dropped.get(public_address(url), ())
-        will_redirect = self._components.will_redirect(request, response)
-        is_unsure = target.kind is Kind.UNKNOWN and self._has_foreign_duplicates
-        if will_redirect and (is_unsure or (target.kind is Kind.FOLLOWED and self._is_shared)):
-            try:
-                redirected = await self._components.redirect(request, response)
-            except IgnoreRequest:
-                # Scrapy raises it as well, once all middlewares have seen the response.
-                return False
-            return redirected is not None and self._states.is_duplicate(request, redirected)
         if self._targets.has_been_wall(url):
             # The clearance may have ended, but each look uses up some of it.
             return len(dropped) >= _ENOUGH_DROPPED << target.looks
-        if target.kind in PAGES or (target.kind is Kind.FOLLOWED and will_redirect):
+        is_followed = target.kind is Kind.FOLLOWED and self._components.will_redirect(request, response)
+        if target.kind in PAGES or is_followed:
             return False
-        return len(dropped) + target.given >= _ENOUGH_DROPPED
+        return len(dropped) + target.not_followed >= _ENOUGH_DROPPED
 
-    def _shows_wall(self, url: str, answer: Response, challenge: Challenge) -> None:
+    def _record_wall(self, url: str, answer: Response, challenge: Challenge) -> None:
         # A challenge that has come from behind another redirect is not in the place of this address.
-        self._shows(url, is_wall=True, marks=wall_marks(challenge) if same_address(answer.url, url) else None)
+        self._record_shown(url, is_wall=True, marks=wall_marks(challenge) if same_address(answer.url, url) else None)
 
-    def _shows(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
+    def _record_shown(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
         """Record what an address has shown, and schedule what was dropped on its way there."""
-        self._targets.shows(url, is_wall=is_wall, marks=marks)
+        self._targets.record_shown(url, is_wall=is_wall, marks=marks)
         for request in self._dropped.pop(public_address(url), ()):
             again = self._original(request) if is_wall else None
             if again is not None:
@@ -465,78 +506,94 @@ class Redirects:
     async def _look(
         self, request: Request, response: Response, url: str, *, is_guess: bool = False
     ) -> Response | Request | None:
-        """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it.
+        """Return what the target of a redirect answers, if that is the answer to ``request``; else None.
 
         :param is_guess: whether nothing but dropped redirects tells that it may be a wall.
         """
-        has_led_to_wall, is_safe = self._has_led_to_wall(request, url), request.method in SAFE_METHODS
-        self._targets.of(url).looks += 1
-        answer, challenge = self._shown.pop(request, None), None
+        may_be_wall = self._has_led_to_wall(request, url)
+        self._targets.record_look(url)
         try:
-            if answer is not None and same_address(answer.url, url):
-                challenge = self._policy.find(request, answer)
-            else:
-                is_wall = self._targets.of(url).kind in WALLS
-                answer, challenge = await self.looks.look(request, response, follow=not is_guess, is_wall=is_wall)
+            answer, challenge = await self._fetch(request, response, url, follow=not is_guess)
         except IgnoreRequest:
-            answer = None
+            answer, challenge = None, None
         except CrawlClosing:
-            if self._targets.of(url).kind is Kind.GATE or (is_safe and self._targets.of(url).kind is Kind.WALL):
+            kind = self._targets.of(url).kind
+            if kind is Kind.GATE or (kind is Kind.WALL and request.method in SAFE_METHODS):
                 raise
             # What resumes asks for the target, which the duplicate filter knows, not for what may have been executed.
             return None
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
-        state, target = self._states.of(request), self._targets.of(url)
-        is_withheld = is_safe or (self.posts.is_withheld(request, url) and not state.followed)
-        if answer is not None and challenge is not None:
-            marks = wall_marks(challenge)
-            if self._targets.is_walled_page(url) and self._comes_back(request, url):
-                return answer
-            if self._targets.is_in_place(marks) and self._targets.may_be_page(url):
-                if target.kind not in PAGES:
-                    self._targets.found_in_place(url, marks, is_open=self._has_led_to_wall(request, url))
-                return None
-            target.has_stopped |= is_safe
-            self._shows_wall(url, answer, challenge)
-            if not is_safe and not self._targets.withholds(url, request.url):
-                return None
-            state.led_to = url
+        if answer is None:
+            # What redirects on and on shows no challenge either.
+            return None if may_be_wall else await self._found_page(request, response, url, None)
+        if challenge is not None:
+            return self._found_challenge(request, url, answer, challenge)
+        return None if is_overloaded(answer) else await self._found_page(request, response, url, answer)
+
+    async def _fetch(self, request: Request, response: Response, url: str, *, follow: bool) -> Looked:
+        """Return what the target of a redirect answers, unless that is at hand."""
+        shown = self._shown.pop(request, None)
+        if shown is not None and same_address(shown.url, url):
+            return shown, self._policy.find(request, shown)
+        is_wall = self._targets.of(url).kind in WALLS
+        return await self.looks.look(request, response, follow=follow, is_wall=is_wall)
+
+    def _found_challenge(self, request: Request, url: str, answer: Response, challenge: Challenge) -> Response | None:
+        """Record a challenge behind a redirect, and return it if it withholds ``request``."""
+        marks, is_safe = wall_marks(challenge), request.method in SAFE_METHODS
+        if self._targets.is_walled_page(url) and self._comes_back(request, url):
             return answer
-        # What redirects on and on shows no challenge either.
-        if not has_led_to_wall if answer is None else not is_overloaded(answer):
-            if target.kind in WALLS and not state.asked_again and is_withheld:
-                # The wall has been opened meanwhile. Only a page has anything to show now.
-                return await self.send_again(request, answer)
-            is_open = target.kind is Kind.WALL and self._has_handed_in
-            if is_open or (target.kind is Kind.UNKNOWN and has_led_to_wall):
-                self._targets.opened(url)
-            self._shows(url, is_wall=False)
-            if is_open and answer is not None and await self._is_page(request, response, answer):
-                return answer
-        return None
+        if self._targets.is_in_place(marks) and self._targets.may_be_page(url):
+            if self._targets.of(url).kind not in PAGES:
+                self._targets.record_in_place(url, marks, is_open=self._has_led_to_wall(request, url))
+            return None
+        if is_safe:
+            self._targets.record_stopped(url)
+        self._record_wall(url, answer, challenge)
+        if not is_safe and not self._targets.withholds(url, request.url):
+            return None
+        self._states.of(request).led_to = url
+        return answer
 
-    async def _is_page(self, request: Request, response: Response, answer: Response) -> bool:
-        """Tell whether ``answer`` is the page that a request asks for, to which it is redirected after a token, too.
+    async def _found_page(
+        self, request: Request, response: Response, url: str, page: Response | None
+    ) -> Response | Request | None:
+        """Record that a redirect leads to no challenge, and return what ``request`` gets, if that is not the redirect.
 
-        If so, others that are redirected there are duplicates from now on.
+        :param page: what is there; None if nobody knows.
         """
-        url = address_of(answer.url)
-        if not (
-            self._comes_back(request, url)
-            and self._targets.may_be_page(url)
-            and is_page_of(request.replace(url=url), answer)
-            and host_of(url) == host_of(request.url)
-            and is_redirect(response)
-            and self._components.will_redirect(request, response)
-        ):
+        state, kind = self._states.peek(request), self._targets.of(url).kind
+        is_withheld = self.posts.is_withheld(request, url) and not state.followed
+        if kind in WALLS and not state.asked_again and (request.method in SAFE_METHODS or is_withheld):
+            # The wall has been opened meanwhile. Only a page has anything to show now.
+            return await self.send_again(request, page)
+        is_opened = kind is Kind.WALL and self._has_handed_in
+        if is_opened or (kind is Kind.UNKNOWN and self._has_led_to_wall(request, url)):
+            self._targets.record_open(url)
+        self._record_shown(url, is_wall=False)
+        if page is None or not is_opened or not self._may_be_its_page(request, response, page):
+            return None
+        return page if await self._share_page(request, response, page) else None
+
+    def _may_be_its_page(self, request: Request, response: Response, page: Response) -> bool:
+        """Tell whether ``page`` is what a request asks for, which is redirected to it after a token, too."""
+        url = address_of(page.url)
+        if not (self._comes_back(request, url) and self._targets.may_be_page(url)):
             return False
-        self._targets.found_behind_wall(url)
+        if not is_page_of(request.replace(url=url), page) or host_of(url) != host_of(request.url):
+            return False
+        return is_redirect(response) and self._components.will_redirect(request, response)
+
+    async def _share_page(self, request: Request, response: Response, page: Response) -> bool:
+        """Record that a page is behind a wall; tell whether ``request`` gets it, and others are duplicates now."""
+        url = address_of(page.url)
+        self._targets.record_behind_wall(url)
         redirected = await self._components.redirect(request, response)
         if redirected is None or self._targets.of(url).is_requested:
             return False
-        self._states.is_duplicate(request, redirected)
+        self._states.mark_seen(request, redirected)
         self._led_to_page[request] = redirected
         return True
 
@@ -565,7 +622,7 @@ class Redirects:
         hops = originals.led_to(request, state.original)
         if state.original["method"] in SAFE_METHODS:
             for url in hops:
-                self._targets.of(url).has_stopped = True
+                self._targets.record_stopped(url)
         elif not self.posts.is_withheld(request, request.url):
             return None
         # Where a wall only claims to have withheld a POST, that is recorded once the POST is sent.
@@ -576,3 +633,8 @@ class Redirects:
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again
+
+
+def _is_redirect_to(answer: Response | Request, url: str) -> bool:
+    """Tell whether what came for a request is what Scrapy makes of a redirect to ``url``."""
+    return isinstance(answer, Request) and public_address(answer.url) == public_address(url)

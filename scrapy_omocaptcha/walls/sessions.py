@@ -97,10 +97,11 @@ class Sessions:
         if jar is not None:
             # What HttpCache has stored is older than all that the session has got.
             since, sent = (_LONG_AGO, []) if is_stored(request, response) else (stamp, _sent_cookies(request))
-            for cookie in session.cookies if session.is_outdated(since) else ():
+            newer = session.clearance.cookies if session.clearance.has_changed_since(since) else []
+            for cookie in newer:
                 if f"{cookie.name}={cookie.value}".encode() not in sent:
                     jar.set_cookie(cookie)
-            session.cookies = self.cookies(request)
+            session.clearance.record_cookies(self.cookies(request))
 
     def is_current(self, request: Request, response: Response, values: Collection[tuple[str, str]]) -> bool:
         """Tell whether a response belongs to the cookies that its session has now, which are ``values``."""

@@ -23,7 +23,7 @@ class Kind(Enum):
     FOLLOWED = "Scrapy follows a redirect there, and the answer is not there yet"
     PAGE = "it has shown no challenge"
     WALL = "it has shown a challenge"
-    GATE = "a wall without a page of its own: who is through is redirected there no more"
+    GATE = "a wall without a page of its own: a request that is through is redirected to something else"
     OPEN = "it was a wall, and shows a page that no request has got yet"
 
 
@@ -39,8 +39,8 @@ class Target:
     followed_from: str | None = None
     """The address from which Scrapy follows a redirect there."""
     looks: int = 0
-    given: int = 0
-    """How many redirects there have not been followed, as where the spider gets them itself."""
+    not_followed: int = 0
+    """How many redirects there Scrapy has not followed, as where the spider gets them itself."""
     has_been_wall: bool = False
     """Whether it was a wall, and then showed a page. A session that is not through meets the wall there."""
     marks: Marks | None = None
@@ -50,7 +50,7 @@ class Target:
     has_stopped: bool = False
     """Whether a GET was redirected there and met a challenge."""
     is_always_closed: bool = False
-    """Whether it shows its challenge also to who is through: after a token for it that has led to another page."""
+    """Whether it shows its challenge also to a session that is through: a token for it has led to another page."""
 
 
 class Targets:
@@ -76,34 +76,50 @@ class Targets:
     def may_be_page(self, url: str) -> bool:
         return not self.is_named(url) and self.of(url).kind is not Kind.GATE
 
-    def followed(self, url: str, by: str) -> None:
+    def record_followed(self, url: str, by: str) -> None:
         """Record that Scrapy follows a redirect from the address ``by``, which shows what the target is."""
         target = self.of(url)
         if target.kind is Kind.UNKNOWN:
             target.kind, target.followed_from = Kind.FOLLOWED, by
 
-    def dropped(self, url: str, by: str) -> None:
+    def record_dropped(self, url: str, by: str) -> None:
         """Record that Scrapy has dropped a redirect from ``by``, which may be the one that was to be followed."""
         target = self.of(url)
         if target.kind is Kind.FOLLOWED and target.followed_from == by:
             # The spider has asked for the target itself.
             target.kind = Kind.UNKNOWN
 
-    def opened(self, url: str) -> None:
+    def record_open(self, url: str) -> None:
         """Record that what was a wall, or led to one, shows a page."""
         self._targets[url] = replace(self.of(url), kind=Kind.OPEN, has_been_wall=True)
 
-    def got_page(self, url: str) -> None:
+    def record_page_given(self, url: str) -> None:
         """Record that a request gets the page of a wall that is open, of which others are duplicates from now on."""
         target = self.of(url)
         if target.kind is Kind.OPEN:
             self._targets[url] = replace(target, kind=Kind.PAGE)
 
-    def passed(self, url: str) -> None:
+    def record_look(self, url: str) -> None:
+        """Record that a request looks at an address."""
+        self.of(url).looks += 1
+
+    def record_not_followed(self, url: str) -> None:
+        """Record that Scrapy does not follow a redirect to an address."""
+        self.of(url).not_followed += 1
+
+    def record_stopped(self, url: str) -> None:
+        """Record that a GET was redirected to an address, and met its challenge."""
+        self.of(url).has_stopped = True
+
+    def record_always_closed(self, url: str) -> None:
+        """Record that a token for an address has led to another page, and the address shows its challenge again."""
+        self.of(url).is_always_closed = True
+
+    def record_gate(self, url: str) -> None:
         """Record that a request which was redirected to a wall has a page of its own."""
         self.of(url).kind = Kind.GATE
 
-    def found_in_place(self, url: str, marks: Marks | None, *, is_open: bool = False) -> None:
+    def record_in_place(self, url: str, marks: Marks | None, *, is_open: bool = False) -> None:
         """Record that a target is a page, in whose place a challenge with these marks is.
 
         :param is_open: whether a request has been redirected there that has not got the page yet.
@@ -115,7 +131,7 @@ class Targets:
         kind = self.of(url).kind
         return kind is Kind.GATE or (kind is Kind.WALL and self.claims(url, asked))
 
-    def found_behind_wall(self, url: str) -> None:
+    def record_behind_wall(self, url: str) -> None:
         """Record that a target is a page behind a wall, as are others with its marks if it is not the first one."""
         target = self.of(url)
         target.kind, marks = Kind.PAGE, target.marks
@@ -144,12 +160,15 @@ class Targets:
         target = self.of(url)
         return self.is_named(url) or returns_to(url, asked) or target.has_stopped or target.is_always_closed
 
-    def requested(self, url: str, *, is_wall: bool) -> None:
+    def record_requested(self, url: str, *, is_wall: bool) -> None:
         """Record whether the spider has requested an address itself, and met a challenge."""
         self._targets.setdefault(address_of(url), Target()).is_requested = is_wall
 
-    def shows(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
-        """Record that an address has shown a challenge or a page. Once a wall, it is one until it is open for sure."""
+    def record_shown(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
+        """Record that an address has shown a challenge or a page.
+
+        What was a wall stays one until :meth:`record_open`.
+        """
         target = self.of(url)
         target.marks = marks or target.marks
         if is_wall and target.kind not in WALLS:

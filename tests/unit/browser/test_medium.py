@@ -39,16 +39,16 @@ def test_a_handler_of_scrapy_playwright_renders_what_wants_to_be_rendered(handle
     browser = browser_of(http=handler, https=handler)
     for scheme in ("http", "https"):
         url = f"{scheme}://shop.example/"
-        assert browser.concerns(Request(url, meta={"playwright": True}))
-        assert not browser.concerns(Request(url, meta={"playwright": False}))
-        assert not browser.concerns(Request(url))
+        assert browser.renders(Request(url, meta={"playwright": True}))
+        assert not browser.renders(Request(url, meta={"playwright": False}))
+        assert not browser.renders(Request(url))
 
 
 @pytest.mark.parametrize(("scheme", "other"), [("http", "https"), ("https", "http")])
 def test_a_scheme_that_scrapy_playwright_does_not_load_is_not_rendered(scheme, other):
     browser = browser_of(**{scheme: HANDLER})
-    assert browser.concerns(Request(f"{scheme}://shop.example/", meta={"playwright": True}))
-    assert not browser.concerns(Request(f"{other}://shop.example/", meta={"playwright": True}))
+    assert browser.renders(Request(f"{scheme}://shop.example/", meta={"playwright": True}))
+    assert not browser.renders(Request(f"{other}://shop.example/", meta={"playwright": True}))
 
 
 @pytest.mark.parametrize(

@@ -174,11 +174,11 @@ def test_no_middleware_sees_the_state_in_the_meta_of_what_is_fetched_within_a_fe
 
 def test_a_request_is_of_concern_once_more_is_known_of_it_than_that_somebody_awaits_it(spider, states):
     request = spiders_request(spider)
-    seen = [states.concerns(request)]
+    seen = [states.has(request)]
     states.begin(request)
-    seen.append(states.concerns(request))
+    seen.append(states.has(request))
     states.of(request).useless_jobs = 1
-    assert [*seen, states.concerns(request)] == [False, False, True]
+    assert [*seen, states.has(request)] == [False, False, True]
 
 
 @pytest.mark.parametrize("dont_filter", [True, False])
@@ -210,15 +210,15 @@ def test_nobody_sees_that_a_request_has_passed_the_filter_when_it_comes_out_of_a
 
 
 def test_a_redirect_is_a_duplicate_where_the_scheduler_would_drop_it(spider, states):
-    def is_duplicate(request):
-        return states.is_duplicate(request, Request(GATE))
+    def is_seen(request):
+        return states.mark_seen(request, Request(GATE))
 
     scheduled = out_of_the_scheduler(states, spiders_request(spider))
-    assert [is_duplicate(scheduled), is_duplicate(scheduled)] == [False, True], "it is one from then on"
-    assert not is_duplicate(spiders_request(spider)), "a component awaits it"
-    assert not is_duplicate(out_of_the_scheduler(states, spiders_request(spider, dont_filter=True)))
+    assert [is_seen(scheduled), is_seen(scheduled)] == [False, True], "it is one from then on"
+    assert not is_seen(spiders_request(spider)), "a component awaits it"
+    assert not is_seen(out_of_the_scheduler(states, spiders_request(spider, dont_filter=True)))
     del states.queue.df
-    assert not is_duplicate(scheduled)
+    assert not is_seen(scheduled)
 
 
 # -- giving back -----------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, state
 def test_what_is_known_of_a_request_stays_known_over_a_retry_of_scrapy(spider, states, resumed, jobs):
     request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
     pay_for(states.of(request), jobs)
-    states.may_be_retried(request)
+    states.keep_for_retry(request)
     retry = get_retry_request(request, spider=spider, reason="test")
     before = essence(retry)
     if resumed:
@@ -265,7 +265,7 @@ def test_what_is_known_of_a_request_stays_known_over_a_retry_of_scrapy(spider, s
 def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     pay_for(states.of(request))
-    states.may_be_retried(request)
+    states.keep_for_retry(request)
     assert states.of(out_of_the_scheduler(states, spiders_request(spider))).useless_jobs == 0
 
 
@@ -289,7 +289,7 @@ def test_what_is_known_of_a_request_is_not_taken_for_the_retry_of_anothers_sessi
     )
     for number, request in enumerate((mine, others), start=1):
         states.of(request).followed.append(number)
-        states.may_be_retried(request)
+        states.keep_for_retry(request)
     retries = [get_retry_request(request, spider=spider, reason="test") for request in (others, mine)]
     assert [states.of(out_of_the_scheduler(states, retry)).followed for retry in retries] == [[2], [1]]
 
@@ -297,7 +297,7 @@ def test_what_is_known_of_a_request_is_not_taken_for_the_retry_of_anothers_sessi
 def test_what_is_given_back_is_not_taken_for_a_retry_that_the_duplicate_filter_could_drop(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     pay_for(states.of(request))
-    states.may_be_retried(request)
+    states.keep_for_retry(request)
     states.queue.seen.append(PAGE)
     back = states.give_back(spiders_request(spider, meta={"cookiejar": "a", "retry_times": 1}))
     assert states.queue.enqueue_request(back)
@@ -307,7 +307,7 @@ def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_th
     for number in range(1002):
         request = spiders_request(spider, f"{PAGE}&n={number}")
         pay_for(states.of(request))
-        states.may_be_retried(request)
+        states.keep_for_retry(request)
     retries = [
         spiders_request(spider, f"{PAGE}&n={number}", meta={"cookiejar": "a", "retry_times": 1})
         for number in (0, 1, 2, 1001)

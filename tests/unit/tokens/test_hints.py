@@ -26,14 +26,14 @@ def test_keys_that_look_like_ours_are_noticed_in_any_request_and_told_once_in_th
 
 def test_a_request_concerns_nobody_once_the_keys_of_its_meta_were_checked_unless_one_is_read():
     hints = Hints(has_browser=False)
-    assert hints.concerns(_request("depth"))
+    assert hints.may_warn_of(_request("depth"))
     hints.check(_request("depth"))
-    assert not hints.concerns(_request("depth"))
-    assert not hints.concerns(_request())
-    assert hints.concerns(_request("depth", "page"))
+    assert not hints.may_warn_of(_request("depth"))
+    assert not hints.may_warn_of(_request())
+    assert hints.may_warn_of(_request("depth", "page"))
     for read in ("omocaptcha", "_omocaptcha"):
         hints.check(_request(read))
-        assert hints.concerns(_request(read))
+        assert hints.may_warn_of(_request(read))
 
 
 def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
@@ -41,19 +41,19 @@ def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
     login, find = "https://shop.example/login", "https://shop.example/find"
     search = Challenge(login, "key", form=Form("GET", find, (("q", ""), (TOKEN_FIELD, ""))))
     hints.form_seen(Challenge(login, "key", form=Form("POST", login, ()), others=(search,)), HtmlResponse(login), None)
-    assert hints.concerns(Request(login, method="POST", body="name=Ann"))
-    assert [hints.concerns(Request(f"{find}?{query}")) for query in ("q=boat", "page=2")] == [True, False]
+    assert hints.may_warn_of(Request(login, method="POST", body="name=Ann"))
+    assert [hints.may_warn_of(Request(f"{find}?{query}")) for query in ("q=boat", "page=2")] == [True, False]
     for url, body in ((login, "name=Ann&g-recaptcha-response=token"), (login, ""), (f"{login}/other", "name=Ann")):
-        assert not hints.concerns(Request(url, method="POST", body=body))
-    assert not hints.concerns(Request(login))
+        assert not hints.may_warn_of(Request(url, method="POST", body=body))
+    assert not hints.may_warn_of(Request(login))
 
 
 def test_the_keys_that_were_checked_are_bounded():
     hints = Hints(has_browser=False)
     for number in range(3000):
         hints.check(_request(f"key {number}"))
-    assert not hints.concerns(_request("key 0"))
-    assert hints.concerns(_request("key 2999"))
+    assert not hints.may_warn_of(_request("key 0"))
+    assert hints.may_warn_of(_request("key 2999"))
 
 
 def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_status_if_it_may_be_a_wall(caplog):
@@ -79,7 +79,7 @@ def test_a_page_that_no_browser_renders_though_its_request_wants_one_is_told_onc
     hints, told = Hints(has_browser=has_browser), []
     for meta in ({"playwright": False}, {"playwright": True}, {"playwright": True}):
         request = Request("https://shop.example/", meta=meta)
-        if hints.concerns(request):
+        if hints.may_warn_of(request):
             hints.check(request)
         told.append(len(caplog.records))
     lines = [record.getMessage() for record in caplog.records]

@@ -4,7 +4,7 @@ The table of verdicts in ``docs/design.rst`` says what each state of evidence me
 """
 
 from collections import Counter
-from itertools import product
+from itertools import count, product
 from types import SimpleNamespace
 
 from scrapy import Request
@@ -15,6 +15,7 @@ from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke
 from scrapy_omocaptcha.tokens.judging import doubt_about, is_blank, is_lost
 from scrapy_omocaptcha.tokens.verdict import Handed
 from scrapy_omocaptcha.walls.passage import Page, Passage
+from scrapy_omocaptcha.walls.session import Session
 
 URL = "http://shop.example/page/1"
 ELSEWHERE = "http://shop.example/verify"
@@ -43,13 +44,14 @@ class Evidence(Passage):
         self.request, self.purchase = Request(URL), None
         self.page = Page(HtmlResponse(URL, 403, body=b"same"), WALL, 0, None)
         self.is_first, self.is_alone, self._again = is_first, is_alone, again
-        self._answers, self.session = 0, SimpleNamespace(repeats=lambda body: False, won=lambda *_: None)
+        self._answers, self.session = 0, Session("shop.example", count(1).__next__)
         self.engine = SimpleNamespace(
             lifetime=SimpleNamespace(closing=is_closing), components=SimpleNamespace(meta_refresh=lambda answer: None)
         )
         self.redirects = SimpleNamespace(
             posts=SimpleNamespace(may_be_executed=lambda request: False),
-            doubt_about=lambda request, answer, shown: doubt_about(request, answer),
+            record_opened=lambda request, answer: None,
+            doubt_of_page=lambda request, answer, shown: doubt_about(request, answer),
             withheld=lambda request, answer: None,
         )
         self.policy = SimpleNamespace(redirect_refusal=self._no_refusal)
@@ -57,7 +59,7 @@ class Evidence(Passage):
     async def _no_refusal(self, *arguments):
         return None
 
-    def meet(self, answer):
+    def take_challenge(self, answer):
         return challenge_of(answer)
 
     def cookies(self):
@@ -127,12 +129,12 @@ def walk():
             try:
                 judging.send(None)
             except StopIteration as ended:
-                was_asked = getattr(passage.session, "is_asked_again", False)
+                was_asked = passage.session.is_asked_again
                 yield handed, again, is_first, is_alone, was_asked, ended.value
             except HandoverBroke:
                 # It is handed in once more, which is a state of its own.
                 assert is_first
-            if not getattr(passage.session, "is_asked_again", False):
+            if not passage.session.is_asked_again:
                 # What comes for the page makes no difference.
                 break
 

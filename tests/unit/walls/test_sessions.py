@@ -10,7 +10,8 @@ from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.tokens.medium import Mediums
-from scrapy_omocaptcha.walls.session import Clearance, Role, Session
+from scrapy_omocaptcha.walls.clearance import Worth
+from scrapy_omocaptcha.walls.session import Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 
@@ -25,21 +26,26 @@ class Wall:
     def stamp(self, *, re_ask=False):
         stamp = self.next_stamp()
         if re_ask:
-            self.session.sent_again(0, stamp)
+            self.session.clearance.record_sent(0, stamp)
         return stamp
 
     def lead(self):
         stamp = self.stamp()
-        assert self.session.role(stamp) is Role.LEAD
+        assert self.met(stamp) is Role.LEAD
         self.session.lead(stamp)
 
+    def met(self, stamp):
+        """Return the role of a request that has met a challenge."""
+        self.session.record_challenge(stamp)
+        return self.session.role(stamp)
+
     def hold(self, name, *, challenged=True):
-        turn = self.session.wait_turn(challenged=challenged)
+        turn = self.session.turns.wait(challenged=challenged)
         turn.addCallbacks(lambda _: self.gone_on.append(name), lambda _: None)
         return turn
 
     def win(self, width=1, *, proven=False):
-        self.session.won([], Clearance.PROVEN if proven else Clearance.NEW)
+        self.session.clearance.record_won([], Worth.PROVEN if proven else Worth.NEW)
         self.session.stop_leading(lambda: width)
 
     def give_up(self):
@@ -60,12 +66,12 @@ def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
     for number in range(3):
         wall.hold(number)
     assert wall.session.is_walled
-    assert wall.session.role(waiting[0]) is Role.WAIT
+    assert wall.met(waiting[0]) is Role.WAIT
     wall.give_up()
     assert wall.gone_on == [0]
-    assert wall.session.role(waiting[0]) is Role.LEAD
+    assert wall.met(waiting[0]) is Role.LEAD
     wall.session.lead(waiting[0])
-    wall.session.end_turn()
+    wall.session.turns.end()
     assert wall.gone_on == [0], "held until the new leader is through"
     wall.win(width=5)
     assert wall.gone_on == [0, 1, 2]
@@ -78,22 +84,22 @@ def test_those_who_met_a_wall_of_a_token_a_page_are_all_let_go_at_once(wall):
         wall.hold(number)
     wall.win(width=1)
     assert wall.gone_on == [0]
-    assert wall.session.role(first) is Role.ASK_AGAIN
-    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+    assert wall.met(first) is Role.ASK_AGAIN
+    assert wall.met(wall.stamp(re_ask=True)) is Role.ALONE
     assert wall.gone_on == [0, 1, 2, 3]
 
 
 def test_after_three_clearances_for_one_page_each_only_who_has_met_the_wall_shows_that_it_is_open(wall):
     for _ in range(2):
         for _ in range(3):
-            assert wall.session.clearance is not Clearance.FOR_ONE_PAGE
+            assert wall.session.clearance.worth is not Worth.FOR_ONE_PAGE
             wall.lead()
             wall.win()
-            assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
-            wall.session.unchallenged(wall.stamp())
-        assert wall.session.clearance is Clearance.FOR_ONE_PAGE
-        wall.session.unchallenged(wall.stamp(), has_met_wall=True)
-        assert wall.session.clearance is Clearance.PROVEN
+            assert wall.met(wall.stamp(re_ask=True)) is Role.ALONE
+            wall.session.record_page(wall.stamp())
+        assert wall.session.clearance.worth is Worth.FOR_ONE_PAGE
+        wall.session.record_page(wall.stamp(), has_met_wall=True)
+        assert wall.session.clearance.worth is Worth.PROVEN
 
 
 # -- letting go -----------------------------------------------------------------------------------------------------
@@ -106,13 +112,13 @@ def test_the_held_are_let_go_in_their_order_and_no_more_at_once_than_the_site_is
     for number in range(7):
         wall.hold(number, challenged=bool(number % 2))
     assert wall.gone_on == []
-    wall.session.won([], Clearance.NEW)
+    wall.session.clearance.record_won([], Worth.NEW)
     wall.session.stop_leading(lambda: width[0])
     assert wall.gone_on == [0, 1]
-    wall.session.end_turn()
+    wall.session.turns.end()
     assert wall.gone_on == [0, 1, 2]
     width[0] = 4
-    wall.session.end_turn()
+    wall.session.turns.end()
     assert wall.gone_on == [0, 1, 2, 3, 4, 5]
 
 
@@ -124,7 +130,7 @@ def test_the_held_whose_turns_end_at_once_go_on_one_after_the_other_and_not_one_
         nonlocal depth
         within.append(depth)
         depth += 1
-        wall.session.end_turn()
+        wall.session.turns.end()
         depth -= 1
 
     wall.lead()
@@ -141,7 +147,7 @@ def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_h
     wall.hold("met it")
     wall.hold("not yet sent", challenged=False)
     wall.hold("not yet sent either", challenged=False)
-    wall.session.unchallenged(after)
+    wall.session.record_page(after)
     assert wall.gone_on == ["not yet sent", "not yet sent either"]
     assert not wall.session.is_walled, "nobody else is held before being sent"
     wall.win(width=9)
@@ -159,7 +165,7 @@ def test_nobody_is_let_go_while_a_token_is_handed_in(wall, leads, part):
     wall.hold("met it")
     wall.hold("not yet sent", challenged=False)
     if part:
-        wall.session.unchallenged(wall.stamp())
+        wall.session.record_page(wall.stamp())
     assert wall.gone_on == []
     wall.session.end_handing_in()
     assert wall.gone_on == (["met it"] if not leads else ["not yet sent"] if part else [])
@@ -172,9 +178,9 @@ def test_a_new_clearance_that_another_request_may_have_used_up_is_doubtful(wall,
     stamp = wall.stamp()
     wall.lead()
     wall.win(proven=proven)
-    wall.session.may_have_used(wall.stamp() if is_late else stamp)
-    assert (wall.session.clearance is Clearance.DOUBTFUL) is is_doubtful
-    assert (wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE) is (not proven and not is_doubtful)
+    wall.session.clearance.record_other_use(wall.stamp() if is_late else stamp)
+    assert (wall.session.clearance.worth is Worth.DOUBTFUL) is is_doubtful
+    assert (wall.met(wall.stamp(re_ask=True)) is Role.ALONE) is (not proven and not is_doubtful)
 
 
 # -- sessions -------------------------------------------------------------------------------------------------------
@@ -274,16 +280,18 @@ def test_a_stamp_tells_the_order_of_sending_and_whether_a_clearance_was_won_sinc
     sessions.sent(early)
     session = sessions.session(early)
     session.lead(sessions.stamp())
-    session.won([], Clearance.NEW)
+    session.clearance.record_won([], Worth.NEW)
     session.stop_leading(lambda: 1)
     sessions.sent(late)
     one, two, three = sessions.answered(early), sessions.answered(late), sessions.stamp()
-    four = session.sent_again(two, sessions.stamp())
-    session.sent_again(0, three)
+    four = sessions.stamp()
+    session.clearance.record_sent(two, four)
+    session.clearance.record_sent(0, three)
     assert one < two < three
-    assert [session.is_overtaken(stamp) for stamp in (one, two, three)] == [True, False, False]
-    roles = [Role.ASK_AGAIN, Role.LEAD, Role.LEAD, Role.ALONE]
-    assert [session.role(stamp) for stamp in (one, two, four, three)] == roles
+    assert [session.clearance.was_won_after(stamp) for stamp in (one, two, three)] == [True, False, False]
+    assert [session.role(stamp) for stamp in (one, two, four)] == [Role.ASK_AGAIN, Role.LEAD, Role.LEAD]
+    session.record_challenge(three)
+    assert session.role(three) is Role.ALONE, "it was sent for a clearance that was new, and met the wall again"
 
 
 def test_a_request_has_its_stamp_until_it_is_answered_and_else_one_of_before_every_clearance(sessions):
@@ -294,10 +302,10 @@ def test_a_request_has_its_stamp_until_it_is_answered_and_else_one_of_before_eve
     assert sessions.known(walled) is None, "it has met no wall"
     session = sessions.session(walled)
     assert session.role(sessions.stamp_of(walled)) is Role.LEAD
-    assert not session.is_outdated(sessions.stamp_of(walled))
-    assert not session.is_through(sessions.stamp())
-    session.won([], Clearance.PROVEN)
-    assert session.is_through(sessions.stamp())
+    assert not session.clearance.has_changed_since(sessions.stamp_of(walled))
+    assert not session.clearance.is_of(sessions.stamp())
+    session.clearance.record_won([], Worth.PROVEN)
+    assert session.clearance.is_of(sessions.stamp())
     assert session.role(sessions.answered(walled)) is Role.ASK_AGAIN
 
 
@@ -362,7 +370,7 @@ def test_the_cookies_of_other_hosts_are_not_gone_through(components, sessions, m
     monkeypatch.setattr(CookieJar, "__len__", refuse)
     walled = request({"url": "https://www.shop.example/b"})
     session = sessions.session(walled)
-    session.won(cookies := sessions.cookies(walled), Clearance.PROVEN)
+    session.clearance.record_won(cookies := sessions.cookies(walled), Worth.PROVEN)
     assert [cookie.name for cookie in cookies] == ["own"]
     sessions.keep_cookies(session, walled, Response(walled.url, headers={"Set-Cookie": "own=2"}), 0)
 
@@ -391,9 +399,9 @@ def test_an_answer_changes_only_cookies_of_the_session_that_its_request_was_sent
     early = sessions.stamp()
     answer(components, walled.url, "session=older")
     if moment == "won":
-        session.won(sessions.cookies(walled), Clearance.NEW)
+        session.clearance.record_won(sessions.cookies(walled), Worth.NEW)
     else:
-        session.keep_cookies(sessions.cookies(walled))
+        session.clearance.record_token(sessions.cookies(walled))
     # The leader's own, or of a request that was sent since.
     newer = answer(components, walled.url, "session=kept")
     sessions.keep_cookies(session, request({}), newer, sessions.stamp())

@@ -7,25 +7,25 @@ from scrapy_omocaptcha.walls.targets import PAGES, Kind, Targets
 SHOP = "https://shop.example"
 URL, FROM, MARKS = f"{SHOP}/hold", f"{SHOP}/page/1", ("gate",)
 CHANGES = {
-    "is followed": (lambda targets: targets.followed(URL, FROM), {Kind.UNKNOWN: Kind.FOLLOWED}),
-    "the redirect is dropped": (lambda targets: targets.dropped(URL, FROM), {Kind.FOLLOWED: Kind.UNKNOWN}),
-    "another is dropped": (lambda targets: targets.dropped(URL, SHOP), {}),
+    "is followed": (lambda targets: targets.record_followed(URL, FROM), {Kind.UNKNOWN: Kind.FOLLOWED}),
+    "the redirect is dropped": (lambda targets: targets.record_dropped(URL, FROM), {Kind.FOLLOWED: Kind.UNKNOWN}),
+    "another is dropped": (lambda targets: targets.record_dropped(URL, SHOP), {}),
     "shows a page": (
-        lambda targets: targets.shows(f"{URL}?id=1", is_wall=False),
+        lambda targets: targets.record_shown(f"{URL}?id=1", is_wall=False),
         dict.fromkeys((Kind.UNKNOWN, Kind.FOLLOWED), Kind.PAGE),
     ),
     "shows a challenge": (
-        lambda targets: targets.shows(URL, is_wall=True),
+        lambda targets: targets.record_shown(URL, is_wall=True),
         dict.fromkeys({*Kind} - {Kind.GATE}, Kind.WALL),
     ),
-    "is found to be a page": (lambda targets: targets.found_in_place(URL, MARKS), dict.fromkeys(Kind, Kind.PAGE)),
+    "is found to be a page": (lambda targets: targets.record_in_place(URL, MARKS), dict.fromkeys(Kind, Kind.PAGE)),
     "is found to be one that is waited for": (
-        lambda targets: targets.found_in_place(URL, MARKS, is_open=True),
+        lambda targets: targets.record_in_place(URL, MARKS, is_open=True),
         dict.fromkeys(Kind, Kind.OPEN),
     ),
-    "is opened": (lambda targets: targets.opened(URL), dict.fromkeys(Kind, Kind.OPEN)),
-    "its page is got": (lambda targets: targets.got_page(URL), {Kind.OPEN: Kind.PAGE}),
-    "the page was another": (lambda targets: targets.passed(URL), dict.fromkeys(Kind, Kind.GATE)),
+    "is opened": (lambda targets: targets.record_open(URL), dict.fromkeys(Kind, Kind.OPEN)),
+    "its page is got": (lambda targets: targets.record_page_given(URL), {Kind.OPEN: Kind.PAGE}),
+    "the page was another": (lambda targets: targets.record_gate(URL), dict.fromkeys(Kind, Kind.GATE)),
 }
 
 
@@ -33,7 +33,7 @@ CHANGES = {
 def test_what_a_target_is_changes_by_what_it_has_shown_and_by_nothing_else(happens, changes):
     for kind in Kind:
         targets = Targets()
-        targets.followed(URL, FROM)
+        targets.record_followed(URL, FROM)
         targets.of(URL).kind = kind
         happens(targets)
         assert targets.of(URL).kind is changes.get(kind, kind)
@@ -74,15 +74,15 @@ def test_a_gate_withholds_what_redirects_there_and_another_wall_does_where_more_
 def test_challenges_of_a_kind_are_in_the_place_of_pages_once_two_of_them_are_found_behind_it():
     targets = Targets()
     for kind in Kind:
-        targets.shows(f"{SHOP}/{kind.name}", is_wall=True, marks=MARKS)
+        targets.record_shown(f"{SHOP}/{kind.name}", is_wall=True, marks=MARKS)
         targets.of(f"{SHOP}/{kind.name}").kind = kind
         targets.of(f"{SHOP}/{kind.name}").has_been_wall = True
     for path, marks in {"/1": MARKS, "/2": MARKS, "/other": ("other",), "/asked": MARKS}.items():
-        targets.shows(SHOP + path, is_wall=True, marks=marks)
-    targets.requested(f"{SHOP}/asked", is_wall=True)
+        targets.record_shown(SHOP + path, is_wall=True, marks=marks)
+    targets.record_requested(f"{SHOP}/asked", is_wall=True)
     for path, is_known in {"/other": False, "/1": False, "/2": True}.items():
         assert targets.of(f"{SHOP}/WALL").kind is Kind.WALL
-        targets.found_behind_wall(SHOP + path)
+        targets.record_behind_wall(SHOP + path)
         assert targets.is_in_place(MARKS) is targets.is_walled_page(f"{SHOP}/1") is is_known
     kinds = {kind: targets.of(f"{SHOP}/{kind.name}") for kind in Kind}
     # What was redirected to the wall first is sent again, and gets the page.
@@ -99,8 +99,8 @@ def test_challenges_of_a_kind_are_in_the_place_of_pages_once_two_of_them_are_fou
 def test_a_target_is_like_others_that_have_shown_a_challenge_with_its_marks():
     targets = Targets()
     for path, marks in {"/1": MARKS, "/2": ("other",)}.items():
-        targets.shows(SHOP + path, is_wall=True, marks=marks)
+        targets.record_shown(SHOP + path, is_wall=True, marks=marks)
     assert not targets.has_others_like(f"{SHOP}/1")
-    targets.shows(URL, is_wall=True, marks=MARKS)
-    targets.shows(URL, is_wall=False)
+    targets.record_shown(URL, is_wall=True, marks=MARKS)
+    targets.record_shown(URL, is_wall=False)
     assert [targets.has_others_like(url) for url in (URL, f"{SHOP}/1", f"{SHOP}/2")] == [True, True, False]

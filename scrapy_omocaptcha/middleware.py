@@ -154,7 +154,7 @@ class OmoCaptchaMiddleware:
 
             check_wish(request)
         if wish is False or self._is_for_robots_rules(request):
-            # It is not looked at, but its answer may change the session's cookies.
+            # The answer is not looked at, but may change the session's cookies.
             self._sessions.sent(request)
             return None
         if wish is None:
@@ -223,7 +223,7 @@ class OmoCaptchaMiddleware:
             return await self._walls.redirected(request, response)
         except Exception as error:
             if not self._sessions.stamp_of(request):
-                # Its first response is still held in process_response, which handles the error.
+                # The first response of the request is still held in process_response, which handles the error.
                 raise
             if isinstance(error, CrawlClosing):
                 return self._give_back(request, error)

@@ -96,7 +96,7 @@ class InnerChain:
                 raise
         else:
             if isinstance(result, Response):
-                # It answers no request of the spider.
+                # The response answers no request of the spider.
                 result.request = None
             return result
         logger.warning("A request that OMOcaptcha sends for a page failed in the project: %s", blame)
@@ -155,7 +155,7 @@ class InnerChain:
         outer = self._crawler.engine.downloader.middleware
         closer = outer.middlewares[outer.middlewares.index(self._middleware) + 1 :]
         with warnings.catch_warnings():
-            # It has warned of the same methods before.
+            # Scrapy's own manager has warned of the same methods before.
             warnings.simplefilter("ignore", ScrapyDeprecationWarning)
             return type(outer)(*map(self._adapter, closer), crawler=self._crawler)
 
@@ -163,7 +163,7 @@ class InnerChain:
         """Return what has the methods of a middleware that Scrapy calls, wrapped."""
         names = ["process_request", "process_response", "process_exception"]
         if middleware is self._crawler.get_downloader_middleware(HttpCacheMiddleware):
-            # It would answer with the challenge that it has stored for the same request.
+            # HttpCache would answer with the challenge that it has stored for the same request.
             names.remove("process_request")
         methods = {name: getattr(middleware, name) for name in names if hasattr(middleware, name)}
         return SimpleNamespace(**{name: self._named(method) for name, method in methods.items()})

@@ -252,7 +252,7 @@ async def _submit(download: Callable[[Request], Awaitable[Response]], request: S
     Otherwise middlewares could log or follow them. A redirect to an address that holds the token in its path or host is
     no redirect any more. Cookies are noted, since a middleware may follow a redirect that sets some.
     """
-    # It may have waited long in the queue of its slot.
+    # The submission may have waited long in the queue of its slot.
     if time.monotonic() > request.usable_until:
         raise TokenUnused("too_old")
     response = await download(request)

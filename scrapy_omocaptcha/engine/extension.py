@@ -59,5 +59,5 @@ class DerivedClasses:
             derived = type(base.__name__, (mixin, base, *inner), names)
             self._settings.set(name, derived, self._settings.getpriority(name) or 0)
         except Exception as error:
-            # It stays as it is: Scrapy reports what cannot be loaded or used, and the middleware the rest.
+            # The setting stays: Scrapy reports a class that cannot be loaded or used, and the middleware the rest.
             self._refusals[name] = str(error)

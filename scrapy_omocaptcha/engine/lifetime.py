@@ -50,7 +50,7 @@ class Lifetime:
         """
         if self.closing:
             if isinstance(awaitable, Coroutine):
-                # It must not even begin: a call to the service must not go out now.
+                # A coroutine must not even begin: it could call the service.
                 awaitable.close()
             else:
                 _cancel(deferred_from_coro(awaitable))

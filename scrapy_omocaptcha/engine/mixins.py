@@ -100,7 +100,7 @@ class InnerDownloader(Downloader):
         asked_for = _asked_for.get()
         if asked_for and (asked := asked_for.pop()()) is not None:
             self._omocaptcha_states.pass_on(asked, request)
-        # What the middlewares have the engine fetch is another matter.
+        # Requests that the middlewares have the engine fetch stand for themselves.
         token = _asked_for.set(None)
         try:
             return super().fetch(request, *arguments, **keywords)

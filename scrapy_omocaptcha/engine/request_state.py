@@ -58,7 +58,7 @@ class RequestStates:
         if not request.meta.get(STATE_KEY, {}).get("filter"):
             return enqueue(request)
         if self._dupefilter is not None:
-            # It must not be dropped, but others are duplicates of it.
+            # This request must not be dropped, but others are duplicates of it.
             self._dupefilter.request_seen(request)
         # Until it is taken out: some schedulers filter only then.
         request.dont_filter = True

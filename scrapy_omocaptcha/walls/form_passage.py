@@ -133,7 +133,7 @@ class FormPassage(Passage):
             answer = answer.replace(url=urldefrag(self.request.url).url)
         words = f"the token was answered with {answer.status} and {len(answer.body)} bytes"
         broke = HandoverBroke(words) if is_lost(answer) else None
-        # What may have executed the spider's own request is not sent again, whatever its answer is.
+        # A submission that repeats the spider's own request may have executed it, so that is not sent again.
         is_page = self.is_page(answer) or repeats(submission, self.request)
         return Handed(answer, is_page, is_own_address, broke, sent)
 
@@ -150,6 +150,6 @@ class FormPassage(Passage):
 
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
-        # Where each page wants a token, others of the session are at the site all the time, so only cookies tell.
+        # Where each page wants a token, other requests of the session are at the site all the time: only cookies tell.
         is_answered = not self.is_alone and self.page.answers != self.session.answers
         return is_answered or self.page.cookies != self.cookie_values()

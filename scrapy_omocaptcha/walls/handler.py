@@ -54,14 +54,15 @@ class WallHandler:
         return True
 
     def _must_wait(self, session: Session, request: Request) -> bool:
-        # What a component awaits may be what a token at hand is waiting for.
+        # A request that a component awaits may be one that a token at hand is waiting for.
         return session.is_walled or (session.is_handing_in and self._slots.states.is_scheduled(request))
 
     async def hold(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved."""
         session = self._sessions.session(request)
         if self._components.is_cached(request):
-            # It does not reach the site. Were it held and answered with a stored redirect, nobody would tell us.
+            # A stored answer does not come from the site. If the request were held, and the answer a stored redirect,
+            # nothing would end the hold.
             self._sessions.sent(request)
             return
         since, cookies = self._sessions.stamp(), request.cookies
@@ -126,7 +127,7 @@ class WallHandler:
         session, stamp = self._sessions.known(request), self._sessions.answered(request)
         if session is not None and stamp:
             if not is_stored(request, response):
-                # What HttpCache has stored outdates no form.
+                # An answer that HttpCache has stored outdates no form.
                 session.record_answer()
             self._sessions.keep_cookies(session, request, response, stamp)
         return stamp
@@ -146,17 +147,17 @@ class WallHandler:
         challenge = self._policy.find(request, response)
         asked_for = self._redirects.answered(request, response, challenge)
         if asked_for is not None and not await self._is_in_vain(asked_for, request, response, challenge):
-            # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
+            # It was not known that the redirect leads to a wall. From now on that is known before it is followed.
             return asked_for
         if challenge is None:
             vendor = find_other_captcha(response)
             if vendor is not None:
                 self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
             elif request.method == "HEAD":
-                # Its answer has no body to be a challenge.
+                # The answer to HEAD has no body to be a challenge.
                 self._policy.hints.head_answered(response)
             elif is_good(response) and session is not None and not is_stored(request, response):
-                # What HttpCache has stored tells nothing of today.
+                # An answer that HttpCache has stored tells nothing of today.
                 session.record_page(stamp)
             return response
         make = self._policy.mediums.of(request).passage()

@@ -36,7 +36,7 @@ class Looks:
         if sent is None or request.method != "GET":
             # The answer to another method may change what is there.
             return None
-        # What the downloader and the middlewares closer to the site have written.
+        # The downloader and the middlewares closer to the site have written into the request that was sent.
         for name, values in sent.headers.items():
             request.headers.setdefault(name, values)
         request.meta.update({key: sent.meta[key] for key in _WRITTEN if key in sent.meta})
@@ -59,7 +59,7 @@ class Looks:
         while redirected is not None and redirected.url != request.url and _key(redirected) not in fetched:
             sent, answer = self._kept.pop(_key(redirected), (redirected, None))
             if answer is None or is_wall:
-                # Whatever is asked for, looking must not do it.
+                # A look must not do what the request asks for.
                 changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
                 sent = redirected.replace(meta={**redirected.meta, **_FOR_LOOKING}, **changes)
                 answer = await self._chain.follow(sent, page=request)
@@ -73,7 +73,7 @@ class Looks:
                 if challenge is None:
                     self._kept.update(fetched)
                 elif self._components.jar(request) is not None and host_of(sent.url) == host_of(request.url):
-                    # By these, the passage tells whether the session has got others since, so that its form is void.
+                    # The passage compares these cookies with the session's, since newer ones make its form void.
                     request.headers.setlist("Cookie", sent.headers.getlist("Cookie"))
                 # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
                 stored = [flag for flag in response.flags if flag == "cached"]

@@ -102,7 +102,7 @@ class Passage(Attempts):
         if refusal is None and self.session.leading is None and not self.session.clearance.was_won_after(self.stamp):
             refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
         if refusal is None and "cached" in response.flags:
-            # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
+            # The challenge is one that HttpCache has stored: the site may be open now, and looking costs no job.
             answer = await self.ask_again()
             if self.take_challenge(answer) is None:
                 return Result(answer)
@@ -138,7 +138,7 @@ class Passage(Attempts):
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved, whoever pays, or None."""
         refusal = await self.policy.refusal(self.request, self.page.response, self.page.challenge)
-        # What HttpCache has stored does not show that the request was sent once more.
+        # A challenge that HttpCache has stored does not show that the request was sent once more.
         is_sent = "cached" not in self.page.response.flags
         if refusal is None and is_sent and self.redirects.posts.may_be_executed(self.request):
             return _SENT_AGAIN
@@ -201,13 +201,13 @@ class Passage(Attempts):
     def handed_in(self) -> None:
         """Record that a token goes to the site."""
         if not self.is_alone:
-            # Requests that were queued without cookies are answered with others meanwhile, and later.
+            # Requests that were queued without cookies are answered with new cookies meanwhile, and later.
             self.session.clearance.record_token(self.cookies())
         self.redirects.handed_in()
 
     def _worth(self, result: Result) -> Worth:
         if result.verdict is None or result.verdict.outcome in ("expired", "unknown"):
-            # What is not known, or has come without a token, does not show what a token is good for.
+            # A page that came without a token, or of which that is not known, does not show what a token is good for.
             return Worth.DOUBTFUL
         # Neither the answer to a submission itself nor one for which the site has set no cookie shows that the wall is
         # open for other pages, too.
@@ -315,7 +315,7 @@ class Passage(Attempts):
             again = await self.send(handed.answer)
         except Exception as error:
             if not self.is_alone:
-                # Others ask again, rather than buy a token each.
+                # The other requests of the session ask again then, rather than buy a token each.
                 self.session.clearance.record_won(self.cookies(), Worth.DOUBTFUL)
             return Result(verdict=unknown("closing" if isinstance(error, CrawlClosing) else "broke"), error=error)
         later = self.take_challenge(again)
@@ -427,7 +427,7 @@ class Passage(Attempts):
             return handed.is_own_address and answer.status != page.response.status
         # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
         is_repeated = self.session.is_repeated(answer.body)
-        # What has text but is no HTML is for a script of the page, which would ask for the page then.
+        # Text that is no HTML, as JSON is, is for a script of the page, which would ask for the page then.
         is_for_script = isinstance(answer, TextResponse) and not isinstance(answer, HtmlResponse)
         is_doubtful = is_repeated or (is_for_script and not handed.is_own_address)
         return not is_blank(answer) and (_is_direct(handed) or not is_doubtful)
@@ -438,11 +438,11 @@ class Passage(Attempts):
         """Report that the wall stays closed to the request, and return its challenge, or raise what the spider gets."""
         refusal, challenge, response = error.refusal, self.page.challenge, self.page.response
         is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
-        # What retries the challenge that a redirect has led to would send the request again, which may be executed.
+        # A middleware that retries the challenge behind a redirect would send the request again, which may be executed.
         has_led_here = redirect is None and self.redirects.posts.led_to(self.request) is not None
         is_untouched = not (self._state.is_paid_for or has_led_here or refusal is _SENT_AGAIN)
         if is_closing or not (is_untouched or on_failure == "response"):
-            # What fails here is retried, or given back to the scheduler, so nothing is reported before.
+            # If closing fails, the request is retried or given back to the scheduler, so nothing is reported before.
             await self.discard()
         if refusal.reason == "dry_run":
             self.events.dry_run[self.session.host][self.session] += 1

@@ -84,7 +84,7 @@ class Redirects:
         crawler.signals.connect(self.dropped, signals.request_dropped)
         self._states.left = self.closing
 
-    # What happens to a request of the spider
+    # Redirects of the spider's requests
 
     async def redirected(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
         """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
@@ -97,14 +97,14 @@ class Redirects:
         """
         url = redirect_target(request.url, self._components.location(response))
         if url is None or isinstance(request, Submission):
-            # What a spider submits itself holds a token, which must not be written down, nor sent again.
+            # A form that the spider submits itself holds a token, which must not be written down, nor sent again.
             return response
         self._record_way_through(request, url)
         has_led_on = self.posts.has_led_on(request, url)
         if has_led_on:
             self._prove_gate(request.url)
         again = self._asked_for(request, is_wall=has_led_on)
-        # Where nothing is bought, whatever is there, redirects are Scrapy's.
+        # At hosts where nothing is bought, redirects are Scrapy's.
         if again is not None or not is_allowed(host_of(url), self._policy.domains):
             return again or response
         lock = await self._lock(request, url)
@@ -172,7 +172,7 @@ class Redirects:
     def _leave_to_scrapy(self, request: Request, url: str, *, is_through: bool) -> None:
         """Let Scrapy follow a redirect, with what was asked for in its meta where that may be sent again."""
         state, is_safe = self._states.peek(request), request.method in SAFE_METHODS
-        # What another host shows a request that is through is its answer.
+        # A request that is through its own host's wall gets whatever another host shows, be it a wall.
         is_answer = is_through and host_of(url) != host_of(request.url)
         # Asked anew, since a look may have shown what is there.
         action = decide(self._seen(request, url, is_through=is_through), is_safe=is_safe)
@@ -194,12 +194,12 @@ class Redirects:
         if self._has_led_to_wall(request, url):
             return True
         if state.original is not None and self._targets.of(request.url).kind in WALLS:
-            # What comes from a wall is a duplicate of what was asked for before.
+            # A wall redirects back to what was asked for before, which the duplicate filter knows.
             return True
         if target.kind is Kind.UNKNOWN and self._has_foreign_duplicates:
             return True
         if request.method not in SAFE_METHODS and self._targets.has_met_wall and self._targets.has_been_wall(url):
-            # Each POST finds out for itself what has become of it.
+            # Each POST gets the answer of its own redirect.
             return True
         if is_through and originals.leads_back(request, url, state.original):
             return True
@@ -207,7 +207,7 @@ class Redirects:
         return target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
 
     def _seen(self, request: Request, url: str, *, is_through: bool) -> Seen:
-        # Where the page is here already, or a token for it, the request gets that.
+        # A request for which the page is here already, or a token for it, gets that.
         is_for_it = request in self._shown and self._comes_back(request, url)
         return Seen(
             self._targets.of(url).kind,
@@ -248,7 +248,7 @@ class Redirects:
         is_here = same_address(request.url, response.url)
         marks = wall_marks(challenge) if challenge is not None and is_here else None
         if self._targets.is_in_place(marks) and self._targets.may_be_page(request.url):
-            # It is solved there, as if the spider had requested the page itself.
+            # The challenge is solved at the page, as if the spider had requested that itself.
             for url in originals.led_to(request, original) or [request.url]:
                 self._targets.record_in_place(url, marks)
                 self._dropped.pop(public_address(url), None)
@@ -279,7 +279,7 @@ class Redirects:
         self._targets.record_dropped(request.url, request.meta["redirect_urls"][-1])
         if len(dropped) < _MAX_DROPPED:
             dropped.append(request)
-        # What was a wall may be one again for this session, which a look will show.
+        # An address that was a wall may be one again for this session, which a look will show.
         if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):
             self._record_shown(request.url, is_wall=target.kind in WALLS)
 
@@ -290,7 +290,7 @@ class Redirects:
         ]
         return [request for dropped in waiting for request in dropped]
 
-    # What happens to a request at a wall
+    # Requests that have met a wall
 
     async def before(self, request: Request, *, is_through: bool) -> Response | Request | None:
         """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
@@ -341,7 +341,7 @@ class Redirects:
         if withheld is not None or answer is None or not is_good(answer) or is_blank(answer):
             return withheld
         if public_address(answer.url) == public_address(request.url) or self._targets.has_others_like(request.url):
-            # It may be the page, or one of several with the challenge in their place.
+            # The address may be the page, or one of several pages with the challenge in their place.
             return None
         self._targets.record_always_closed(request.url)
         return self._asked_for(request, is_wall=True)
@@ -377,14 +377,14 @@ class Redirects:
         if url is not None and not self._components.is_redirect_for_spider(request, answer):
             redirected = await self._components.redirect(request, answer)
             if redirected is not None:
-                # What it leads to is the answer, even if that is a wall. Where another run was there before, that has
-                # nothing to do with what was paid for.
+                # The answer to a token is what its redirect leads to, even if that is a wall, or if another run has
+                # asked for it before.
                 state = self._states.peek(request)
                 must_pass = self._has_foreign_duplicates or originals.leads_back(request, url, state.original)
                 self._states.write(redirected, replace(state, original=None, led_to=None), must_pass=must_pass)
                 return redirected
         if request.method == "GET" and not same_address(answer.url, request.url):
-            # It came from behind a redirect.
+            # The answer came from behind a redirect.
             await self._components.redirect_in_place(request, answer.url)
         return None
 
@@ -429,7 +429,7 @@ class Redirects:
         if is_good(answer) and not same_address(answer.url, led_to):
             self._prove_gate(led_to)
 
-    # What is known of targets
+    # Targets of redirects
 
     def _prove_gate(self, url: str) -> None:
         """Record that an address is a gate, and schedule what it has withheld."""
@@ -520,13 +520,14 @@ class Redirects:
             kind = self._targets.of(url).kind
             if kind is Kind.GATE or (kind is Kind.WALL and request.method in SAFE_METHODS):
                 raise
-            # What resumes asks for the target, which the duplicate filter knows, not for what may have been executed.
+            # The crawl that resumes asks for the target, which the duplicate filter knows, not for what may have been
+            # executed.
             return None
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
         if answer is None:
-            # What redirects on and on shows no challenge either.
+            # An address that redirects on and on shows no challenge either.
             return None if may_be_wall else await self._found_page(request, response, url, None)
         if challenge is not None:
             return self._found_challenge(request, url, answer, challenge)
@@ -597,7 +598,7 @@ class Redirects:
         self._led_to_page[request] = redirected
         return True
 
-    # What was asked for
+    # Requests before their redirects
 
     def _asked_for(self, request: Request, *, is_wall: bool) -> Request | None:
         """Return what was asked for before a redirect, for the scheduler, if it is to be sent again.
@@ -625,7 +626,7 @@ class Redirects:
                 self._targets.record_stopped(url)
         elif not self.posts.is_withheld(request, request.url):
             return None
-        # Where a wall only claims to have withheld a POST, that is recorded once the POST is sent.
+        # A mere claim to have withheld a POST is recorded once the POST is sent.
         is_claim = self._targets.of(request.url).kind is not Kind.GATE and state.original["method"] not in SAFE_METHODS
         followed = [*state.followed, *(() if is_claim else hops)]
         again = originals.rebuild(request, state.original)

@@ -108,7 +108,7 @@ class Session:
         :param has_met_wall: whether the same request was answered with a challenge before.
         """
         if self.leading is not None and stamp > self.leading:
-            # It was sent after the leader and let through, so the wall is not around the whole session.
+            # A request that was sent after the leader was let through: the wall is not around the whole session.
             self._is_walled_in_part = True
             if not self.is_handing_in:
                 self.turns.release_all(challenged=False)

@@ -95,7 +95,7 @@ class Sessions:
         """Restore the cookies of a session that an answer must not replace, and keep those that it may have changed."""
         jar = self._mediums.of(request).jar(request) if "Set-Cookie" in response.headers else None
         if jar is not None:
-            # What HttpCache has stored is older than all that the session has got.
+            # An answer that HttpCache has stored is older than all cookies that the session has got.
             since, sent = (_LONG_AGO, []) if is_stored(request, response) else (stamp, _sent_cookies(request))
             newer = session.clearance.cookies if session.clearance.has_changed_since(since) else []
             for cookie in newer:
@@ -106,7 +106,7 @@ class Sessions:
     def is_current(self, request: Request, response: Response, values: Collection[tuple[str, str]]) -> bool:
         """Tell whether a response belongs to the cookies that its session has now, which are ``values``."""
         if self._mediums.of(request).jar(request) is None:
-            # Those that the spider sends itself are the same each time.
+            # Without a jar, the spider sends its own cookies, which are the same each time.
             return True
         new = dict(map(_name_and_value, response.headers.getlist("Set-Cookie")))
         for name, value in new.items():

@@ -142,13 +142,13 @@ class Targets:
             if target.marks == marks and target.kind is not Kind.GATE:
                 target.has_been_wall = False
                 if target.kind is Kind.WALL:
-                    # What was redirected there first is sent again, and gets the page.
+                    # The request that was redirected there first is sent again, and gets the page.
                     target.kind = Kind.PAGE if target.is_requested else Kind.OPEN
 
     def has_been_wall(self, url: str) -> bool:
         """Tell whether an address that shows a page may show a challenge to other sessions, or later."""
         target = self.of(url)
-        # What is named like a wall shows a page while its challenge is broken, too.
+        # An address that is named like a wall shows a page while its challenge is broken, too.
         return target.has_been_wall or (target.kind in PAGES and self.is_named(url))
 
     def is_named(self, url: str) -> bool:

@@ -61,7 +61,7 @@ class Turns:
         finally:
             self._is_releasing = False
         if self.is_idle:
-            # What it is told by keeps a part of Scrapy's downloader for the host.
+            # The function keeps a part of Scrapy's downloader for the host.
             self._concurrency = _one_at_once
 
     def release_all(self, *, challenged: bool) -> None:

@@ -122,17 +122,19 @@ class Policy:
         """Return why nothing for a challenge may be sent to ``url``, be it that of a form that has changed, or None."""
         return await self._forbidden(request, url) if same_site(challenge.url, url) else Refusal.of("foreign_form")
 
-    async def redirect_refusal(self, request: Request, challenge: Challenge, answer: Response) -> Refusal | None:
-        """Return why the redirect that answers a token may not be followed, and give its wall up then, or None."""
+    async def redirect_refusal(self, request: Request, answer: Response) -> Refusal | None:
+        """Return why the redirect that answers a token may not be followed, or None."""
         url = redirect_target(answer.url, answer.headers.get("Location"))
         forbidden = None if url is None else await self._forbidden(request, url)
         if url is None or forbidden is None:
             return None
         is_offsite = forbidden.reason == "offsite"
         why = "the spider's allowed_domains leave out: add it there" if is_offsite else "robots.txt forbids"
-        refusal = forbidden._replace(message=f"the answer to a token redirects to {host_of(url)}, which {why}")
+        return forbidden._replace(message=f"the answer to a token redirects to {host_of(url)}, which {why}")
+
+    def record_dead_end(self, challenge: Challenge, refusal: Refusal) -> None:
+        """Record why no token opens the wall that has shown a challenge, so that nothing more is bought for it."""
         self._dead_ends[host_of(challenge.url), challenge.sitekey] = refusal
-        return refusal
 
     async def _forbidden(self, request: Request, url: str) -> Refusal | None:
         """Return why nothing may be sent to an address for a request: robots.txt, or the spider's allowed domains."""

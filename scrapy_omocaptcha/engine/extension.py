@@ -50,8 +50,9 @@ class DerivedClasses:
             if not issubclass(base, needed):
                 raise TypeError(f"it is not derived from {needed.__name__}")
             names = {
-                "__module__": base.__module__,
-                "__qualname__": f"{base.__qualname__} with OMOcaptcha",
+                # Scrapy logs and warns of a class by both, the name last.
+                "__module__": f"OMOcaptcha over {base.__module__}",
+                "__qualname__": base.__qualname__,
                 "_omocaptcha_states": self.states,
                 "_omocaptcha_components": self.components,
             }

@@ -280,8 +280,8 @@ def test_scrapy_still_warns_of_a_downloader_that_wants_the_spider(crawl, service
 def test_the_log_names_the_derived_classes_after_those_of_the_project(crawl, service):
     crawled = crawl(RecordingSpider, {**service.settings, "DOWNLOADER": OwnDownloader})
     (overridden,) = [line for line in crawled.said(logging.INFO) if line.startswith("Overridden settings:")]
-    assert f"'DOWNLOADER': <class '{__name__}.OwnDownloader with OMOcaptcha'>" in overridden
-    assert "'SCHEDULER': <class 'scrapy.core.scheduler.Scheduler with OMOcaptcha'>" in overridden
+    assert f"'DOWNLOADER': <class 'OMOcaptcha over {__name__}.OwnDownloader'>" in overridden
+    assert "'SCHEDULER': <class 'OMOcaptcha over scrapy.core.scheduler.Scheduler'>" in overridden
 
 
 class NoFetch:
@@ -397,7 +397,7 @@ def test_a_scheduler_that_makes_an_object_of_another_class_is_named_for_that(cra
     crawled = crawl(pages_of(walled("session", status=200), 2), {**service.settings, "SCHEDULER": Named})
     (said,) = crawled.said(logging.ERROR)
     assert said.startswith("OMOcaptcha is off in this crawl, and solves no challenge: SCHEDULER = <class ")
-    assert "Named with OMOcaptcha'> makes an object of another class: have its from_crawler make one of the " in said
+    assert "Named'> makes an object of another class: have its from_crawler make one of the " in said
     assert len(crawled.pages) == 2
 
 

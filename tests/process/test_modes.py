@@ -61,5 +61,5 @@ def test_a_projects_downloader_may_import_the_reactor(service, walled, tmp_path)
     told = {"urls": [f"{site.url}/page/1"], "out": str(out), "settings": settings}
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = scrapy(json.dumps(told), cwd=ROOT, module="tests.helpers.crawl_process", PYTHONPATH=paths)
-    assert "own_downloader.Own with OMOcaptcha" in done.stdout, done.stdout
+    assert "OMOcaptcha over own_downloader.Own" in done.stdout, done.stdout
     assert ("Traceback" in done.stdout, out.read_text()) == (False, f"page {site.url}/page/1\n")

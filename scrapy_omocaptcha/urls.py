@@ -90,6 +90,11 @@ def same_site(page: str, target: str) -> bool:
     return _site_of(here.hostname) == _site_of(there.hostname)
 
 
+def domain_of(host: str) -> str:
+    """Return what names a host's registrable domain with all subdomains, such as ``*.shop.example``."""
+    return f"*.{_site_of(host)}"
+
+
 def _site_of(host: str) -> str:
     """Return the registrable domain of a host, where private suffixes count, or the host itself if it has none."""
     host = host.rstrip(".").lower()

@@ -37,7 +37,7 @@ class Reservation:
 
 
 class Limits:
-    """The limits of one crawl: jobs, USD, the breaker of each host and key, and the state of the account.
+    """The limits of one crawl: jobs, USD, the breaker of each host and domain, and the state of the account.
 
     :param tell_near: called once with the reason that a limit will give, the host that it is about, empty for all, and
         a sentence, when most of it is used and at least one more job can be bought.
@@ -69,6 +69,10 @@ class Limits:
     def check(self, host: str, sitekey: str) -> None:
         """Raise ``NotBought``, with the limit that is reached, unless a job may be bought now."""
         self._check(self._ledger.sums(host), host, sitekey)
+
+    def doubts(self, host: str) -> bool:
+        """Tell whether a job for a host had better wait until more is known of other hosts of its domain."""
+        return self._breaker.doubts(host)
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job for ``host`` before it is bought, with all who share these limits, or raise ``NotBought``."""
@@ -105,8 +109,8 @@ class Limits:
             most = self._most(reason)
             if used + (1 if limit.counts_jobs else self.price) > most + _ROUNDING:
                 raise self._reached(reason, used, host)
-        if self._is_paused(host, sitekey):
-            raise self._reached("breaker", 0, host)
+        if (paused := self._find_paused(host, sitekey)) is not None:
+            raise self._reached("breaker", 0, paused)
 
     def _most(self, reason: str) -> float:
         return self._spendable if reason == "min_balance" else float(getattr(self._settings, reason))
@@ -136,11 +140,11 @@ class Limits:
             f"{100 * used / most:.0f} % of {what} is used{where}{by} ({amount}); at 100 % buying stops: {cure} before",
         )
 
-    def _is_paused(self, host: str, sitekey: str) -> bool:
-        return self._breaker.is_open(host, sitekey)
+    def _find_paused(self, host: str, sitekey: str) -> str | None:
+        return self._breaker.find_open(host, sitekey)
 
     def _reached(self, reason: str, used: float, host: str, by: str = "") -> NotBought:
-        """Return the error for a limit that is reached, or a breaker that is open.
+        """Return the error for a limit that is reached, or a breaker that is open for a host or a domain.
 
         :param used: jobs bought or USD spent, depending on the limit.
         :param by: names the buyer, such as ``" by the fleet 'shop'"``; empty for this crawl.

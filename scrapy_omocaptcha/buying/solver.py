@@ -41,6 +41,8 @@ from scrapy_omocaptcha.urls import public_address
 logger = logging.getLogger(__name__)
 
 _MAX_HOSTS = 10_000
+_SECONDS_OF_DOUBT = 1.0
+"""How long a job waits for what comes of those for other hosts of its domain, none of which was of use so far."""
 
 
 @dataclass(eq=False)
@@ -82,6 +84,8 @@ class Solver:
                 # Who waits for the pace of a host takes no place of another host's job.
                 async with of_host.turn():
                     await self.lifetime.wait(place.enter_context(self._jobs_at_once.acquire()))
+                    if self.limits.doubts(host):
+                        await self.lifetime.sleep(_SECONDS_OF_DOUBT)
                     async with self._pace.turn(deadline):
                         deadline = min(deadline, self.clock() + self.settings.job_timeout)
                         created = await self._create(job, host, of_host)

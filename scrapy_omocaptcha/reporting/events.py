@@ -118,7 +118,8 @@ class Events:
         """
         self.not_solved[reason] += 1
         self._stats.inc(f"skipped/{reason}")
-        level = self._level(reason, url)
+        # The breaker's message names the host or domain for which nothing is bought.
+        level = self._level(reason, url, subject=message if reason == "breaker" else None)
         if paid_for is None:
             logger.log(level, "The challenge at %s is left alone (%s): %s", public_address(url), reason, message)
         else:
@@ -130,11 +131,14 @@ class Events:
         values = {"reason": reason, "host": host, "message": message}
         self._crawler.signals.send_catch_log(signals.limit_near, spider=self._crawler.spider, **values)
 
-    def _level(self, reason: str, url: str, first: int = logging.WARNING) -> int:
-        """Return the level ``first`` for the first message of a kind about a host or the crawl, then DEBUG."""
-        host = "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc
-        is_first = (reason, host) not in self._warned
-        self._warned[reason, host] = True
+    def _level(self, reason: str, url: str, first: int = logging.WARNING, subject: str | None = None) -> int:
+        """Return the level ``first`` for the first message of a kind about a host or the crawl, then DEBUG.
+
+        :param subject: what the message is about, if that is neither the host of ``url`` nor the crawl.
+        """
+        subject = subject or ("" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc)
+        is_first = (reason, subject) not in self._warned
+        self._warned[reason, subject] = True
         return first if is_first else logging.DEBUG
 
     def _send(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:

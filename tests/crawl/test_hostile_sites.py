@@ -154,6 +154,24 @@ def test_a_key_that_changes_each_time_trips_the_breaker_all_the_same(crawl, serv
     assert len(service.jobs) <= 12
 
 
+@pytest.mark.parametrize("opens", [False, True])
+def test_walls_at_ever_new_subdomains_of_a_domain_are_bounded_unless_one_opens(crawl, service, opens):
+    def answer(request, fields):
+        if request.path == "/verify":
+            return won("/") if opens else challenge()
+        return page() if cleared(request) else challenge()
+
+    with Site(answer) as proxy:
+        urls = [f"http://{number}.shop.example.com/" for number in range(200)]
+        crawled = crawl(through(proxy, *urls), service.settings)
+    lost = [line for line in crawled.said() if "(breaker)" in line]
+    if opens:
+        assert (len(crawled.pages), len(service.jobs), lost) == (200, 200, [])
+    else:
+        assert 0 < len(lost) <= len(service.jobs) <= 50, "nothing is said of each page for which no job was bought"
+        assert "the last jobs for *.example.com were of no use" in lost[0]
+
+
 @pytest.mark.parametrize("status", [302, 307, 308], ids=["followed", "repeated, 307", "repeated, 308"])
 def test_a_submission_that_redirects_in_a_circle_ends(crawl, service, status):
     def answer(request, fields):

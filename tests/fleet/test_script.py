@@ -34,7 +34,7 @@ class Worker:
         ]
         if keeps_balance:
             limits.append({"reason": "min_balance", "measure": "spent", "adds": COST})
-        breaker = {"window": HOUR, "pause": HOUR, "threshold": 3}
+        breaker = {"domain": f"*.{host}", "window": HOUR, "pause": HOUR, "threshold": 3}
         arguments = {"host": host, "sitekey": "k1", "cost": COST, **breaker, "limits": limits, **given}
         return self._script(keys_of(self._fleet, "worker", arguments), [command, json.dumps(arguments)])
 
@@ -139,11 +139,15 @@ def test_no_name_of_a_fleet_gets_in_the_way_of_another(worker, redis, name):
 # -- the breaker, the service, the account ----------------------------------------------------------------------------
 
 
-def test_each_sitekey_of_a_host_is_forgotten_a_day_after_its_last_failure(worker, redis):
+@pytest.mark.parametrize("is_accepted", [False, True])
+def test_what_is_known_of_a_host_and_its_domain_is_forgotten_a_day_after_its_last_job(worker, redis, is_accepted):
     worker.fail(1)
     worker.fail(2, sitekey="k2")
+    if is_accepted:
+        worker("record_success", job="1")
     found = sorted(redis.client.keys("*a.example*"))
-    assert [key.partition(":a.example")[2] for key in found] == ["", ":k1", ":k2"]
+    names = ["*.a.example", "a.example", "a.example:k1", "a.example:k2"]
+    assert [key.partition(":breaker:")[2] for key in found] == names
     assert all(0 < redis.client.pttl(key) <= 25 * HOUR for key in found)
 
 

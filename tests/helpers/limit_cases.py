@@ -128,18 +128,18 @@ class _World:
     async def cancel(self, name: str) -> None:
         self._bought[name][1].cancel()
 
-    async def success(self, name: str | None = None) -> None:
+    async def success(self, name: str | None = None, *, host: str = "a.example") -> None:
         """Record that a job was of use, or buy one for this."""
-        await self._judge(name, "k1", "success")
+        await self._judge(name, host, "k1", "success")
 
-    async def failure(self, *keys: str, name: str | None = None) -> None:
+    async def failure(self, *keys: str, name: str | None = None, host: str = "a.example") -> None:
         """Record that a job was of no use, or buy one for each key for this, or as many as open the breaker."""
         for key in keys or ("k1",) * FAILURES:
-            await self._judge(name, key, "failure")
+            await self._judge(name, host, key, "failure")
 
-    async def _judge(self, name: str | None, key: str, verdict: str) -> None:
+    async def _judge(self, name: str | None, host: str, key: str, verdict: str) -> None:
         if name is None:
-            await self.buy(key=key)
+            await self.buy(host=host, key=key)
         limits, reservation, sitekey = self._bought[name]
         getattr(limits, f"record_{verdict}")(reservation.entry, sitekey)
         # What several workers learn counts in the order in which it arrives.
@@ -355,6 +355,63 @@ CASES = [
             buy(),
             cancel("cancelled late"),
             refused("breaker"),
+        ),
+    ),
+    Case(
+        "breaker: a domain at which no token is accepted is paused as a whole, then tried with one job",
+        {},
+        (
+            failure(host="a.shop.com"),
+            *(allowed(host="b.shop.com"), failure("k1", host="b.shop.com")),
+            *(refused("breaker", host=host) for host in ("b.shop.com", "c.shop.com", "shop.com")),
+            *(allowed(host=host) for host in ("a.other.com", "com", "a.shop.com.example")),
+            advance(PAUSE),
+            buy("trial", host="c.shop.com"),
+            refused("breaker", host="d.shop.com"),
+            cancel("trial"),
+            buy("trial", host="d.shop.com"),
+            refused("breaker", host="c.shop.com"),
+            failure("k1", name="trial"),
+            advance(PAUSE - A_MOMENT),
+            refused("breaker", host="c.shop.com"),
+            advance(A_MOMENT),
+            success(host="c.shop.com"),
+            *(allowed(host=host) for host in ("c.shop.com", "e.shop.com")),
+        ),
+    ),
+    Case(
+        "breaker: a domain is paused where half of its last jobs were of no use, and the others run",
+        {},
+        (
+            *(buy(name, host=f"{name}.shop.com") for name in "abcdef"),
+            *(failure("k1", name=name) for name in "fe"),
+            *(buy("g", host="g.shop.com"), failure("k1", name="g")),
+            refused("breaker", host="h.shop.com"),
+            success("a"),
+            allowed(host="h.shop.com"),
+        ),
+    ),
+    Case(
+        "breaker: a domain is not paused where most of its last jobs run",
+        {},
+        (
+            *(buy(name, host=f"{name}.shop.com") for name in "abcdefghij"),
+            *(failure("k1", name=name) for name in "bfj"),
+            allowed(host="k.shop.com"),
+        ),
+    ),
+    Case(
+        "breaker: a domain at which a token was accepted, however early its job, is paused no more",
+        {},
+        (
+            buy("slow", host="www.shop.com"),
+            *(failure("k1", host=f"{name}.shop.com") for name in "abc"),
+            refused("breaker", host="d.shop.com"),
+            success("slow"),
+            *(failure("k1", host=f"{name}.shop.com") for name in "defghijk"),
+            allowed(host="l.shop.com"),
+            failure(host="l.shop.com"),
+            *(refused("breaker", host="l.shop.com"), allowed(host="m.shop.com")),
         ),
     ),
     Case(

@@ -11,8 +11,9 @@ local expiry = KEYS[3] -- {fleet}:expiry
 local hosts = KEYS[4] -- {fleet}:hosts
 local of_sitekey = KEYS[5] -- {fleet}:breaker:{host}:{sitekey}
 local of_host = KEYS[6] -- {fleet}:breaker:{host}
-local received = KEYS[7] -- {fleet}:received:{worker}
-local day = KEYS[8] -- omocaptcha:day
+local of_domain = KEYS[7] -- {fleet}:breaker:{domain}
+local received = KEYS[8] -- {fleet}:received:{worker}
+local day = KEYS[9] -- omocaptcha:day
 
 local args = cjson.decode(ARGV[2])
 local time = redis.call('TIME')
@@ -24,7 +25,7 @@ local EXPIRED_AT_ONCE = 100
 local JOBS_REMEMBERED = 1000
 local NEAR = 0.8
 local SHARE = 0.8
-local CIRCUITS = {of_sitekey, of_host}
+local SHARE_OF_DOMAIN = 0.5
 
 -- Write a number without an exponent, nor as -0, which Redis takes for no number.
 local function digits(number)
@@ -38,6 +39,12 @@ end
 local function get_job(id)
     local job = redis.call('HGET', jobs, id)
     return job and cjson.decode(job)
+end
+
+-- Return the circuits that a job counts in. That of the domain is one until a token was accepted there.
+local function circuits()
+    local accepts = redis.call('HEXISTS', of_domain, 'accepts') == 1
+    return {of_sitekey, of_host, not accepts and of_domain or nil}
 end
 
 -- Forget a job. What it counts stays.
@@ -73,7 +80,7 @@ end
 
 -- After a pause, let one job through and hold back the next ones until its outcome is known.
 local function begin_trial(job)
-    for _, circuit in ipairs(CIRCUITS) do
+    for _, circuit in ipairs(circuits()) do
         local before = redis.call('HGET', circuit, 'open_until')
         if before then
             job.trials[circuit] = before
@@ -141,8 +148,10 @@ local function reached_limit()
             return limit.reason, limit.used
         end
     end
-    if now < math.max(get_number(of_sitekey, 'open_until'), get_number(of_host, 'open_until')) then
-        return 'breaker', 0
+    for _, circuit in ipairs(circuits()) do
+        if now < get_number(circuit, 'open_until') then
+            return 'breaker', circuit == of_domain and args.domain or args.host
+        end
     end
 end
 
@@ -229,12 +238,12 @@ local function count_useless(created, first, last)
 end
 
 -- Mark a job as useless, of some kind; return whether it is one too many, and forget what led to that.
-local function fails(circuit, created, place, kind)
+local function fails(circuit, created, place, kind, share)
     created[place][2] = kind
     local kept, opens = created, false
     for last = place, #created do
         local useless, of_use = count_useless(created, math.max(1, last - 2 * args.threshold + 1), last)
-        if useless >= math.max(args.threshold, SHARE * (useless + of_use)) then
+        if useless >= math.max(args.threshold, share * (useless + of_use)) then
             kept, opens = {unpack(created, last + 1)}, true
             break
         end
@@ -245,7 +254,7 @@ end
 
 function commands.create_accepted()
     redis.call('HDEL', crawl, 'account_closed', 'account_closed_until')
-    for _, circuit in ipairs(CIRCUITS) do
+    for _, circuit in ipairs(circuits()) do
         local created = created_jobs(circuit)
         table.insert(created, {args.job, 0})
         keep_jobs(circuit, {unpack(created, math.max(1, #created - JOBS_REMEMBERED + 1))})
@@ -253,19 +262,24 @@ function commands.create_accepted()
 end
 
 function commands.record_success()
-    for _, circuit in ipairs(CIRCUITS) do
+    for _, circuit in ipairs(circuits()) do
         if find_job(created_jobs(circuit)) then
             redis.call('HDEL', circuit, 'open_until')
         end
     end
+    redis.call('HDEL', of_domain, 'jobs', 'open_until')
+    redis.call('HSET', of_domain, 'accepts', 1)
+    redis.call('PEXPIRE', of_domain, digits(DAY + args.pause))
 end
 
 function commands.record_failure()
-    for _, circuit in ipairs(CIRCUITS) do
+    local kinds = {[of_sitekey] = args.job, [of_host] = args.sitekey, [of_domain] = args.host}
+    for _, circuit in ipairs(circuits()) do
         local created = created_jobs(circuit)
         local place = find_job(created)
         if place then
-            local opens = fails(circuit, created, place, circuit == of_host and args.sitekey or args.job)
+            local share = circuit == of_domain and SHARE_OF_DOMAIN or SHARE
+            local opens = fails(circuit, created, place, kinds[circuit], share)
             if opens or redis.call('HEXISTS', circuit, 'open_until') == 1 then
                 redis.call('HSET', circuit, 'open_until', digits(now + args.pause))
             end

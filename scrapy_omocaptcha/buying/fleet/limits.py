@@ -18,6 +18,7 @@ from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import LIMITS, Settings
+from scrapy_omocaptcha.urls import domain_of
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,8 @@ class FleetLimits(Limits):
                 self._has_told_account = True
                 logger.error("OMOcaptcha: %s", message)
             return NotBought("account", message)
-        return self._reached(reason, float(detail) * _unit(reason), host, f" by {self._fleet}")
+        used, where = (0.0, detail) if reason == "breaker" else (float(detail) * _unit(reason), host)
+        return self._reached(reason, used, where, f" by {self._fleet}")
 
     def _job(self, host: str, sitekey: str) -> Arguments:
         settings, cost = self._settings, _whole(self.price, _UNIT)
@@ -113,6 +115,7 @@ class FleetLimits(Limits):
         return {
             "job": uuid.uuid4().hex,
             "host": host,
+            "domain": domain_of(host),
             "sitekey": sitekey,
             **self._for_breaker,
             "cost": cost,
@@ -121,13 +124,13 @@ class FleetLimits(Limits):
             "window": _whole(settings.job_timeout + 2 * settings.api_timeout, _MS),
         }
 
-    def _is_paused(self, host: str, sitekey: str) -> bool:
-        # What all workers have learnt, which the store knows, replaces what this one has learnt.
-        return False
+    def _find_paused(self, host: str, sitekey: str) -> None:
+        """Return None: what all workers have learnt, which the store knows, replaces what this one has learnt."""
 
     def _tell(self, event: str, entry: Entry, sitekey: str) -> None:
         # The workers of a fleet number their jobs alike.
-        job = {"job": f"{self._worker}:{entry.own_row}", "host": entry.record.host, "sitekey": sitekey}
+        host = entry.record.host
+        job = {"job": f"{self._worker}:{entry.own_row}", "host": host, "domain": domain_of(host), "sitekey": sitekey}
         self._link.notify(event, {**job, **self._for_breaker})
 
     def close_account(self, why: str) -> bool:
@@ -154,8 +157,8 @@ class FleetLimits(Limits):
 
 
 def _unit(reason: str) -> float:
-    """Return the unit in which the store counts what a limit measures; the figure of the breaker is 0."""
-    return 1 if reason in LIMITS and LIMITS[reason].counts_jobs else _UNIT
+    """Return the unit in which the store counts what a limit measures."""
+    return 1 if LIMITS[reason].counts_jobs else _UNIT
 
 
 def _whole(amount: float, unit: float) -> int:

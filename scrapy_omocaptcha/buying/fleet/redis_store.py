@@ -44,7 +44,7 @@ def keys_of(fleet: str, worker: str, arguments: Arguments) -> list[str]:
     """Return the keys of a command, in the order of the script."""
     # With a colon in its name, one fleet could use the keys of another.
     of_fleet = "omocaptcha:fleet:" + fleet.replace("%", "%25").replace(":", "%3A")
-    gaps = {"host": None, "sitekey": None, **arguments, "fleet": of_fleet, "worker": worker}
+    gaps = {"host": None, "domain": None, "sitekey": None, **arguments, "fleet": of_fleet, "worker": worker}
     return [key.format(**gaps) for key in read_script()[1]]
 
 

@@ -238,8 +238,24 @@ def test_a_breaker_stays_open_however_many_other_hosts_are_asked_about_or_bought
     breaker.created("first", HOST, KEY)
     breaker.record_failure("first", HOST, KEY)
     for number in range(6000):
-        assert not breaker.is_open(f"{number}.example", KEY)
+        assert breaker.find_open(f"{number}.example", KEY) is None
         if is_bought:
             breaker.created(number, f"{number}.example", KEY)
             breaker.created(-number, HOST, KEY)
-    assert breaker.is_open(HOST, KEY)
+    assert breaker.find_open(HOST, KEY) == HOST
+
+
+def test_a_job_for_a_new_host_waits_where_others_of_its_domain_had_none_of_use():
+    own = limits()
+
+    def judged(host, verdict):
+        entry = reserve(own, host).entry
+        own.create_accepted(entry, KEY)
+        getattr(own, f"record_{verdict}")(entry, KEY)
+
+    doubts = [own.doubts("b.shop.com")]
+    judged("a.shop.com", "failure")
+    doubts += [own.doubts(host) for host in ("b.shop.com", "a.shop.com", "b.other.com")]
+    judged("a.shop.com", "success")
+    judged("a.shop.com", "failure")
+    assert [*doubts, own.doubts("b.shop.com")] == [False, True, False, False, False]

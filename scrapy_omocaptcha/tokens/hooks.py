@@ -12,6 +12,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.errors import HookFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.submission import Submission, as_submission, submit_token
@@ -81,8 +82,8 @@ class Hooks:
         """Return what tells from an answer that the site rejected a token.
 
         :param rejected: a CSS selector, or the name of a spider's method, which ``rejection_refusal`` has checked.
-        :returns: a function that returns None where a selector can tell nothing, and raises ``HookFailed`` when the
-            spider's method fails.
+        :returns: a function that returns None where a selector can tell nothing, since the answer is blank or has a
+            widget, and raises ``HookFailed`` when the spider's method fails.
         """
         method = self._hook(rejected)
         return partial(self._is_rejected, rejected, method) if callable(method) else partial(_matches, rejected)
@@ -131,7 +132,10 @@ def _matches(css: str, answer: Response) -> bool | None:
     if is_blank(answer):
         return None
     page = parse_page(answer)
-    return page is not None and bool(page.css(css))
+    if page is not None and page.css(css):
+        return True
+    # Rejections show the form again, also those for which the selector is wrong.
+    return None if find_challenge(answer) is not None else False
 
 
 def _submitted_by(hook: Callable[..., object], response: Response, challenge: Challenge, token: Token) -> Submission:

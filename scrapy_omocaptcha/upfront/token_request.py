@@ -45,6 +45,8 @@ class TokenForm:
 
     accepts = False
     """Whether the site has accepted a token."""
+    rejects = False
+    """Whether ``rejected=`` has told a rejection, so that it is believed where it tells nothing."""
     last_text: int | None = None
     """Checksum of the text of the last answer that showed the widget again."""
 
@@ -117,6 +119,7 @@ class TokenRequest(Attempts):
             rejected = None if self._is_rejected is None else self._is_rejected(answer)
         except HookFailed as error:
             return Result(verdict=unknown("hook"), error=GivenUp(Refusal("hook", str(error))))
+        self.form.rejects |= rejected is True
         wall = None if rejected else self.policy.find(self.request, answer)
         if wall is not None and self._is_another(wall):
             refusal = Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
@@ -166,7 +169,8 @@ class TokenRequest(Attempts):
             return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
         if rejected is False:
             return ACCEPTED
-        if find_challenge(answer) is not None:
+        is_believed = self._is_rejected is not None and self.form.rejects
+        if not is_believed and find_challenge(answer) is not None:
             message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
             return unknown("widget_again", message, is_useless=self._is_like_last(answer))
         if self.leads_back(answer):

@@ -96,17 +96,47 @@ def again(text):
     return sites.page(f"<p>{text}</p>{sites.CHALLENGE}")
 
 
-@pytest.mark.parametrize(("rejected", "outcome"), [(None, "unknown"), (".error", "accepted")])
+@pytest.mark.parametrize(
+    ("rejected", "outcome"), [(None, "unknown"), (".error", "unknown"), ("is_rejected", "accepted")]
+)
 def test_results_that_show_the_form_again_are_passed_on_whatever_they_are(crawl, service, rejected, outcome):
     def answer(request, form):
         return again(f"What was found for {form.get('q')}. " * 40)
 
     with sites.Site(answer) as site:
-        no_challenge = staticmethod(lambda response, challenge: False)
-        makes = searches("abcdefghijkl", rejected=rejected)
-        crawled = crawl(filling(site.origin, *makes, omocaptcha_trigger=no_challenge), service.settings)
+        told = {name: staticmethod(lambda *_: False) for name in ("omocaptcha_trigger", "is_rejected")}
+        crawled = crawl(filling(site.origin, *searches("abcdefghijkl", rejected=rejected), **told), service.settings)
     assert (len(crawled.pages), len(service.jobs), crawled.count(f"tokens/{outcome}")) == (12, 12, 12)
     assert len([line for line in crawled.said() if "(widget_again)" in line]) == (outcome == "unknown")
+
+
+def test_a_selector_that_never_matches_accepts_no_answer_with_the_form_and_that_is_told_once(crawl, service, walled):
+    site = walled(refuse_every=3, refusal="page")
+    spider, _ = searching(site, rejected=".eror")
+    crawled = crawl(spider, service.settings)
+    refused = sum(site.rejected.values())
+    assert refused >= 10
+    assert crawled.count("tokens/accepted") == site.accepted == 50 - refused
+    assert crawled.count("tokens/unknown") == refused
+    (warning,) = [line for line in crawled.said() if "(widget_again)" in line]
+    assert "let rejected='.eror' tell so" in warning
+
+
+def test_a_selector_that_has_matched_is_believed_of_results_that_show_the_form_again(crawl, service):
+    words = iter(["<p class=error>Wrong", *(f"<p>What was found: {number}. " * 40 for number in range(12))])
+
+    def answer(request, form):
+        return again(next(words) if form else "Search")
+
+    with sites.Site(answer) as site:
+        no_challenge = staticmethod(lambda response, challenge: False)
+        makes = searches("abcdefghijkl", rejected=".error")
+        crawled = crawl(
+            filling(site.origin, *makes, omocaptcha_trigger=no_challenge),
+            {**service.settings, "CONCURRENT_REQUESTS": 1},
+        )
+    assert (len(crawled.pages), len(service.jobs)) == (12, 13)
+    assert (crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (12, 1)
 
 
 def filling(url, *makes, meta=None, **attributes):

@@ -72,6 +72,16 @@ class Hints:
             message = "HEAD %s was answered with %d, which may be a challenge: send GET, or GET another page before"
             self._say(f"HEAD {host_of(response.url)}", message, public_address(response.url), response.status)
 
+    def clearance_bound(self, url: str, difference: str) -> None:
+        """Tell that a site seems to bind its clearance to something in which requests of a session differ."""
+        self._say(
+            f"bound {host_of(url)}",
+            "%s shows its challenge again to a session that has opened its wall: the request has %s. The site seems to "
+            "bind its clearance to that, so each change costs a job: keep it for all requests of a cookiejar",
+            public_address(url),
+            printable(difference),
+        )
+
     def overruled(self, page: Challenge, by: str) -> None:
         """Tell that a page is not taken for what it was judged to be."""
         self._say(

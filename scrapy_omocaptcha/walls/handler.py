@@ -156,9 +156,11 @@ class WallHandler:
             elif request.method == "HEAD":
                 # The answer to HEAD has no body to be a challenge.
                 self._policy.hints.head_answered(response)
-            elif is_good(response) and session is not None and not is_stored(request, response):
+            elif is_good(response) and not is_stored(request, response):
                 # An answer that HttpCache has stored tells nothing of today.
-                session.record_page(stamp)
+                self._sessions.visitors.record_page(request, stamp)
+                if session is not None:
+                    session.record_page(stamp)
             return response
         make = self._policy.mediums.of(request).passage()
         if make is None:

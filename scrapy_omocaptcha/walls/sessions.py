@@ -16,6 +16,7 @@ from scrapy_omocaptcha.engine.components import cookies_of_host
 from scrapy_omocaptcha.tokens.judging import is_stored
 from scrapy_omocaptcha.tokens.medium import Key, Mediums
 from scrapy_omocaptcha.urls import host_of
+from scrapy_omocaptcha.walls.visitors import Visitors
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.session import Session
@@ -34,6 +35,7 @@ class Sessions:
         self._mediums = mediums
         self._sessions: OrderedDict[Key, Session] = OrderedDict()
         """The sessions by key, the least recently used first."""
+        self.visitors = Visitors(mediums)
         self.stamp = count(_LONG_AGO + 1).__next__
         """Returns a stamp for what is sent now."""
         # A WeakKeyDictionary takes several times as long, and each request of a crawl is written down here.

@@ -1,0 +1,141 @@
+"""Whole crawls at walls whose clearance is good for more, or less, than the cookies: the User-Agent, the proxy."""
+
+from itertools import count, cycle
+
+import pytest
+import scrapy
+
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import Site, challenge, page, redirect
+
+ONE_BY_ONE = {"CONCURRENT_REQUESTS": 1}
+TOLD = "shows its challenge again to a session that has opened its wall"
+
+
+def wall(mark, *, lasts=1000, rejects=0):
+    """Return how a site answers whose clearance is bound to what ``mark`` returns of a request, for so many pages.
+
+    :param rejects: how many tokens are rejected before the next one is accepted.
+    """
+    cleared, tokens = {}, count()
+
+    def answer(request, form):
+        if request.path == "/verify" and next(tokens) % (rejects + 1) == rejects:
+            cookie = str(len(cleared))
+            cleared[cookie] = [mark(request), lasts]
+            response = redirect("/won")
+            response.set_cookie("clearance", cookie, path="/")
+            return response
+        known = cleared.get(request.cookies.get("clearance"))
+        if known is not None and known[0] == mark(request) and known[1] > 0 and request.path != "/won":
+            known[1] -= 1
+            return page()
+        return page() if request.path in ("/won", "/free") else challenge()
+
+    return answer
+
+
+def asking(origin, traits, paths=range(12)):
+    """Return a spider that asks for pages one after the other, each as if it were the next of some visitors."""
+    visitors = cycle(traits)
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            for number, path in enumerate(paths):
+                yield scrapy.Request(f"{origin}/{path}?{number}", self.page, errback=self.failed, **next(visitors))
+
+    return Asks
+
+
+def agents(*names):
+    return [{"headers": {"User-Agent": name}} for name in names]
+
+
+def told(crawled):
+    return [line for line in crawled.said() if TOLD in line]
+
+
+def agent_of(request):
+    return request.headers["User-Agent"]
+
+
+def anybody(request):
+    return None
+
+
+@pytest.mark.parametrize("paths", [range(12), ["free", "item", "item"] * 8])
+def test_a_clearance_that_is_bound_to_the_user_agent_is_told_once_with_both(crawl, service, paths):
+    with Site(wall(agent_of)) as site:
+        crawled = crawl(
+            asking(site.origin, agents("Owl/1", "Owl/2", "Owl/3"), paths), {**service.settings, **ONE_BY_ONE}
+        )
+    (line,) = told(crawled)
+    assert "User-Agent 'Owl/2' rather than 'Owl/1'" in line or "User-Agent 'Owl/3' rather than 'Owl/2'" in line
+    assert len(crawled.pages) == len(paths)
+    assert len(service.jobs) >= 12
+
+
+def test_it_is_told_as_well_of_requests_that_were_all_sent_at_once(crawl, service):
+    with Site(wall(agent_of)) as site:
+        crawled = crawl(asking(site.origin, agents("Owl/1", "Owl/2", "Owl/3")), service.settings)
+    assert len(told(crawled)) == 1
+    assert len(crawled.pages) == 12
+
+
+@pytest.mark.parametrize(
+    ("traits", "mark", "how"),
+    [
+        (agents("Owl/1"), agent_of, {}),
+        (agents("Owl/1"), agent_of, {"lasts": 1}),
+        (agents("Owl/1", "Owl/2", "Owl/3"), anybody, {}),
+        (agents("Owl/1", "Owl/2", "Owl/3"), anybody, {"lasts": 4}),
+        (agents("Owl/1", "Owl/2", "Owl/3"), anybody, {"lasts": 4, "rejects": 2}),
+        (
+            [{"headers": {"User-Agent": f"Owl/{number}"}, "meta": {"cookiejar": number}} for number in "12"],
+            agent_of,
+            {},
+        ),
+    ],
+    ids=[
+        "one",
+        "one at a wall of one page",
+        "not bound",
+        "not bound and soon used up",
+        "with tokens rejected, too",
+        "a cookiejar each",
+    ],
+)
+def test_nothing_is_told_where_one_visitor_has_one_user_agent_or_the_site_does_not_mind(
+    crawl, service, traits, mark, how
+):
+    with Site(wall(mark, **how)) as site:
+        crawled = crawl(asking(site.origin, traits, range(24)), {**service.settings, **ONE_BY_ONE})
+    assert (len(crawled.pages), told(crawled)) == (24, [])
+
+
+def test_other_headers_that_a_clearance_is_bound_to_are_named(crawl, service):
+    traits = [{"headers": {"Accept-Language": name, "X-Mine": name}} for name in ("de", "fr")]
+    with Site(wall(lambda request: request.headers["Accept-Language"])) as site:
+        crawled = crawl(asking(site.origin, traits), {**service.settings, **ONE_BY_ONE})
+    (line,) = told(crawled)
+    assert "the request has Accept-Language 'fr' rather than 'de'" in line
+
+
+@pytest.mark.parametrize("is_user", [False, True])
+def test_proxies_that_a_clearance_is_bound_to_are_named_without_their_passwords(crawl, service, is_user):
+    def user_of(request):
+        return request.headers.get("Proxy-Authorization")
+
+    answer = wall(user_of)
+    with Site(answer) as one, Site(answer, "127.0.0.8") as two:
+        proxies = [(site, f"http://{name}:hush@{site.origin[7:]}") for site, name in zip((one, two), "ab", strict=True)]
+        if is_user:
+            proxies = [(one, f"http://{name}:hush@{one.origin[7:]}") for name in "ab"]
+        traits = [{"meta": {"proxy": proxy}} for _, proxy in proxies]
+        crawled = crawl(asking("http://shop.example.com", traits), {**service.settings, **ONE_BY_ONE})
+    (line,) = told(crawled)
+    said = (
+        "another user of the same proxy" if is_user else f"the proxy '{two.origin[7:]}' rather than '{one.origin[7:]}'"
+    )
+    assert f"the request has {said}" in line
+    assert "hush" not in "".join(crawled.said(0))

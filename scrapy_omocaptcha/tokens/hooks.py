@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 
 from lxml.html import defs
 from scrapy import Request
@@ -35,7 +35,10 @@ _LONGEST_ERROR = 1000
 
 
 class Hooks:
-    """The methods of a crawl's spider, and the ``trigger`` of the settings."""
+    """The methods of a crawl's spider, and the ``trigger`` of the settings.
+
+    :raises ValueError: when one of them does not take the arguments that it is called with.
+    """
 
     def __init__(self, crawler: Crawler, trigger: Trigger | None) -> None:
         self._crawler = crawler
@@ -44,6 +47,15 @@ class Hooks:
         """Why nothing more is bought: a method has failed on what was bought."""
         self._told: set[str] = set()
         """What has been logged of methods that cannot be called as they are named or defined."""
+        for name, hook, arguments in (
+            ("omocaptcha_trigger", self._hook("omocaptcha_trigger"), "self, response, challenge"),
+            ("omocaptcha_submit", self._hook("omocaptcha_submit"), "self, response, challenge, token"),
+            ("OMOCAPTCHA_TRIGGER", trigger, "response, challenge"),
+        ):
+            if hook is not None and not _takes(hook, arguments.removeprefix("self, ").split(", ")):
+                raise ValueError(
+                    f"{name} does not take the arguments that it is called with: define it as {name}({arguments})"
+                )
 
     def is_challenge(self, response: Response, challenge: Challenge) -> bool | None:
         """Return whether the triggers take a page for a challenge; None if they leave that to detection."""
@@ -126,6 +138,19 @@ class Hooks:
     def _hook(self, name: str) -> Callable[..., object] | None:
         hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)
         return hook
+
+
+def _takes(hook: Callable[..., object], arguments: list[str]) -> bool:
+    """Tell whether a hook can be called with so many arguments; assume it where Python cannot read its signature."""
+    try:
+        parameters = signature(hook, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return callable(hook)
+    try:
+        parameters.bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def _matches(css: str, answer: Response) -> bool | None:

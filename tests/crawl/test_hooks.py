@@ -1,6 +1,8 @@
 """Whole crawls with hooks of the spider: when they decide, and what becomes of their mistakes."""
 
 import logging
+import re
+from functools import partial, partialmethod, wraps
 
 import pytest
 import scrapy
@@ -56,6 +58,80 @@ def test_a_submit_hook_that_is_an_async_def_is_one_error_and_costs_nothing(crawl
     (told,) = crawled.said(logging.ERROR)
     assert told.startswith("omocaptcha_submit is an async def, which has to be a plain def, so no token is bought")
     assert service.calls == ()
+
+
+def wrapped(method):
+    @wraps(method)
+    def call(self, *arguments):
+        return method(self, arguments[0])
+
+    return call
+
+
+class Callable:
+    """An object that is a hook; it takes the response and the challenge."""
+
+    def __call__(self, response, challenge):
+        return None
+
+
+async def _submits(self, response, challenge, token):
+    return None
+
+
+@pytest.mark.parametrize(
+    "hooks",
+    [
+        {"omocaptcha_trigger": lambda self, response, challenge, more=None: None},
+        {"omocaptcha_trigger": lambda *arguments: None, "omocaptcha_submit": lambda self, *arguments, **options: None},
+        {"omocaptcha_trigger": staticmethod(lambda response, challenge: None)},
+        {"omocaptcha_trigger": classmethod(lambda cls, response, challenge: None)},
+        {"omocaptcha_trigger": partial(lambda names, response, challenge: None, ["a"])},
+        {"omocaptcha_trigger": partialmethod(lambda self, names, response, challenge: None, ["a"])},
+        {"omocaptcha_trigger": wrapped(lambda self, response: None)},
+        {"omocaptcha_trigger": Callable(), "omocaptcha_submit": None},
+        # Python tells no signature of these.
+        {"omocaptcha_trigger": max, "omocaptcha_submit": type},
+        {"omocaptcha_submit": _submits},
+    ],
+)
+def test_a_hook_that_takes_its_arguments_in_whatever_way_starts_a_crawl(crawl, service, hooks):
+    crawled = crawl(spider(**hooks), service.settings)
+    assert (crawled.stats["finish_reason"], crawled.said()) == ("finished", [])
+
+
+@pytest.mark.parametrize(
+    ("hooks", "settings", "said"),
+    [
+        ({"omocaptcha_trigger": lambda self, response: None}, {}, "omocaptcha_trigger … (self, response, challenge)"),
+        (
+            {"omocaptcha_trigger": lambda response, challenge: None},
+            {},
+            "omocaptcha_trigger … (self, response, challenge)",
+        ),
+        (
+            {"omocaptcha_trigger": staticmethod(lambda a, b, c: None)},
+            {},
+            "omocaptcha_trigger … (self, response, challenge)",
+        ),
+        ({"omocaptcha_trigger": True}, {}, "omocaptcha_trigger … (self, response, challenge)"),
+        (
+            {"omocaptcha_submit": lambda self, response, challenge, *, token: None},
+            {},
+            "omocaptcha_submit … (self, response, challenge, token)",
+        ),
+        ({}, {"OMOCAPTCHA_TRIGGER": lambda response: None}, "OMOCAPTCHA_TRIGGER … (response, challenge)"),
+    ],
+)
+def test_a_hook_that_does_not_take_its_arguments_is_an_error_of_the_start(
+    crawl, service, caplog, hooks, settings, said
+):
+    name, _, arguments = said.partition(" … ")
+    told = f"{name} does not take the arguments that it is called with: define it as {name}{arguments}"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        crawl(spider(**hooks), {**service.settings, **settings})
+    (line,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert line.getMessage() == f"OMOcaptcha: {told}"
 
 
 @pytest.mark.parametrize("kind", ["raises", "nothing", "foreign"])

@@ -75,6 +75,7 @@ PAGES_OF = {
     **{word: ["money"] for word in ("price", "cost")},
     **{word: ["recipes/javascript"] for word in ("playwright", "headless")},
     "clearance": ["glossary"],
+    "user agent": ["recipes/sessions"],
 }
 """Words, and the pages that come first. Numbers are index entries only, of two pages."""
 

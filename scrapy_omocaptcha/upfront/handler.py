@@ -83,7 +83,8 @@ class UpfrontTokens:
             attempts: TokenRequest = make(*parts, request, wish, form, hold)
             self._under_way[host] += 1
             try:
-                if urlparse_cached(request).netloc not in self._answering:
+                is_known = urlparse_cached(request).netloc in self._answering
+                if not is_known and self._engine.components.obeys_robots(request):
                     await attempts.ask_site()
                 return await attempts.run()
             except GivenUp as error:

@@ -1,11 +1,12 @@
 """Send one request that wants a token, and judge the answer; ``attempts`` buys the token."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 from zlib import crc32
 
 from scrapy import Request
@@ -34,6 +35,7 @@ from scrapy_omocaptcha.urls import public_address, same_site
 
 T = TypeVar("T")
 
+_NUMBERED = re.compile(r"[\w-]*\d[\w-]*")
 _BEHIND = (
     "whether the site took the token is not known. Go through that wall with an ordinary request before, and send the "
     "form in its session"
@@ -74,7 +76,7 @@ class TokenRequest(Attempts):
         """The last answer of the site."""
 
     async def ask_site(self) -> None:
-        """Ask the site for its robots.txt, so that nothing is bought for one that does not answer."""
+        """Ask the site for its robots.txt once more, so that nothing is bought for one that has not answered Scrapy."""
         await self._get(urljoin(self.request.url, "/robots.txt"), get=self.chain.send)
 
     async def run(self) -> Response:
@@ -223,16 +225,15 @@ class TokenRequest(Attempts):
         """Return why the form of a fresh page is not the one that the spider has filled in, or None."""
         assert self.wish.fresh is not None
         assert plain.form is not None
-        address, *marks = self.wish.fresh.marks
-        other_address, *other_marks = form_marks(plain.form)
+        marks, other_marks = list(self.wish.fresh.marks), form_marks(plain.form)
         is_wall = self.policy.find(self.request, page) is not None
         # The address may be for one use, unless the page is a challenge. Spiders may fill in the form of one, too.
-        if marks == other_marks and (address == other_address or not is_wall):
+        if marks == other_marks or (not is_wall and _without_numbers(marks) == _without_numbers(other_marks)):
             return None
         if is_wall:
             why = "it is behind a wall, which a new session meets again: leave fresh=True out for this form"
         else:
-            why = f"its form is sent with {' '.join(other_marks)}, not with {' '.join(marks)}"
+            why = f"its form is sent to {' '.join(other_marks)}, not to {' '.join(marks)}"
         return Refusal("form_changed", f"{REASONS['form_changed']}: {page.url} was fetched, and {why}")
 
     async def _get(self, url: str, get: Callable[[Request], Awaitable[T]]) -> T:
@@ -243,6 +244,12 @@ class TokenRequest(Attempts):
                 return await get(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
         except MiddlewareFailed as error:
             raise GivenUp(Refusal("broke", str(error))) from error
+
+
+def _without_numbers(marks: Sequence[str]) -> list[str]:
+    """Return the marks of a form without words in the path of its address that have a digit, as those for one use."""
+    url = urlsplit(marks[0])
+    return [url.netloc, _NUMBERED.sub("", url.path), *marks[1:]]
 
 
 def with_token(request: Request, put: str, token: str) -> Submission:

@@ -1,6 +1,7 @@
 """Whole crawls: forms that want a token, sent with ``form_request``."""
 
 import logging
+from itertools import chain, repeat
 
 import pytest
 import scrapy
@@ -324,6 +325,32 @@ def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, ser
     assert [visit[1] for visit in site.requests if visit[0] == "POST"] == ["/verify"]
 
 
+@pytest.mark.parametrize(
+    ("first", "later", "is_sent"),
+    [
+        *(("/find", other, False) for other in ("/check", "/find/check", "/")),
+        *(
+            (f"/find{one}", f"/find{other}", True)
+            for one, other in (("/a1", "/b2"), (";s=A1", ";s=B2"), ("?a=1", "?b=2"))
+        ),
+        *((f"/find{one}", f"/{other}", False) for one, other in (("/a1", "check/b2"), ("/a1", "find/check"))),
+    ],
+)
+def test_a_form_that_is_fetched_anew_is_another_one_if_it_is_sent_elsewhere(crawl, service, first, later, is_sent):
+    """As that of a wall with the same fields, which does not say that it is one."""
+
+    def answer(request, form):
+        if request.method == "POST":
+            return sites.page()
+        return sites.page(SEARCH.replace("action=/find", f"action='{next(addresses)}'"))
+
+    addresses = chain([first], repeat(later))
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site, 1, fresh=True), service.settings)
+    assert (len(crawled.pages), len(service.jobs)) == ((1, 1) if is_sent else (0, 0))
+    assert is_sent or "its form is sent to" in str(crawled.failures[0])
+
+
 @in_virtual_time
 @pytest.mark.parametrize(
     ("old", "new", "is_other"),
@@ -465,14 +492,26 @@ def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
 
 
 @pytest.mark.parametrize("robots", [True, False])
-def test_no_job_is_bought_for_a_site_that_cannot_be_reached(crawl, service, robots):
+def test_where_robots_txt_is_obeyed_no_job_is_bought_for_a_site_that_cannot_be_reached(crawl, service, robots):
     with sites.Site(lambda request, form: sites.page()) as site:
         nowhere = f"http://127.0.0.1:{site.origin.rpartition(':')[2]}"
     asks = sites.sending(sites.wishing(f"{nowhere}/a", "query:t", page=f"{nowhere}/"))
     crawled = crawl(asks, {**service.settings, "ROBOTSTXT_OBEY": robots, "RETRY_TIMES": 0})
     (error,) = crawled.failures
-    assert not isinstance(error, errors.OmoCaptchaError)
-    assert service.jobs == ()
+    assert (isinstance(error, errors.ChallengeNotSolved), len(service.jobs)) == ((False, 0) if robots else (True, 1))
+
+
+@pytest.mark.parametrize(
+    ("robots", "meta", "is_asked"),
+    [(False, {}, False), (True, {"dont_obey_robotstxt": True}, False), (True, {}, True)],
+)
+def test_robots_txt_of_a_site_is_asked_for_only_where_it_is_obeyed(crawl, service, robots, meta, is_asked):
+    with sites.Site(lambda request, form: sites.page()) as site:
+        request = sites.wishing(f"{site.origin}/a", "query:t", page=f"{site.origin}/")
+        request.meta.update(meta)
+        crawled = crawl(sites.sending(request), {**service.settings, "ROBOTSTXT_OBEY": robots})
+    asked = [path.partition("?")[0] for _, path, *_ in site.requests]
+    assert (asked, len(crawled.pages)) == (["/robots.txt", "/a"] if is_asked else ["/a"], 1)
 
 
 # Hints
@@ -530,7 +569,8 @@ def test_a_form_that_accepts_tokens_says_nothing_of_that_of_another_host_or_key(
 
 
 def test_a_page_out_of_httpcache_does_not_show_that_its_site_answers(crawl, service, tmp_path):
-    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "RETRY_TIMES": 0}
+    cache = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    settings = {**service.settings, **cache, "RETRY_TIMES": 0, "ROBOTSTXT_OBEY": True}
     with sites.Site(lambda request, form: again("Search")) as site:
         crawl(filling(site.origin, meta={"omocaptcha": False}), settings)
     crawled = crawl(filling(site.origin, *searches("a"), meta={"omocaptcha": False}), settings)

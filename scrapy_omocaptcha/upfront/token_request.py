@@ -173,7 +173,7 @@ class TokenRequest(Attempts):
             return ACCEPTED
         is_believed = self._is_rejected is not None and self.form.rejects
         if not is_believed and find_challenge(answer) is not None:
-            message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
+            message = f"the answer shows the form's widget again, which rejections do, and some results{hint}"
             return unknown("widget_again", message, is_useless=self._is_like_last(answer))
         if self.leads_back(answer):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")

@@ -231,6 +231,12 @@ def test_every_line_of_troubleshooting_is_one_that_the_code_says():
             assert any(piece in text for text in said), (line, piece)
 
 
+def test_each_line_of_troubleshooting_has_one_line_that_says_what_to_do():
+    found = list(page("troubleshooting").findall(nodes.definition_list_item))
+    assert len(found) > 60
+    assert [item.rawsource for item in found if "\n" in item[-1].astext() or len(item[-1]) != 1] == []
+
+
 _ALOUD = ("logger.info", "logger.warning", "logger.error", "logger.log")
 
 

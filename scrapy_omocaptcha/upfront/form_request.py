@@ -1,7 +1,9 @@
 """Make the request that sends a form which wants a token."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from uuid import uuid4
 
 from cssselect import ExpressionError, SelectorError
@@ -18,6 +20,22 @@ from scrapy_omocaptcha.tokens.medium import form_traits, session_of
 from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
 from scrapy_omocaptcha.upfront.wishes import OWN_SESSION, Refill, Wish
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class RequestArguments(TypedDict, total=False):
+    """Arguments of :class:`scrapy.Request` that the form has no part in."""
+
+    callback: Callable[..., Any] | None
+    errback: Callable[..., Any] | None
+    cookies: Any
+    encoding: str
+    priority: int
+    dont_filter: bool
+    flags: list[str] | None
+    cb_kwargs: dict[str, Any] | None
+
 
 def form_request(
     response: Response,
@@ -27,7 +45,9 @@ def form_request(
     click: str | Selector | Literal[False] | None = None,
     rejected: str | None = None,
     fresh: bool = False,
-    **request_arguments: Any,
+    headers: Mapping[Any, Any] | None = None,
+    meta: Mapping[str, Any] | None = None,
+    **request_arguments: Unpack[RequestArguments],
 ) -> Request:
     """Return the request that sends a page's form, and for which a token is bought when it is sent::
 
@@ -58,22 +78,23 @@ def form_request(
     :param fresh: whether to fetch the page anew for this request, in a session of its own, because the form works only
         once. The answer's ``meta["cookiejar"]`` is that session. Leave it out for a form behind a wall, which each new
         session would meet. In a browser, the page is loaded anew in any case, and the session is a context.
-    :param request_arguments: arguments of :class:`scrapy.Request`, such as ``callback``.
+    :param headers: what is sent beside the headers of the session and the form; ``meta`` is added to the session's.
+    :param request_arguments: other arguments of :class:`scrapy.Request`, such as ``callback`` and ``priority``.
     :raises ValueError: when the page has no such widget, form or button, or its widget cannot be solved.
     :raises TypeError: when an argument has the wrong type.
     """
     values = _values(data or {})
     _check_rejected(rejected)
-    headers, meta = ({}, {}) if response.request is None else session_of(response.request)
-    meta |= request_arguments.pop("meta", None) or {}
-    session, by_controls = form_traits(meta)
+    of_session, all_meta = ({}, {}) if response.request is None else session_of(response.request)
+    all_meta |= meta or {}
+    session, by_controls = form_traits(all_meta)
     challenge = fill_form(response, values, form=form, click=click, by_controls=by_controls)
     refusal = find_refusal("solve", Case(challenge))
     if refusal is not None:
         raise ValueError(f"no token can be bought for {challenge.url}: {refusal.message}")
     encoded = encode_form(response, challenge, "")
     if fresh:
-        meta[session] = f"{OWN_SESSION}{uuid4().hex}"
+        all_meta[session] = f"{OWN_SESSION}{uuid4().hex}"
     wish = Wish(
         sitekey=challenge.sitekey or "",
         page=challenge.url.partition("#")[0],
@@ -82,10 +103,11 @@ def form_request(
         rejected=rejected,
         fresh=_refill(response, values, form, click) if fresh or by_controls else None,
     )
-    merged = Headers(headers)
-    merged.update(encoded.pop("headers"))
-    merged.update(Headers(request_arguments.pop("headers", None) or {}))
-    return Request(**encoded, headers=merged, meta={**meta, "omocaptcha": wish.as_json()}, **request_arguments)
+    all_meta["omocaptcha"] = wish.as_json()
+    all_headers = Headers(of_session)
+    all_headers.update(encoded.pop("headers"))
+    all_headers.update(Headers(headers or {}))
+    return Request(**encoded, headers=all_headers, meta=all_meta, **request_arguments)
 
 
 def _values(data: Mapping[str, str | Sequence[str] | None]) -> dict[str, list[str]]:

@@ -40,6 +40,9 @@ class SearchSpider(Spider):
         yield form_request(response, form="#search", click=False, rejected=".error", fresh=True)
         yield form_request(response, {"page": 2})  # E: dict-item
         yield form_request(response, click=True)  # E: arg-type
+        yield form_request(response, rejectd=".error", callback=self.parse)  # E: call-arg
+        yield form_request(response, priority="1", errback=self.parse)  # E: arg-type
+        yield form_request(response, meta={"cookiejar": 1}, headers={"Referer": "/"}, cookies=[{"name": "a"}])
 
 
 class ByHandSpider(Spider):

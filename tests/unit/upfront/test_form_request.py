@@ -4,6 +4,7 @@ import json
 import pickle
 import re
 from contextlib import nullcontext
+from inspect import signature
 
 import pytest
 from scrapy import Request
@@ -13,6 +14,7 @@ from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.forms.placement import put_token
+from scrapy_omocaptcha.upfront.form_request import RequestArguments
 from scrapy_omocaptcha.upfront.wishes import check_wish, read_wish
 
 URL = "https://site.example/search?page=1#top"
@@ -267,6 +269,12 @@ def test_an_argument_of_the_wrong_type_is_refused(arguments, words):
     selectors = {"form": response.css("form")[0], "click": response.css("button")[0]}
     with pytest.raises(TypeError, match=words):
         form_request(response, **{name: selectors.get(name, value) for name, value in arguments.items()})
+
+
+def test_it_takes_all_arguments_of_a_request_but_those_that_the_form_decides():
+    # Those of the class are for type checkers only, which refuse all others.
+    named = signature(form_request).parameters.keys() | RequestArguments.__annotations__.keys()
+    assert signature(Request).parameters.keys() - named == {"url", "method", "body"}
 
 
 def test_a_page_is_fetched_anew_from_where_the_first_of_its_redirects_began():

@@ -128,11 +128,11 @@ class OmoCaptchaMiddleware:
         if not self.is_off:
             deferred_from_coro(self._buyer.open())
 
-    async def _spider_closed(self) -> None:
+    async def _spider_closed(self, reason: str) -> None:
         try:
             if not self.is_off:
                 self.mediums.close()
-                await self._progress.close()
+                await self._progress.close(reason)
         finally:
             await self._buyer.close()
 

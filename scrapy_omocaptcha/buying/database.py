@@ -1,6 +1,7 @@
 """Open and read the file of a ledger: a SQLite database with the tables of ``schema.sql``."""
 
 import errno
+import json
 import os
 import sqlite3
 import time
@@ -10,7 +11,7 @@ from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 
-from scrapy_omocaptcha.buying.records import Record
+from scrapy_omocaptcha.buying.records import Record, Run
 
 BUSY_TIMEOUT = 2.0
 """Seconds to wait for other programs, which lock the file for less than a millisecond per job."""
@@ -99,6 +100,13 @@ def read_ledger(path: Path) -> list[Record]:
     """Return the jobs of a ledger, to which crawls may be writing. For errors, see :func:`explain`."""
     with closing(_connect(path, BUSY_TIMEOUT)) as db:
         return read_records(db) if _is_ledger(db) else []
+
+
+def read_runs(path: Path) -> list[Run]:
+    """Return the runs of crawls that have ended, the earliest first. For errors, see :func:`explain`."""
+    with closing(_connect(path, BUSY_TIMEOUT)) as db:
+        rows = db.execute("SELECT * FROM runs ORDER BY time") if _is_ledger(db) else ()
+        return [Run(time, spider, crawl, ended, json.loads(reasons)) for time, spider, crawl, ended, reasons in rows]
 
 
 def read_records(db: sqlite3.Connection) -> list[Record]:

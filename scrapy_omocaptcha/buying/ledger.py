@@ -4,13 +4,14 @@ Jobs and tokens are counted in the stats here, and each change is written to the
 decides nothing: ``limits`` decides what may be bought, in the transaction that writes the job.
 """
 
+import json
 import logging
 import os
 import sqlite3
 import time
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -143,8 +144,7 @@ class Ledger:
 
         :returns: its entry, and what was bought before.
         """
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        record = Record(now, self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost)
+        record = Record(_now(), self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost)
 
         def write() -> tuple[int, Sums]:
             with self._db:
@@ -165,6 +165,11 @@ class Ledger:
     def withdraw(self, entry: Entry) -> None:
         """Take a job back that certainly was not bought."""
         self._change("DELETE FROM jobs WHERE id = ?", entry)
+
+    def ended(self, why: str, not_solved: Mapping[str, int]) -> None:
+        """Record that this run of the crawl has ended, and the number of challenges not solved, by reason."""
+        values = (_now(), self._spider, self._crawl, why, json.dumps(not_solved))
+        self._run(lambda: self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", values))
 
     def close(self) -> None:
         """Close the file. What becomes of a job later is recorded in memory only."""
@@ -224,6 +229,10 @@ class Ledger:
         row = db.execute(f"INSERT INTO jobs ({database.COLUMNS}, budget, step) VALUES ({marks})", values).lastrowid
         assert row is not None
         return row
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _id_of(jobdir: Path) -> str:

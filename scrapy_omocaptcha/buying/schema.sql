@@ -20,6 +20,11 @@ CREATE TABLE jobs (
     step INTEGER NOT NULL -- when it was bought, in steps of ten minutes
 );
 
+-- A row for each run of a crawl that has ended; a crawl that is resumed has several.
+CREATE TABLE runs (
+    time TEXT NOT NULL, spider TEXT NOT NULL, crawl TEXT NOT NULL, ended TEXT NOT NULL, not_solved TEXT NOT NULL -- JSON
+);
+
 -- Sums for the limits, in billionths of a USD: whole numbers add up exactly. Host '*' stands for all.
 CREATE TABLE budgets (
     budget TEXT, host TEXT, jobs INTEGER NOT NULL, cost INTEGER NOT NULL, PRIMARY KEY (budget, host)

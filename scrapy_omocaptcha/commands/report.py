@@ -5,13 +5,14 @@ import json
 import sqlite3
 import sys
 from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 
 from scrapy.commands import ScrapyCommand
 
-from scrapy_omocaptcha.buying.database import explain, read_ledger
+from scrapy_omocaptcha.buying.database import explain, read_ledger, read_runs
 from scrapy_omocaptcha.buying.ledger import JOBDIR_LEDGER
-from scrapy_omocaptcha.buying.records import Record
+from scrapy_omocaptcha.buying.records import Record, Run
 from scrapy_omocaptcha.reporting.format import printable
 from scrapy_omocaptcha.reporting.html import web_page
 from scrapy_omocaptcha.reporting.text import ledger_report
@@ -52,27 +53,31 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     # A ledger that is named twice must not be counted twice.
     sources = list({Path(name).resolve(): name for name in names}.values())
     records: list[Record] = []
+    runs: list[Run] = []
     source = ""
     try:
         for source in sources:
             records += read_ledger(Path(source))
+            runs += read_runs(Path(source))
     except (sqlite3.Error, OSError) as error:
         return _print_error(f"{source}: {explain(error, reading=True)}")
+    totals = Totals(records, runs=sorted(runs, key=attrgetter("time")))
     try:
         if opts.html is not None:
-            Path(opts.html).write_text(web_page(records, sources=sources), encoding="utf-8")
+            Path(opts.html).write_text(web_page(totals, sources=sources), encoding="utf-8")
+            print(printable(f"The web page is in {Path(opts.html).absolute()}."), file=sys.stderr)
     except OSError as error:
         return _print_error(f"{error.filename}: {error.strerror}")
     if opts.jsonl:
         for record in records:
             print(json.dumps(asdict(record)))
     elif opts.json:
-        facts = Totals(records).as_json()
+        facts = totals.as_json()
         if opts.by:
-            facts["by"] = [{opts.by: group.name, **group.as_json()} for group in grouped(records, opts.by)]
+            facts["by"] = [{opts.by: group.name, **group.as_json()} for group in grouped(totals, opts.by)]
         print(json.dumps(facts))
     else:
-        print(ledger_report(records, sources=sources, by=opts.by))
+        print(ledger_report(totals, sources=sources, by=opts.by))
     return 0
 
 

@@ -58,7 +58,8 @@ def ranked(counts: Mapping[str, int], *, limit: int = 5) -> str:
 
 def scope(totals: Totals) -> str:
     """Format when the jobs were bought, and for how many crawls, spiders and hosts."""
-    values = {field: {getattr(record, field) for record in totals.records} for field in ("crawl", "spider", "host")}
+    values = {field: {getattr(it, field) for it in (*totals.records, *totals.runs)} for field in ("crawl", "spider")}
+    values["host"] = {record.host for record in totals.records}
     return f"{_period(totals)}: {', '.join(count(len(different), field) for field, different in values.items())}"
 
 
@@ -74,16 +75,18 @@ def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list
             *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
             seconds(group.median),
             seconds(group.quantile(1.0)),
+            *([printable(group.ended) or "-", ranked(group.not_solved, limit=3) or "-"] if by == "crawl" else ()),
         ]
         for group in groups
     ]
     label = f"{by} (UTC)" if by in ("day", "crawl") else by
-    return [[label, "jobs", "USD", *outcomes, "median s", "slowest s"], *rows]
+    ends = ("ended", "not solved") if by == "crawl" else ()
+    return [[label, "jobs", "USD", *outcomes, "median s", "slowest s", *ends], *rows]
 
 
 def _name(group: Totals, by: str) -> str:
     """Name a group; a crawl also by its first job and its spider, since its id alone tells nobody which it was."""
-    record = group.records[0]
+    record = (group.records or group.runs)[0]
     is_crawl = by == "crawl" and record.crawl == group.name
     words = [minute(group.first), record.spider, group.name] if is_crawl else [group.name]
     return " ".join(shorten(word, LONGEST_NAME) for word in words) or "(none)"

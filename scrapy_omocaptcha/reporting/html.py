@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.charts import dot, over_time, solve_times
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, table_of, usd
 from scrapy_omocaptcha.reporting.text import COST_BASIS
@@ -17,10 +16,11 @@ _MAX_ROWS = 60
 _STYLE = Path(__file__).with_name("page.css")
 
 
-def web_page(records: Sequence[Record], *, sources: Sequence[str]) -> str:
+def web_page(totals: Totals, *, sources: Sequence[str]) -> str:
     """Return the page; ``sources`` are the names of the ledgers, as the user gave them."""
-    totals = Totals(records)
     body = _figures(totals) if totals.jobs else "<p>No jobs were bought.</p>"
+    if totals.records or totals.runs:
+        body += f"\n{_groups(totals, 'crawl')}"
     return f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -47,7 +47,7 @@ def _figures(totals: Totals) -> str:
             f"<dl>{''.join(_tiles(totals))}</dl>",
             f'<div class="plots">{"".join(plots)}</div>',
             _outcomes(totals),
-            *(_groups(totals, by) for by in ("host", "spider", "day", "crawl")),
+            *(_groups(totals, by) for by in ("host", "spider", "day")),
         ]
     )
 
@@ -62,6 +62,8 @@ def _tiles(totals: Totals) -> Iterator[str]:
     for outcome in [it for it in ("rejected", "failed", "unknown") if it in totals.outcomes]:
         reasons = ranked(totals.reasons.get(outcome, {}), limit=2)
         yield _tile(outcome.capitalize(), percent(totals.outcomes[outcome], totals.jobs), reasons)
+    if totals.not_solved:
+        yield _tile("Not solved", f"{totals.not_solved.total():,}", ranked(totals.not_solved, limit=2))
     slowest = totals.slowest
     if slowest is not None:
         if len(totals.solved) > 1:
@@ -77,7 +79,7 @@ def _tile(label: str, value: str, *more: str) -> str:
 
 
 def _outcomes(totals: Totals) -> str:
-    costs = {group.name: group.cost for group in grouped(totals.records, "outcome")}
+    costs = {group.name: group.cost for group in grouped(totals, "outcome")}
     rows = [
         [
             f"{dot(outcome)}{outcome}",
@@ -93,11 +95,12 @@ def _outcomes(totals: Totals) -> str:
 
 def _groups(totals: Totals, by: str) -> str:
     """Return a heading and a table with one row per group, with those beyond the limit together in the last row."""
-    order, rest = (-1, "earlier") if by in ("day", "crawl") else (1, "others")
-    groups = grouped(totals.records, by)[::order]
+    groups = grouped(totals, by)
     shown, hidden = groups[:_MAX_ROWS], groups[_MAX_ROWS:]
     if hidden:
-        shown.append(Totals([record for group in hidden for record in group.records], f"{len(hidden):,} {rest}"))
+        name = f"{len(hidden):,} {'earlier' if by in ('day', 'crawl') else 'others'}"
+        records, runs = ([it for group in hidden for it in getattr(group, part)] for part in ("records", "runs"))
+        shown.append(Totals(records, name, runs))
     largest = max(group.cost for group in shown)
     labels, *rows = table_of(shown, by, totals.outcomes)
     for group, row in zip(shown, rows, strict=True):

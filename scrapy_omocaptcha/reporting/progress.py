@@ -73,8 +73,8 @@ class Progress:
             stats.get("cost_usd"),
         )
 
-    async def close(self) -> None:
-        """Log the report of the crawl."""
+    async def close(self, reason: str) -> None:
+        """Log the report of the crawl, and record in the ledger that it has ended."""
         if self._loop is not None and self._loop.running:
             self._loop.stop()
         from scrapy_omocaptcha.reporting.text import crawl_report
@@ -94,3 +94,4 @@ class Progress:
             account_closed=buyer.limits.account_closed,
         )
         logger.info("%s", report)
+        buyer.ledger.ended(reason, self.events.not_solved)

@@ -1,5 +1,6 @@
 """Write the report as text that can be read in ten seconds, at the end of a crawl or from ledgers."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from scrapy_omocaptcha.buying.records import Balance, Record
@@ -59,8 +60,7 @@ def crawl_report(
     if opening_balance is not None and closing_balance is not None:
         rows.append(("balance", _balance(opening_balance, closing_balance, totals.cost)))
     rows += _solve_time(totals)
-    if not_solved:
-        rows.append(("not solved", f"{sum(not_solved.values()):,}: {ranked(not_solved, limit=10)}"))
+    rows += _not_solved(not_solved)
     if would_buy:
         rows.append(("dry run", _would_buy(would_buy, price)))
     if totals.jobs:
@@ -73,19 +73,19 @@ def crawl_report(
     return _block(f"OMOcaptcha: {met}, {bought}", rows)
 
 
-def ledger_report(records: Sequence[Record], *, sources: Sequence[str], by: str | None = None) -> str:
+def ledger_report(totals: Totals, *, sources: Sequence[str], by: str | None = None) -> str:
     """Return the report on the ledgers that are called ``sources``, if wanted with a table as of :func:`grouped`."""
-    totals = Totals(records)
-    if not totals.jobs:
+    if not totals.jobs and not totals.runs:
         return printable(f"No jobs in {_names(sources)}")
     rows = _outcomes(totals)
     accepted = f": {usd(totals.cost / totals.accepted)} USD per accepted token" if totals.accepted else ""
     rows.append(("cost", f"{usd(totals.cost)} USD{accepted}"))
     rows += _solve_time(totals)
+    rows += _not_solved(totals.not_solved)
+    rows.append(("ended", ranked(Counter(crawl.ended or "not known" for crawl in grouped(totals, "crawl")))))
     rows.append(("basis", f"the records in {_names(sources)}. {COST_BASIS}"))
-    title = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD, {scope(totals)}"
-    block = _block(title, rows)
-    return f"{block}\n\n{_table(table_of(grouped(records, by), by, totals.outcomes))}" if by else block
+    block = _block(f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD, {scope(totals)}", rows)
+    return f"{block}\n\n{_table(table_of(grouped(totals, by), by, totals.outcomes))}" if by else block
 
 
 def _outcomes(totals: Totals) -> list[tuple[str, str]]:
@@ -125,6 +125,10 @@ def _would_buy(by_host: Mapping[str, tuple[int, int]], price: float) -> str:
 
 def _range(least: int, most: int) -> str:
     return f"{most:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _not_solved(reasons: Mapping[str, int]) -> list[tuple[str, str]]:
+    return [("not solved", f"{sum(reasons.values()):,}: {ranked(reasons, limit=10)}")] if reasons else []
 
 
 def _solve_time(totals: Totals) -> list[tuple[str, str]]:

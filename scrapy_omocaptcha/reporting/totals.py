@@ -9,7 +9,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from scrapy_omocaptcha.buying.records import OUTCOMES, Record
+from scrapy_omocaptcha.buying.records import OUTCOMES, Record, Run
 
 _seconds = attrgetter("seconds")
 
@@ -21,6 +21,19 @@ class Totals:
     records: Sequence[Record]
     name: str = ""
     """Value of the field that the records are grouped by."""
+    runs: Sequence[Run] = ()
+    """Those of their crawls, the earliest first."""
+
+    @property
+    def ended(self) -> str:
+        """Return why the crawl of this name ended; empty if it was killed, or still runs."""
+        latest = max((record.time for record in self.records), default="")
+        return next((run.ended for run in self.runs[::-1] if run.crawl == self.name and run.time >= latest), "")
+
+    @cached_property
+    def not_solved(self) -> Counter[str]:
+        """Return the number of challenges that were left alone or not solved, by reason."""
+        return sum((Counter(run.not_solved) for run in self.runs), Counter[str]())
 
     @property
     def jobs(self) -> int:
@@ -71,12 +84,12 @@ class Totals:
 
     @cached_property
     def first(self) -> datetime:
-        """Return the time of the first job; there must be one, as for ``last``."""
-        return min(record.at for record in self.records)
+        """Return the time of the first job, or end if there is none; there must be one of them, as for ``last``."""
+        return min(it.at for it in self.records or self.runs)
 
     @cached_property
     def last(self) -> datetime:
-        return max(record.at for record in self.records)
+        return max(it.at for it in self.records or self.runs)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for ``json.dumps``: amounts in USD, durations in seconds, times in UTC."""
@@ -84,6 +97,8 @@ class Totals:
             "jobs": self.jobs,
             **{outcome: self.outcomes.get(outcome, 0) for outcome in OUTCOMES},
             "reasons": self.reasons,
+            "ended": self.ended or None,
+            "not_solved": self.not_solved if self.runs else None,
             "cost_usd": round(self.cost, 8),
             "seconds_median": self.median,
             "seconds_slowest": self.quantile(1.0),
@@ -92,12 +107,15 @@ class Totals:
         }
 
 
-def grouped(records: Sequence[Record], by: str) -> list[Totals]:
-    """Return the totals by ``"day"`` or ``"crawl"``, in order, or by another field, the most expensive first."""
+def grouped(totals: Totals, by: str) -> list[Totals]:
+    """Return the totals by ``"day"`` or ``"crawl"``, the latest first, or by another field, the dearest first."""
     groups: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in records:
+    runs: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in totals.runs if by == "crawl" else ():
+        runs[run.crawl].append(run)
+    for record in totals.records:
         groups[str(record.at.date()) if by == "day" else getattr(record, by)].append(record)
-    totals = [Totals(members, name) for name, members in sorted(groups.items())]
-    if by == "crawl":
-        return sorted(totals, key=lambda group: group.first)
-    return totals if by == "day" else sorted(totals, key=lambda group: -group.cost)
+    members = [Totals(groups[name], name, runs[name]) for name in sorted({*groups, *runs})]
+    if by in ("day", "crawl"):
+        return sorted(members, key=lambda group: group.first, reverse=True)
+    return sorted(members, key=lambda group: -group.cost)

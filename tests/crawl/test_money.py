@@ -14,7 +14,7 @@ import pytest
 import scrapy
 
 from scrapy_omocaptcha import signals, solve
-from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
+from scrapy_omocaptcha.buying.database import open_ledger, read_ledger, read_runs
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.signals import challenge_detected
@@ -465,6 +465,16 @@ def test_with_a_limit_for_the_day_and_a_ledger_that_cannot_be_used_nothing_is_bo
     assert (len(service.jobs), crawled.count("skipped/max_cost_per_day")) == (0, 3)
     assert any("fix OMOCAPTCHA_LEDGER" in line for line in crawled.said())
     assert not any("the crawl goes on" in line for line in crawled.said())
+
+
+@pytest.mark.parametrize(("limit", "why"), [(0, "finished"), (1, "omocaptcha_limit")])
+def test_the_ledger_says_how_a_crawl_ended_and_what_was_not_solved(crawl, service, walled, ledger, limit, why):
+    settings = {"OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": limit}
+    crawled = crawl(pages_of(walled("per_page"), 3), {**service.settings, **settings})
+    (run,) = read_runs(ledger)
+    assert (run.crawl, run.ended) == (read_ledger(ledger)[0].crawl, why)
+    assert run.not_solved == {"max_jobs": crawled.stats["omocaptcha/skipped/max_jobs"]}
+    assert run.time >= read_ledger(ledger)[-1].time
 
 
 def delete(ledger):

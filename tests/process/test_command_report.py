@@ -35,15 +35,29 @@ def test_several_ledgers_are_added_up(report, tmp_path):
     assert "\nother.example     1  0.00055         -         1      14.2       14.2\n" in done.stdout
 
 
-def test_crawls_stand_in_the_order_in_which_they_began_with_their_spiders(report, tmp_path):
+def test_the_latest_crawls_come_first_with_their_spiders(report, tmp_path):
     later = job(crawl="beef", spider="prices", time="2026-11-25T06:00:00Z")
     write(tmp_path / "a.sqlite", later, later, job(), job(time="2026-11-26T06:00:00Z"))
-    *_, heads, first, second = report("a.sqlite", "--by", "crawl").stdout.splitlines()
+    *_, heads, second, first = report("a.sqlite", "--by", "crawl").stdout.splitlines()
     assert heads.split()[:5] == ["crawl", "(UTC)", "jobs", "USD", "accepted"]
     assert first.split()[:7] == ["2026-11-24", "20:08", "catalogue", "c0ffee", "2", "0.00110", "2"]
     assert second.split()[:7] == ["2026-11-25", "06:00", "prices", "beef", "2", "0.00110", "2"]
     told = json.loads(report("a.sqlite", "--json", "--by", "crawl").stdout)
-    assert [(crawl["crawl"], crawl["jobs"]) for crawl in told["by"]] == [("c0ffee", 2), ("beef", 2)]
+    assert [(crawl["crawl"], crawl["jobs"]) for crawl in told["by"]] == [("beef", 2), ("c0ffee", 2)]
+
+
+def test_how_a_crawl_has_ended_is_read_from_its_ledger(report, tmp_path):
+    write(tmp_path / "a.sqlite", job())
+    with closing(sqlite3.connect(tmp_path / "a.sqlite")) as db, db:
+        db.execute(
+            "INSERT INTO runs VALUES ('2026-11-24T21:00:00Z', 'catalogue', 'c0ffee', 'finished', '{\"robots\": 2}')"
+        )
+    assert report("a.sqlite").stdout.splitlines()[-3:-1] == ["  not solved  2: robots 2", "  ended       finished 1"]
+    told = json.loads(report("a.sqlite", "--json", "--by", "crawl").stdout)
+    assert [(it["ended"], it["not_solved"]) for it in (told, *told["by"])] == [
+        (None, {"robots": 2}),
+        ("finished", {"robots": 2}),
+    ]
 
 
 def test_json(report, tmp_path):
@@ -55,7 +69,7 @@ def test_json(report, tmp_path):
     assert told == day
     expected = {"jobs": 2, "accepted": 1, "failed": 1, "reasons": {"failed": {"lost": 1}}, "cost_usd": 0.0011}
     expected |= dict.fromkeys(("rejected", "expired", "unknown", "abandoned"), 0)
-    expected |= dict.fromkeys(("seconds_median", "seconds_slowest"), 14.25)
+    expected |= dict.fromkeys(("seconds_median", "seconds_slowest"), 14.25) | {"ended": None, "not_solved": None}
     assert told == expected | dict.fromkeys(("first", "last"), "2026-11-24T20:08:33+00:00")
 
 
@@ -138,10 +152,10 @@ def test_an_unwritable_page_exits_with_status_1_and_one_sentence(report, tmp_pat
     assert done.stderr == "scrapy omocaptcha report: nowhere/page.html: No such file or directory\n"
 
 
-def test_html_writes_a_page_besides_the_text(report, tmp_path):
+def test_html_writes_a_page_besides_the_text_and_says_where(report, tmp_path):
     write(tmp_path / "a.sqlite", *business(50))
     done = report("a.sqlite", "--html", "page.html")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"The web page is in {tmp_path / 'page.html'}.\n")
     assert done.stdout.startswith("50 jobs for 0.02750 USD")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from scrapy_omocaptcha.buying.database import read_ledger
+from scrapy_omocaptcha.buying.records import Run
 from scrapy_omocaptcha.reporting.format import LONGEST_NAME, shorten
 from scrapy_omocaptcha.reporting.html import web_page
+from scrapy_omocaptcha.reporting.totals import Totals
 from tests.helpers.ledgers import business, job, write
 from tests.helpers.nightly import nightly
 
@@ -100,11 +102,11 @@ LEDGERS = {
 def look(browser, tmp_path):
     """``look(jobs, width=…, dark=…)`` → what the browser shows as the page of a ledger."""
 
-    def look(jobs, **window):
+    def look(jobs, runs=(), **window):
         (tmp_path / "jobs.sqlite").unlink(missing_ok=True)
         records = read_ledger(write(tmp_path / "jobs.sqlite", *jobs))
         page = tmp_path / "page.html"
-        page.write_text(web_page(records, sources=["jobs.sqlite"]), encoding="utf-8")
+        page.write_text(web_page(Totals(records, runs=runs), sources=["jobs.sqlite"]), encoding="utf-8")
         seen = browser.look(page.as_uri(), LOOK, **window)
         assert seen.requests == (page.as_uri(),)
         assert seen.complaints == ()
@@ -188,6 +190,19 @@ def test_a_table_that_is_wider_than_a_phone_scrolls_beside_its_names(look):
     assert min(seen["hidden"]) > 50
     assert seen["names"] == [0] * 5
     assert max(look(business(300), width=1024)["hidden"]) <= 0
+
+
+def test_crawls_are_told_with_how_they_ended_and_what_was_not_solved_the_latest_first(look):
+    runs = [Run(f"2026-11-25T0{n}:00:00Z", "prices", f"crawl{n}", "finished", {"robots": n}) for n in range(1, 9)]
+    seen = look([job(), job(crawl="crawl1")], [Run("2026-11-24T21:00:00Z", "", "c0ffee", "shutdown", {}), *runs])
+    assert re.search(r"Not solved\n+36\nrobots 36\n", seen["text"])
+    ends = re.findall(r"(crawl\d|c0ffee)\n*\t.*\t(\w+)\t(.*)", seen["text"].rpartition("Crawls")[2])
+    latest_first = [(f"crawl{n}", "finished", f"robots {n}") for n in (*range(8, 1, -1), 1)]
+    # The one with jobs is as old as its first.
+    assert ends == [*latest_first[:-1], *sorted([latest_first[-1], ("c0ffee", "shutdown", "-")])]
+    days = [Run(f"2026-11-{n // 9 + 10}T08:00:00Z", "", f"c{n}", "finished", {"robots": 1}) for n in range(99)]
+    assert re.search(r"40 earlier\n*\t1\t.*\t-\trobots 39", look([job(time="2026-11-01T08:00:00Z")], days)["text"])
+    assert "prices crawl1" in look([], runs)["text"]
 
 
 def test_cheap_hosts_are_grouped_as_others_where_there_are_many(look):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scrapy_omocaptcha.buying.records import Balance, Record
+from scrapy_omocaptcha.buying.records import Balance, Record, Run
 from scrapy_omocaptcha.reporting.format import percent, ranked, sent, shorten, table_of, usd
 from scrapy_omocaptcha.reporting.text import crawl_report, ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals
@@ -99,13 +99,14 @@ def test_crawl_report_shows_one_number_if_the_estimate_is_exact():
 
 
 def test_ledger_report():
-    assert ledger_report(SOME, sources=["jobs.sqlite"]) == (
+    assert ledger_report(Totals(SOME), sources=["jobs.sqlite"]) == (
         "5 jobs for 0.00275 USD, 2026-11-24 to 2026-11-25 (UTC): 1 crawl, 2 spiders, 2 hosts\n"
         "  accepted    2   40.0 %\n"
         "  rejected    1   20.0 %   the challenge again 1\n"
         "  failed      2   40.0 %   failed 1, lost 1\n"
         "  cost        0.00275 USD: 0.00138 USD per accepted token\n"
         "  solve time  12.0 s median, 61.0 s slowest (shop.example, 2026-11-25 00:30 UTC)\n"
+        "  ended       not known 1\n"
         "  basis       the records in jobs.sqlite. Each job is counted at its price when bought, including failed jobs."
     )
 
@@ -121,29 +122,64 @@ shop.example     3  0.00165         -         1       2      61.0       61.0
 a.example        2  0.00110         2         -       -      10.0       12.0""",
     "day": """\
 day (UTC)   jobs      USD  accepted  rejected  failed  median s  slowest s
-2026-11-24     2  0.00110         2         -       -      10.0       12.0
-2026-11-25     3  0.00165         -         1       2      61.0       61.0""",
+2026-11-25     3  0.00165         -         1       2      61.0       61.0
+2026-11-24     2  0.00110         2         -       -      10.0       12.0""",
 }
 
 
 @pytest.mark.parametrize("by", TABLES)
 def test_ledger_report_adds_a_table_without_columns_of_zeros(by):
-    assert ledger_report(SOME[::-1], sources=["jobs.sqlite"], by=by).partition("\n\n")[2] == TABLES[by]
+    assert ledger_report(Totals(SOME[::-1]), sources=["jobs.sqlite"], by=by).partition("\n\n")[2] == TABLES[by]
+
+
+CRAWLS = Totals(
+    [
+        record(crawl="resumed"),
+        record(crawl="killed", time="2026-11-24T21:00:00Z"),
+        record(crawl="killed", time="2026-11-24T23:00:00Z"),
+    ],
+    runs=[
+        Run("2026-11-24T20:09:00Z", "catalogue", "resumed", "shutdown", {"robots": 1, "max_cost": 2}),
+        Run("2026-11-24T22:00:00Z", "catalogue", "killed", "shutdown", {"max_cost": 1}),
+        Run("2026-11-25T08:00:00Z", "catalogue", "resumed", "finished", {"max_cost": 3}),
+        Run("2026-11-25T09:00:00Z", "prices", "thrifty", "omocaptcha_limit", {"max_cost": 40}),
+        Run("2026-11-25T10:00:00Z", "prices", "unwalled", "finished", {}),
+    ],
+)
+
+
+def test_a_report_says_how_each_crawl_ended_and_what_was_not_solved_also_by_those_that_have_bought_nothing():
+    block, _, table = ledger_report(CRAWLS, sources=["jobs.sqlite"], by="crawl").partition("\n\n")
+    assert block.startswith("3 jobs for 0.00165 USD, 2026-11-24 20:08 to 23:00 UTC: 4 crawls, 2 spiders, 1 host\n")
+    assert (
+        "\n  not solved  47: max_cost 46, robots 1\n  ended       finished 2, not known 1, omocaptcha_limit 1\n"
+        in block
+    )
+    ends = [(row.split()[:4], row.split(maxsplit=10)[9:]) for row in table.splitlines()[1:]]
+    assert ends == [
+        (["2026-11-25", "10:00", "prices", "unwalled"], ["finished", "-"]),
+        (["2026-11-25", "09:00", "prices", "thrifty"], ["omocaptcha_limit", "max_cost 40"]),
+        (["2026-11-24", "21:00", "catalogue", "killed"], ["-", "max_cost 1"]),
+        (["2026-11-24", "20:08", "catalogue", "resumed"], ["finished", "max_cost 5, robots 1"]),
+    ]
+    nothing = ledger_report(Totals([], runs=CRAWLS.runs[3:4]), sources=["jobs.sqlite"])
+    assert nothing.startswith("0 jobs for 0.00000 USD, 2026-11-25 09:00 UTC: 1 crawl, 1 spider, 0 hosts\n")
+    assert "\n  not solved  40: max_cost 40\n" in nothing
 
 
 def test_ledger_report_shows_the_time_of_a_single_day_how_many_ledgers_and_that_there_are_no_jobs():
-    assert ", 2026-11-24 20:08 to 20:09 UTC: 1 crawl" in ledger_report(SOME[:2], sources=["a", "b"])
-    assert ", 2026-11-24 20:08 UTC: 1 crawl" in ledger_report(SOME[:1], sources=["a"])
-    assert "  solve time  10.0 s\n" in ledger_report(SOME[:1], sources=["a"])
-    assert "  basis       the records in 2 ledgers. " in ledger_report(SOME[:2], sources=["a", "b"])
-    assert ledger_report([], sources=["a.sqlite"]) == "No jobs in a.sqlite"
+    assert ", 2026-11-24 20:08 to 20:09 UTC: 1 crawl" in ledger_report(Totals(SOME[:2]), sources=["a", "b"])
+    assert ", 2026-11-24 20:08 UTC: 1 crawl" in ledger_report(Totals(SOME[:1]), sources=["a"])
+    assert "  solve time  10.0 s\n" in ledger_report(Totals(SOME[:1]), sources=["a"])
+    assert "  basis       the records in 2 ledgers. " in ledger_report(Totals(SOME[:2]), sources=["a", "b"])
+    assert ledger_report(Totals([]), sources=["a.sqlite"]) == "No jobs in a.sqlite"
 
 
 def test_ledger_report_has_no_control_characters():
     evil = "\x1b[2J\x9b\u202e\ud800\n"
     records = [record(host=evil, spider=evil, outcome="failed", reason=evil)] * 2
     for by in ("spider", "host"):
-        text = ledger_report([*records, *records], sources=[evil], by=by)
+        text = ledger_report(Totals([*records, *records]), sources=[evil], by=by)
         assert all(line.isprintable() for line in text.split("\n"))
 
 

@@ -33,6 +33,19 @@ _TOO_WIDE = """
   .filter((element) => element.getBoundingClientRect().right > innerWidth)
   .map((element) => element.textContent.trim().slice(0, 80))
 """
+_CODE = """
+[...document.querySelectorAll('article pre')].filter((block) => block.scrollWidth > block.clientWidth).map((block) => {
+  const text = document.createRange();
+  text.selectNodeContents(block);
+  block.scrollLeft = block.scrollWidth;
+  return {
+    scrolls: getComputedStyle(block).overflowX,
+    ends: Math.max(...[...text.getClientRects()].map((line) => line.right)) <= innerWidth,
+    // One of them moves with the text, and covers the other at its end.
+    shades: getComputedStyle(block).backgroundAttachment,
+  };
+})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +115,11 @@ def test_a_phone_shows_all_columns_of_each_table(built, browser):
     too_wide = {path.name: browser.look(path.as_uri(), _TOO_WIDE, width=390).value for path in pages_of(built)}
     assert len(too_wide) > 40
     assert {name: texts for name, texts in too_wide.items() if texts} == {}
+
+
+def test_on_a_phone_a_wide_block_of_code_scrolls_to_its_end_and_a_shade_says_so(built, browser):
+    blocks = [block for path in pages_of(built) for block in browser.look(path.as_uri(), _CODE, width=390).value]
+    assert len(blocks) > 60
+    assert [
+        block for block in blocks if block != {"scrolls": "auto", "ends": True, "shades": "local, scroll, scroll"}
+    ] == []

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
+from scrapy_omocaptcha.buying.database import open_ledger, read_ledger, read_runs
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.records import OUTCOMES, Record
 from tests.helpers.ledgers import new_ledger, sums_of
@@ -61,6 +61,17 @@ def test_a_ledger_of_the_version_before_is_read_as_it_is_and_converted_when_it_i
     assert [(record.job, record.form) for record in read_ledger(path)] == [("1", "")]
     enter(new_ledger(path)).handed_in("https://shop.example/verify")
     assert [record.form for record in read_ledger(path)] == ["", "https://shop.example/verify"]
+
+
+def test_a_run_that_has_ended_is_read_also_if_it_has_bought_nothing_and_so_is_that_after_a_resume(path, tmp_path):
+    for why, reasons in (("shutdown", {"robots": 2}), ("finished", {})):
+        ledger = new_ledger(path, jobdir=str(tmp_path))
+        ledger.ended(why, reasons)
+        ledger.close()
+    first, second = read_runs(path)
+    assert (first.spider, first.ended, first.not_solved) == ("shop", "shutdown", {"robots": 2})
+    assert (second.crawl, second.ended, second.not_solved) == (first.crawl, "finished", {})
+    new_ledger().ended("finished", {})
 
 
 @pytest.mark.parametrize("has_file", [True, False])
@@ -185,8 +196,18 @@ def test_a_file_that_another_program_has_locked_is_given_up_after_one_time_out_a
     second.bought("2")
     enter(ledger)
     assert [record.job for record in read_ledger(path)] == [None], "nothing of it is written, lest it wait again"
-    assert ledger.sums("shop.example") == (3, 3, pytest.approx(3 * PRICE), None)
+    assert ledger.sums("shop.example")[:3] == (3, 3, pytest.approx(3 * PRICE))
     assert [record.job for record in ledger.records] == ["1", "2", None]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_what_was_spent_in_a_day_is_known_only_while_the_file_is_in_use(path, is_lost):
+    ledger = new_ledger(path)
+    enter(ledger)
+    if is_lost:
+        path.unlink()
+    assert ledger.sums("")[3] == (None if is_lost else pytest.approx(PRICE))
+    assert new_ledger().sums("")[3] is None
 
 
 def test_a_file_that_is_restored_from_a_backup_meanwhile_is_gone_on_with(path, tmp_path):

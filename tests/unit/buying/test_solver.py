@@ -90,7 +90,7 @@ def test_an_account_that_is_refused_while_polling_stops_buying_but_the_job_is_wa
 
 
 def test_only_the_deadline_ends_a_job_that_never_answers_and_there_is_a_last_question_at_it():
-    bench = Bench(job_result=[None], settings={"BREAKER_FAILURES": 1})
+    bench = Bench(job_result=[None])
     ended = bench.start()
     bench.run(59.5)
     assert ended == []
@@ -98,7 +98,6 @@ def test_only_the_deadline_ends_a_job_that_never_answers_and_there_is_a_last_que
     assert ended[0].check(JobTimeout)
     assert bench.api.times("job_result")[-1] == 1060.0
     assert (bench.bought, bench.stat("jobs/failed/timeout")) == ([0.001], 1)
-    assert bench.fails(NotBought, 1).reason == "breaker"
 
 
 def test_a_poll_that_fails_holds_up_no_other_and_too_many_polls_slow_all_of_them_down():
@@ -131,10 +130,19 @@ def test_a_pause_that_the_service_asks_for_is_kept_but_never_beyond_the_deadline
     assert bench.api.times("job_result") == [1002.0, 1060.0]
 
 
-def test_a_job_that_the_service_gives_up_ends_at_once_and_counts_for_the_breaker():
-    bench = Bench(job_result=[None, JobFailed("no")], settings={"BREAKER_FAILURES": 1})
+def test_a_job_that_the_service_gives_up_ends_at_once():
+    bench = Bench(job_result=[None, JobFailed("no")])
     bench.fails(JobFailed, 10)
     assert bench.stat("jobs/failed/failed") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"), [(None, JobTimeout), (JobFailed("no"), JobFailed)], ids=["late", "failed"]
+)
+def test_the_breaker_is_told_of_each_job_that_gave_no_token(answer, error):
+    bench = Bench(job_result=[answer], settings={"BREAKER_FAILURES": 2})
+    bench.fails(error)
+    bench.fails(error)
     assert bench.fails(NotBought, 1).reason == "breaker"
 
 
@@ -352,7 +360,19 @@ def test_an_account_error_ends_also_what_waits_for_a_place():
     first.callback(AccountError("Invalid api token."))
     bench.run(1)
     assert [one[0].value.reason, two[0].value.reason] == ["account", "account"]
-    assert (len(bench.api.times("create_job")), bench.bought, bench.counted[0]) == (1, [], 0)
+    assert len(bench.api.times("create_job")) == 1
+
+
+NOT_TAKEN = {"account": AccountError("Invalid api token."), "refused": ROUGH["refused"], "not arrived": NEVER_ARRIVED}
+
+
+@pytest.mark.parametrize("case", NOT_TAKEN)
+def test_the_reservation_of_a_job_that_the_service_has_not_taken_is_taken_back(case):
+    bench = Bench(create_job=[NOT_TAKEN[case]])
+    bench.start()
+    bench.run(0.5)
+    assert bench.api.times("create_job")
+    assert (bench.bought, bench.counted) == ([], (0, 0.0))
 
 
 @pytest.mark.parametrize(("refusal", "calls"), [(ApiRefused("Hệ thống bận"), 1), (ROUGH["refused"], 0)])

@@ -553,8 +553,10 @@ def test_a_redirect_in_a_circle_behind_a_wall_is_not_followed_to_the_limit(crawl
         asked = [
             scrapy.Request(f"{site.origin}/{path}", priority=-number) for number, path in enumerate(("first", "a"))
         ]
-        crawl(sending(*asked), {**service.settings, "CONCURRENT_REQUESTS": 1})
-    assert len([path for _, path, *_ in site.requests if path == "/a"]) <= 3
+        crawled = crawl(sending(*asked), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    paths = [path for _, path, *_ in site.requests]
+    assert (len(service.jobs), [page.url for page in crawled.pages]) == (1, [f"{site.origin}/first"])
+    assert 2 <= paths.count("/a") <= 3, paths
 
 
 def test_a_challenge_that_refreshes_itself_leaves_nothing_in_meta(crawl, service):

@@ -61,7 +61,9 @@ def reactor():
 @pytest.fixture
 def real_crawl(reactor):
     """``real_crawl(spider_class, settings, **spider_arguments)`` → the finished crawl."""
-    return Crawls(reactor)
+    crawls = Crawls(reactor)
+    yield crawls
+    crawls.close()
 
 
 @pytest.fixture

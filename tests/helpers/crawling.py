@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import scrapy
 from scrapy.crawler import Crawler
+from scrapy.utils.defer import deferred_from_coro
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
+from twisted.python.failure import Failure
 
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.testing.crawling import reactor_loop
@@ -166,6 +169,7 @@ class Crawls:
     def __init__(self, reactor: Reactor, timeout: float = TIMEOUT) -> None:
         self._reactor = reactor
         self._timeout = timeout
+        self._stopped: list[Deferred[Any]] = []
 
     def __call__(self, spider: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> Crawl:
         """Run ``spider`` until the crawl ends, and raise TimeoutError if it takes too long."""
@@ -175,12 +179,26 @@ class Crawls:
 
     def _crawl(self, spider: Any, settings: dict[str, Any], kwargs: dict[str, Any]) -> Any:
         crawler = crawler_of(spider, {"TWISTED_REACTOR": REACTOR, **settings})
-        done = crawler.crawl(**kwargs)
-        done.addTimeout(self._timeout, self._reactor.reactor)
-        return done.addCallback(lambda _: self._ended(crawler))
+        running, ended = crawler.crawl(**kwargs), Deferred()
 
-    def _ended(self, crawler: Any) -> Any:
-        # A crawl that is cancelled after the timeout returns as if it had ended.
-        if crawler.stats.get_value("finish_reason") is None:
-            raise TimeoutError(f"the crawl has not ended within {self._timeout} s")
-        return crawler
+        def stop() -> None:
+            # Not cancelled: it would go on, with all that it waits for.
+            self._stopped += [running, deferred_from_coro(crawler.stop_async())]
+            ended.errback(TimeoutError(f"the crawl has not ended within {self._timeout} s"))
+
+        def finish(result: Any) -> None:
+            if late.active():
+                late.cancel()
+                ended.callback(result if isinstance(result, Failure) else crawler)
+
+        late = self._reactor.reactor.callLater(self._timeout, stop)
+        running.addBoth(finish)
+        return ended
+
+    def close(self) -> None:
+        """Wait for the crawls that took too long to stop, which they do once the servers that they wait for have gone.
+
+        Else their calls and connections would be in the way of later tests.
+        """
+        for left in self._stopped:
+            self._reactor.call(left.addTimeout, TIMEOUT, self._reactor.reactor)

@@ -4,9 +4,12 @@ import ast
 import re
 import sqlite3
 from argparse import ArgumentParser
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import fields
 from datetime import datetime, timezone
+from types import UnionType
+from typing import Union, get_args, get_origin, get_type_hints
 
 import pytest
 import scrapy
@@ -16,6 +19,7 @@ from scrapy.settings import default_settings
 
 import scrapy_omocaptcha
 from scrapy_omocaptcha import errors, signals, testing
+from scrapy_omocaptcha.buying.records import OUTCOMES
 from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.settings import LIMITS, Settings
@@ -71,9 +75,15 @@ def test_the_defaults_that_are_told_are_those_of_the_code():
 
 @pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)
 def test_the_type_that_is_told_is_that_of_the_field(field):
-    words = {"Secret": "str", "Trigger": "function", "tuple[str, ...]": "list"}
-    annotated = field.type.removesuffix(" | None")
-    assert settings_told()[f"OMOCAPTCHA_{field.name.upper()}"]["type"] == f"``{words.get(annotated, annotated)}``"
+    told = settings_told()[f"OMOCAPTCHA_{field.name.upper()}"]["type"]
+    assert told == f"``{_as_users_write(get_type_hints(Settings)[field.name])}``"
+
+
+def _as_users_write(hint):
+    """Return the name of a type as the reference tells it: a tuple is written as a list, and a secret is a text."""
+    (hint,) = set(get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)) - {type(None)}
+    reveals = get_type_hints(hint.reveal)["return"] if hasattr(hint, "reveal") else get_origin(hint) or hint
+    return {tuple: "list", Callable: "function"}.get(reveals, reveals.__name__)
 
 
 def test_the_settings_of_scrapy_that_are_linked_exist():
@@ -131,7 +141,7 @@ def test_every_error_is_in_the_tree_and_has_a_sentence_of_its_own():
 
 TERMS_OF_NAMES = {term.astext() for term in page("reference/names").findall(nodes.term)}
 NAMES = {
-    "signals": ("signals", ["autodata"], {name for name in vars(signals) if name.startswith(("challenge_", "limit_"))}),
+    "signals": ("signals", ["autodata"], {name for name, value in vars(signals).items() if type(value) is object}),
     "public names": ("names", ["autoclass", "autofunction", "class"], set(scrapy_omocaptcha.__all__) - TERMS_OF_NAMES),
     "methods of a spider": ("names", ["method"], sources(r'_hook\("(\w+)"')),
     "testing": ("testing", ["autoclass", "autofunction", "autodata", "data"], set(testing.__all__)),
@@ -195,6 +205,14 @@ def test_the_modules_that_the_picture_names_exist():
     modules = {".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("*.py")}
     assert named - {"middleware.process_response"} <= modules
     assert hasattr(scrapy_omocaptcha.OmoCaptchaMiddleware, "process_response")
+
+
+def test_the_places_of_an_outcome_exist_and_are_eleven():
+    lines = code(page("design"), "places-of-an-outcome").splitlines()
+    assert len({line.split()[0] for line in lines}) == 11
+    for place in (ROOT / line.split()[0] for line in lines):
+        text = place.read_text(encoding="utf-8")
+        assert re.search(rf"\b({'|'.join(OUTCOMES)})\b", text) or "user_version" in text, place
 
 
 # Log lines

@@ -59,7 +59,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         for source in sources:
             records += read_ledger(Path(source))
             runs += read_runs(Path(source))
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         return _print_error(f"{source}: {explain(error, reading=True)}")
     totals = Totals(records, runs=sorted(runs, key=attrgetter("time")))
     try:

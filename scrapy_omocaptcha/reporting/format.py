@@ -75,7 +75,11 @@ def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list
             *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
             seconds(group.median),
             seconds(group.quantile(1.0)),
-            *([printable(group.ended) or "-", ranked(group.not_solved, limit=3) or "-"] if by == "crawl" else ()),
+            *(
+                [printable(group.ended) or "-", printable(ranked(group.not_solved, limit=3)) or "-"]
+                if by == "crawl"
+                else ()
+            ),
         ]
         for group in groups
     ]

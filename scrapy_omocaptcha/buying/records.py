@@ -20,33 +20,14 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
+class Record:
+    """One job, as far as it is known."""
+
     time: str
-    """Time at which the job was bought, or the run has ended, in ISO 8601 and UTC."""
+    """Time at which it was bought, in ISO 8601 and UTC."""
     spider: str
     crawl: str
     """Id of the crawl, from Scrapyd or Scrapy Cloud if they run it. A resumed crawl keeps its id otherwise."""
-
-    @property
-    def at(self) -> datetime:
-        """Return the time in UTC."""
-        return datetime.fromisoformat(self.time.replace("Z", "+00:00"))
-
-
-@dataclass(frozen=True, slots=True)
-class Run(_Event):
-    """One run of a crawl, which has ended. A crawl that is resumed has several."""
-
-    ended: str
-    """Scrapy's word for why, such as ``"finished"`` or ``"shutdown"``."""
-    not_solved: Mapping[str, int]
-    """Number of challenges that were left alone or not solved, by reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record(_Event):
-    """One job, as far as it is known."""
-
     host: str
     page: str
     """Scheme, host and path of the page with the widget."""
@@ -65,6 +46,34 @@ class Record(_Event):
     form: str = ""
     """Scheme, host and path that the token was sent to, or was about to be. Empty if it was not sent, or if the spider
     has sent it itself, as with ``solve`` and ``solve_page``."""
+
+    @property
+    def at(self) -> datetime:
+        """Return the time in UTC."""
+        return _utc(self.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a crawl, which has ended. A crawl that is resumed has several."""
+
+    time: str
+    """Time at which it ended, in ISO 8601 and UTC."""
+    spider: str
+    crawl: str
+    ended: str
+    """Scrapy's word for why, such as ``"finished"`` or ``"shutdown"``."""
+    not_solved: Mapping[str, int]
+    """Number of challenges that were left alone or not solved, by reason: JSON in the file."""
+
+    @property
+    def at(self) -> datetime:
+        """Return the time in UTC."""
+        return _utc(self.time)
+
+
+def _utc(time: str) -> datetime:
+    return datetime.fromisoformat(time.replace("Z", "+00:00"))
 
 
 JobId = int | str

@@ -152,6 +152,15 @@ def test_an_unwritable_page_exits_with_status_1_and_one_sentence(report, tmp_pat
     assert done.stderr == "scrapy omocaptcha report: nowhere/page.html: No such file or directory\n"
 
 
+def test_reasons_that_somebody_has_broken_exit_with_status_1_and_one_sentence(report, tmp_path):
+    write(tmp_path / "a.sqlite", job())
+    with closing(sqlite3.connect(tmp_path / "a.sqlite")) as db, db:
+        db.execute("INSERT INTO runs VALUES ('2026-11-24T21:00:00Z', 'catalogue', 'c0ffee', 'finished', 'robots')")
+    done = report("a.sqlite")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(": repair it, or name another file\n")
+
+
 def test_html_writes_a_page_besides_the_text_and_says_where(report, tmp_path):
     write(tmp_path / "a.sqlite", *business(50))
     done = report("a.sqlite", "--html", "page.html")

@@ -5,7 +5,6 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import fields
 from importlib.resources import files
@@ -18,9 +17,7 @@ BUSY_TIMEOUT = 2.0
 COLUMNS = ", ".join(field.name for field in fields(Record))
 
 _APPLICATION_ID = 1330466659
-_VERSION = 2
-_CONVERT = ("ALTER TABLE jobs ADD COLUMN form TEXT NOT NULL DEFAULT ''", "PRAGMA user_version = 2")
-"""Statements that make a ledger of version 1 one of version 2."""
+_VERSION = 1
 _LOCKED_RETRY = 0.01
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 MOVED = "it was deleted or replaced while the crawl ran"
@@ -57,15 +54,14 @@ def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     db = _connect(path, timeout)
     try:
-        is_complete = not _missing(db)
+        is_complete = _is_ledger(db)
         _use_wal(db, timeout)
         db.execute("PRAGMA synchronous = NORMAL")
         if not is_complete:
             with db:
                 db.execute("BEGIN IMMEDIATE")
-                # Another process may have completed it meanwhile.
-                for statement in _missing(db):
-                    db.execute(statement)
+                if not _is_ledger(db):  # Another process may have completed it meanwhile.
+                    _make_tables(db)
     except BaseException:
         db.close()
         raise
@@ -74,8 +70,7 @@ def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection
 
 def open_in_memory() -> sqlite3.Connection:
     db = _open(":memory:", 0.0)
-    for statement in _missing(db):
-        db.execute(statement)
+    _make_tables(db)
     return db
 
 
@@ -88,12 +83,10 @@ def identity(path: Path) -> tuple[int, int] | None:
     return stat.st_dev, stat.st_ino
 
 
-def _missing(db: sqlite3.Connection) -> Sequence[str]:
-    """Return the statements that make a database a ledger of this version: none if it is one."""
-    if not _is_ledger(db):
-        # executescript() would commit the transaction first, and another process could then make the same tables.
-        return _SCHEMA.split("\n\n")
-    return _CONVERT if _version(db) < _VERSION else ()
+def _make_tables(db: sqlite3.Connection) -> None:
+    # executescript() would commit the transaction first, and another process could then make the same tables.
+    for statement in _SCHEMA.split("\n\n"):
+        db.execute(statement)
 
 
 def read_ledger(path: Path) -> list[Record]:
@@ -111,12 +104,7 @@ def read_runs(path: Path) -> list[Run]:
 
 def read_records(db: sqlite3.Connection) -> list[Record]:
     """Return the jobs of a ledger that is open, in the order in which they were bought."""
-    columns = COLUMNS if _version(db) == _VERSION else COLUMNS.replace("form", "'' AS form")
-    return [Record(*row) for row in db.execute(f"SELECT {columns} FROM jobs ORDER BY id")]
-
-
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
+    return [Record(*row) for row in db.execute(f"SELECT {COLUMNS} FROM jobs ORDER BY id")]
 
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:

@@ -49,4 +49,4 @@ END;
 
 PRAGMA application_id = 1330466659;
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 1;

@@ -412,7 +412,7 @@ def another_database(path):
 
 def a_newer_ledger(path):
     with closing(open_ledger(path)) as db:
-        db.execute("PRAGMA user_version = 3")
+        db.execute("PRAGMA user_version = 2")
 
 
 def a_damaged_ledger(path):

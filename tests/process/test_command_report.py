@@ -121,7 +121,7 @@ def test_an_unreadable_file_exits_with_status_1_and_one_sentence(report, tmp_pat
     write(tmp_path / "newer.sqlite", job())
     (tmp_path / "folder").mkdir()
     (tmp_path / "novel.txt").write_text("Call me Ishmael.\n" * 500)
-    for other, statement in ("newer", "PRAGMA user_version = 3"), ("other", "CREATE TABLE jobs (id)"):
+    for other, statement in ("newer", "PRAGMA user_version = 2"), ("other", "CREATE TABLE jobs (id)"):
         with closing(sqlite3.connect(tmp_path / f"{other}.sqlite")) as db:
             db.execute(statement)
     done = report("a.sqlite", name)

@@ -54,15 +54,6 @@ def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
     assert (entry.record.seconds, entry.record.questions) == (23.457, 8)
 
 
-def test_a_ledger_of_the_version_before_is_read_as_it_is_and_converted_when_it_is_written(path):
-    enter(new_ledger(path)).bought("1")
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript("ALTER TABLE jobs DROP COLUMN form; PRAGMA user_version = 1")
-    assert [(record.job, record.form) for record in read_ledger(path)] == [("1", "")]
-    enter(new_ledger(path)).handed_in("https://shop.example/verify")
-    assert [record.form for record in read_ledger(path)] == ["", "https://shop.example/verify"]
-
-
 def test_a_run_that_has_ended_is_read_also_if_it_has_bought_nothing_and_so_is_that_after_a_resume(path, tmp_path):
     for why, reasons in (("shutdown", {"robots": 2}), ("finished", {})):
         ledger = new_ledger(path, jobdir=str(tmp_path))

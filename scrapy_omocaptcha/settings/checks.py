@@ -1,8 +1,7 @@
 """Find settings and spider attributes that would keep the add-on from solving challenges."""
 
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
 
 from scrapy import Spider
@@ -17,6 +16,7 @@ from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.scrapy_versions import middleware_priorities
 from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
+from scrapy_omocaptcha.settings.names import LIKE_OURS, nearest
 from scrapy_omocaptcha.urls import host_of
 
 _CLOSER_TO_SITE = (CookiesMiddleware, RedirectMiddleware, HttpCompressionMiddleware)
@@ -29,7 +29,6 @@ _PREFIX = "OMOCAPTCHA_"
 _SETTINGS = {"ENABLED", *(field.name.upper() for field in fields(Settings))}
 _FROM_ENVIRONMENT = ("OMOCAPTCHA_API_TOKEN", "OMOCAPTCHA_REDIS_URL")
 _HOOKS = ("omocaptcha_submit", "omocaptcha_trigger")
-_LIKE_OURS = re.compile(r"(?:scrapy)?_?om[ou]?_?cap", re.IGNORECASE)
 
 
 def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ours: type) -> Iterator[str]:
@@ -59,7 +58,7 @@ def find_mistakes(project: BaseSettings, ours: type) -> Iterator[str]:
     for name in project:
         stem = name.removeprefix(_PREFIX)
         if stem != name and stem not in _SETTINGS:
-            similar = _nearest(stem, sorted(_SETTINGS), 0.6)
+            similar = nearest(stem, _SETTINGS, 0.6)
             hint = f"did you mean {_PREFIX}{similar}? If not, remove it" if similar else "remove it"
             yield f"{name} is not a setting: {hint}, or rename it if it is the project's own"
     yield from _check_positions(_middlewares(project), ours)
@@ -75,17 +74,11 @@ def _check_names(project: BaseSettings, spider: Spider) -> Iterator[str]:
                 f"in settings.py, or with -s {name}=…"
             )
     for name in project:
-        if _LIKE_OURS.match(name) and not name.startswith(_PREFIX) and (meant := _nearest(name.upper(), known)):
+        if LIKE_OURS.match(name) and not name.startswith(_PREFIX) and (meant := nearest(name.upper(), known)):
             yield f"the setting {name} is not read: rename it to {meant}"
     for name in dir(type(spider)):
-        if _LIKE_OURS.match(name) and name not in _HOOKS and (meant := _nearest(name, _HOOKS)):
+        if LIKE_OURS.match(name) and name not in _HOOKS and (meant := nearest(name, _HOOKS)):
             yield f"{type(spider).__name__}.{name} is never called: rename it to {meant}"
-
-
-def _nearest(name: str, known: Sequence[str], likeness: float = 0.8) -> str | None:
-    from difflib import get_close_matches  # A project without such a mistake does without it.
-
-    return next(iter(get_close_matches(name, known, 1, likeness)), None)
 
 
 def _middlewares(project: BaseSettings) -> list[type]:

@@ -1,7 +1,6 @@
 """Tell users of requests that cannot do what they seem to be meant for, and of pages that are left alone, each once."""
 
 import logging
-import re
 
 from scrapy import Request
 from scrapy.http import Response
@@ -12,6 +11,7 @@ from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
 from scrapy_omocaptcha.reporting.format import printable, purpose, sent
 from scrapy_omocaptcha.reporting.overruling import may_be_challenge, trigger_for
+from scrapy_omocaptcha.settings.names import LIKE_OURS
 from scrapy_omocaptcha.tokens.medium import META_KEYS
 from scrapy_omocaptcha.tokens.reasons import Refusal
 from scrapy_omocaptcha.urls import host_of, public_address
@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 _MAX_FORMS = 1000
 _MAX_KEYS = 1000
-_LIKE_OURS = re.compile(r"_?omo[-_ ]?cap", re.IGNORECASE)
 
 
 class Hints:
@@ -113,7 +112,7 @@ class Hints:
             )
 
     def _check_key(self, key: object, request: Request) -> None:
-        if isinstance(key, str) and _LIKE_OURS.match(key):
+        if isinstance(key, str) and LIKE_OURS.match(key):
             keys = " and ".join(map(repr, META_KEYS))
             self._say(
                 key, "meta[%r] of %s is not read by OMOcaptcha, which reads %s", key, public_address(request.url), keys

@@ -66,13 +66,13 @@ def find_mistakes(project: BaseSettings, ours: type) -> Iterator[str]:
 
 def _check_names(project: BaseSettings, spider: Spider) -> Iterator[str]:
     """Yield what is named almost as something that is read, and is read nowhere."""
-    known = sorted(_PREFIX + stem for stem in _SETTINGS)
-    for name in known:
-        if name in os.environ and name not in project and name not in _FROM_ENVIRONMENT:
-            yield (
-                f"{name} is set in the environment, which is read for {' and '.join(_FROM_ENVIRONMENT)} only: set it "
-                f"in settings.py, or with -s {name}=…"
-            )
+    known = {_PREFIX + stem for stem in _SETTINGS}
+    for name in sorted(filter(LIKE_OURS.match, os.environ.keys() - _FROM_ENVIRONMENT)):
+        meant = nearest(name.upper(), known)
+        if meant is not None and meant not in project and not (meant in _FROM_ENVIRONMENT and meant in os.environ):
+            in_settings = f"set {meant} in settings.py, or with -s {meant}=…"
+            cure = f"rename it to {meant}" if meant in _FROM_ENVIRONMENT else in_settings
+            yield f"{name} is set in the environment, which is read for {' and '.join(_FROM_ENVIRONMENT)} only: {cure}"
     for name in project:
         if LIKE_OURS.match(name) and not name.startswith(_PREFIX) and (meant := nearest(name.upper(), known)):
             yield f"the setting {name} is not read: rename it to {meant}"

@@ -14,6 +14,7 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
 from scrapy.utils.misc import load_object
 
+from scrapy_omocaptcha.settings.names import nearest
 from scrapy_omocaptcha.settings.secret import Secret
 
 Default = TypeVar("Default", str, None)
@@ -169,7 +170,10 @@ def read_api_token(settings: BaseSettings, name: str) -> Secret:
         # The message doesn't show the value, which may be a credential with a typo.
         raise ValueError(f"{name} must be a string without spaces and line breaks: copy it again from your account")
     if not value.strip() and not read_bool(settings, "OMOCAPTCHA_DRY_RUN", False):
-        raise NotConfigured(f"no API token, so no captcha can be solved: set {name} in the settings or the environment")
+        similar = [each for each in (*settings, *os.environ) if each != name and nearest(each.upper(), [name], 0.85)]
+        hint = f" ({similar[0]} is not read)" if similar else ""
+        where = "in the settings or the environment"
+        raise NotConfigured(f"no API token, so no captcha can be solved: set {name} {where}{hint}")
     return Secret(value.strip())
 
 

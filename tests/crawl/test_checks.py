@@ -72,13 +72,52 @@ def test_a_variable_that_is_not_read_is_told_unless_the_setting_is_there(crawl, 
     monkeypatch.setenv("OMOCAPTCHA_MAX_COST_PER_DAY", "5")
     assert opened(crawl, service) == [
         "OMOcaptcha: OMOCAPTCHA_MAX_COST_PER_DAY is set in the environment, which is read for OMOCAPTCHA_API_TOKEN and "
-        "OMOCAPTCHA_REDIS_URL only: set it in settings.py, or with -s OMOCAPTCHA_MAX_COST_PER_DAY=…"
+        "OMOCAPTCHA_REDIS_URL only: set OMOCAPTCHA_MAX_COST_PER_DAY in settings.py, or with -s "
+        "OMOCAPTCHA_MAX_COST_PER_DAY=…"
     ]
     assert opened(crawl, service, {"OMOCAPTCHA_MAX_COST_PER_DAY": 0}) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("OMOCAPTCHA_MAX_COTS", "set OMOCAPTCHA_MAX_COST in settings.py, or with -s OMOCAPTCHA_MAX_COST=…"),
+        ("OMO_CAPTCHA_REDIS_ULR", "rename it to OMOCAPTCHA_REDIS_URL"),
+        ("omocaptcha_redis_url", "rename it to OMOCAPTCHA_REDIS_URL"),
+    ],
+)
+def test_a_misspelt_variable_is_told_with_what_it_may_mean(crawl, service, monkeypatch, name, cure):
+    monkeypatch.setenv(name, "5")
+    (said,) = opened(crawl, service)
+    assert said.startswith(f"OMOcaptcha: {name} is set in the environment, which is read for ")
+    assert said.endswith(f" only: {cure}")
+    meant = re.search("OMOCAPTCHA_[A-Z_]+", cure)[0]
+    assert opened(crawl, service, {meant: service.settings.get(meant)}) == []
+
+
+def test_variables_of_others_are_not_told(crawl, service, monkeypatch):
+    for name in ("OMOCAPTCHA_API_TOKEN", "OMOCAPTCHA_API_TOKEN_2", "OMOCAPTCHA_NOTES", "MY_OMOCAPTCHA", "OMO_CAP"):
+        monkeypatch.setenv(name, "offline-token")
+    assert opened(crawl, service) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["OMOCAPTCHA_TOKEN", "OMOCAPTCHA_API_TOKN", "OMOCAPTCHA_API_KEY", "OMO_CAPTCHA_API_TOKEN"]
+)
+@pytest.mark.parametrize("is_setting", [False, True])
+def test_where_the_api_token_is_missing_a_name_that_is_almost_its_own_is_named(
+    crawl, service, monkeypatch, name, is_setting
+):
+    monkeypatch.delenv("OMOCAPTCHA_API_TOKEN", raising=False)
+    if not is_setting:
+        monkeypatch.setenv(name, "offline-token")
+    _, said = opened(crawl, service, {"OMOCAPTCHA_API_TOKEN": None, **({name: "offline-token"} if is_setting else {})})
+    assert said.endswith(f"set OMOCAPTCHA_API_TOKEN in the settings or the environment ({name} is not read)")
+
+
 def test_a_missing_api_token(crawl, service, monkeypatch):
     monkeypatch.delenv("OMOCAPTCHA_API_TOKEN", raising=False)
+    monkeypatch.setenv("OMOCAPTCHA_API_TIMEOUT", "5")
     said, at_the_end = opened(crawl, service, {"OMOCAPTCHA_API_TOKEN": None})
     assert said.startswith("Disabled ")
     why = "no API token, so no captcha can be solved: set OMOCAPTCHA_API_TOKEN in the settings or the environment"

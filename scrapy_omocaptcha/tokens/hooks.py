@@ -1,12 +1,10 @@
 """Call the methods of a spider that overrule what this package does, and the trigger of the settings."""
 
 import logging
-import re
 from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutinefunction, signature
 
-from lxml.html import defs
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
@@ -25,10 +23,6 @@ logger = logging.getLogger(__name__)
 
 Trigger = Callable[[Response, Challenge], object]
 
-_NAMES = re.compile(r"([^\W\d]\w*)(?:\.\w+)*")
-"""What may be meant as a method, such as ``is_rejected`` and ``self.is_rejected``."""
-# lxml knows the elements of HTML but the newest.
-_ELEMENTS = defs.tags | {"bdi", "data", "dialog", "main", "picture", "search", "slot", "template"}
 _ASYNC = "is an async def, which has to be a plain def"
 _LONGEST_ERROR = 1000
 """Characters of the error of a spider's method that are shown."""
@@ -97,20 +91,20 @@ class Hooks:
         :returns: a function that returns None where a selector can tell nothing, since the answer is blank or has a
             widget, and raises ``HookFailed`` when the spider's method fails.
         """
-        method = self._hook(rejected)
-        return partial(self._is_rejected, rejected, method) if callable(method) else partial(_matches, rejected)
+        method = self._hook(rejected) if _is_method(rejected) else None
+        return partial(_matches, rejected) if method is None else partial(self._is_rejected, rejected, method)
 
     def rejection_refusal(self, rejected: str | None) -> Refusal | None:
         """Return why ``rejected`` can tell nothing from an answer, or None; log that as ERROR once."""
-        if rejected is None:
+        if rejected is None or not _is_method(rejected):
             return None
-        method, named = self._hook(rejected), _NAMES.fullmatch(rejected)
+        method = self._hook(rejected)
         if iscoroutinefunction(method):
             return self._unusable(f"rejected={rejected!r} {_ASYNC}")
-        # What begins with a name may be a misspelt method, or a selector of elements that no page has.
-        if named is None or named[1].lower() in _ELEMENTS or callable(method):
+        if callable(method):
             return None
-        return self._unusable(f"rejected={rejected!r} is neither a method of the spider nor an element of HTML")
+        words = f"is not the name of a method of the spider (as a CSS selector, write 'body {rejected}')"
+        return self._unusable(f"rejected={rejected!r} {words}")
 
     def _unusable(self, message: str) -> Refusal:
         if message not in self._told:
@@ -151,6 +145,11 @@ def _takes(hook: Callable[..., object], arguments: list[str]) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _is_method(rejected: str) -> bool:
+    """Return whether ``rejected`` names a method, as any single word does, rather than being a CSS selector."""
+    return rejected.removeprefix("self.").isidentifier()
 
 
 def _matches(css: str, answer: Response) -> bool | None:

@@ -70,11 +70,11 @@ def form_request(
     :param form: the form to send, as a CSS selector or a selector of the page; by default the one around the widget.
     :param click: the button to press, likewise; by default what a browser would press, and no button if it is False.
     :param rejected: how to tell from the answer that the site rejected the token: a CSS selector that only such an
-        answer matches, or the name of a method of the spider (no ``async def``) that gets the answer and returns True
-        or False. Another token is bought then, up to :confval:`OMOCAPTCHA_MAX_ATTEMPTS`. Without it, a token counts as
-        accepted if a page, JSON or text without a widget came from the form's site, which may still be a rejection.
-        Any other answer goes to the callback as well, and its token counts as unknown; so does one with a widget where
-        the selector has never matched.
+        answer matches, or a single word, which names a method of the spider (no ``async def``) that gets the answer and
+        returns True or False. Another token is bought then, up to :confval:`OMOCAPTCHA_MAX_ATTEMPTS`. Without it, a
+        token counts as accepted if a page, JSON or text without a widget came from the form's site, which may still be
+        a rejection. Any other answer goes to the callback as well, and its token counts as unknown; so does one with a
+        widget where the selector has never matched.
     :param fresh: whether to fetch the page anew for this request, in a session of its own, because the form works only
         once. The answer's ``meta["cookiejar"]`` is that session. Leave it out for a form behind a wall, which each new
         session would meet. In a browser, the page is loaded anew in any case, and the session is a context.

@@ -223,8 +223,8 @@ async def is_late(self, response):
     ("name", "why"),
     [
         *(
-            (name, "is neither a method of the spider nor an element of HTML")
-            for name in ("is_rejectd", "state", "self.is_rejected", "error.big")
+            (name, f"is not the name of a method of the spider (as a CSS selector, write 'body {name}')")
+            for name in ("is_rejectd", "state", "self.is_rejected", "dialog")
         ),
         ("is_late", "is an async def, which has to be a plain def"),
     ],
@@ -239,8 +239,8 @@ def test_what_cannot_tell_a_rejection_is_one_error_and_costs_nothing(crawl, serv
     assert service.jobs == ()
 
 
-@pytest.mark.parametrize("rejected", ["dialog", "Main.error", "title", ".a.b"])
-def test_an_element_is_none_of_the_spiders_methods(crawl, service, walled, rejected):
+@pytest.mark.parametrize("rejected", ["body dialog", "Main.error", "title:root", ".a.b"])
+def test_a_selector_is_none_of_the_spiders_methods(crawl, service, walled, rejected):
     crawled = crawl(asking(walled(), *searches("a", rejected=rejected), title="Shop"), service.settings)
     assert "hook" not in [error.reason for error in crawled.failures]
     assert service.jobs

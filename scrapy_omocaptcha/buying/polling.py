@@ -19,20 +19,19 @@ _SIGMAS_EARLY = 1.35
 _MIN_SIGMA = 0.05
 _JITTER = 0.05
 """Share of an interval that is random, so that jobs created together are not polled together."""
-_OFFLINE_BELOW = 0.5
-"""Minimum intervals below this many seconds are for the offline service, whose jobs are shorter in proportion."""
 
 
 class Polling:
     """The polling policy of a crawl.
 
-    :param min_interval: minimum seconds between two polls of a job.
+    :param min_interval: minimum seconds between two polls of a job. Below 2, jobs are expected to be shorter and polls
+        to cost less, in proportion.
     :param max_gap: maximum seconds between two polls, or before the first one, unless ``min_interval`` is longer. A
         token may be as old as the last poll that did not find it.
     """
 
     def __init__(self, min_interval: float = 2.0, max_gap: float = math.inf) -> None:
-        self._second = 1.0 if min_interval >= _OFFLINE_BELOW else min_interval / 2.0
+        self._second = min(1.0, min_interval / 2.0)
         self._min_interval = min_interval
         self._max_gap = max_gap
         self._mean = math.log(_MEDIAN * self._second)

@@ -7,6 +7,7 @@ import gzip
 import socket
 import socketserver
 import ssl
+import struct
 import threading
 import tracemalloc
 from contextlib import ExitStack, contextmanager, suppress
@@ -108,7 +109,7 @@ class PlainServer(socketserver.TCPServer):
 
     def __init__(self, answer: bytes, *, keep_open: bool = False, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), self._serve)
-        self._answer, self._keep_open, self._tls = answer, keep_open, tls
+        self.answer, self.keep_open, self._tls = answer, keep_open, tls
         self.received, self.connections = b"", 0
         self.port = self.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -129,14 +130,18 @@ class PlainServer(socketserver.TCPServer):
             self.received += data
             # The head and the body of a call may arrive separately.
             if self.received.endswith(b"}") or self.received.startswith(b"GET "):
-                connection.sendall(self._answer)
-                if not self._keep_open:
+                connection.sendall(self.answer)
+                if not self.keep_open:
                     return
 
 
-@contextmanager
 def serving(*args, **kwargs):
-    with PlainServer(*args, **kwargs) as server:
+    return serving_by(PlainServer(*args, **kwargs))
+
+
+@contextmanager
+def serving_by(server):
+    with server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield server
@@ -353,41 +358,139 @@ def test_a_body_of_the_maximum_length_is_read_and_a_longer_one_is_a_bad_answer(c
 # -- TLS ------------------------------------------------------------------------------------------------------------
 
 
-def tls_server(path, host="localhost", version=ssl.TLSVersion.TLSv1_3, *, keep_open=False):
-    path.write_bytes(self_signed(host))
+VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+
+
+def tls_context(path, *hosts, version=ssl.TLSVersion.TLSv1_3, dns_names=()):
+    path.write_bytes(self_signed(*hosts, dns_names=dns_names))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = context.maximum_version = version
     context.load_cert_chain(path)
-    return serving(response(), keep_open=keep_open, tls=context)
+    return context
 
 
-@pytest.mark.parametrize(
-    ("host", "version"),
-    [
-        *(("localhost", ssl.TLSVersion.TLSv1_2), ("localhost", ssl.TLSVersion.TLSv1_3)),
-        ("omocaptcha.example", ssl.TLSVersion.TLSv1_3),
-    ],
-    ids=["untrusted with TLS 1.2", "untrusted", "of another host"],
-)
-def test_tls_with_a_certificate_that_is_untrusted_or_of_another_host_sends_nothing(
-    client, tmp_path, monkeypatch, host, version
+def tls_server(path, *hosts, keep_open=False, **certificate):
+    return serving(response(), keep_open=keep_open, tls=tls_context(path, *hosts, **certificate))
+
+
+FOREIGN = {
+    "none": ("localhost", []),
+    "another": ("localhost", ["omocaptcha.example"]),
+    "a wildcard for all": ("localhost", ["*"]),
+    "a wildcard for a top domain": ("localhost", ["*.lan"]),
+    "a wildcard in the middle": ("localhost", ["a.*.lan"]),
+    "an address": ("localhost", ["127.0.0.1"]),
+    "the address as a name": ("127.0.0.1", ["127.0.0.1"]),
+    "another address": ("127.0.0.1", ["localhost", "omocaptcha.example"]),
+}
+"""The host that is called, and the names in the certificate of the server."""
+
+
+@VERSIONS
+@pytest.mark.parametrize("case", FOREIGN)
+def test_tls_with_a_trusted_certificate_that_does_not_name_the_host_sends_nothing(
+    client, tmp_path, monkeypatch, case, version
 ):
+    host, names = FOREIGN[case]
     path = tmp_path / "server.pem"
-    if host != "localhost":
-        monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with tls_server(path, host, version) as server:
-        error = failure(client, f"https://localhost:{server.port}")
-        assert server.ended.acquire(timeout=10)
-        assert server.received == b""
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with tls_server(path, dns_names=names, version=version) as server:
+        sends_nothing(client, host, server)
+
+
+@VERSIONS
+def test_tls_with_an_untrusted_certificate_sends_nothing(client, tmp_path, version):
+    with tls_server(tmp_path / "server.pem", "localhost", version=version) as server:
+        sends_nothing(client, "localhost", server)
+
+
+def sends_nothing(client, host, server):
+    error = failure(client, f"https://{host}:{server.port}")
+    assert server.ended.acquire(timeout=10)
+    assert server.received == b""
     assert type(error) is ApiUnreachable
     assert not error.taken, "nothing was sent, so no job can have been bought"
 
 
-def test_tls_with_a_trusted_certificate_works_and_closes(client, tmp_path, monkeypatch):
+@VERSIONS
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_tls_with_a_trusted_certificate_works_and_closes(client, tmp_path, monkeypatch, host, version):
     path = tmp_path / "server.pem"
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with tls_server(path, keep_open=True) as server:
-        once = client(f"https://localhost:{server.port}")
-        assert once.post() == "{}"
+    with tls_server(path, "localhost", "127.0.0.1", version=version, keep_open=True) as server:
+        once = client(f"https://{host}:{server.port}")
+        assert (once.post(), once.post()) == ("{}", "{}")
+        assert server.connections == 1
         once.close()
         assert server.ended.acquire(timeout=10), "the server did not see the connection end"
+
+
+def resets(connection, hello, tls):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def closes(connection, hello, tls):
+    pass
+
+
+def alerts(connection, hello, tls):
+    connection.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
+
+
+def speaks_no_tls(connection, hello, tls):
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def hangs(connection, hello, tls):
+    connection.recv(65536)
+
+
+def resets_after_its_certificate(connection, hello, tls):
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    incoming.write(hello)
+    with suppress(ssl.SSLWantReadError):
+        tls.wrap_bio(incoming, outgoing, server_side=True).do_handshake()
+    connection.sendall(outgoing.read())
+    # The client has begun to answer, and with TLS 1.2 it waits for the end of the handshake.
+    connection.recv(65536)
+    resets(connection, hello, tls)
+
+
+class HandshakeServer(PlainServer):
+    """Server that gets the first message of a handshake, and ends it by ``end``."""
+
+    def __init__(self, end, tls):
+        super().__init__(b"")
+        self._end, self._context = end, tls
+
+    def _answer_calls(self, connection):
+        self._end(connection, connection.recv(65536), self._context)
+
+
+@pytest.mark.parametrize(
+    "end", [resets, closes, alerts, speaks_no_tls, hangs, resets_after_its_certificate], ids=lambda end: end.__name__
+)
+def test_a_call_whose_tls_handshake_fails_is_not_taken(client, tmp_path, monkeypatch, end):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    tls = tls_context(tmp_path / "server.pem", "localhost", version=ssl.TLSVersion.TLSv1_2)
+    with serving_by(HandshakeServer(end, tls)) as server:
+        error = failure(client, f"https://localhost:{server.port}", timeout=1.0 if end is hangs else 10.0)
+    assert (type(error), error.taken) == (ApiUnreachable, False)
+
+
+@VERSIONS
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n"])
+def test_a_call_that_was_sent_over_tls_and_has_no_answer_may_be_taken(
+    client, tmp_path, monkeypatch, answer, is_first, version
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    with tls_server(tmp_path / "server.pem", "localhost", version=version, keep_open=not is_first) as server:
+        once = client(f"https://localhost:{server.port}")
+        if not is_first:
+            once.post()
+        server.answer, server.keep_open = answer, False
+        with pytest.raises(ApiUnreachable) as raised:
+            once.post()
+        assert server.connections == 1
+    assert raised.value.taken

@@ -19,8 +19,10 @@ class AiohttpTransport(Transport):
     def _session(self) -> ClientSession:
         trace = TraceConfig()
         trace.on_request_headers_sent.append(_mark_sent)
+        tls = ssl.create_default_context()
+        tls.hostname_checks_common_name = False  # As in Twisted, and in browsers.
         return ClientSession(
-            connector=TCPConnector(ssl=ssl.create_default_context(), limit=0, keepalive_timeout=self._idle),
+            connector=TCPConnector(ssl=tls, limit=0, keepalive_timeout=self._idle),
             timeout=ClientTimeout(total=self._timeout),
             # By default, aiohttp accepts every encoding that the installed libraries can decompress.
             headers={"Accept-Encoding": "gzip"},

@@ -2,26 +2,28 @@
 
 import sys
 import zlib
-from functools import cached_property
+from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy.utils.defer import maybe_deferred_to_future
-from service_identity import VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import DNSLookupError
-from twisted.internet.interfaces import IConsumer
+from twisted.internet.interfaces import IConsumer, IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, FileBodyProducer, GzipDecoder, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
+from twisted.web.iweb import IPolicyForHTTPS
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, MAX_BODY, Call, Transport, check_head
 from scrapy_omocaptcha.errors import ApiError
-
-if TYPE_CHECKING:
-    from treq.client import HTTPClient
 
 
 class TreqTransport(Transport):
@@ -39,15 +41,12 @@ class TreqTransport(Transport):
         self._pool.maxPersistentPerHost = sys.maxsize
         self._pool.cachedConnectionTimeout = idle  # type: ignore[assignment]
 
-    @cached_property
-    def _client(self) -> "HTTPClient":
+    async def _exchange(self, call: Call) -> None:
         from treq.client import HTTPClient  # A crawl that makes no call starts sooner without it.
 
-        agent = Agent(self._reactor, pool=self._pool, connectTimeout=self._timeout)  # type: ignore[no-untyped-call]
-        return HTTPClient(agent)  # type: ignore[arg-type]  # zope's interfaces
-
-    async def _exchange(self, call: Call) -> None:
-        sent = self._client.request(
+        tls = _Tls()
+        agent = Agent(self._reactor, tls, self._timeout, pool=self._pool)  # type: ignore[no-untyped-call]
+        sent = HTTPClient(agent).request(  # type: ignore[arg-type]  # zope's interfaces
             call.method,
             call.url,
             data=None if call.body is None else _Producer(call, call.body),  # type: ignore[arg-type]  # zope's interfaces
@@ -60,20 +59,52 @@ class TreqTransport(Transport):
         done.addTimeout(self._timeout, self._reactor)
         try:
             await maybe_deferred_to_future(done)
-        except Exception as error:
-            if _is_rejected_certificate(error):
-                # Twisted writes the call before the TLS handshake, which fails before any of it is sent.
-                call.sent = False
+        except Exception:
+            # Twisted writes the call before the TLS handshake, and none of it is sent if that fails.
+            call.sent = call.sent and not tls.has_failed
             raise
 
     async def close(self) -> None:
         await maybe_deferred_to_future(self._pool.closeCachedConnections())  # type: ignore[no-untyped-call]
 
 
-def _is_rejected_certificate(error: Exception) -> bool:
-    """Return whether the server's certificate was rejected, which happens before anything is sent."""
-    reasons = (failure.value for failure in getattr(error, "reasons", ()))
-    return any(isinstance(r, VerificationError) or "certificate verify failed" in str(r) for r in reasons)
+@implementer(IPolicyForHTTPS, IOpenSSLClientConnectionCreator)
+class _Tls:
+    """Connects one call to a server whose certificate is trusted and names the host.
+
+    Twisted does the same, but from 26.4 on lets a certificate pass that service_identity refuses to read.
+    """
+
+    def __init__(self) -> None:
+        self._connections: list[Any] = []
+
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether connections were made for the call, and the handshake of none was completed."""
+        return bool(self._connections) and not any(each.get_peer_finished() for each in self._connections)
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> "_Tls":
+        host = hostname.decode("ascii")
+        is_address = isIPAddress(host) or isIPv6Address(host)
+        self._identity = IPAddress_ID(host) if is_address else DNS_ID(host)
+        self._creator: Any = optionsForClientTLS(host)
+        return self
+
+    def clientConnectionForTLS(self, protocol: Any) -> Any:
+        connection = self._creator.clientConnectionForTLS(protocol)
+        connection.set_verify(connection.get_verify_mode(), partial(_is_of_host, self._identity))
+        self._connections.append(connection)
+        return connection
+
+
+def _is_of_host(identity: Any, connection: Any, certificate: Any, error: int, depth: int, is_trusted: int) -> bool:
+    """Return whether OpenSSL trusts a certificate, and that of the server, which has depth 0, names the host."""
+    if is_trusted and not depth:
+        try:
+            verify_service_identity(extract_patterns(certificate), [identity], [])
+        except Exception:
+            return False
+    return bool(is_trusted)
 
 
 def _read(response: Any, call: Call, reactor: Any) -> Deferred[None]:

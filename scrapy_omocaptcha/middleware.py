@@ -98,7 +98,7 @@ class OmoCaptchaMiddleware:
             settings = Settings.from_settings(crawler.settings)
             if all(map(crawler.settings.getbool, ("HTTPCACHE_ENABLED", "HTTPCACHE_IGNORE_MISSING"))):
                 raise NotConfigured("HTTPCACHE_IGNORE_MISSING lets only the cache answer, so no wall can be opened")
-            if mistakes := list(find_mistakes(crawler.settings, cls)):
+            if mistakes := list(find_mistakes(settings, crawler.settings, cls)):
                 raise ValueError("; ".join(mistakes))
             return cls(crawler, settings)
         except NotConfigured as why:

@@ -30,8 +30,8 @@ T = TypeVar("T")
 CALLS_AT_ONCE = 256
 """Each call has a connection of its own. More would not be answered sooner, and a process may usually open 1,024
 files."""
-_LEAST_PRICE = FALLBACK_PRICE / 10
-"""USD a job, below which the price list is not believed."""
+_LEAST_PRICE, _ODD_PRICE = FALLBACK_PRICE / 10, FALLBACK_PRICE * 100
+"""USD a job, below which the price list is not believed, and from which on it is remarked on."""
 _CLOSE_TIMEOUT = 0.5
 """Seconds for which a crawl that has ended waits for the balance in its report."""
 
@@ -135,29 +135,30 @@ class Account:
         return await self._ask(find_version(apis))
 
     async def _ask_price(self) -> None:
+        needs_price, price, host = self.settings.needs_price, None, host_of(self.settings.api_url)
         try:
-            price = await self.call(self.api.price())
+            price = await (self._ask if needs_price else self.call)(self.api.price())
         except ApiError as error:
-            logger.debug("The price of a job is not known (%s); %s USD is assumed", error, FALLBACK_PRICE)
-            return
+            if needs_price and isinstance(error, ApiUnreachable):
+                raise
+            logger.debug("The price of a job is not known: %s", error)
+        if price is None and needs_price:
+            raise self._stop(f"{host} names no price of a job, and no limit in USD would hold: set OMOCAPTCHA_PRICE")
+        if price is None and not self.settings.is_omocaptcha:
+            words = "OMOcaptcha: %s names no price of a job, which is counted as %s USD: set OMOCAPTCHA_PRICE"
+            logger.warning(words, host, FALLBACK_PRICE)
         if price is None:
-            if not self.settings.is_omocaptcha:
-                logger.warning(
-                    "OMOcaptcha: the price of a job at %s is unknown and assumed to be %s USD: set OMOCAPTCHA_PRICE to "
-                    "the right price, or OMOCAPTCHA_MAX_COST will not hold",
-                    host_of(self.settings.api_url),
-                    FALLBACK_PRICE,
-                )
             return
-        if price < _LEAST_PRICE:
+        if price >= _LEAST_PRICE:
+            self.limits.price = price
+        if not _LEAST_PRICE <= price < _ODD_PRICE:
             logger.warning(
-                "A job costs %s USD by the service's price list, far less than the usual %s USD, which is assumed, so "
-                "that OMOCAPTCHA_MAX_COST holds: set OMOCAPTCHA_PRICE if the list is right",
+                "A job costs %s USD by the service's price list and usually %s; %s is counted: set OMOCAPTCHA_PRICE to "
+                "the right price",
                 price,
                 FALLBACK_PRICE,
+                self.limits.price,
             )
-            return
-        self.limits.price = price
 
     async def _ask_balance(self) -> None:
         charged = await self.limits.charged_so_far()
@@ -188,7 +189,10 @@ class Account:
 
     def close(self, error: AccountError) -> NotBought:
         """Stop all buying because the service takes no job from this crawl; return the error to raise."""
-        message = f"nothing more is bought, since the service accepts no job from this crawl: {error.with_cure}"
+        return self._stop(f"the service accepts no job from this crawl: {error.with_cure}")
+
+    def _stop(self, why: str) -> NotBought:
+        message = f"nothing more is bought, since {why}"
         if self.limits.close_account(message):
             self.stats.inc("account/closed")
             logger.error("OMOcaptcha: %s", message)

@@ -141,7 +141,7 @@ def _check_settings(settings: Settings, project: BaseSettings) -> list[_Line]:
     # As crawls have them, where the add-on is switched on.
     with_addon = project.copy()
     Addon().update_settings(with_addon)
-    mistakes = [*why_off(project), *find_mistakes(with_addon, OmoCaptchaMiddleware)]
+    mistakes = [*why_off(project), *find_mistakes(settings, with_addon, OmoCaptchaMiddleware)]
     if config and not is_listed(project):
         mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
     lines += [_Line("settings", mistake, _Status.SETTINGS) for mistake in mistakes]
@@ -206,6 +206,9 @@ async def _check_price(settings: Settings, api: Api, balance: Balance) -> tuple[
         said = "is not listed" if listed is None else f"{listed:.5f} USD a job in the service's list"
     except ApiError as error:
         said = f"is not known ({error})"
+    if listed is None and settings.needs_price:
+        said += ", and no limit in USD would hold: set OMOCAPTCHA_PRICE"
+        return _Line("price", said, _Status.SETTINGS), settings.assumed_price
     price = settings.price if settings.price is not None else listed or settings.assumed_price
     cure = " unless OMOCAPTCHA_PRICE is set" if listed is None and settings.price is None else ""
     said = f"{said}; crawls count {price:.5f} for each job{cure}"

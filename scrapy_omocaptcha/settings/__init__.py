@@ -126,6 +126,12 @@ class Settings:
         """Tell whether the service is OMOcaptcha itself, rather than one that speaks the same protocol."""
         return is_allowed(host_of(self.api_url), ["omocaptcha.com"])
 
+    @property
+    def needs_price(self) -> bool:
+        """Tell whether there is a limit in USD, which cannot hold unless the service names its price."""
+        has_limit = any(getattr(self, name) for name, limit in LIMITS.items() if not limit.counts_jobs)
+        return has_limit and self.price is None and not self.is_omocaptcha and not self.dry_run
+
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
         """Return the domains (with their subdomains) that ``spider`` may buy jobs for; empty: all hosts."""
         if self.allowed_domains is not None:

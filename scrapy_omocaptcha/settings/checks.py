@@ -15,7 +15,7 @@ from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.scrapy_versions import middleware_priorities
-from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
+from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, uses_scrapy_redis
 from scrapy_omocaptcha.settings.names import LIKE_OURS, nearest
 from scrapy_omocaptcha.urls import host_of
 
@@ -48,13 +48,23 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             "OMOCAPTCHA_PRICE is 0, so no limit in USD can hold, whatever jobs cost: set the real price, or remove the "
             "setting to have it fetched"
         )
+    if settings.price is not None and settings.price >= 100 * FALLBACK_PRICE:
+        yield (
+            f"OMOCAPTCHA_PRICE is {settings.price:g} USD a job, and OMOcaptcha asks {FALLBACK_PRICE}: set the price of "
+            "one job"
+        )
     yield from _check_names(project, spider)
     yield from _check_domains(settings, spider)
     yield from _check_scrapy_redis(settings, project)
 
 
-def find_mistakes(project: BaseSettings, ours: type) -> Iterator[str]:
+def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iterator[str]:
     """Yield, with its cure, each mistake with which no crawl should start, since it is not what the user meant."""
+    if settings.needs_price and settings.api_version == 2:
+        yield (
+            f"{host_of(settings.api_url)} has no list of prices, so no limit in USD would hold: set OMOCAPTCHA_PRICE "
+            "to the price of a task in USD"
+        )
     for name in project:
         stem = name.removeprefix(_PREFIX)
         if stem != name and stem not in _SETTINGS:

@@ -41,19 +41,22 @@ def test_a_type_of_task_that_the_service_does_not_support_stops_all_buying_and_n
     assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask', to a type that this service supports" in said
 
 
-AUTO = {"OMOCAPTCHA_API_VERSION": "auto", "OMOCAPTCHA_PRICE": "auto"}
+AUTO = dict.fromkeys(["OMOCAPTCHA_API_VERSION", "OMOCAPTCHA_PRICE"], "auto") | {
+    "OMOCAPTCHA_MAX_COST": 0,
+    "OMOCAPTCHA_MAX_JOBS": 5,
+}
 
 
 def test_the_version_that_tells_the_balance_is_used(crawl, service, walled):
     crawled = crawl(pages_of(walled("session"), 2), {**service.settings, **AUTO})
     assert len(crawled.pages) == 2
-    assert ["the price of a job" in line for line in crawled.said()] == [True]
+    assert ["names no price" in line for line in crawled.said()] == [True]
     assert [call.path for call in service.calls] == [
         *("/v2/getBalance", "/v2/getBalance"),  # at version 1's address, there is none
         *("/v2/createTask", "/v2/getTaskResult"),
     ]
     crawled = crawl(pages_of(walled("session"), 2), {**service.settings, **AUTO, "OMOCAPTCHA_API_VERSION": 2})
-    assert ["the price of a job" in line for line in crawled.said()] == [True]
+    assert ["names no price" in line for line in crawled.said()] == [True]
 
 
 @pytest.mark.parametrize("kind", ["redirect", "too_many", "server_error"])

@@ -210,6 +210,10 @@ MISTAKES = {
             "OMOCAPTCHA_LEDGER": "jobs.sqlite",
         },
     ),
+    "the price of a thousand jobs": mistake(
+        "OMOCAPTCHA_PRICE is 0.55 USD a job, and OMOcaptcha asks 0.00055: set the price of one job",
+        {"OMOCAPTCHA_PRICE": "0.55"},
+    ),
     "a URL as a domain": mistake(
         "the spider's allowed_domains has shop.example/, shop.test:80, so that no host is allowed: write the "
         "host only (shop.example, shop.test)",

@@ -53,6 +53,14 @@ def test_a_price_of_zero_is_a_price_that_reaches_no_limit_on_cost(crawl, service
     assert "getService" not in [call.name for call in service.calls]
 
 
+@pytest.mark.parametrize("fault", ["server_error", "reset"])
+def test_before_the_price_list_of_another_service_answers_nothing_is_bought(crawl, service, walled, fault):
+    service.fault("getService", fault, times=2)
+    crawled = crawl(pages_of(walled("session"), 1), {**service.settings, "OMOCAPTCHA_PRICE": "auto"})
+    assert [call.name for call in service.calls][:5] == ["getBalance", *["getService"] * 3, "createJob"]
+    assert (len(crawled.pages), crawled.failures) == (1, [])
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [

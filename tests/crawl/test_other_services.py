@@ -74,6 +74,28 @@ def test_no_crawl_starts_before_the_price_is_filled_in(crawl, of_service, told):
         crawl(spider(), unfinished)
 
 
+ELSEWHERE = {"OMOCAPTCHA_API_VERSION": "auto", "OMOCAPTCHA_PRICE": "auto"}
+NO_LIMIT_IN_USD = {"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}
+
+
+def test_no_crawl_starts_that_could_not_keep_its_limit_in_usd(crawl, of_service):
+    no_price = of_service("2Captcha", OMOCAPTCHA_PRICE="auto")
+    with pytest.raises(ValueError, match=r"^127\.0\.0\.1 has no list of prices, .*: set OMOCAPTCHA_PRICE to"):
+        crawl(spider(), no_price)
+    for others in ({"OMOCAPTCHA_DRY_RUN": True}, NO_LIMIT_IN_USD, {"OMOCAPTCHA_API_URL": "https://api.omocaptcha.com"}):
+        assert crawl(spider(), {**no_price, **others}).failures == []
+
+
+@pytest.mark.parametrize("limits", [{}, NO_LIMIT_IN_USD], ids=["in USD", "by jobs"])
+def test_where_the_service_turns_out_to_name_no_price_no_limit_in_usd_is_put_at_risk(
+    crawl, service, walled, of_service, limits
+):
+    crawled = crawl(spider(f"{walled('session').url}/page/1"), of_service("2Captcha", **ELSEWHERE, **limits))
+    (told,) = [line for line in crawled.said() if "OMOCAPTCHA_PRICE" in line]
+    assert "127.0.0.1 names no price" in told
+    assert (len(service.jobs), crawled.count("account/closed")) == ((1, 0) if limits else (0, 1))
+
+
 def test_the_table_names_what_the_block_has(tmp_path):
     names, urls, kinds = zip(*texts(), strict=True)
     settings = module(code(PAGE, "other-service"), tmp_path)

@@ -64,19 +64,21 @@ def test_middlewares_closer_to_the_site_are_named(check):
 @pytest.mark.parametrize("version", [1, 2])
 def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_path, version):
     with OmoCaptchaService(api_token=TOKEN, api_version=version, balance=7.5, price=0.0005) as service:
-        status, lines = check("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_MAX_JOBS=20", url=service.url)
+        # The other version's list is asked of OMOcaptcha itself only.
+        price = ("-s", f"OMOCAPTCHA_PRICE={'auto' if version == 1 else 0.001}")
+        limits = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_MAX_JOBS=20")
+        status, lines = check(*limits, *price, url=service.url)
         told = {name: message for name, _, message in lines}
         assert (status, list(told)) == (0, ["settings", "scrapy", "api", "balance", "price", "ledger"])
         # Not what the other version says, such as that the token is wrong.
         assert re.fullmatch(rf"version {version} at {re.escape(service.url)}: answers \(after \d\.\d s\)", told["api"])
         assert told["balance"] == "7.50000 USD"
-        # The other version's list is asked of OMOcaptcha itself only, so that crawls count the last price known.
         assert told["price"] == (
             "0.00050 USD a job in the service's list; crawls count 0.00050 for each job; "
             "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 2,000 jobs; the balance buys 15,000"
             if version == 1
-            else "is not listed; crawls count 0.00055 for each job unless OMOCAPTCHA_PRICE is set; "
-            "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 1,818 jobs; the balance buys 13,636"
+            else "is not listed; crawls count 0.00100 for each job; "
+            "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 1,000 jobs; the balance buys 7,500"
         )
         assert told["ledger"] == f"{tmp_path / 'jobs.sqlite'} can be written"
         assert {call.name for call in service.calls} <= {"getBalance", "getService"}
@@ -129,6 +131,16 @@ def test_balance_and_price_are_numbers_for_a_script(scrapy, tmp_path):
     assert "the balance buys" not in str(told["lines"])
 
 
+@pytest.mark.parametrize("version", ["auto", "2"])
+def test_a_service_without_a_price_is_wrong_unless_no_limit_is_in_usd(check, version):
+    given = ("-s", f"OMOCAPTCHA_API_VERSION={version}", "-s")
+    with OmoCaptchaService(api_token=TOKEN, api_version=2) as service:
+        status, lines = check(*given, "OMOCAPTCHA_MAX_COST=1", url=service.origin)
+        allowed, _ = check(*given, "OMOCAPTCHA_MAX_COST=0", url=service.origin)
+    assert (status, allowed) == (2, 0)
+    assert all("no limit in USD would hold: set OMOCAPTCHA_PRICE" in line for _, line in wrong(lines))
+
+
 def test_without_a_token_it_exits_with_status_3(check):
     status, lines = check(token="")
     assert status == 3
@@ -159,9 +171,10 @@ def test_a_redis_that_answers_is_told_and_nothing_is_bought_beside_its_crawls(ch
     ]
 
 
-def test_a_price_that_the_service_does_not_tell_is_the_published_one(check, service):
+def test_a_price_that_the_service_does_not_tell_and_no_limit_needs_is_the_published_one(check, service):
     service.fault("getService", "empty")
-    ((said,),) = [[message for name, _, message in check()[1] if name == "price"]]
+    _, lines = check("-s", "OMOCAPTCHA_MAX_COST=0")
+    ((said,),) = [[message for name, _, message in lines if name == "price"]]
     assert re.match(r"is not known \(.*\); crawls count 0.00055 for each job unless OMOCAPTCHA_PRICE is set;", said)
 
 

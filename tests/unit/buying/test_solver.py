@@ -503,6 +503,16 @@ def test_the_price_is_asked_once_before_the_first_job_and_counts_from_then(price
     assert caplog.messages == []
 
 
+def test_a_price_a_hundred_times_the_usual_is_counted_and_told(caplog):
+    bench = Bench(price=[0.055], settings={"PRICE": "auto"})
+    bench.solve()
+    assert bench.bought == [0.055]
+    (said,) = caplog.messages
+    assert said.startswith(
+        "A job costs 0.055 USD by the service's price list and usually 0.00055; 0.055 is counted: set"
+    )
+
+
 @pytest.mark.parametrize(("balance", "is_told"), [(1.5, False), (1.49, True)])
 def test_it_is_told_that_a_balance_pays_for_no_job_above_its_floor(balance, is_told, caplog):
     Bench(balance=[Balance(balance)], settings={"MIN_BALANCE": 1.0, "PRICE": 0.5}).start()

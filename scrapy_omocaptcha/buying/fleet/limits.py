@@ -6,6 +6,8 @@ credential and no page.
 """
 
 import logging
+import os
+import socket
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -96,7 +98,7 @@ class FleetLimits(Limits):
 
     def _not_bought(self, host: str, reason: str, detail: str) -> NotBought:
         if reason == "account":
-            message = f"another worker of {self._fleet} says: {detail}"
+            message = f"another worker of {self._fleet}, {detail}"
             if not self._has_told_account:
                 # As ``Account`` does where this worker itself was refused.
                 self._has_told_account = True
@@ -136,7 +138,8 @@ class FleetLimits(Limits):
     def close_account(self, why: str) -> bool:
         closed = super().close_account(why)
         if closed:
-            self._link.notify("close_account", {"why": why, **self._for_breaker})
+            who = f"process {os.getpid()} on {socket.gethostname()}"
+            self._link.notify("close_account", {"why": f"{who}, says: {why}", **self._for_breaker})
         return closed
 
     async def charged_so_far(self) -> float:

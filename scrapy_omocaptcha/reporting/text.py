@@ -64,7 +64,7 @@ def crawl_report(
     if would_buy:
         rows.append(("dry run", _would_buy(would_buy, price)))
     if totals.jobs:
-        rows.append(("basis", f"this crawl's ledger. {COST_BASIS}"))
+        rows.append(("basis", COST_BASIS))
     bought = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD" if totals.jobs else "nothing bought"
     met = f"{count(challenges, 'challenge') if challenges else 'no challenge'} met in {count(pages, 'page')}"
     if totals.jobs and not challenges:

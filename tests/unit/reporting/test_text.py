@@ -37,7 +37,7 @@ def test_the_report_of_a_crawl_names_challenges_pages_money_time_and_what_was_no
         "  balance     10.00000 USD before, 9.99725 after: 0.00275 less, as expected\n"
         "  solve time  12.0 s median, 61.0 s slowest (shop.example, 2026-11-25 00:30 UTC)\n"
         "  not solved  7: enterprise 5, robots 2\n"
-        "  basis       this crawl's ledger. Each job is counted at its price when bought, including failed jobs."
+        "  basis       Each job is counted at its price when bought, including failed jobs."
     )
 
 

@@ -60,7 +60,7 @@ def main() -> int:
         say(f"  pages          {len(pages)} of {PAGES}, with {len(found)} items")
         for page, title in pages.items():
             say(f"                 {page}: {title!r}, says the browser")
-        say(f"  seconds        {seconds:.0f}")
+        say(f"  seconds        {seconds:.0f} with the start of Scrapy")
         complete = status == 0 and len(pages) == PAGES and len(found) == PAGES * ITEMS_PER_PAGE
         say("\nAll pages and items came." if complete else "\nPages or items are missing: see the log above.")
         if ledger.exists():

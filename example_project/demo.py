@@ -50,7 +50,7 @@ def main() -> int:
     say(f"  jobs           {len(service.jobs)}, tokens accepted by the shop: {site.accepted}")
     say(f"  cost           {service.charged:.5f} USD")
     say(f"  pages          {len(pages)} of {CATALOGUE_PAGES}, with {len(found)} items")
-    say(f"  seconds        {seconds:.0f}{seconds_at_wall(site)}")
+    say(f"  seconds        {seconds:.0f} with the start of Scrapy{seconds_at_wall(site)}")
     complete = status == 0 and len(pages) == CATALOGUE_PAGES and len(found) == CATALOGUE_PAGES * ITEMS_PER_PAGE
     say("\nAll pages and items came." if complete else "\nPages or items are missing: see the log above.")
     return 0 if complete else 1
@@ -85,7 +85,7 @@ def seconds_at_wall(site: WalledSite) -> str:
     first = {visit.shown: visit.at for visit in reversed(site.requests)}
     if not {"challenge", "page"} <= first.keys():
         return ""
-    return f", of which {first['page'] - first['challenge']:.0f} at the wall"
+    return f", {first['page'] - first['challenge']:.0f} at the wall"
 
 
 def missing(what: str) -> int:

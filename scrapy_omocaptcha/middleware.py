@@ -273,7 +273,8 @@ class OmoCaptchaMiddleware:
             if refusal is not None:
                 raise NotBought(refusal.reason, refusal.message)
             slots = self._engine.slots
-            self._events.buying(challenge.url, slots.held, self._buyer.usual_seconds)
+            if not self._engine.lifetime.closing:
+                self._events.buying(challenge.url, slots.held, self._buyer.usual_seconds)
             with slots.buying():
                 return await self._buyer.buy(challenge, host=host_of(challenge.url))
         except NotBought as error:

@@ -28,8 +28,8 @@ Rows = list[tuple[str, str]]
 """What is told of a page, line by line, each with its label."""
 
 _TO_WRITE_FOR_FORM = (
-    'to write in the spider: a value for each "…"; is_rejected(self, response), which returns True for a page that '
-    "rejects the token; and parse_result(self, response), which gets any other page"
+    "is_rejected(self, response), which returns True for a page that rejects the token; and parse_result(self, "
+    "response), which gets any other page"
 )
 _TO_WRITE_FOR_PAGE = 'to write in the spider: meta={"playwright": True, "playwright_include_page": True} of the request'
 _LONGEST = 200
@@ -128,7 +128,8 @@ def _calls(response: Response, *, is_rendered: bool) -> Iterator[tuple[str, str]
     data = json.dumps(fields, ensure_ascii=False)
     # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
     yield "call", f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)'
-    yield "", _TO_WRITE_FOR_FORM
+    values = 'a value for each "…"; ' if "…" in fields.values() else ""
+    yield "", f"to write in the spider: {values}{_TO_WRITE_FOR_FORM}"
 
 
 def _widget(challenge: Challenge) -> str:

@@ -148,7 +148,8 @@ class Attempts(ABC):
     async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
         purchase, self._job_error = None, None
-        self.events.buying(self.request.url, self.engine.slots.held, self.buyer.usual_seconds)
+        if not self.engine.lifetime.closing:
+            self.events.buying(self.request.url, self.engine.slots.held, self.buyer.usual_seconds)
         try:
             purchase = await self.buyer.buy(challenge, host=host_of(self.request.url))
         except JobError as error:

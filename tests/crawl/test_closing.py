@@ -8,6 +8,7 @@ import pytest
 import scrapy
 from aiohttp import web
 from scrapy import signals
+from scrapy.exceptions import CloseSpider
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import Challenge, solve
@@ -218,3 +219,23 @@ def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attemp
     assert closed.pages == closed.failures == []
     assert [page.url for page in resumed.pages] == [url]
     assert len(service.jobs) == 2, "the job that was cut off is paid again"
+
+
+def test_no_token_is_announced_when_the_crawl_is_closing(crawl, service):
+    """The challenge comes while the crawl is closing, which the answer to another request has begun."""
+
+    async def answer(request, form):
+        if request.path == "/free":
+            return sites.page()
+        await asyncio.sleep(0.3)
+        return sites.challenge()
+
+    class Closes(RecordingSpider):
+        def page(self, response, asked):
+            raise CloseSpider("enough")
+
+    with sites.Site(answer) as site:
+        crawled = crawl(Closes, service.settings, urls=[f"{site.origin}/free", f"{site.origin}/walled"])
+    assert (crawled.stats["finish_reason"], crawled.count("challenges")) == ("enough", 1)
+    assert [line for line in crawled.said(logging.DEBUG) if line.startswith("Solving")] == []
+    assert service.calls == ()

@@ -115,6 +115,15 @@ def test_text_begins_with_the_verdict_and_ends_with_a_call_to_copy_for_a_form_th
     assert {visit.method for visit in site.requests} == {"GET"}
 
 
+@pytest.mark.parametrize(("kind", "lacks_value"), [("value=any", False), ("", True)])
+def test_a_value_is_only_said_to_be_missing_where_one_is(scrapy, tmp_path, kind, lacks_value):
+    text = f"<title>Search</title><form><input name=kind {kind}><div class=g-recaptcha data-sitekey={KEY}></div></form>"
+    (tmp_path / "page.html").write_text(f"{text}<script src=https://www.google.com/recaptcha/api.js></script>")
+    said = scrapy("detect", tmp_path / "page.html").stdout
+    assert "to write in the spider: " in said
+    assert ('a value for each "…"' in said) is lacks_value
+
+
 def test_text_has_no_control_characters(scrapy, tmp_path):
     body = (
         '<form><input name="\x1b[2J&#x9b;2J">'

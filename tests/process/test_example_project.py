@@ -21,7 +21,7 @@ def test_the_demo_reports_what_happened_and_logs_no_error_without_a_network(tmp_
     assert re.search(r"jobs +1, tokens accepted by the shop: 1\n", report)
     assert re.search(r"cost +0\.00055 USD\n", report)
     assert re.search(r"pages +5 of 5, with 50 items\n", report)
-    assert re.search(r"seconds +\d+, of which \d+ at the wall\n", report)
+    assert re.search(r"seconds +\d+ with the start of Scrapy, \d+ at the wall\n", report)
     assert "All pages and items came." in report
     assert "Public Suffix List" not in done.stdout
     assert "Traceback" not in done.stdout

@@ -1,4 +1,4 @@
-"""Define the errors that users of this package can meet.
+"""Define the errors that users of this package can meet, and say in words what those of libraries mean.
 
 ::
 
@@ -33,6 +33,34 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_omocaptcha.challenge import Challenge
+
+
+_WORDS = {
+    "{host} refused the connection": {"ConnectionRefusedError", "DownloadConnectionRefusedError"},
+    "{host} cannot be resolved": {"DNSLookupError", "ClientConnectorDNSError", "CannotResolveHostError"},
+    "{host} did not answer in time": {"TimeoutError", "TCPTimedOutError", "DownloadTimeoutError"},
+    "the certificate of {host} is not trusted, or names another": {"ClientConnectorCertificateError"},
+    "{host} closed the connection": {
+        *("ConnectionDone", "ConnectionLost", "ConnectionResetError", "DownloadFailedError", "ResponseDataLossError"),
+        *("ClientPayloadError", "ResponseFailed", "ResponseNeverReceived", "ServerDisconnectedError"),
+    },
+}
+"""What errors of the libraries for networks mean, by the names of their classes."""
+
+
+def in_words(error: BaseException | None, host: str = "the host") -> str:
+    """Return what an error of a network means, or the name of its class; its text may repeat what was sent."""
+    each = error
+    while each is not None:
+        names = {kind.__name__ for kind in type(each).__mro__}
+        if "certificate verify failed" in str(getattr(each, "reasons", "")):  # Of treq, which has only this text.
+            names = {"ClientConnectorCertificateError"}
+        for words, kinds in _WORDS.items():
+            if names & kinds:
+                return words.format(host=host)
+        # aiohttp and redis-py wrap the error of the operating system.
+        each = getattr(each, "os_error", None) or each.__context__
+    return type(error).__name__
 
 
 class OmoCaptchaError(Exception):

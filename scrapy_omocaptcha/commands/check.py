@@ -24,7 +24,7 @@ from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
-from scrapy_omocaptcha.errors import AccountError, ApiError
+from scrapy_omocaptcha.errors import AccountError, ApiError, in_words
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.scrapy_versions import TESTED_WITH
@@ -252,7 +252,7 @@ async def _check_redis(url: Secret) -> _Line:
         return _Line("redis", "OMOCAPTCHA_REDIS_URL needs: pip install 'scrapy-omocaptcha[redis]'", _Status.WRONG)
     except Exception as error:
         # Its text may hold the password.
-        return _Line("redis", f"OMOCAPTCHA_REDIS_URL does not answer ({type(error).__name__})", _Status.WRONG)
+        return _Line("redis", f"OMOCAPTCHA_REDIS_URL does not answer ({in_words(error)})", _Status.WRONG)
     return _Line("redis", "answers")
 
 

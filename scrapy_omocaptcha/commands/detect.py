@@ -18,6 +18,7 @@ from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, is_listed
 from scrapy_omocaptcha.browser import use_browser
 from scrapy_omocaptcha.commands.explain import InspectingMiddleware, Rows
 from scrapy_omocaptcha.engine.extension import PRIORITY, DerivedClasses
+from scrapy_omocaptcha.errors import in_words
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable
 from scrapy_omocaptcha.settings import Settings, is_enabled
@@ -139,4 +140,4 @@ def _why(error: Exception) -> str:
             "Playwright has no browser: run playwright install chromium, or name one that is installed with "
             '-s PLAYWRIGHT_LAUNCH_OPTIONS=\'{"executable_path": "/usr/bin/chromium"}\''
         )
-    return f"{type(error).__name__}: {text}"
+    return f"{in_words(error)}: {text}"

@@ -15,6 +15,7 @@ from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.addon import Addon
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.commands.detect import ISOLATION
+from scrapy_omocaptcha.errors import in_words
 from scrapy_omocaptcha.settings import ONE_JOB
 from scrapy_omocaptcha.tokens.reasons import REASONS
 from scrapy_omocaptcha.urls import public_address
@@ -79,7 +80,7 @@ class _Trial(Spider):
         error = failure.value
         # The texts of other errors may repeat a query or a password.
         is_plain = isinstance(error, IgnoreRequest)
-        said = str(error) if is_plain else f"{self.request.url} cannot be had ({type(error).__name__})"
+        said = str(error) if is_plain else f"{self.request.url} cannot be had ({in_words(error)})"
         self.why = said.replace(self.request.url, public_address(self.request.url))
 
     def parse(self, response: Response) -> None:

@@ -4,7 +4,6 @@ import ipaddress
 import math
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import field
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -197,9 +196,11 @@ def read_trigger(settings: BaseSettings, name: str) -> Any:
     value = settings.get(name, "challenge")
     if value == "challenge":
         return None
-    trigger = None
-    with suppress(ImportError, NameError, TypeError, ValueError):
+    valid = "'challenge', or a function (response, challenge) -> bool | None or its import path"
+    try:
         trigger = load_object(value)
+    except Exception as error:  # Importing a module of the project may raise anything.
+        raise invalid(name, value, f"{valid} ({type(error).__name__}: {error})") from error
     if not callable(trigger):
-        raise invalid(name, value, "'challenge', or a function (response, challenge) -> bool | None or its import path")
+        raise invalid(name, value, valid)
     return trigger

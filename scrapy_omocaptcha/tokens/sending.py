@@ -14,7 +14,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, MiddlewareFailed, TokenUnused
+from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, MiddlewareFailed, TokenUnused, in_words
 from scrapy_omocaptcha.forms.encoding import repeats
 from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
 from scrapy_omocaptcha.scrapy_versions import CannotResolveHostError, DownloadConnectionRefusedError
@@ -49,13 +49,13 @@ async def send_submission(
     except (MiddlewareFailed, TokenUnused):
         raise
     except Exception as error:
-        kind, is_sent = type(error), bool(answers) or not isinstance(error, _NOT_SENT)
+        kind, why, is_sent = type(error), in_words(error), bool(answers) or not isinstance(error, _NOT_SENT)
     else:
         refresh = None if answer is None else chain.components.meta_refresh(answer)
         return None if asked is not None and holds_token(refresh or "", submission.secret) else answer
     # Raised outside of the except block, and in a frame that does not know the address of a GET, which holds the token:
     # whatever Scrapy raises names the address, or has it among the variables of its traceback.
-    raise HandoverBroke(f"the request with the token failed ({kind.__name__})", is_sent=is_sent, kind=kind)
+    raise HandoverBroke(f"the request with the token failed ({why})", is_sent=is_sent, kind=kind)
 
 
 async def follow_back(chain: InnerChain, submission: Submission, answer: Response, asked: Request) -> Response | None:

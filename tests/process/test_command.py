@@ -409,7 +409,7 @@ def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
     ("page", "why"),
     [
         ("missing.html", "FileNotFoundError: No such file or directory (URLs begin with http:// or https://)"),
-        ("http://127.0.0.1:1/", "DownloadConnectionRefusedError: Connection was refused by other side: 111: "),
+        ("http://127.0.0.1:1/", "the host refused the connection: Connection was refused by other side: 111: "),
         ("http://[", "ValueError: Invalid IPv6 URL"),
         (ROOT, "IsADirectoryError: "),
     ],

@@ -159,7 +159,7 @@ def test_it_says_what_to_do_about_each_thing_that_is_wrong(check, service, tmp_p
     assert told["balance"] == (
         "7.50000 USD, and a job would leave less than OMOCAPTCHA_MIN_BALANCE (8): top up the account, or lower it"
     )
-    assert told["redis"] == "OMOCAPTCHA_REDIS_URL does not answer (ConnectionError)"
+    assert told["redis"] == "OMOCAPTCHA_REDIS_URL does not answer (the host refused the connection)"
 
 
 def test_a_redis_that_answers_is_told_and_nothing_is_bought_beside_its_crawls(check, service, redis):

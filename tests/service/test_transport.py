@@ -263,6 +263,7 @@ def test_the_timeout_covers_the_whole_call_which_may_be_taken(client, service, k
     with pytest.raises(ApiUnreachable) as raised:
         once.post()
     assert (type(raised.value), raised.value.taken) == (ApiUnreachable, True)
+    assert str(raised.value).endswith("/getBalance: the host 127.0.0.1 did not answer in time")
     assert shown(raised.value) == []
     set_timeout(once.transport, 10.0)
     assert "balance" in once.post(body={"api_token": service.api_token}), "the next call is answered"
@@ -271,16 +272,22 @@ def test_the_timeout_covers_the_whole_call_which_may_be_taken(client, service, k
 @pytest.mark.parametrize(
     ("host", "words"),
     [
-        *(("127.0.0.1", ""), ("localhost", "")),
-        ("omocaptcha.invalid", ": the host omocaptcha.invalid cannot be resolved"),
+        *(("127.0.0.1", "did not answer in time"), ("localhost", "did not answer in time")),
+        ("omocaptcha.invalid", "cannot be resolved"),
     ],
 )
 def test_a_call_that_gets_no_connection_in_time_is_not_taken(client, host, words):
     with full_queue() as port:
-        error = failure(client, f"http://{host}:{port}", timeout=10.0 if words else 0.1)
+        error = failure(client, f"http://{host}:{port}", timeout=10.0 if words.endswith("resolved") else 0.1)
     assert type(error) is ApiUnreachable
-    assert str(error).endswith(words)
+    assert str(error) == f"/getBalance: the host {host} {words}"
     assert not error.taken
+
+
+def test_a_connection_that_is_refused_is_told_in_words(client):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    assert str(failure(client, f"http://127.0.0.1:{port}")) == "/getBalance: the host 127.0.0.1 refused the connection"
 
 
 @contextmanager
@@ -338,7 +345,7 @@ def test_an_invalid_http_response_is_unreachable_and_may_be_taken(client, case):
     with serving(BROKEN[case]) as server:
         error = failure(client, server.url)
     assert (type(error), error.taken) == (ApiUnreachable, True)
-    assert "Timeout" not in str(error), "what is broken is not waited for"
+    assert "in time" not in str(error), "what is broken is not waited for"
 
 
 def test_the_connection_of_an_answer_that_its_head_shows_to_be_none_is_closed(client):
@@ -409,6 +416,7 @@ def sends_nothing(client, host, server):
     assert server.ended.acquire(timeout=10)
     assert server.received == b""
     assert type(error) is ApiUnreachable
+    assert str(error) == f"/getBalance: the certificate of the host {host} is not trusted, or names another"
     assert not error.taken, "nothing was sent, so no job can have been bought"
 
 

@@ -5,15 +5,13 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
-from aiohttp import ClientConnectorDNSError, ClientSession, ClientTimeout, TCPConnector, TraceConfig
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, TraceConfig
 
 from scrapy_omocaptcha.buying.api.transport import Call, Transport, check_head
 
 
 class AiohttpTransport(Transport):
     """Transport on aiohttp. It belongs to the event loop of its first call."""
-
-    _unresolved = ClientConnectorDNSError
 
     @cached_property
     def _session(self) -> ClientSession:

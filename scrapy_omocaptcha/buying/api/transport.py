@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
-from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
+from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable, in_words
 from scrapy_omocaptcha.settings.secret import Secret, masked
 
 MAX_BODY = 1024 * 1024
@@ -47,9 +47,6 @@ class Call:
 
 class Transport(ABC):
     """HTTP client for one base URL, with a connection for each simultaneous call. All times are in seconds."""
-
-    _unresolved: ClassVar[type[Exception]]
-    """What the HTTP client raises for a host without an address."""
 
     def __init__(self, base_url: str, *, timeout: float, idle: float = IDLE_SECONDS) -> None:
         self._base_url = base_url
@@ -89,11 +86,8 @@ class Transport(ABC):
         except ApiError:
             raise
         except Exception as error:
-            # HTTP clients raise errors of many kinds. Only the class is named: the text could repeat what was sent.
-            why = type(error).__name__
-            if isinstance(error, self._unresolved):
-                why = f"the host {urlsplit(call.url).hostname} cannot be resolved"
-            elif isinstance(error, ImportError) and error.name:
+            why = in_words(error, f"the host {urlsplit(call.url).hostname}")
+            if isinstance(error, ImportError) and error.name:
                 why = f"the module {error.name} cannot be imported"
         if why is not None:
             # Raised outside of the except block, because the frames of the client's error hold what was sent.

@@ -11,7 +11,6 @@ from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identit
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import IConsumer, IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
@@ -28,8 +27,6 @@ from scrapy_omocaptcha.errors import ApiError
 
 class TreqTransport(Transport):
     """Transport on treq and the running Twisted reactor."""
-
-    _unresolved = DNSLookupError
 
     def __init__(self, base_url: str, *, timeout: float, reactor: Any, idle: float = IDLE_SECONDS) -> None:
         super().__init__(base_url, timeout=timeout, idle=idle)
@@ -56,7 +53,7 @@ class TreqTransport(Transport):
         )
         done: Deferred[None] = sent.addCallback(_read, call, self._reactor)
         # On the Deferred of a coroutine, a timeout would raise asyncio's CancelledError, which is not an Exception.
-        done.addTimeout(self._timeout, self._reactor)
+        done.addTimeout(self._timeout, self._reactor, lambda *_: Failure(TimeoutError()))  # type: ignore[no-untyped-call]
         try:
             await maybe_deferred_to_future(done)
         except Exception:

@@ -14,6 +14,7 @@ from scrapy.exceptions import NotConfigured
 from scrapy.utils.asyncio import is_asyncio_available
 from twisted.internet.threads import deferToThread
 
+from scrapy_omocaptcha.errors import in_words
 from scrapy_omocaptcha.settings.secret import Secret, masked
 
 Arguments = dict[str, Any]
@@ -104,7 +105,7 @@ class RedisStore:
             is_of_script = type(error) is self._script_error and not str(error).startswith(_CANNOT_WRITE)
             kind = CommandFailed if is_of_script else NoReply
             password = self._client.connection_pool.connection_kwargs.get("password") or ""
-            raise kind(f"{type(error).__name__}: {masked(str(error), password)}") from None
+            raise kind(f"{in_words(error)}: {masked(str(error), password)}") from None
 
     async def close(self) -> None:
         if self._asynchronous:

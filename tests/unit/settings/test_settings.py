@@ -118,6 +118,18 @@ INVALID = [
 ]
 
 
+def test_a_trigger_that_cannot_be_imported_is_told_with_the_reason(tmp_path, monkeypatch):
+    (tmp_path / "broken_triggers.py").write_text("def is_wall(:")
+    monkeypatch.syspath_prepend(tmp_path)
+    for path, why in {
+        "no_such_project.triggers.is_wall": "ModuleNotFoundError: No module named 'no_such_project'",
+        "scrapy_omocaptcha.urls.is_wall": "NameError: Module 'scrapy_omocaptcha.urls' doesn't define any object named",
+        "broken_triggers.is_wall": "SyntaxError: ",
+    }.items():
+        with pytest.raises(ValueError, match=f"^OMOCAPTCHA_TRIGGER is '{path}'; it must be .* path \\({why}"):
+            read(TRIGGER=path)
+
+
 @pytest.mark.parametrize(("name", "value"), INVALID, ids=lambda value: repr(value)[:40])
 def test_an_invalid_value_raises_an_error_with_setting_value_and_what_is_valid(name, value):
     with pytest.raises(ValueError, match=f"^OMOCAPTCHA_{name} is .*; it must be .+") as raised:

@@ -54,7 +54,7 @@ class Limits:
         self.price = settings.assumed_price
         """USD a job, as far as it is known."""
         self._limits = {reason: limit for reason, limit in LIMITS.items() if getattr(settings, reason)}
-        self._breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
+        self.breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
         self._spendable = math.inf
         self._balance_at: float | None = None
         self._unanswered: set[Entry] = set()
@@ -70,10 +70,6 @@ class Limits:
         """Raise ``NotBought``, with the limit that is reached, unless a job may be bought now."""
         self._check(self._ledger.sums(host), host, sitekey)
 
-    def doubts(self, host: str) -> bool:
-        """Tell whether a job for a host had better wait until more is known of other hosts of its domain."""
-        return self._breaker.doubts(host)
-
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job for ``host`` before it is bought, with all who share these limits, or raise ``NotBought``."""
         entry, before = self._ledger.enter(
@@ -83,7 +79,7 @@ class Limits:
             cost=self.price,
             check=lambda sums: self._check(sums, host, job.sitekey),
         )
-        cancel_trial = self._breaker.begin_trial(host, job.sitekey)
+        cancel_trial = self.breaker.begin_trial(host, job.sitekey)
         self._unanswered.add(entry)
         # Not before the ledger is free for others: a signal's handlers may take their time.
         self._look_for_near(before, host)
@@ -141,7 +137,7 @@ class Limits:
         )
 
     def _find_paused(self, host: str, sitekey: str) -> str | None:
-        return self._breaker.find_open(host, sitekey)
+        return self.breaker.find_open(host, sitekey)
 
     def _reached(self, reason: str, used: float, host: str, by: str = "") -> NotBought:
         """Return the error for a limit that is reached, or a breaker that is open for a host or a domain.
@@ -166,17 +162,17 @@ class Limits:
 
     def create_accepted(self, entry: Entry, sitekey: str) -> None:
         """Record that the service has taken a job."""
-        self._breaker.created(entry, entry.record.host, sitekey)
+        self.breaker.created(entry, entry.record.host, sitekey)
         self._tell("create_accepted", entry, sitekey)
 
     def record_success(self, entry: Entry, sitekey: str) -> None:
         """Record that the site accepted the token of a job."""
-        self._breaker.record_success(entry, entry.record.host, sitekey)
+        self.breaker.record_success(entry, entry.record.host, sitekey)
         self._tell("record_success", entry, sitekey)
 
     def record_failure(self, entry: Entry, sitekey: str) -> None:
         """Record that the service could not solve a job, or that the site rejected its token."""
-        self._breaker.record_failure(entry, entry.record.host, sitekey)
+        self.breaker.record_failure(entry, entry.record.host, sitekey)
         self._tell("record_failure", entry, sitekey)
 
     def _tell(self, event: str, entry: Entry, sitekey: str) -> None:

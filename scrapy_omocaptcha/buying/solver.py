@@ -84,7 +84,7 @@ class Solver:
                 # Who waits for the pace of a host takes no place of another host's job.
                 async with of_host.turn():
                     await self.lifetime.wait(place.enter_context(self._jobs_at_once.acquire()))
-                    if self.limits.doubts(host):
+                    if self.limits.breaker.doubts(host):
                         await self.lifetime.sleep(_SECONDS_OF_DOUBT)
                     async with self._pace.turn(deadline):
                         deadline = min(deadline, self.clock() + self.settings.job_timeout)

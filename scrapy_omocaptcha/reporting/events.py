@@ -132,10 +132,7 @@ class Events:
         self._crawler.signals.send_catch_log(signals.limit_near, spider=self._crawler.spider, **values)
 
     def _level(self, reason: str, url: str, first: int = logging.WARNING, subject: str | None = None) -> int:
-        """Return the level ``first`` for the first message of a kind about a host or the crawl, then DEBUG.
-
-        :param subject: what the message is about, if that is neither the host of ``url`` nor the crawl.
-        """
+        """Return the level ``first`` for the first message of a kind about a subject, host or crawl, then DEBUG."""
         subject = subject or ("" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc)
         is_first = (reason, subject) not in self._warned
         self._warned[reason, subject] = True

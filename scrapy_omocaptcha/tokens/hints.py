@@ -72,14 +72,13 @@ class Hints:
             self._say(f"HEAD {host_of(response.url)}", message, public_address(response.url), response.status)
 
     def clearance_bound(self, url: str, difference: str) -> None:
-        """Tell that a site seems to bind its clearance to something in which requests of a session differ."""
-        self._say(
-            f"bound {host_of(url)}",
+        """Tell that a site seems to bind its clearance to the ``difference`` of two requests, if there is any."""
+        message = (
             "%s shows its challenge again to a session that has opened its wall: the request has %s. The site seems to "
-            "bind its clearance to that, so each change costs a job: keep it for all requests of a cookiejar",
-            public_address(url),
-            printable(difference),
+            "bind its clearance to that, so each change costs a job: keep it for all requests of a cookiejar"
         )
+        if difference:
+            self._say(f"bound {host_of(url)}", message, public_address(url), printable(difference))
 
     def overruled(self, page: Challenge, by: str) -> None:
         """Tell that a page is not taken for what it was judged to be."""

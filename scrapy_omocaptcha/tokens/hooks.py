@@ -41,15 +41,9 @@ class Hooks:
         """Why nothing more is bought: a method has failed on what was bought."""
         self._told: set[str] = set()
         """What has been logged of methods that cannot be called as they are named or defined."""
-        for name, hook, arguments in (
-            ("omocaptcha_trigger", self._hook("omocaptcha_trigger"), "self, response, challenge"),
-            ("omocaptcha_submit", self._hook("omocaptcha_submit"), "self, response, challenge, token"),
-            ("OMOCAPTCHA_TRIGGER", trigger, "response, challenge"),
-        ):
-            if hook is not None and not _takes(hook, arguments.removeprefix("self, ").split(", ")):
-                raise ValueError(
-                    f"{name} does not take the arguments that it is called with: define it as {name}({arguments})"
-                )
+        _check("omocaptcha_trigger", self._hook("omocaptcha_trigger"), "self, response, challenge")
+        _check("omocaptcha_submit", self._hook("omocaptcha_submit"), "self, response, challenge, token")
+        _check("OMOCAPTCHA_TRIGGER", trigger, "response, challenge")
 
     def is_challenge(self, response: Response, challenge: Challenge) -> bool | None:
         """Return whether the triggers take a page for a challenge; None if they leave that to detection."""
@@ -134,17 +128,16 @@ class Hooks:
         return hook
 
 
-def _takes(hook: Callable[..., object], arguments: list[str]) -> bool:
-    """Tell whether a hook can be called with so many arguments; assume it where Python cannot read its signature."""
+def _check(name: str, hook: Callable[..., object] | None, arguments: str) -> None:
+    """Raise ValueError if a hook does not take its arguments."""
     try:
-        parameters = signature(hook, follow_wrapped=False)
-    except (TypeError, ValueError):
-        return callable(hook)
-    try:
-        parameters.bind(*arguments)
+        if hook is not None:
+            signature(hook, follow_wrapped=False).bind(*arguments.removeprefix("self, ").split(", "))
+    except ValueError:
+        pass  # Python cannot read the signature.
     except TypeError:
-        return False
-    return True
+        told = f"{name} does not take the arguments that it is called with: define it as {name}({arguments})"
+        raise ValueError(told) from None
 
 
 def _is_method(rejected: str) -> bool:

@@ -24,15 +24,7 @@ from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
-from scrapy_omocaptcha.tokens.judging import (
-    Answer,
-    is_blank,
-    is_good,
-    is_other_wall,
-    is_page_of,
-    is_same_wall,
-    wall_marks,
-)
+from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
 from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import follow_back
 from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed, unknown
@@ -137,10 +129,8 @@ class Passage(Attempts):
         is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
         if self.purchase is None and "cached" not in response.flags:
-            marks = wall_marks(challenge)
-            difference = self.sessions.visitors.record_challenge(self.request, marks, self.stamp)
-            if difference:
-                self.policy.hints.clearance_bound(self.request.url, difference)
+            difference = self.sessions.visitors.record_challenge(self.request, challenge, self.stamp)
+            self.policy.hints.clearance_bound(self.request.url, difference)
 
     async def check(self) -> None:
         """Raise ``GivenUp`` unless a token may be bought for the challenge at hand."""
@@ -208,8 +198,7 @@ class Passage(Attempts):
                 worth = self._worth(result)
                 session.clearance.record_won(self.cookies(), worth)
                 if worth is not Worth.DOUBTFUL and self.cookie_values() != self.page.cookies:
-                    marks = wall_marks(self.page.challenge)
-                    self.sessions.visitors.record_won(self.request, marks, self.sessions.stamp())
+                    self.sessions.visitors.record_won(self.request, self.page.challenge, self.sessions.stamp())
             return result
         finally:
             # The session keeps this function, which must not keep the request.

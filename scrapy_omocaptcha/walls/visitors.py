@@ -8,61 +8,62 @@ from dataclasses import dataclass
 from scrapy import Request
 from scrapy.utils.datatypes import LocalCache
 
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.components import proxy_of
-from scrapy_omocaptcha.tokens.judging import Marks
+from scrapy_omocaptcha.tokens.judging import Marks, wall_marks
 from scrapy_omocaptcha.tokens.medium import Mediums
 
 _HEADERS = ("User-Agent", "Accept-Language", "Sec-CH-UA", "Sec-CH-UA-Platform")
 _MAX_KNOWN = 1000
-"""Hosts and cookiejars whose walls are remembered."""
 _PAGES_PER_CHALLENGE = 2
-"""So many pages for each challenge show that a site minds no other visitor: its clearance has ended."""
+"""So many pages for each challenge show that a site does not mind another visitor: its clearance has ended."""
 
 
 @dataclass
 class _Opened:
-    """A wall that was opened last by a visitor, and what others with the same cookies have met since the first time."""
+    """A wall, how it was opened last, and what other visitors with the same cookies have got there."""
 
-    visitor: tuple[object, ...]
-    marks: Marks
-    stamp: int
+    visitor: tuple[object, ...] = ()
+    marks: Marks = ()
+    stamp: int = 0
     pages: int = 0
     challenges: int = 0
 
 
 class Visitors:
-    """The visitors that have opened the walls of a crawl. Those of one host and cookiejar share the cookies."""
+    """What a crawl looks like to sites beside its cookies, which all requests for a host with one cookiejar share."""
 
     def __init__(self, mediums: Mediums) -> None:
         self._mediums = mediums
         self._opened: LocalCache[tuple[object, ...], _Opened] = LocalCache(_MAX_KNOWN)
 
-    def record_won(self, request: Request, marks: Marks, stamp: int) -> None:
-        """Record that a request has opened a wall with these marks, for which the site has set cookies."""
-        key = self._key(request)
-        last = self._opened.get(key, _Opened((), marks, stamp))
-        self._opened[key] = _Opened(_visitor(request), marks, stamp, last.pages, last.challenges)
+    def record_won(self, request: Request, challenge: Challenge, stamp: int) -> None:
+        """Record that a request has opened the wall of a challenge, for which the site has set cookies."""
+        opened = self._opened.setdefault(self._key(request), _Opened())
+        opened.visitor, opened.marks, opened.stamp = _visitor(request), wall_marks(challenge), stamp
 
     def record_page(self, request: Request, stamp: int) -> None:
         """Record that a request which was sent at ``stamp`` got a page without a token."""
-        opened = self._opened_by_another(request, stamp)
-        if opened is not None:
+        if self._opened and (opened := self._opened_by_another(request, stamp)):
             opened.pages += 1
 
-    def record_challenge(self, request: Request, marks: Marks, stamp: int) -> str:
-        """Record that a request which was sent at ``stamp`` met a challenge with these marks.
+    def record_challenge(self, request: Request, challenge: Challenge, stamp: int) -> str:
+        """Record that a request which was sent at ``stamp`` met a challenge without a token.
 
         :returns: how it differs from the request that has opened the wall, if the site seems to mind; otherwise "".
         """
         opened = self._opened_by_another(request, stamp)
-        if opened is None or opened.marks != marks:
+        if opened is None or opened.marks != wall_marks(challenge):
             return ""
         opened.challenges += 1
-        minds = opened.pages < _PAGES_PER_CHALLENGE * opened.challenges
-        return _difference(opened.visitor, _visitor(request)) if minds else ""
+        if opened.pages >= _PAGES_PER_CHALLENGE * opened.challenges:
+            return ""
+        named = zip((*_HEADERS, "the proxy"), opened.visitor, _visitor(request), strict=False)
+        told = [f"{name} {new!r} rather than {old!r}" for name, old, new in named if old != new]
+        return " and ".join(told) or "another user of the same proxy"
 
     def _opened_by_another(self, request: Request, stamp: int) -> _Opened | None:
-        opened = self._opened.get(self._key(request)) if self._opened else None
+        opened = self._opened.get(self._key(request))
         return opened if opened and opened.stamp < stamp and opened.visitor != _visitor(request) else None
 
     def _key(self, request: Request) -> tuple[object, ...]:
@@ -71,13 +72,7 @@ class Visitors:
 
 
 def _visitor(request: Request) -> tuple[object, ...]:
-    """Return what may tell a visitor apart: the headers, the address of the proxy, and a hash of its user."""
-    headers = ((request.headers.get(name) or b"").decode("latin-1") for name in _HEADERS)
+    """Return what may tell a visitor apart: headers, the address of the proxy, and a hash of its user and password."""
     proxy = proxy_of(request)
+    headers = ((request.headers.get(name) or b"").decode("latin-1") for name in _HEADERS)
     return (*headers, *(proxy if isinstance(proxy, tuple) else ("", 0)))
-
-
-def _difference(old: tuple[object, ...], new: tuple[object, ...]) -> str:
-    named = zip((*_HEADERS, "the proxy"), old, new, strict=False)
-    told = [f"{name} {after!r} rather than {before!r}" for name, before, after in named if before != after]
-    return " and ".join(told) or "another user of the same proxy"

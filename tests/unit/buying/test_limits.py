@@ -253,9 +253,9 @@ def test_a_job_for_a_new_host_waits_where_others_of_its_domain_had_none_of_use()
         own.create_accepted(entry, KEY)
         getattr(own, f"record_{verdict}")(entry, KEY)
 
-    doubts = [own.doubts("b.shop.com")]
+    doubts = [own.breaker.doubts("b.shop.com")]
     judged("a.shop.com", "failure")
-    doubts += [own.doubts(host) for host in ("b.shop.com", "a.shop.com", "b.other.com")]
+    doubts += [own.breaker.doubts(host) for host in ("b.shop.com", "a.shop.com", "b.other.com")]
     judged("a.shop.com", "success")
     judged("a.shop.com", "failure")
-    assert [*doubts, own.doubts("b.shop.com")] == [False, True, False, False, False]
+    assert [*doubts, own.breaker.doubts("b.shop.com")] == [False, True, False, False, False]

@@ -3,10 +3,12 @@
 import pytest
 from scrapy import Request
 
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.walls.visitors import Visitors
 
-WALL = ("shop.example", "/verify", "POST")
+WALL = Challenge("https://shop.example/a", "6Lkey")
+OTHER = Challenge("https://other.example/", "6Lkey")
 FOX = "User-Agent 'Fox' rather than 'Owl'"
 
 
@@ -23,7 +25,7 @@ def visitors():
 
 
 @pytest.mark.parametrize(
-    ("challenged", "marks", "stamp", "difference"),
+    ("challenged", "challenge", "stamp", "difference"),
     [
         (request("Fox"), WALL, 11, FOX),
         (
@@ -34,16 +36,16 @@ def visitors():
         ),
         (request("Fox"), WALL, 9, ""),
         (request("Owl"), WALL, 11, ""),
-        (request("Fox"), ("shop.example", "/other", "POST"), 11, ""),
+        (request("Fox"), OTHER, 11, ""),
         (request("Fox", "https://www.shop.example/"), WALL, 11, ""),
         (request("Fox", cookiejar=1), WALL, 11, ""),
     ],
     ids=["another", "of a proxy, too", "sent before", "the same", "at another wall", "at another host", "another jar"],
 )
 def test_a_challenge_for_another_visitor_with_the_same_cookies_tells_what_they_differ_in(
-    visitors, challenged, marks, stamp, difference
+    visitors, challenged, challenge, stamp, difference
 ):
-    assert visitors.record_challenge(challenged, marks, stamp) == difference
+    assert visitors.record_challenge(challenged, challenge, stamp) == difference
 
 
 @pytest.mark.parametrize(("agent", "stamp", "is_told"), [("Fox", 11, False), ("Fox", 9, True), ("Owl", 11, True)])

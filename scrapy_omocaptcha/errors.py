@@ -23,6 +23,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from scrapy.exceptions import IgnoreRequest
@@ -36,31 +37,22 @@ if TYPE_CHECKING:
 
 
 _WORDS = {
-    "{host} refused the connection": {"ConnectionRefusedError", "DownloadConnectionRefusedError"},
-    "{host} cannot be resolved": {"DNSLookupError", "ClientConnectorDNSError", "CannotResolveHostError"},
-    "{host} did not answer in time": {"TimeoutError", "TCPTimedOutError", "DownloadTimeoutError"},
-    "the certificate of {host} is not trusted, or names another": {"ClientConnectorCertificateError"},
-    "{host} closed the connection": {
-        *("ConnectionDone", "ConnectionLost", "ConnectionResetError", "DownloadFailedError", "ResponseDataLossError"),
-        *("ClientPayloadError", "ResponseFailed", "ResponseNeverReceived", "ServerDisconnectedError"),
-    },
+    "Refused": "{host} refused the connection",
+    "DNS|Resolve": "{host} cannot be resolved",
+    "TimedOut|Timeout": "{host} did not answer in time",
+    "[Cc]ertificate": "the certificate of {host} is not trusted, or names another",
+    "Connection|Disconnected|DataLoss|DownloadFailed|Payload|Response(?:Failed|Never)": "{host} gave no whole answer",
 }
-"""What errors of the libraries for networks mean, by the names of their classes."""
+"""What errors of the libraries for networks mean, by words in the names of their classes; the first one counts."""
 
 
 def in_words(error: BaseException | None, host: str = "the host") -> str:
     """Return what an error of a network means, or the name of its class; its text may repeat what was sent."""
-    each = error
-    while each is not None:
-        names = {kind.__name__ for kind in type(each).__mro__}
-        if "certificate verify failed" in str(getattr(each, "reasons", "")):  # Of treq, which has only this text.
-            names = {"ClientConnectorCertificateError"}
-        for words, kinds in _WORDS.items():
-            if names & kinds:
-                return words.format(host=host)
-        # aiohttp and redis-py wrap the error of the operating system.
-        each = getattr(each, "os_error", None) or each.__context__
-    return type(error).__name__
+    # aiohttp and redis-py wrap the error of the operating system. Twisted tells only in words what was wrong with TLS.
+    errors = (error, getattr(error, "os_error", None), getattr(error, "__context__", None))
+    names = [kind.__name__ for each in errors for kind in type(each).__mro__] + [str(getattr(error, "reasons", ""))]
+    words = (words for pattern, words in _WORDS.items() if re.search(pattern, " ".join(names)))
+    return next(words, type(error).__name__).format(host=host)
 
 
 class OmoCaptchaError(Exception):

@@ -144,21 +144,14 @@ class Account:
             logger.debug("The price of a job is not known: %s", error)
         if price is None and needs_price:
             raise self._stop(f"{host} names no price of a job, and no limit in USD would hold: set OMOCAPTCHA_PRICE")
+        if price is not None and price >= _LEAST_PRICE:
+            self.limits.price = price
         if price is None and not self.settings.is_omocaptcha:
             words = "OMOcaptcha: %s names no price of a job, which is counted as %s USD: set OMOCAPTCHA_PRICE"
             logger.warning(words, host, FALLBACK_PRICE)
-        if price is None:
-            return
-        if price >= _LEAST_PRICE:
-            self.limits.price = price
-        if not _LEAST_PRICE <= price < _ODD_PRICE:
-            logger.warning(
-                "A job costs %s USD by the service's price list and usually %s; %s is counted: set OMOCAPTCHA_PRICE to "
-                "the right price",
-                price,
-                FALLBACK_PRICE,
-                self.limits.price,
-            )
+        elif price is not None and not _LEAST_PRICE <= price < _ODD_PRICE:
+            words = "A job costs %s USD in the service's list, usually %s; %s counts: if wrong, set OMOCAPTCHA_PRICE"
+            logger.warning(words, price, FALLBACK_PRICE, self.limits.price)
 
     async def _ask_balance(self) -> None:
         charged = await self.limits.charged_so_far()

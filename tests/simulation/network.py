@@ -36,6 +36,7 @@ from scrapy.exceptions import (
 from scrapy.http import Headers
 from scrapy.responsetypes import responsetypes
 from scrapy.utils.url import add_http_if_no_scheme
+from twisted.internet.error import DNSLookupError
 from twisted.python.failure import Failure
 from yarl import URL
 
@@ -69,7 +70,7 @@ class Refused(Exception):
     """Nothing listens at the address."""
 
 
-class Unresolved(Exception):
+class Unresolved(DNSLookupError):
     """The host has no address."""
 
 
@@ -383,8 +384,6 @@ def _request(
 
 class SimulatedTransport(Transport):
     """Transport of the service's API over a simulated network."""
-
-    _unresolved: ClassVar[type[Exception]] = Unresolved
 
     def __init__(self, network: Network, base_url: str, *, timeout: float) -> None:
         super().__init__(base_url, timeout=timeout)

@@ -508,9 +508,7 @@ def test_a_price_a_hundred_times_the_usual_is_counted_and_told(caplog):
     bench.solve()
     assert bench.bought == [0.055]
     (said,) = caplog.messages
-    assert said.startswith(
-        "A job costs 0.055 USD by the service's price list and usually 0.00055; 0.055 is counted: set"
-    )
+    assert said.startswith("A job costs 0.055 USD in the service's list, usually 0.00055; 0.055 counts: ")
 
 
 @pytest.mark.parametrize(("balance", "is_told"), [(1.5, False), (1.49, True)])

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
@@ -36,8 +37,6 @@ ERRORS = sorted(set().union(*map(errors_of, MODULES)), key=lambda cls: f"{cls.__
 class BrokenTransport(Transport):
     """Transport that raises ``error``, before or after it has started to send the call."""
 
-    _unresolved = ()
-
     def __init__(self, error, sent):
         super().__init__("https://omocaptcha.example/api", timeout=1.0)
         self._error = error
@@ -66,7 +65,7 @@ def test_every_error_of_an_http_client_is_unreachable_and_shows_no_secret(sent):
     for cls in ERRORS:
         error = raised(cls, sent)
         assert (type(error), error.taken) == (ApiUnreachable, sent), cls
-        assert cls.__name__ in str(error)
+        assert re.fullmatch(rf"/createJob: ({cls.__name__}|.*the host omocaptcha\.example.*)", str(error)), cls
         assert SECRET not in f"{error!s} {error!r} {error.args}", cls
         assert (error.__cause__, error.__context__) == (None, None), cls
 

@@ -19,6 +19,10 @@ Outcome = Literal["accepted", "rejected", "failed", "expired", "unknown", "aband
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
+def utc(time: str) -> datetime:
+    return datetime.fromisoformat(time.replace("Z", "+00:00"))
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One job, as far as it is known."""
@@ -50,7 +54,7 @@ class Record:
     @property
     def at(self) -> datetime:
         """Return the time in UTC."""
-        return _utc(self.time)
+        return utc(self.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +69,6 @@ class Run:
     """Scrapy's word for why, such as ``"finished"`` or ``"shutdown"``."""
     not_solved: Mapping[str, int]
     """Number of challenges that were left alone or not solved, by reason: JSON in the file."""
-
-    @property
-    def at(self) -> datetime:
-        """Return the time in UTC."""
-        return _utc(self.time)
-
-
-def _utc(time: str) -> datetime:
-    return datetime.fromisoformat(time.replace("Z", "+00:00"))
 
 
 JobId = int | str

@@ -9,7 +9,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from scrapy_omocaptcha.buying.records import OUTCOMES, Record, Run
+from scrapy_omocaptcha.buying.records import OUTCOMES, Record, Run, utc
 
 _seconds = attrgetter("seconds")
 
@@ -85,11 +85,11 @@ class Totals:
     @cached_property
     def first(self) -> datetime:
         """Return the time of the first job, or end if there is none; there must be one of them, as for ``last``."""
-        return min(it.at for it in self.records or self.runs)
+        return utc(min(it.time for it in self.records or self.runs))
 
     @cached_property
     def last(self) -> datetime:
-        return max(it.at for it in self.records or self.runs)
+        return utc(max(it.time for it in self.records or self.runs))
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for ``json.dumps``: amounts in USD, durations in seconds, times in UTC."""

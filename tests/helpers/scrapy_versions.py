@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from scrapy import signals, version_info
+from scrapy import exceptions, signals, version_info
 from scrapy.utils.asyncio import call_later, is_asyncio_available
 from twisted.internet.defer import Deferred
 
@@ -34,6 +34,9 @@ zero_is_no_limit = pytest.mark.skipif(
 )
 warns_of_domains = pytest.mark.filterwarnings("ignore:allowed_domains accepts only domains")
 """Up to Scrapy 2.17, what is wrong with ``allowed_domains`` is a warning of Python, not a line of the log."""
+has_errors_of_downloads = pytest.mark.skipif(
+    not hasattr(exceptions, "DownloadFailedError"), reason="up to Scrapy 2.14, these errors are Twisted's"
+)
 tells_robots_rules = pytest.mark.skipif(
     not hasattr(signals, "robots_parsed"), reason="Scrapy 2.18 was the first to send robots_parsed"
 )

@@ -13,6 +13,7 @@ from scrapy_omocaptcha.engine.private_names import NAMES
 from scrapy_omocaptcha.scrapy_versions import CURE
 from tests.helpers.commands import ROOT, crawl_process, python
 from tests.helpers.nightly import nightly
+from tests.helpers.scrapy_versions import has_errors_of_downloads
 
 PAGES = 10
 RENAMED = {
@@ -47,8 +48,8 @@ def crawl_with(tmp_path):
         copy = tmp_path / "other" / "scrapy"
         shutil.copytree(Path(scrapy.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
         # The cookiejar of the standard library keeps its names.
-        for part in ("core", "downloadermiddlewares", "extensions", "http", "utils"):
-            for path in (copy / part).rglob("*.py"):
+        for part in ("core", "downloadermiddlewares", "exceptions.py", "extensions", "http", "utils"):
+            for path in (copy / part).rglob("*.py") if (copy / part).is_dir() else [copy / part]:
                 text = path.read_text(encoding="utf-8")
                 path.write_text(re.sub(rf"(?<!self.jar.)\b{name}\b", f"{name}_renamed", text), encoding="utf-8")
         paths = os.pathsep.join([str(copy.parent), str(ROOT)])
@@ -97,8 +98,16 @@ def test_a_crawl_with_a_queue_that_is_kept_ends_before_its_first_request_and_ano
     assert len(service.jobs) == 1
 
 
-def test_an_import_that_fails_names_what_is_missing_and_what_to_do(crawl_with, service):
-    log = crawl_with("potential_domain_matches", {"urls": [], "out": "", "settings": service.settings}, status=1)
-    (line,) = log.splitlines()[-1:]
-    assert line.startswith("ImportError: cannot import name 'potential_domain_matches' from 'scrapy.http.cookies'")
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("potential_domain_matches", "scrapy.http.cookies"),
+        pytest.param("DownloadFailedError", "scrapy.exceptions", marks=has_errors_of_downloads),
+    ],
+)
+def test_an_import_that_fails_names_what_is_missing_and_what_to_do_in_one_line(crawl_with, service, name, module):
+    log = crawl_with(name, {"urls": [], "out": "", "settings": service.settings}, status=1)
+    (line,) = (line for line in log.splitlines() if "Error: " in line)
+    assert line == log.splitlines()[-1]
+    assert line.startswith(f"ImportError: cannot import name {name!r} from {module!r}")
     assert line.endswith(f": {CURE}")

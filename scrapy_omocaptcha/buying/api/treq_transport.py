@@ -1,7 +1,6 @@
 """Make calls with treq, for processes with a Twisted reactor of any kind."""
 
 import sys
-import zlib
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -21,7 +20,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer  # type: ignore[import-untyped]
 
-from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, MAX_BODY, Call, Transport, check_head
+from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, Call, Transport, check_head
 from scrapy_omocaptcha.errors import ApiError
 
 
@@ -106,10 +105,11 @@ def _is_of_host(identity: Any, connection: Any, certificate: Any, error: int, de
 
 def _read(response: Any, call: Call, reactor: Any) -> Deferred[None]:
     """Read the body into ``call``, or close the connection where the head is an error."""
-    raw, is_gzip = response.original, isinstance(response.original, GzipDecoder)
-    body = _Body(call, reactor, is_gzip=is_gzip)
-    # Twisted's decoder has no limit: a kilobyte becomes a megabyte.
-    (raw.original if is_gzip else raw).deliverBody(body)
+    raw, body = response.original, _Body(call, reactor)
+    if isinstance(raw, GzipDecoder):
+        raw = raw.original
+        call.expect_gzip()
+    raw.deliverBody(body)
     try:
         check_head(response.code, _header(response, b"Content-Type"), _header(response, b"Retry-After"))
     except ApiError:
@@ -138,26 +138,23 @@ class _Producer(FileBodyProducer):
 class _Body(Protocol):
     """Receiver of a response's body. Cancelling ``done`` closes the connection, as does a body that is too long."""
 
-    def __init__(self, call: Call, reactor: Any, *, is_gzip: bool) -> None:
+    def __init__(self, call: Call, reactor: Any) -> None:
         self.done: Deferred[None] = Deferred(lambda _: self._disconnect())
         self._call = call
         self._reactor = reactor
-        self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else None
         self._is_complete = False
 
     def dataReceived(self, data: bytes) -> None:
         if self.done.called:
             return
-        if self._gzip is not None:
-            try:
-                data = self._gzip.decompress(data, MAX_BODY + 1)
-            except zlib.error as error:
-                self._disconnect()
-                self.done.errback(error)
+        try:
+            if self._call.receive(data):
                 return
-        if not self._call.receive(data):
-            self._disconnect()
+        except Exception as error:
+            self.done.errback(error)
+        else:
             self.done.callback(None)
+        self._disconnect()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_complete = True

@@ -4,7 +4,7 @@ import pytest
 
 from tests.helpers.scrapy_versions import NEEDS_REACTOR
 
-OVER_SOCKETS = ("test_forms", "test_starts", "test_walls")
+OVER_SOCKETS = ("test_closing", "test_forms", "test_starts", "test_walls")
 """Modules whose crawls are real where none can be simulated; in real time, all others would take an hour."""
 
 

@@ -81,9 +81,11 @@ def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed,
             return sites.won("/") if visits < 0 else sites.page("thanks")
         return sites.page() if sites.cleared(request) else sites.redirect("/captcha")
 
+    # A crawl that closes waits for what has been sent.
+    settings = {**service.settings, "DOWNLOAD_TIMEOUT": 10}
     with sites.Site(answer) as site:
         url = f"{site.origin}/page"
-        closed, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(url,))
+        closed, resumed = closed_and_resumed(Stops, settings, solve_seconds=[0], urls=(url,))
     assert closed.pages == closed.failures == resumed.failures == []
     assert [page.url for page in resumed.pages] == [url]
     assert (len(service.jobs), closed.count("tokens/accepted")) == (jobs, 0)

@@ -25,9 +25,6 @@ async def sleep(seconds: float) -> None:
         await done
 
 
-in_virtual_time = pytest.mark.skipif(
-    NEEDS_REACTOR, reason="up to Scrapy 2.14, crawls, and the order of their answers, are real"
-)
 callbacks_come_at_once = pytest.mark.skipif(CALLBACKS_ARE_LATE, reason="callbacks come late up to Scrapy 2.17")
 zero_is_no_limit = pytest.mark.skipif(
     version_info < (2, 18), reason="with CONCURRENT_REQUESTS = 0, no crawl starts up to Scrapy 2.17"

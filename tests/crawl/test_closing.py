@@ -18,7 +18,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.scrapy_versions import sleep
+from tests.helpers.scrapy_versions import in_virtual_time, sleep
 
 
 class ClosingSpider(RecordingSpider):
@@ -137,6 +137,7 @@ def test_a_post_is_not_repeated_since_the_crawl_was_closed_behind_its_redirect(c
     assert seen() == ["/order", "/captcha", "/captcha"]
 
 
+@in_virtual_time
 @pytest.mark.parametrize(
     ("call", "fault", "pages", "jobs"),
     [("getJobResult", "slow", 1, ["1000001"]), ("createJob", "slow", 0, ["1000001"]), ("getService", "hang", 0, [])],

@@ -43,7 +43,7 @@ class Hooks:
         """What has been logged of methods that cannot be called as they are named or defined."""
         _check("omocaptcha_trigger", self._hook("omocaptcha_trigger"), "self, response, challenge")
         _check("omocaptcha_submit", self._hook("omocaptcha_submit"), "self, response, challenge, token")
-        _check("OMOCAPTCHA_TRIGGER", trigger, "response, challenge")
+        _check("the function of OMOCAPTCHA_TRIGGER", trigger, "response, challenge")
 
     def is_challenge(self, response: Response, challenge: Challenge) -> bool | None:
         """Return whether the triggers take a page for a challenge; None if they leave that to detection."""
@@ -136,7 +136,7 @@ def _check(name: str, hook: Callable[..., object] | None, arguments: str) -> Non
     except ValueError:
         pass  # Python cannot read the signature.
     except TypeError:
-        told = f"{name} does not take the arguments that it is called with: define it as {name}({arguments})"
+        told = f"{name} does not take the arguments that it is called with: define it with ({arguments})"
         raise ValueError(told) from None
 
 

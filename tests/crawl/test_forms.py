@@ -112,14 +112,14 @@ def test_results_that_show_the_form_again_are_passed_on_whatever_they_are(crawl,
 
 def test_a_selector_that_never_matches_accepts_no_answer_with_the_form_and_that_is_told_once(crawl, service, walled):
     site = walled(refuse_every=3, refusal="page")
-    spider, _ = searching(site, rejected=".misspelt")
+    spider, _ = searching(site, rejected=".warning")
     crawled = crawl(spider, service.settings)
     refused = sum(site.rejected.values())
     assert refused >= 10
     assert crawled.count("tokens/accepted") == site.accepted == 50 - refused
     assert crawled.count("tokens/unknown") == refused
     (warning,) = [line for line in crawled.said() if "(widget_again)" in line]
-    assert "let rejected='.misspelt' tell so" in warning
+    assert "let rejected='.warning' tell so" in warning
 
 
 def test_a_selector_that_has_matched_is_believed_of_results_that_show_the_form_again(crawl, service):

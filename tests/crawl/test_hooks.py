@@ -120,14 +120,18 @@ def test_a_hook_that_takes_its_arguments_in_whatever_way_starts_a_crawl(crawl, s
             {},
             "omocaptcha_submit … (self, response, challenge, token)",
         ),
-        ({}, {"OMOCAPTCHA_TRIGGER": lambda response: None}, "OMOCAPTCHA_TRIGGER … (response, challenge)"),
+        (
+            {},
+            {"OMOCAPTCHA_TRIGGER": lambda response: None},
+            "the function of OMOCAPTCHA_TRIGGER … (response, challenge)",
+        ),
     ],
 )
 def test_a_hook_that_does_not_take_its_arguments_is_an_error_of_the_start(
     crawl, service, caplog, hooks, settings, said
 ):
     name, _, arguments = said.partition(" … ")
-    told = f"{name} does not take the arguments that it is called with: define it as {name}{arguments}"
+    told = f"{name} does not take the arguments that it is called with: define it with {arguments}"
     with pytest.raises(ValueError, match=re.escape(told)):
         crawl(spider(**hooks), {**service.settings, **settings})
     (line,) = [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -5,8 +5,10 @@ standard for "constructing the entry list". A default value is sent as it is, al
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
+from itertools import filterfalse
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
@@ -15,15 +17,17 @@ from scrapy_omocaptcha.forms.page import iter_texts
 
 SUBMIT_TYPES = frozenset({"submit", "image"})
 BUTTON_TYPES = SUBMIT_TYPES | {"button", "reset"}
+_BOX_TYPES = ("checkbox", "radio")
 
 
 def input_type(control: HtmlElement) -> str:
-    """Return the type of an ``input`` or ``button`` in lower case. Any that browsers don't know is as good as text."""
-    word = (control.get("type") or "").lower()
-    return "submit" if control.tag == "button" and word not in ("reset", "button") else word
+    """Return the type of an ``input`` or ``button`` in lower case. Browsers treat a type they don't know as text."""
+    word: str = control.get("type", "").lower()
+    return word if control.tag != "button" or word in ("reset", "button") else "submit"
 
 
 def is_input(control: HtmlElement, *types: str) -> bool:
+    """Tell whether a control is an ``input`` of one of these types."""
     return control.tag == "input" and input_type(control) in types
 
 
@@ -32,65 +36,69 @@ def values(control: HtmlElement) -> Iterator[str]:
 
     The value of a button is yielded too; the caller decides which button is sent.
     """
-    type_, value = input_type(control), control.get("value")
+    type_ = input_type(control)
     if control.tag == "select":
-        yield from _selected(control)
+        yield from map(_option_value, _selected(control))
     elif control.tag == "textarea":
         # The HTML parser drops one newline after the start tag.
         yield re.sub("\r\n?", "\n", control.text_content()).removeprefix("\n")
-    elif type_ in ("checkbox", "radio"):
-        if control.get("checked") is not None:
-            yield "on" if value is None else value
-    elif type_ == "file":
-        yield ""
-    elif is_input(control, "submit") and value is None:
-        yield "Submit"
-    elif type_ == "range" and not value:
-        yield _middle(control)
-    elif type_ == "color":
-        yield (value or "#000000").lower()
-    elif type_ == "hidden" or type_ in BUTTON_TYPES:
-        yield value or ""
-    else:
-        # An input of one line has no line breaks in its value.
-        yield re.sub("[\r\n]", "", value or "")
+    elif type_ not in _BOX_TYPES or control.get("checked") is not None:
+        yield _VALUES.get(type_, _line)(control)
 
 
 def fill(control: HtmlElement, left: list[str]) -> list[str]:
     """Take the values that ``control`` sends once it is filled in out of those that are ``left`` for its name."""
-    if is_input(control, "checkbox", "radio"):
-        own = control.get("value")
-        taken = [value for value in left if value == ("on" if own is None else own)][:1]
+    taken = left[:1]
+    if is_input(control, *_BOX_TYPES):
+        taken = [value for value in left if value == _box_value(control)][:1]
     elif control.tag == "select" and control.get("multiple") is not None:
         order = {value: number for number, value in reversed(list(enumerate(map(_option_value, _options(control)))))}
         taken = sorted(left, key=lambda value: order.get(value, len(order)))
-    else:
-        taken = left[:1]
     for value in taken:
         left.remove(value)
     return taken
+
+
+def _value(control: HtmlElement, default: str = "") -> str:
+    return str(control.get("value", default))
+
+
+def _line(control: HtmlElement) -> str:
+    """Return the value of an input of one line, which has no line breaks."""
+    return re.sub("[\r\n]", "", _value(control))
 
 
 def _middle(slider: HtmlElement) -> str:
     """Return the value of a slider that the page gives none: the middle of its limits. Steps are ignored."""
     low, high = 0.0, 100.0
     with suppress(ValueError):
-        low = float(slider.get("min") or low)
+        low = float(slider.get("min", ""))
     with suppress(ValueError):
-        high = float(slider.get("max") or high)
+        high = float(slider.get("max", ""))
     return f"{max(low, (low + high) / 2):.12g}"
 
 
-def _selected(select: HtmlElement) -> Iterator[str]:
+_box_value = partial(_value, default="on")
+_VALUES: Mapping[str, Callable[[HtmlElement], str]] = {
+    **dict.fromkeys(("hidden", *BUTTON_TYPES), _value),
+    **dict.fromkeys(_BOX_TYPES, _box_value),
+    "color": lambda control: _value(control).lower() or "#000000",
+    "file": lambda control: "",
+    "range": lambda control: _value(control) or _middle(control),
+    "submit": lambda control: _value(control, "Submit" if control.tag == "input" else ""),
+}
+"""How the value of an ``input`` or ``button`` is read, by its type; any other type holds a line of text."""
+
+
+def _selected(select: HtmlElement) -> Iterable[HtmlElement]:
+    """Return the options that a list sends: a disabled one is selected, but not sent."""
     options = list(_options(select))
-    chosen = [option for option in options if option.get("selected") is not None]
+    selected = [option for option in options if option.get("selected") is not None]
     if select.get("multiple") is None:
-        chosen = chosen[-1:]
-        if not chosen and _rows(select) == 1:
-            chosen = [option for option in options if not _is_disabled(option)][:1]
-    for option in chosen:
-        if not _is_disabled(option):
-            yield _option_value(option)
+        selected = selected[-1:]
+        if not selected and _is_drop_down(select):
+            selected = list(filterfalse(_is_disabled, options))[:1]
+    return filterfalse(_is_disabled, selected)
 
 
 def _options(select: HtmlElement) -> Iterator[HtmlElement]:
@@ -103,16 +111,14 @@ def _options(select: HtmlElement) -> Iterator[HtmlElement]:
             walk.skip_subtree()
 
 
-def _rows(select: HtmlElement) -> int:
-    size = re.match(r"\s*\+?(\d+)", select.get("size") or "")
-    return int(size[1]) or 1 if size else 1
+def _is_drop_down(select: HtmlElement) -> bool:
+    """Tell whether a list of single choice shows one row, as it does without a size."""
+    return re.match(r"\s*\+?0*([2-9]|1\d)", select.get("size", "")) is None
 
 
 def _is_disabled(option: HtmlElement) -> bool:
-    if option.get("disabled") is not None:
-        return True
     group = option.getparent()
-    return group is not None and group.tag == "optgroup" and group.get("disabled") is not None
+    return option.get("disabled") is not None or (group.tag == "optgroup" and group.get("disabled") is not None)
 
 
 def _option_value(option: HtmlElement) -> str:

@@ -5,7 +5,7 @@ A character that the charset lacks becomes a numeric character reference, and ev
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from string import printable
@@ -18,19 +18,18 @@ from scrapy_omocaptcha.urls import public_address
 
 SAFE_METHODS = ("GET", "HEAD")
 """Methods of requests that may be sent again though they may have been executed: a POST could order twice."""
+FORM_TYPE = b"application/x-www-form-urlencoded"
 _PART_NAME = re.compile(rb'\r\nContent-Disposition: form-data; name="([^"]*)"')
+_WRITTEN_AS = {"gb18030": "gbk", "utf-16": "utf-8", "utf-16-be": "utf-8", "utf-16-le": "utf-8"}
+"""Charsets in which browsers write the forms of pages, where that is not the charset of the page."""
 
 
 def choose_charset(accepted: str, encoding: str) -> str:
     """Return the charset, as Python spells it, for a form's ``accept-charset`` and the encoding of its page."""
     labels = accepted.replace(",", " ").split()
-    for charset in filter(None, map(resolve_encoding, (*labels, encoding))):
-        if charset.startswith("utf-16"):
-            return "utf-8"
-        if _extends_ascii(charset):
-            # Browsers decode more characters in gb18030 than they encode.
-            return "gbk" if charset == "gb18030" else charset
-    return "utf-8"
+    known = filter(None, map(resolve_encoding, (*labels, encoding)))
+    written = (_WRITTEN_AS.get(charset, charset) for charset in known)
+    return next(filter(_extends_ascii, written), "utf-8")
 
 
 def percent_encode(text: str, charset: str = "utf-8") -> str:
@@ -63,23 +62,20 @@ def text_plain(fields: Iterable[tuple[str, str]], charset: str) -> bytes:
     return b"".join([_encode(name, charset) + b"=" + _encode(value, charset) + b"\r\n" for name, value in fields])
 
 
+def body_type(request: Request) -> bytes:
+    """Return the media type of a request's body in lower case, without parameters; empty if it states none."""
+    return (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
+
+
 def field_names(request: Request) -> list[str]:
     """Return the names of the fields that a request sends in its form, its JSON or its address.
 
     Of a body in another format there are none: it may hold anything.
     """
-    kind = (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
     if not request.body:
         return _names(urlsplit(request.url).query)
-    if kind == b"multipart/form-data":
-        return [name.decode("utf-8", "replace") for name in _PART_NAME.findall(request.body)]
-    if kind == b"text/plain":
-        return [line.partition("=")[0] for line in request.body.decode("latin-1").split("\r\n") if "=" in line]
-    if kind == b"application/json":
-        with suppress(ValueError):
-            document = json.loads(request.body)
-            return list(document) if isinstance(document, dict) else []
-    return _names(request.body.decode("latin-1")) if kind == b"application/x-www-form-urlencoded" else []
+    read = _BODY_NAMES.get(body_type(request))
+    return [] if read is None else read(request.body)
 
 
 def sent_pairs(request: Request) -> list[tuple[str, str]]:
@@ -95,13 +91,35 @@ def repeats(submission: Request, asked: Request) -> bool:
     is_same = submission.method == asked.method and public_address(submission.url) == public_address(asked.url)
     if not is_same or asked.method in SAFE_METHODS:
         return False
+    if asked.body and not field_names(asked):
+        # A body in another format may have any fields.
+        return False
     own, sent = ({*field_names(request), *_names(urlsplit(request.url).query)} for request in (asked, submission))
-    # A body in another format may have any fields.
-    return own <= sent and (not asked.body or bool(field_names(asked)))
+    return own <= sent
 
 
 def _names(pairs: str) -> list[str]:
     return [name for name, _ in parse_qsl(pairs, keep_blank_values=True)]
+
+
+def _line_names(body: bytes) -> list[str]:
+    return [line.partition("=")[0] for line in body.decode("latin-1").split("\r\n") if "=" in line]
+
+
+def _keys(body: bytes) -> list[str]:
+    with suppress(ValueError):
+        document = json.loads(body)
+        return list(document) if isinstance(document, dict) else []
+    return []
+
+
+_BODY_NAMES: Mapping[bytes, Callable[[bytes], list[str]]] = {
+    FORM_TYPE: lambda body: _names(body.decode("latin-1")),
+    b"multipart/form-data": lambda body: [name.decode("utf-8", "replace") for name in _PART_NAME.findall(body)],
+    b"text/plain": _line_names,
+    b"application/json": _keys,
+}
+"""How the names of fields are read from a body, by its media type."""
 
 
 def _encode(text: str, charset: str) -> bytes:

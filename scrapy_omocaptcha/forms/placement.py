@@ -7,13 +7,18 @@ from urllib.parse import unquote_plus, urlsplit
 
 from scrapy import Request
 
-from scrapy_omocaptcha.forms.encoding import percent_encode
+from scrapy_omocaptcha.forms.encoding import FORM_TYPE, body_type, percent_encode
 from scrapy_omocaptcha.forms.submission import Submission, as_submission
 from scrapy_omocaptcha.urls import public_address
 
 _VALID = "form:NAME, json:/pointer, header:NAME or query:NAME"
-_HTTP_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FORM_TYPE = b"application/x-www-form-urlencoded"
+_NAMES = {
+    "form": re.compile(r".+", re.DOTALL),
+    "json": re.compile(r"/(?:[^~]|~[01])*"),
+    "header": re.compile(r"(?!(?i:cookie)$)[!#$%&'*+.^_`|~0-9A-Za-z-]+"),
+    "query": re.compile(r".+", re.DOTALL),
+}
+"""What the name must be, by the kind of place."""
 _FIELDS = {
     b"multipart/form-data": rb'(form-data; name="%s"\r\n\r\n).*?(?=\r\n--)',
     b"text/plain": rb"((?:^|(?<=\r\n))%s=)[^\r]*",
@@ -24,12 +29,7 @@ _FIELDS = {
 def parse_put(put: str) -> tuple[str, str]:
     """Return the kind and the name in ``put``, or raise a ``ValueError`` that names it and the valid forms."""
     kind, _, name = put.partition(":")
-    valid = kind in ("form", "json", "header", "query") and name != ""
-    if kind == "header":
-        valid = bool(_HTTP_NAME.fullmatch(name)) and name.lower() != "cookie"
-    if kind == "json":
-        valid = name.startswith("/") and not re.search(r"~(?![01])", name)
-    if not valid:
+    if kind not in _NAMES or not _NAMES[kind].fullmatch(name):
         raise ValueError(f"{put!r} in meta['omocaptcha'] is not understood: put is one of {_VALID}")
     return kind, name
 
@@ -43,7 +43,7 @@ def put_token(request: Request, put: str, token: str) -> Submission:
         match kind:
             case "form":
                 changes["body"] = _form_with(request, name, token)
-                headers.setdefault("Content-Type", _FORM_TYPE)
+                headers.setdefault("Content-Type", FORM_TYPE)
             case "json":
                 changes["body"] = _json_with(request, name, token)
                 headers.setdefault("Content-Type", b"application/json")
@@ -61,17 +61,17 @@ def put_token(request: Request, put: str, token: str) -> Submission:
 
 
 def _form_with(request: Request, name: str, token: str) -> bytes:
-    content_type = request.headers.get("Content-Type")
-    kind = _FORM_TYPE if content_type is None else content_type.partition(b";")[0].strip().lower()
+    has_type = request.headers.get("Content-Type") is not None
+    kind = body_type(request) if has_type else FORM_TYPE
     if kind in _FIELDS:
         field = re.compile(_FIELDS[kind] % re.escape(name.encode()), re.DOTALL)
         body, found = field.subn(lambda match: match[1] + token.encode(), request.body, count=1)
         if not found:
             raise ValueError(f"its {kind.decode()} body has no field {name!r}")
         return body
-    if kind != _FORM_TYPE:
+    if kind != FORM_TYPE:
         raise ValueError(f"its body is {kind.decode('latin-1')}, not that of a form")
-    if content_type is None and request.method == "GET":
+    if request.method == "GET" and not has_type:
         raise ValueError("a GET request has no form in its body; query:NAME puts the token into its address")
     return _with_pair(request.body.decode("latin-1"), name, token).encode("latin-1")
 
@@ -79,13 +79,15 @@ def _form_with(request: Request, name: str, token: str) -> bytes:
 def _with_pair(pairs: str, name: str, token: str) -> str:
     """Replace the first of ``pairs`` that has that name and drop the others, or append a pair if there is none."""
     pair = f"{percent_encode(name)}={percent_encode(token)}"
-    result: list[str] = []
-    for old in pairs.split("&") if pairs else ():
-        if unquote_plus(old.partition("=")[0]) != name:
-            result.append(old)
-        elif pair not in result:
-            result.append(pair)
-    return "&".join(result if pair in result else [*result, pair])
+    if not pairs:
+        return pair
+    parts = pairs.split("&")
+    names = [unquote_plus(part.partition("=")[0]) for part in parts]
+    if name not in names:
+        return f"{pairs}&{pair}"
+    kept = [part for part, other in zip(parts, names, strict=True) if other != name]
+    kept.insert(names.index(name), pair)
+    return "&".join(kept)
 
 
 def _json_with(request: Request, name: str, token: str) -> bytes:

@@ -19,9 +19,10 @@ from scrapy_omocaptcha.detection.callbacks import Effect
 from scrapy_omocaptcha.detection.content import PageText, label_of, shortened, title_of
 from scrapy_omocaptcha.detection.judgement import Case, judge
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
+from scrapy_omocaptcha.forms.controls import is_button, is_submit_button
 from scrapy_omocaptcha.forms.encoding import sent_pairs
 from scrapy_omocaptcha.forms.page import parse_page
-from scrapy_omocaptcha.forms.reading import Controls, is_button, is_submit_button, read_form
+from scrapy_omocaptcha.forms.reading import Controls, read_form
 
 
 def read_challenge(response: TextResponse, request: Request | None) -> Challenge | None:
@@ -57,7 +58,7 @@ class WidgetPage:
     def challenge(self, widget: Widget) -> Challenge:
         """Return a widget as a challenge, with its form as the page has it; without one that cannot be sent."""
         owner = self.owner(widget)
-        form = None if owner is None else self._read_once(owner, self.is_pressed(widget, owner))
+        form = None if owner is None else self._read_once(owner, self.button(widget, owner))
         return Challenge(
             url=self.response.url,
             sitekey=widget.sitekey,
@@ -120,10 +121,14 @@ class WidgetPage:
     def _buttons(self, widget: Widget) -> list[HtmlElement]:
         """Return the button that sends the form of a widget, or all that may be pressed where a script sends it."""
         owner = self.owner(widget)
-        pressed = self.controls.default_button(owner) if self.is_pressed(widget, owner) else None
-        return [control for control in self.controls.of(owner) if is_button(control)] if pressed is None else [pressed]
+        button = self.button(widget, owner)
+        return list(filter(is_button, self.controls.of(owner))) if button is None else [button]
 
-    def is_pressed(self, widget: Widget, form: HtmlElement | None) -> bool:
+    def button(self, widget: Widget, form: HtmlElement | None) -> HtmlElement | None:
+        """Return the button that sends ``form``; None if a script of the widget sends it, or it has no button."""
+        return self.controls.default_button(form) if self._is_pressed(widget, form) else None
+
+    def _is_pressed(self, widget: Widget, form: HtmlElement | None) -> bool:
         """Tell whether ``form`` is sent by its default button, rather than by a script of the widget."""
         # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
         # widget always has a callback that submits the form, unless that presses the button.
@@ -132,8 +137,8 @@ class WidgetPage:
             return sum(map(is_submit_button, self.controls.of(form))) == 1
         return widget.effect is Effect.PRESSES or not (widget.invisible or widget.effect is Effect.SUBMITS)
 
-    def _read(self, form: HtmlElement, pressed: bool) -> Form | None:
+    def _read(self, form: HtmlElement, button: HtmlElement | None) -> Form | None:
         try:
-            return read_form(form, self.controls, pressed=pressed)
+            return read_form(form, self.controls, button=button)
         except ValueError:
             return None

@@ -12,8 +12,8 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form
 from scrapy_omocaptcha.detection.challenges import WidgetPage, read_page
-from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, is_input, values
-from scrapy_omocaptcha.forms.reading import is_submit_button, read_form
+from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, is_input, is_submit_button, values
+from scrapy_omocaptcha.forms.reading import read_form
 
 _MAX_SHOWN = 5
 """How many forms of a page an error describes."""
@@ -53,7 +53,7 @@ def fill_form(
         raise ValueError(f"{response.url} has {what}; it has {_describe(page)}")
     widget = widgets[0]
     owner = page.owner(widget) if owner is None else owner
-    button: HtmlElement | bool = page.is_pressed(widget, owner) if click is None else False
+    button = page.button(widget, owner) if click is None else None
     if click is not None and click is not False:
         controls = page.controls.of(owner)
         button = _find(page, click, "submit button of the form", lambda e: e in controls and is_submit_button(e))
@@ -61,7 +61,7 @@ def fill_form(
         # Each name that is none of a control's is an error there.
         _check_names(page, owner, data)
     try:
-        filled = read_form(owner, page.controls, pressed=button, data=data, by_controls=by_controls)
+        filled = read_form(owner, page.controls, button=button, data=data, by_controls=by_controls)
     except ValueError as error:
         raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
     return replace(page.challenge(widget), form=_with_one_token(filled))

@@ -31,6 +31,21 @@ def is_input(control: HtmlElement, *types: str) -> bool:
     return control.tag == "input" and input_type(control) in types
 
 
+def is_button(control: HtmlElement) -> bool:
+    """Tell whether ``control`` is a button, whatever it does."""
+    return control.tag == "button" or is_input(control, *BUTTON_TYPES)
+
+
+def is_submit_button(control: HtmlElement) -> bool:
+    """Tell whether pressing ``control`` submits its form."""
+    return control.tag in ("input", "button") and input_type(control) in SUBMIT_TYPES
+
+
+def is_checked_radio(control: HtmlElement) -> bool:
+    """Tell whether the page checks a radio button."""
+    return is_input(control, "radio") and control.get("checked") is not None
+
+
 def values(control: HtmlElement) -> Iterator[str]:
     """Yield the values that ``control`` sends: none for an unchecked box, one per selected option of a list.
 
@@ -48,12 +63,13 @@ def values(control: HtmlElement) -> Iterator[str]:
 
 def fill(control: HtmlElement, left: list[str]) -> list[str]:
     """Take the values that ``control`` sends once it is filled in out of those that are ``left`` for its name."""
-    taken = left[:1]
+    taken, own = left[:1], _box_value(control)
     if is_input(control, *_BOX_TYPES):
-        taken = [value for value in left if value == _box_value(control)][:1]
+        taken = [own] if own in left else []
     elif control.tag == "select" and control.get("multiple") is not None:
-        order = {value: number for number, value in reversed(list(enumerate(map(_option_value, _options(control)))))}
-        taken = sorted(left, key=lambda value: order.get(value, len(order)))
+        order = list(map(_option_value, _options(control)))
+        # A value that the list does not have comes last.
+        taken = sorted(left, key=lambda value: [*order, value].index(value))
     for value in taken:
         left.remove(value)
     return taken
@@ -84,7 +100,7 @@ _VALUES: Mapping[str, Callable[[HtmlElement], str]] = {
     **dict.fromkeys(_BOX_TYPES, _box_value),
     "color": lambda control: _value(control).lower() or "#000000",
     "file": lambda control: "",
-    "range": lambda control: _value(control) or _middle(control),
+    "range": lambda control: _line(control) or _middle(control),
     "submit": lambda control: _value(control, "Submit" if control.tag == "input" else ""),
 }
 """How the value of an ``input`` or ``button`` is read, by its type; any other type holds a line of text."""

@@ -68,5 +68,7 @@ def _read_tags(text: str, tags: Collection[str]) -> Iterator[tuple[HtmlElement, 
     # Without quotes, nothing changes where a tag is part of a text or a value.
     copy = Selector(text=_TAG.sub(r"<hr form-tag=\1form ", text), type="html").root
     for node in copy.iter(*tags, "hr"):
-        if tag := node.get("form-tag") if node.tag == "hr" else node.tag:
-            yield node, tag
+        if node.tag != "hr":
+            yield node, node.tag
+        elif node.get("form-tag"):
+            yield node, node.get("form-tag")

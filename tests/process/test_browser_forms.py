@@ -57,8 +57,9 @@ def _widget(response: HtmlResponse, selector: str) -> HtmlElement:
 def _challenge(response: HtmlResponse, selector: str, *, pressed: bool) -> Challenge:
     widget = _widget(response, selector)
     controls = Controls(response, response.selector.root, [widget])
-    form = read_form(controls.owner(widget), controls, pressed=pressed)
-    return Challenge(response.url, "k", form=form)
+    form = controls.owner(widget)
+    button = controls.default_button(form) if pressed else None
+    return Challenge(response.url, "k", form=read_form(form, controls, button=button))
 
 
 def _compare(browser, body, *, pressed, selector=".g-recaptcha", url=URL, charset=None, headers=None):

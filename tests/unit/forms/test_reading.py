@@ -27,8 +27,9 @@ def _controls(html: str, encoding: str = "utf-8") -> tuple[Controls, list[HtmlEl
 
 
 def _read(html: str, *, pressed: bool = True, encoding: str = "utf-8") -> Form:
-    controls, widgets = _controls(html, encoding)
-    return read_form(controls.owner(widgets[0]), controls, pressed=pressed)
+    controls, [widget, *_] = _controls(html, encoding)
+    form = controls.owner(widget)
+    return read_form(form, controls, button=controls.default_button(form) if pressed else None)
 
 
 def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other():
@@ -59,7 +60,7 @@ def test_the_names_of_file_inputs_and_the_method_dialog_which_sends_nothing_are_
 def test_a_browser_needs_a_field_for_each_value_and_can_choose_a_file():
     controls, [widget] = _controls(form_page("<input type=file name=photo>"))
     form = controls.owner(widget)
-    read = partial(read_form, form, controls, pressed=True, by_controls=True)
+    read = partial(read_form, form, controls, button=None, by_controls=True)
     assert ("photo", "a.png") in read(data={"photo": ["a.png"]}).fields
     with pytest.raises(
         ValueError, match="it has no field for the value of 'gone'; it has photo, g-recaptcha-response, last"

@@ -112,7 +112,8 @@ class Controls:
         ignored.update(filter(self.is_disabled, controls))
         for control in controls:
             is_filled = control.get("name", "") in filled and not _is_response_textarea(control)
-            if control is button or not (is_button(control) or (control in ignored and not is_filled)):
+            is_left_out = is_button(control) or (control in ignored and not is_filled)
+            if control is button or not is_left_out:
                 yield control
 
     def names(self, form: HtmlElement | None) -> list[str]:

@@ -6,6 +6,7 @@ Other modules decide whether the request may be sent, send it, and judge the ans
 import json
 import math
 import warnings
+from collections.abc import Iterable
 from typing import Any, NoReturn
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
@@ -30,7 +31,7 @@ _ORIGIN_HEADERS = (b"Referer", b"Origin")
 # address.
 TOKEN_META = {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin", "download_fail_on_dataloss": False}
 _DEFAULT_POLICY = "strict-origin-when-cross-origin"
-# Browsers know neither of those that are left out.
+# Browsers know neither of the policies that are left out.
 _SETTINGS = BaseSettings({"REFERRER_POLICY": _DEFAULT_POLICY, "REFERRER_POLICIES": {"": None, "scrapy-default": None}})
 _POLICIES = RefererMiddleware(_SETTINGS).policies
 
@@ -123,10 +124,10 @@ def submission_like(request: Request, changes: dict[str, Any], secret: str) -> S
     try:
         submission = _submission_class(type(request))(**fields, secret=secret)
     except TypeError:
-        # Its class wants an argument that nobody knows, so Scrapy can't copy the request either.
+        # The class of the request wants an argument that nobody knows, so Scrapy can't copy the request either.
         submission = Submission(**{name: fields[name] for name in Request.attributes}, secret=secret)
     if "Content-Type" not in changes["headers"]:
-        # A JsonRequest adds its own.
+        # JsonRequest has added a Content-Type of its own.
         submission.headers.pop("Content-Type", None)
     return submission
 
@@ -151,9 +152,9 @@ def encode_form(response: Response, challenge: Challenge, token: str) -> dict[st
     return {"url": url, "method": form.method, "body": body, "headers": headers}
 
 
-def session_headers(request: Request) -> dict[str, Any]:
+def session_headers(request: Request, names: Iterable[str] = _SESSION_HEADERS) -> dict[str, Any]:
     """Return the headers that make another request one of the same session."""
-    return {name: request.headers.getlist(name) for name in _SESSION_HEADERS if name in request.headers}
+    return {name: request.headers.getlist(name) for name in names if name in request.headers}
 
 
 def is_free_of(secret: str, value: object) -> bool:
@@ -201,7 +202,7 @@ def _referrer_headers(response: Response, url: str, method: str) -> dict[str, st
     stated = b",".join(response.headers.getlist("Referrer-Policy")).decode("latin-1").split(",")
     if (page := parse_page(response)) is not None:
         stated += page.xpath("//meta[@name='referrer']/@content").getall()
-    # The last one that browsers know counts.
+    # The last policy that browsers know counts.
     known = [word for word in (text.strip().lower() for text in stated) if word in _POLICIES]
     referrer = _POLICIES[known[-1] if known else _DEFAULT_POLICY]().referrer(response.url, url)
     headers = {} if referrer is None else {"Referer": referrer}

@@ -52,7 +52,7 @@ class Result:
     verdict: Verdict | None = None
     """What became of the token; None if none was bought or handed in."""
     error: Exception | None = None
-    """What ends the attempts; a ``HandoverBroke`` at the first try has the token handed in once more."""
+    """What ends the attempts."""
     submitted: Response | None = None
     """The answer to the submission itself, if the spider gets that."""
     proves_open: bool = True
@@ -81,7 +81,7 @@ class Attempts(ABC):
         """Whether the token at hand has not been handed in before."""
         self._job_error: JobError | None = None
         """Why the last job gave no token; None if it gave one."""
-        self._rejected = 0
+        self._rejections = 0
         """Tokens that the site has rejected in this run."""
         self.purchase: Purchase | None = None
         """The token at hand; None while it is still to be bought."""
@@ -135,13 +135,13 @@ class Attempts(ABC):
     def _useless(self, jobs: int) -> str:
         """Say what came of ``jobs`` useless jobs, and what to do."""
         bought = f"{count(jobs, 'job')} gave no page"
-        if self._rejected >= jobs:
+        if self._rejections >= jobs:
             # More of what does not help would only cost more.
             return (
                 f"{bought}, since the site rejected each token: it may want more than its form shows, tie tokens to an "
                 "IP address, or not trust them"
             )
-        rejected = f"; the site rejected {count(self._rejected, 'token')}" if self._rejected else ""
+        rejected = f"; the site rejected {count(self._rejections, 'token')}" if self._rejections else ""
         most = self.policy.settings.max_attempts
         return f"{bought}{rejected}; raise OMOCAPTCHA_MAX_ATTEMPTS ({most}) if that is frequent"
 
@@ -188,17 +188,17 @@ class Attempts(ABC):
     async def try_token(self, purchase: Purchase) -> Result:
         """Use a token while it is young, once more if that broke off, and record the verdict."""
         self.is_first = True
-        result = await self._try_to_hand_in(purchase.token)
-        broke = result.error
-        if isinstance(broke, HandoverBroke):
+        try:
+            result = await self._try_to_hand_in(purchase.token)
+        except HandoverBroke as broke:
             logger.info("%s: %s; it is sent once more", host_of(self.request.url), broke)
             self.is_first = False
             result = await self._try_to_hand_in(purchase.token)
+            if broke.is_sent and (result.verdict is None or result.verdict.outcome == "expired"):
+                result = replace(result, verdict=unknown("broke"))
         verdict = result.verdict
-        if isinstance(broke, HandoverBroke) and broke.is_sent and (verdict is None or verdict.outcome == "expired"):
-            verdict = unknown("broke")
         if verdict is not None and verdict.outcome == "rejected":
-            self._rejected += 1
+            self._rejections += 1
             self.events.rejected(self.request, self._state.useless_jobs + 1, self.policy.settings.max_attempts)
         if verdict is ANOTHER_WALL:
             self._passed.append(purchase)
@@ -211,7 +211,9 @@ class Attempts(ABC):
     async def _try_to_hand_in(self, token: Token) -> Result:
         """Wait until a token may be handed in, do so, and return what came of it, whatever is raised.
 
-        There is no verdict if the crawl closed before, or if the token is to be handed in once more.
+        There is no verdict if the crawl closed before.
+
+        :raises HandoverBroke: if the token is to be handed in once more.
         """
         try:
             ready = await self.ready()
@@ -230,8 +232,10 @@ class Attempts(ABC):
             return await self._try_to_hand_in(token)
         except TokenUnused as error:
             return Result(verdict=unused(error.reason))
-        except (CrawlClosing, HandoverBroke) as error:
+        except CrawlClosing as error:
             return Result(error=error)
+        except HandoverBroke:
+            raise
         except MiddlewareFailed as error:
             refusal = Refusal("broke", f"the request with the token failed: {error}")
             return Result(verdict=unknown("broke", is_useless=True), error=GivenUp(refusal))

@@ -16,7 +16,7 @@ from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, MiddlewareFailed, TokenUnused, in_words
 from scrapy_omocaptcha.forms.encoding import repeats
-from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
+from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, session_headers, without_token
 from scrapy_omocaptcha.scrapy_versions import CannotResolveHostError, DownloadConnectionRefusedError
 from scrapy_omocaptcha.urls import public_address, redirect_target, same_address, same_site
 
@@ -51,10 +51,12 @@ async def send_submission(
     except Exception as error:
         kind, why, is_sent = type(error), in_words(error), bool(answers) or not isinstance(error, _NOT_SENT)
     else:
-        refresh = None if answer is None else chain.components.meta_refresh(answer)
-        return None if asked is not None and holds_token(refresh or "", submission.secret) else answer
-    # Raised outside of the except block, and in a frame that does not know the address of a GET, which holds the token:
-    # whatever Scrapy raises names the address, or has it among the variables of its traceback.
+        if asked is None or answer is None:
+            return answer
+        refresh = chain.components.meta_refresh(answer) or ""
+        return None if holds_token(refresh, submission.secret) else answer
+    # The error is raised outside of the except block, and in a frame that does not know the address of a GET, which
+    # holds the token: whatever Scrapy raises names the address, or has it among the variables of its traceback.
     raise HandoverBroke(f"the request with the token failed ({why})", is_sent=is_sent, kind=kind)
 
 
@@ -63,7 +65,7 @@ async def follow_back(chain: InnerChain, submission: Submission, answer: Respons
 
     :returns: None if it leads elsewhere, or nowhere.
     """
-    target = redirect_target(answer.url, answer.headers.get("Location"))
+    target = _target(answer)
     if target is None or answer.status not in _TO_GET or public_address(target) != public_address(asked.url):
         return None
     try:
@@ -93,20 +95,21 @@ async def _send(
     chain: InnerChain, submission: Submission, asked: Request | None, answers: list[Response]
 ) -> Response | None:
     """Send a submission; what the site answers to it, rather than to a request that it leads to, joins ``answers``."""
-    follow = asked is None or public_address(submission.url) != public_address(asked.url)
+    is_elsewhere = asked is None or public_address(submission.url) != public_address(asked.url)
+    # What answers the request that was asked for need not lead to its page.
+    may_lead_back = asked is not None and not repeats(submission, asked)
     request: Request = submission.replace(meta={**submission.meta, "dont_redirect": True}, callback=NO_CALLBACK)
     for _ in range(_MAX_REDIRECTS):
         answer = await chain.send_straight(request)
         answers.append(answer)
-        target = redirect_target(answer.url, answer.headers.get("Location"))
-        # A browser would follow no other scheme either, and Scrapy would read a local file.
-        if target is None or urlsplit(target).scheme not in ("http", "https"):
+        target = _target(answer)
+        if target is None:
             break
-        # What answers the request itself need not lead to its page.
-        leads_back = asked is not None and same_address(target, asked.url) and not repeats(submission, asked)
-        if answer.status in _TO_GET and (follow or leads_back):
+        leads_back = may_lead_back and _is_at(target, asked)
+        if answer.status in _TO_GET and (is_elsewhere or leads_back):
             return await _follow(chain, submission, target, answer, asked)
-        if not follow or answer.status not in _REPEATED or not same_site(submission.url, target):
+        is_repeated = answer.status in _REPEATED and same_site(submission.url, target)
+        if not (is_elsewhere and is_repeated):
             break
         # The site has had the token by now.
         request = request.replace(url=target, usable_until=math.inf)
@@ -122,12 +125,12 @@ async def _follow(
 
     The requests for it are submissions only so that the token is masked and cut out wherever the site may repeat it.
     """
-    headers = {name: submission.headers.getlist(name) for name in _KEPT_HEADERS if name in submission.headers}
+    headers = session_headers(submission, _KEPT_HEADERS)
     secret, set_cookies = submission.secret, submission.set_cookies
     step: Request = Submission(target, headers=headers, meta=submission.meta, secret=secret, set_cookies=set_cookies)
     for _ in range(_MAX_REDIRECTS):
         step = step.replace(callback=NO_CALLBACK)
-        if asked is not None and same_address(step.url, asked.url):
+        if _is_at(step.url, asked):
             return None
         result = await chain.follow(step, page=submission)
         if result is None:
@@ -138,3 +141,14 @@ async def _follow(
             return result
         step = result
     return answer
+
+
+def _target(answer: Response) -> str | None:
+    """Return the address that an answer redirects to. Browsers follow no other scheme, and Scrapy would read a file."""
+    target = redirect_target(answer.url, answer.headers.get("Location"))
+    return target if urlsplit(target or "").scheme in ("http", "https") else None
+
+
+def _is_at(url: str, asked: Request | None) -> bool:
+    """Tell whether a URL is that of the request that can be sent again, if there is one."""
+    return asked is not None and same_address(url, asked.url)

@@ -62,7 +62,7 @@ def still_closed(wall: Challenge, later: Challenge, *, is_first: bool) -> Verdic
     """Return what became of a token for ``wall`` after which ``later`` is shown."""
     if not is_same_wall(wall, later):
         return ANOTHER_WALL
-    # Otherwise the site may have taken it the first time, and refuse it only because of that.
+    # A token that is handed in twice may have been taken the first time, and be refused only because of that.
     return REJECTED if is_first else unknown("broke", is_useless=True)
 
 
@@ -73,10 +73,7 @@ def opened(handed: Handed, answer: Answer, doubt: str | None, *, others_hand_in:
     :param others_hand_in: whether other requests of the session hand in tokens of their own meanwhile.
     """
     if doubt is not None:
-        status = answer.status if isinstance(answer, Response) else None
-        # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
-        is_retried = isinstance(answer, Response) and is_overloaded(answer)
-        return unknown(doubt, _UNKNOWN[doubt].format(status=status), is_useless=not is_retried)
+        return _doubtful(doubt, answer)
     if not handed.is_seen or (handed.broke is not None and not handed.broke.is_sent):
         return unknown("not_seen")
     # Another request may have opened the wall.
@@ -85,3 +82,11 @@ def opened(handed: Handed, answer: Answer, doubt: str | None, *, others_hand_in:
     if handed.broke is not None and handed.answer is None and others_hand_in:
         return unknown("broke", "the answer to the token was lost")
     return ACCEPTED
+
+
+def _doubtful(doubt: str, answer: Answer) -> Verdict:
+    """Return what became of a token after which ``answer`` came, for which there is a ``doubt``."""
+    if isinstance(answer, Request):
+        return unknown(doubt, is_useless=True)
+    # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
+    return unknown(doubt, _UNKNOWN[doubt].format(status=answer.status), is_useless=not is_overloaded(answer))

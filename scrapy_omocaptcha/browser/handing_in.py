@@ -1,11 +1,12 @@
 """Hand a token in, in its page, and wait for what the page makes of it."""
 
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from functools import partial
 
 from playwright.async_api import Frame, Page, Request, Response
 
-from scrapy_omocaptcha.browser.page import LOAD_TIMEOUT, is_loaded, until
+from scrapy_omocaptcha.browser.page import LOAD_TIMEOUT, is_loaded, until, windows_of
 from scrapy_omocaptcha.browser.traffic import TokenTraffic, navigated_frame
 from scrapy_omocaptcha.browser.widget import LiveWidget
 
@@ -13,8 +14,21 @@ _ANSWER_TIMEOUT = 10.0
 """Longest wait for the page to change after the token was given, in seconds, while nothing with it is under way."""
 
 
+class Trouble(Enum):
+    """The reason why a page takes no token, or shows no answer to it; errors quote the value."""
+
+    OTHER_KEY = "other_key"
+    NOT_RENDERED = "not_rendered"
+    FORM_CHANGED = "form_changed"
+    TOO_OLD = "too_old"
+    FOREIGN_FORM = "foreign_form"
+    UNANSWERED = "unanswered"
+    SILENT = "it does not answer"
+    ERROR = "an error of Playwright's"
+
+
 class HandingIn(TokenTraffic):
-    """What becomes of a token that the widget of a page is given."""
+    """The requests of a page whose widget is given a token, and the answer that the page shows."""
 
     def __init__(
         self,
@@ -42,11 +56,11 @@ class HandingIn(TokenTraffic):
         ]
 
     @property
-    def trouble(self) -> str:
-        """Return what keeps the page from showing an answer to the token; see :attr:`PageHandover.trouble`."""
+    def trouble(self) -> Trouble | None:
+        """Return what keeps the page from showing an answer to the token."""
         if self.is_leaked or (self.is_stopped and not self.is_sent):
-            return "foreign_form"
-        return "unanswered" if self._is_navigating and self.navigation is None else ""
+            return Trouble.FOREIGN_FORM
+        return Trouble.UNANSWERED if self._is_navigating and self.navigation is None else None
 
     async def give(
         self, widget: LiveWidget, is_open: Callable[[], Awaitable[bool]], press: Callable[[bool], Awaitable[None]]
@@ -61,33 +75,35 @@ class HandingIn(TokenTraffic):
         async def has_changed() -> bool:
             if self.has_navigated or self.is_leaked:
                 return True
-            # What a script shows before the token is answered does not tell what the site makes of it.
+            # A change that a script makes before the token is answered does not tell what the site makes of it.
             return self.is_sent and not self.under_way and (self._is_in_window or await is_open())
 
         given = await widget.give(self.secret)
         if given is None:
             return False
-        if not (given.is_called and await self.callback_acts(self._is_over)) and not self._is_over():
+        has_acted = given.is_called and await self.callback_acts(self._is_over)
+        if not (has_acted or self._is_over()):
             await press(given.is_called)
         has_moved = await until(has_changed, _ANSWER_TIMEOUT, self._is_over)
         if not has_moved and self.under_way:
             # A site may take its time.
             has_moved = await until(has_changed, self._timeout, self._is_over)
-        # What an answer in a window of its own has won is the session's.
-        windows = [each for each in self._page.context.pages if await each.opener() == self._page]
-        for page in (self._page, *windows) if has_moved else ():
+        if not has_moved:
+            return False
+        # An answer in a window of its own is waited for, too, since the session has the cookies that it brings.
+        for page in (self._page, *await windows_of(self._page)):
             await until(partial(is_loaded, page), LOAD_TIMEOUT, self._is_over)
-        return has_moved and not self._is_in_window
+        return not self._is_in_window
 
     def _is_over(self) -> bool:
         return self._is_gone or self._is_closing()
 
-    def responded(self, response: Response) -> None:
+    def record_response(self, response: Response) -> None:
         if navigated_frame(response.request) == self._page.main_frame:
             self.navigation = response
 
-    def sends(self, request: Request) -> None:
-        super().sends(request)
+    def record_sent(self, request: Request) -> None:
+        super().record_sent(request)
         frame = navigated_frame(request)
         self._is_navigating |= frame == self._page.main_frame
         # The first request of a window that is about to open has no frame yet.

@@ -19,7 +19,7 @@ from scrapy.http import Headers, HtmlResponse, Response
 from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
-from scrapy_omocaptcha.browser.handing_in import HandingIn
+from scrapy_omocaptcha.browser.handing_in import HandingIn, Trouble
 from scrapy_omocaptcha.browser.page import WIDGET_TIMEOUT, answered, evaluate, leave, read, until, wait_for_challenge
 from scrapy_omocaptcha.browser.traffic import navigated_frame
 from scrapy_omocaptcha.browser.widget import LiveWidget
@@ -58,7 +58,7 @@ class WatchedMethods:
         self.original = original
         self.progress = progress
         self.error: Exception | None = None
-        """What one of them has raised in a page that is no challenge."""
+        """The error that one of them has raised in a page that is no challenge."""
         self._find = find
         self._wall = wall
         self._called = 0
@@ -73,8 +73,9 @@ class WatchedMethods:
         yield from self._guarded()
 
     def _returning(self) -> Iterator[Any]:
-        # Scrapy-playwright loads a page again whose browser has crashed.
-        self.progress.done *= bool(self._wall)
+        if not self._wall:
+            # Scrapy-playwright may load a page again, whose browser has crashed.
+            self.progress.done = 0
         if self.progress.done:
             yield PageMethod("goto", self._wall)
 
@@ -90,7 +91,7 @@ class WatchedMethods:
                 yield PageMethod(partial(self._call, number, method)) if can_call else method
 
     async def _look(self, page: Page) -> None:
-        # The page may go elsewhere at this moment. What comes of it is judged anyway.
+        # The page may go elsewhere at this moment. The page that comes then is judged anyway.
         self._is_challenge = False
         with suppress(Error):
             self._is_challenge = self._find(await read(page)) is not None
@@ -104,7 +105,7 @@ class WatchedMethods:
         try:
             method.result = await ensure_awaitable(function(*method.args, **method.kwargs))
         except Exception as error:
-            # It may have waited for something that a challenge does not have.
+            # The method may have waited for something that a challenge does not have.
             await self._look(page)
             if not self._is_challenge:
                 self.error = error
@@ -134,17 +135,17 @@ class PageHandover(WatchedMethods):
         self.is_wanted: Callable[[HtmlResponse], bool] = lambda shown: False
         """Tells whether an answer, should it be no challenge, is the page that was asked for."""
         self._navigation: dict[str, Any] = {}
-        """What the last navigation has changed of the response; empty if there was none."""
+        """The fields of the response that the last navigation has changed; empty if there was none."""
         self._handing_in: HandingIn | None = None
-        self.trouble = ""
-        """What was in the way: ``other_key``, ``not_rendered``, ``form_changed`` (it cannot be filled in), ``too_old``,
-        ``foreign_form`` (the page wanted to send the token to another site), ``unanswered`` (it was sent, and no page
-        came), or an error's name; else empty."""
+        self.trouble: Trouble | None = None
+        """The reason why the token was not taken, or not answered; None if there is none."""
+        self._error = ""
+        """Name of the error, if Playwright has raised one."""
         self.has_moved = False
         """Whether the page showed anything new after the token was handed in."""
         self.is_page = False
-        """Whether what the page showed then, before the spider's methods were called, is the page that was asked for,
-        or what these had led to before."""
+        """Whether the page showed then, before the spider's methods were called, what was asked for, or the page that
+        they had led to before."""
 
     @property
     def is_handed_in(self) -> bool:
@@ -163,28 +164,28 @@ class PageHandover(WatchedMethods):
         yield from self._returning()
         yield PageMethod(self._hand_in)
         yield from self._guarded()
-        if not (self.is_handed_in or self.trouble):
+        if not self.is_handed_in and self.trouble is None:
             # The challenge may be behind something that the spider does in the page.
             yield PageMethod(self._hand_in)
             if self.is_handed_in:
                 yield from self._guarded()
 
     async def _hand_in(self, page: Page) -> None:
-        self.trouble, self._is_challenge = "", True
+        self.trouble, self._error, self._is_challenge = None, "", True
 
-        async def is_done() -> bool:
+        async def try_once() -> bool:
             await self._try(page)
             return True
 
         try:
             # Calls into a page that does not answer are cut off where the crawl closes.
-            await until(is_done, math.inf, self._is_closing)
+            await until(try_once, math.inf, self._is_closing)
         except Error as error:
-            self.trouble = type(error).__name__
-        self.has_moved = self.has_moved and not self.trouble
+            self.trouble, self._error = Trouble.ERROR, type(error).__name__
+        self.has_moved = self.has_moved and self.trouble is None
         # Scrapy-playwright reads the page next, and would wait without end for what the page waits for.
         if await leave(page, empty=self.is_handed_in and not self.has_moved):
-            self.has_moved, self.trouble = False, self.trouble or "it does not answer"
+            self.has_moved, self.trouble = False, self.trouble or Trouble.SILENT
             raise self.failure(None)
 
     async def _try(self, page: Page) -> None:
@@ -193,24 +194,26 @@ class PageHandover(WatchedMethods):
             # The wall has been opened meanwhile.
             self._is_challenge = False
             return
-        if challenge.sitekey != self._challenge.sitekey:
-            self.trouble = "other_key"
-            return
         widget = self._widget(page, challenge)
+        self.trouble = await self._prepare(challenge, widget)
+        if self.trouble is None and self._token is not None:
+            await self._give(page, challenge, widget)
+
+    async def _prepare(self, challenge: Challenge, widget: LiveWidget) -> Trouble | None:
+        """Prepare a page for its token, and return what is in the way."""
+        if challenge.sitekey != self._challenge.sitekey:
+            return Trouble.OTHER_KEY
         if not await until(widget.is_there, WIDGET_TIMEOUT, self._is_closing):
-            self.trouble = "not_rendered"
-            return
-        if not await answered(self._prepare(widget)):
-            self.trouble = "form_changed"
-            return
-        if self._token is None:
-            return
-        if time.monotonic() > self._token.usable_until:
-            self.trouble = "too_old"
-            return
-        # The one that scrapy-playwright has sent for the page.
+            return Trouble.NOT_RENDERED
+        if not await answered(self._fill(widget)):
+            return Trouble.FORM_CHANGED
+        is_too_old = self._token is not None and time.monotonic() > self._token.usable_until
+        return Trouble.TOO_OLD if is_too_old else None
+
+    async def _give(self, page: Page, challenge: Challenge, widget: LiveWidget) -> None:
+        """Give the widget its token, and record what the page makes of it."""
+        # Scrapy-playwright has sent this header for the page, and Scrapy has written the timeout into the meta.
         user_agent = self.request.headers.get("User-Agent")
-        # Scrapy has written it into the meta.
         timeout = float(self.request.meta.get("download_timeout", _DOWNLOAD_TIMEOUT))
         given = HandingIn(page, challenge.url, self.secret, user_agent, timeout, self._is_closing)
         await given.watch()
@@ -221,7 +224,7 @@ class PageHandover(WatchedMethods):
         finally:
             await given.leave()
         self.trouble = given.trouble
-        if self.trouble or not self.has_moved:
+        if self.trouble is not None or not self.has_moved:
             return
         if given.navigation is not None:
             headers = Headers(await given.navigation.all_headers())
@@ -229,10 +232,11 @@ class PageHandover(WatchedMethods):
             headers.pop("Content-Encoding", None)
             self._navigation = {"status": given.navigation.status, "headers": headers}
             if not given.has_navigated:
-                # It got a file, or nothing, and the page is what it was.
+                # The navigation got a file, or nothing, and the page is what it was.
                 self._navigation |= {"url": without_token(given.navigation.url, self.secret), "body": b""}
         await self._clean_address(page)
-        self._is_challenge = not await self._is_answer(page)
+        self.is_page = await self._is_answer(page)
+        self._is_challenge = not self.is_page
 
     async def _press(self, page: Page, challenge: Challenge, is_called: bool) -> None:
         """Press the button of a challenge, if it is still what it was judged to be."""
@@ -243,8 +247,8 @@ class PageHandover(WatchedMethods):
     def _widget(self, page: Page, challenge: Challenge) -> LiveWidget:
         return LiveWidget(page, challenge.sitekey or "", challenge.form)
 
-    async def _prepare(self, widget: LiveWidget) -> bool:
-        """Prepare a page for its token, and tell whether that was possible."""
+    async def _fill(self, widget: LiveWidget) -> bool:
+        """Fill in what the form of a widget wants besides the token, and tell whether that was possible."""
         return True
 
     async def _is_answer(self, page: Page) -> bool:
@@ -252,8 +256,7 @@ class PageHandover(WatchedMethods):
         shown = (await read(page)).replace(body=await answered(page.content()))
         leads_on = self.progress.done > 0 and is_good(shown)
         is_page = self.has_navigated and (leads_on or self.is_wanted(shown))
-        self.is_page = is_page and self._find(shown) is None
-        return self.is_page
+        return is_page and self._find(shown) is None
 
     async def _clean_address(self, page: Page) -> None:
         """Take the token of a GET form out of a page's address, which is the Referer of what the spider does there."""
@@ -279,8 +282,12 @@ class PageHandover(WatchedMethods):
         """Return the error that says what kept the page from taking the token, or from showing an answer to it."""
         if isinstance(answer, HandoverBroke):
             return answer
-        # The text of an error may hold the token.
-        kind = type(answer).__name__ if isinstance(answer, Exception) else self.trouble or "nothing came of it"
+        kind = "nothing came of it"
+        if isinstance(answer, Exception):
+            # The text of an error may hold the token.
+            kind = type(answer).__name__
+        elif self.trouble is not None:
+            kind = self._error or self.trouble.value
         when = "after" if self.is_handed_in else "before"
         return HandoverBroke(f"the page failed {when} it was given the token ({kind})", is_sent=self.is_handed_in)
 

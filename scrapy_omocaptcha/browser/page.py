@@ -56,13 +56,13 @@ async def wait_for_challenge(
     """Return the challenge in a page, where a script may show it some time after the page was loaded."""
     found: list[Challenge | None] = []
 
-    async def is_there() -> bool:
-        # It may be on its way to another address.
+    async def look() -> bool:
+        # The page may be on its way to another address.
         with suppress(Error):
             found[:] = [find(await read(page))]
         return any(found)
 
-    return found[0] if await until(is_there, timeout, is_closing) else None
+    return found[0] if await until(look, timeout, is_closing) else None
 
 
 async def evaluate(page: Page | Frame, script: str, argument: Any = None) -> Any:
@@ -87,10 +87,8 @@ async def leave(page: Page, *, empty: bool) -> bool:
 
     :returns: whether it had to be closed, since it does not answer.
     """
-    for window in page.context.pages:
-        # The page has opened it by itself.
-        if await window.opener() == page:
-            await close(window)
+    for window in await windows_of(page):
+        await close(window)
     try:
         await answered(page.evaluate("0"), _END_TIMEOUT)
         if empty:
@@ -113,8 +111,13 @@ async def close(page: Page) -> None:
         await answered(session.send("Page.close"), _END_TIMEOUT)
 
 
+async def windows_of(page: Page) -> list[Page]:
+    """Return the windows that a page has opened by itself."""
+    return [window for window in page.context.pages if await window.opener() == page]
+
+
 async def is_loaded(page: Page) -> bool:
-    # It may be on its way to another address.
+    # The page may be on its way to another address.
     with suppress(Error):
         return bool(await evaluate(page, "document.readyState === 'complete'"))
     return False
@@ -130,7 +133,7 @@ async def until(condition: Callable[[], Awaitable[bool]], timeout: float, is_clo
     end = time.monotonic() + timeout
     # A single look may take as long as a page takes to come.
     looking = asyncio.ensure_future(looks())
-    # A look that is cancelled may end with another error, as in a page that closes. Nobody waits for that any more.
+    # A look that is cancelled may end with another error, as in a page that closes, which nobody waits for any more.
     looking.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
         while not looking.done() and time.monotonic() < end and not is_closing():

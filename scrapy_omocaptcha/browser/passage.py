@@ -10,6 +10,7 @@ from functools import partial
 
 from scrapy.http import HtmlResponse, Response
 
+from scrapy_omocaptcha.browser.handing_in import Trouble
 from scrapy_omocaptcha.browser.handover import PageHandover
 from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
@@ -32,9 +33,10 @@ class BrowserPassage(Passage):
 
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved: also where only a second click would show it again."""
-        progress = self.browser.progress(self.request)
-        is_lost = progress.done > 0 and progress.led_by != "GET"
-        return await super().refusal() or (Refusal.of("behind_methods") if is_lost else None)
+        refusal, progress = await super().refusal(), self.browser.progress(self.request)
+        if refusal is None and progress.done > 0 and progress.led_by != "GET":
+            return Refusal.of("behind_methods")
+        return refusal
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""
@@ -50,7 +52,7 @@ class BrowserPassage(Passage):
         if not self.take_challenge(answer):
             return answer
         await self.check()
-        if look.trouble == "not_rendered":
+        if look.trouble is Trouble.NOT_RENDERED:
             raise GivenUp(Refusal.of("not_rendered"))
         await self.set_aside()
         return self.page.challenge
@@ -68,16 +70,16 @@ class BrowserPassage(Passage):
         self.handed_in()
         form = self.page.challenge.form or Form("a script of", self.page.challenge.url, ())
         self.tell_sent(form.method, form.url, form.names)
-        if handover.trouble == "foreign_form":
-            # It was stopped on its way there.
+        if handover.trouble is Trouble.FOREIGN_FORM:
+            # The token was stopped on its way there.
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))
         if handover.is_page:
-            error = answer if isinstance(answer, Exception) else None
             page = answer if isinstance(answer, Response) and self.take_challenge(answer) is None else None
-            if page is not None or handover.error is not None or self.browser.progress(self.request).done > done:
-                # Whatever the spider's methods have made of the page since, they are not called a second time.
+            has_acted = handover.error is not None or self.browser.progress(self.request).done > done
+            if page is not None or has_acted:
+                # The spider's methods are not called a second time, whatever they have made of the page since.
                 verdict = ACCEPTED if handover.is_sent else unknown("not_seen")
-                return Result(page, verdict, error, submitted=page)
+                return Result(page, verdict, _error_of(answer), submitted=page)
         handed = self._handed(handover, answer)
         if not handover.is_sent:
             # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
@@ -100,14 +102,16 @@ class BrowserPassage(Passage):
         return handover, handover.complete(answer) if isinstance(answer, Response) else answer
 
     def _handed(self, handover: PageHandover, answer: Answer | Exception) -> Handed:
-        if handover.trouble or isinstance(answer, Exception):
+        if handover.trouble is not None or isinstance(answer, Exception):
             return Handed(None, is_page=False, broke=handover.failure(answer))
-        # Where a script has changed the challenge in its place, the status is still that of the challenge.
-        if not (isinstance(answer, Response) and handover.has_moved and (handover.has_navigated or is_good(answer))):
+        if not isinstance(answer, Response) or not handover.has_moved:
+            return Handed(None, is_page=False)
+        if not handover.has_navigated and not is_good(answer):
+            # A script has changed the challenge in its place, and the status is still that of the challenge.
             return Handed(None, is_page=False)
         if is_overloaded(answer):
             return Handed(answer, is_page=False, broke=HandoverBroke(f"the token was answered with {answer.status}"))
-        # What a script has put into the page may not be all of it.
+        # A script may have put only a part of the page there.
         return Handed(answer, is_page=handover.is_page)
 
     async def _not_handed_in(self, handover: PageHandover, answer: Answer | Exception) -> Result:
@@ -119,14 +123,14 @@ class BrowserPassage(Passage):
             return Result(verdict=Verdict("expired", "not_needed"), error=handover.error)
         if self.engine.lifetime.closing:
             raise CrawlClosing()
-        if handover.trouble in ("other_key", "too_old"):
+        if handover.trouble in (Trouble.OTHER_KEY, Trouble.TOO_OLD):
             await self.set_aside()
-            raise TokenUnused(handover.trouble)
-        if handover.trouble == "not_rendered":
+            raise TokenUnused(handover.trouble.value)
+        if handover.trouble is Trouble.NOT_RENDERED:
             return Result(verdict=unused("not_rendered"), error=GivenUp(Refusal.of("not_rendered")))
         if self.is_first:
             raise handover.failure(answer)
-        return Result(verdict=unused("page_failed"), error=answer if isinstance(answer, Exception) else None)
+        return Result(verdict=unused("page_failed"), error=_error_of(answer))
 
     async def send(self, shown: Response | None = None) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
@@ -146,3 +150,7 @@ class BrowserPassage(Passage):
     async def discard(self) -> None:
         """Close the page of the challenge at hand."""
         await self.browser.close_page(self.request)
+
+
+def _error_of(answer: Answer | Exception) -> Exception | None:
+    return answer if isinstance(answer, Exception) else None

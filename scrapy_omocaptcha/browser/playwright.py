@@ -1,7 +1,7 @@
 """Integrate scrapy-playwright: watch the pages that it loads, and hand tokens in while it loads them.
 
 Scrapy-playwright goes through ``meta["playwright_page_methods"]`` after a page has been loaded and before its content
-is read. What is put there looks at the page first.
+is read. The methods that are put there look at the page first.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -26,7 +26,7 @@ T = TypeVar("T")
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
 _WRITTEN = (_PAGE, "playwright_security_details", "playwright_suggested_filename")
-"""What scrapy-playwright writes into the meta for the callback."""
+"""Keys of the meta that scrapy-playwright writes for the callback."""
 _REDIRECTS = ("redirect_times", "redirect_urls", "redirect_reasons")
 
 
@@ -47,7 +47,7 @@ class PlaywrightMedium(PlainMedium):
         """The page that the spider has brought, and the redirects that Scrapy has followed, by the request."""
         self._progress: WeakKeyDictionary[Request, Progress] = WeakKeyDictionary()
         self._user_agents: WeakKeyDictionary[Page, bytes] = WeakKeyDictionary()
-        """What was sent for each page that was left open for the spider."""
+        """The header that was sent for each page that was left open for the spider."""
         self.live_pages = LivePages(self._user_agents, engine.lifetime)
         """The pages that the spider drives itself."""
 
@@ -94,7 +94,7 @@ class PlaywrightMedium(PlainMedium):
         self._forget_redirects(request)
         methods = request.meta.get(_METHODS)
         if isinstance(methods, Iterator):
-            # It could be gone through only once, and the page may be loaded more often.
+            # An iterator could be gone through only once, and the page may be loaded more often.
             methods = list(methods)
         if methods:
             request.meta[_METHODS] = WatchedMethods(methods, find, self.progress(request), wall)
@@ -117,7 +117,7 @@ class PlaywrightMedium(PlainMedium):
         finally:
             self.answered(request)
             if handover.has_moved:
-                # Its first page was the challenge.
+                # The first page that the request has shown was the challenge.
                 self._forget_redirects(request)
 
     def _forget_redirects(self, request: Request) -> None:
@@ -145,12 +145,12 @@ class PlaywrightMedium(PlainMedium):
         if context is None or not str(request.meta.get("playwright_context")).startswith(OWN_SESSION):
             return
 
-        async def close(*_: Any) -> None:
+        async def close_context(*_: Any) -> None:
             with suppress(Error):
                 await context.close()
 
         page = request.meta.get(_PAGE)
         if page is None or page.is_closed():
-            await close()
+            await close_context()
         else:
-            page.once("close", close)
+            page.once("close", close_context)

@@ -7,13 +7,13 @@ page as ``form_request`` has found it in a response.
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from playwright.async_api import BrowserContext, Page
 from scrapy import Request
 from scrapy.http import HtmlResponse, Response
 from scrapy.http.request import NO_CALLBACK
 
+from scrapy_omocaptcha.browser.handing_in import Trouble
 from scrapy_omocaptcha.browser.handover import PageHandover
 from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 from scrapy_omocaptcha.browser.widget import LiveWidget
@@ -42,16 +42,15 @@ class FormHandover(PageHandover):
     looked for once more, too.
     """
 
-    def __init__(self, refill: Refill, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._refill = refill
-        self.missing = ""
-        """Why the form cannot be filled in."""
-        self.context: BrowserContext | None = None
-        """The context of the page."""
+    refill: Refill
+    """The form, and what it is filled in with."""
+    missing = ""
+    """Why the form cannot be filled in."""
+    context: BrowserContext | None = None
+    """The context of the page."""
 
     def _find_challenge(self, shown: HtmlResponse) -> Challenge | None:
-        refill = self._refill
+        refill = self.refill
         self.missing = ""
         try:
             return fill_form(shown, refill.data, form=refill.form, click=refill.click, by_controls=True)
@@ -66,9 +65,9 @@ class FormHandover(PageHandover):
     async def _press(self, page: Page, challenge: Challenge, is_called: bool) -> None:
         await self._widget(page, challenge).press(is_called)
 
-    async def _prepare(self, widget: LiveWidget) -> bool:
+    async def _fill(self, widget: LiveWidget) -> bool:
         try:
-            name = await widget.fill(self._refill.data)
+            name = await widget.fill(self.refill.data)
         except OSError as error:
             self.missing = f"a file cannot be chosen: {error.strerror}"
             return False
@@ -84,7 +83,7 @@ class FormHandover(PageHandover):
         self.context = page.context
         await super()._try(page)
         if self.is_handed_in and not (self.is_sent or self.trouble or self._is_closing()):
-            # A script may have sent the token in another form, or refused what was filled in: the page shows it.
+            # A script may have sent the token in another form, or refused what was filled in: the page shows which.
             self.has_moved, self._is_challenge = True, False
 
     async def _is_answer(self, page: Page) -> bool:
@@ -102,7 +101,7 @@ class BrowserTokenRequest(TokenRequest):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._handover: FormHandover | None = None
-        """What became of the token in the page that was loaded last."""
+        """The page that was loaded last."""
 
     async def run(self) -> Response:
         """Send the form with a token, and return what the page shows then, or raise ``GivenUp``."""
@@ -152,13 +151,13 @@ class BrowserTokenRequest(TokenRequest):
         if isinstance(answer, Response) and handover.has_moved:
             return handover.complete(answer)
         await self._leave()
-        if handover.trouble == "foreign_form":
-            # It was stopped on its way there.
+        if handover.trouble is Trouble.FOREIGN_FORM:
+            # The token was stopped on its way there.
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))
         if self.engine.lifetime.closing and not handover.is_handed_in:
             raise CrawlClosing
-        if handover.trouble in ("other_key", "too_old"):
-            raise TokenUnused(handover.trouble)
+        if handover.trouble in (Trouble.OTHER_KEY, Trouble.TOO_OLD):
+            raise TokenUnused(handover.trouble.value)
         is_overload = isinstance(answer, Response) and is_overloaded(answer)
         refusal = None if handover.is_handed_in or is_overload else self._refusal(handover)
         if refusal is not None:
@@ -167,9 +166,9 @@ class BrowserTokenRequest(TokenRequest):
 
     def _refusal(self, handover: FormHandover) -> Refusal | None:
         """Return why a page could not take a token."""
-        if handover.trouble == "not_rendered":
+        if handover.trouble is Trouble.NOT_RENDERED:
             return Refusal.of("not_rendered")
-        if handover.missing and handover.trouble in ("", "form_changed"):
+        if handover.missing and handover.trouble in (None, Trouble.FORM_CHANGED):
             return Refusal("form_changed", f"{REASONS['form_changed']}: {handover.missing}")
         return None
 
@@ -177,26 +176,31 @@ class BrowserTokenRequest(TokenRequest):
         """Load the page of the form, and return what became of it and what it shows, or its error."""
         fresh = self.wish.fresh
         assert fresh is not None
-        # What the form is answered with is not what its address shows.
+        # HttpCache must not store the answer to the form as the page of its address.
         meta = {**self.request.meta, "dont_cache": True}
         del meta["omocaptcha"]
         page = Request(fresh.page, headers=session_headers(self.request), meta=meta, callback=NO_CALLBACK)
         find, lifetime = partial(self.policy.find, self.request), self.engine.lifetime
         self.browser.begin(page, find)
-        handover = FormHandover(fresh, page, self.wanted, token, find, lambda: lifetime.closing)
+        handover = FormHandover(page, self.wanted, token, find, lambda: lifetime.closing)
+        handover.refill = fresh
         answer = await self.browser.load(handover, partial(get_page, self.chain, page))
         self.browser.share_page(page, self.request)
         self._handover = handover
         return handover, answer or Response(page.url)
 
+    @property
+    def _is_seen(self) -> bool:
+        """Tell whether a request was seen to carry the token."""
+        return self._handover is not None and self._handover.is_sent
+
     def judge(self, answer: Response, rejected: bool | None) -> Verdict:
         """Return what is known of a token that was not plainly rejected."""
-        return super().judge(answer, rejected) if self._handover and self._handover.is_sent else unknown("not_seen")
+        return super().judge(answer, rejected) if self._is_seen else unknown("not_seen")
 
     def rejected(self) -> Verdict:
         """Return what is known of a token after an answer that rejects it, or what was sent with it."""
-        is_seen = self._handover is not None and self._handover.is_sent
-        return super().rejected() if is_seen else unknown("not_seen", is_useless=True)
+        return super().rejected() if self._is_seen else unknown("not_seen", is_useless=True)
 
     def leads_back(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""

@@ -15,7 +15,7 @@ from scrapy_omocaptcha.urls import same_site
 _CALLBACK_SECONDS = (3.0, 10.0)
 """Longest wait until a callback sends anything: without, and with requests of the page under way."""
 _LOGGERS = ("scrapy-playwright", "asyncio", "scrapy.core.scraper")
-"""They name the addresses of forms that are sent by GET, also in errors."""
+"""Loggers that name the addresses of forms that are sent by GET, also in errors."""
 
 
 class TokenTraffic:
@@ -45,7 +45,7 @@ class TokenTraffic:
         # The requests of windows and of workers are those of the context.
         self._listeners: list[tuple[Any, Any, Any]] = [
             (page, "request", self._begun),
-            (page, "response", self.responded),
+            (page, "response", self.record_response),
             (page.context, "request", self._redirected),
             (page.context, "requestfinished", self._answered),
             (page.context, "requestfailed", self._answered),
@@ -55,7 +55,7 @@ class TokenTraffic:
         """Begin to watch the page."""
         for emitter, event, listener in self._listeners:
             emitter.on(event, listener)
-        # Registered after scrapy-playwright's route, so it is asked first.
+        # This route is registered after scrapy-playwright's, so it is asked first.
         await self._page.route("**", self._route)
         # A window that the page opens asks only the routes of its context.
         await self._page.context.route("**", self._route)
@@ -67,10 +67,10 @@ class TokenTraffic:
                 emitter.remove_listener(event, listener)
             await self._page.context.unroute("**", self._route)
 
-    def responded(self, response: Response) -> None:
+    def record_response(self, response: Response) -> None:
         """Take note of a response to the page."""
 
-    def sends(self, request: Request) -> None:
+    def record_sent(self, request: Request) -> None:
         """Take note of a request that carries the token to its site."""
         self.is_sent = self._has_acted = True
         self.under_way.add(request)
@@ -122,7 +122,7 @@ class TokenTraffic:
             self.is_stopped = True
             await route.abort()
         elif self._carries(request):
-            self.sends(request)
+            self.record_sent(request)
             await self.send(route, request)
         else:
             await self.pass_on(route, request)

@@ -17,7 +17,7 @@ SCRIPT = (files(__package__) / "widget.js").read_text(encoding="utf-8")
 
 
 class Given(NamedTuple):
-    """What came of giving a token to a widget."""
+    """The result of giving a token to a widget."""
 
     is_called: bool
     """Whether it has a callback."""
@@ -36,7 +36,7 @@ class LiveWidget:
     root: JSHandle | None = None
     """The document or the shadow root that it is in; None for the document that is shown when it is looked for."""
     number: int = 0
-    """Which it is of those with this key in this form, or in none."""
+    """Number of the widgets before it that have this key in this form, or in none."""
     is_asked: bool = False
     """Whether the spider has named the form, so that the widget may be elsewhere, and no button is needed."""
 

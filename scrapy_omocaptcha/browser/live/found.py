@@ -27,12 +27,16 @@ class Found(NamedTuple):
     """A widget of a page."""
 
     challenge: Challenge | None
-    """What the HTML tells of it; None if it is no reCAPTCHA v2 widget."""
+    """The challenge that the HTML has for it; None if it is no reCAPTCHA v2 widget."""
     widget: LiveWidget | None
-    """None if it has not been rendered."""
+    """The widget as it is rendered; None if it is not."""
     is_visible: bool = False
     is_meant: bool = False
     """Whether the selector of the spider leads to it."""
+
+    def is_usable(self) -> bool:
+        """Tell whether it is a reCAPTCHA v2 widget that is rendered."""
+        return self.challenge is not None and self.widget is not None
 
     def __str__(self) -> str:
         assert self.widget is not None
@@ -50,35 +54,34 @@ async def find_widget(page: Page, selector: str | None, is_closing: Callable[[],
     """
     found: list[Found] = []
 
-    async def is_found() -> bool:
+    async def look() -> bool:
         found[:] = [each for frame in page.frames for each in await _look_into(page, frame, selector)]
-        return page.is_closed() or any(each.challenge and each.is_meant for each in found)
+        return page.is_closed() or any(each.is_usable() and each.is_meant for each in found)
 
-    await until(is_found, WIDGET_TIMEOUT, is_closing)
+    await until(look, WIDGET_TIMEOUT, is_closing)
     if is_closing():
         raise CrawlClosing
     if page.is_closed():
         raise ValueError(f"the page of {public_address(page.url)} is closed")
     if selector is not None and (wrong := await evaluate(page, _CHECK_SELECTOR, selector)):
         raise ValueError(f"widget={selector!r} is no CSS selector: {wrong}")
-    return _choose(page, selector, found)
+    chosen = _choose(public_address(page.url), selector, found)
+    assert chosen.widget is not None
+    assert chosen.challenge is not None
+    return chosen.widget, chosen.challenge
 
 
-def _choose(page: Page, selector: str | None, found: list[Found]) -> tuple[LiveWidget, Challenge]:
-    where = public_address(page.url)
-    known = [each for each in found if each.challenge and each.widget]
-    meant = [each for each in known if each.is_meant]
-    if len(meant) > 1:
-        meant = [each for each in meant if each.is_visible] or meant
+def _choose(where: str, selector: str | None, found: list[Found]) -> Found:
+    """Return the widget that is meant: the only one, or the only one that is visible."""
+    usable = list(filter(Found.is_usable, found))
+    meant = [each for each in usable if each.is_meant]
+    meant = [each for each in meant if each.is_visible] or meant
     if len(meant) == 1:
-        (each,) = meant
-        assert each.widget is not None
-        assert each.challenge is not None
-        return each.widget, each.challenge
-    listed = "; ".join(map(str, meant or known))
+        return meant[0]
+    listed = "; ".join(map(str, meant or usable))
     if meant:
         raise ValueError(f"{where} has {len(meant)} widgets, so pass widget='<CSS selector>': {listed}")
-    if known:
+    if usable:
         raise ValueError(f"widget={selector!r} leads to none of the widgets of {where}: {listed}")
     if any(each.challenge for each in found):
         raise NotBought(*Refusal.of("not_rendered"))
@@ -106,17 +109,17 @@ async def _look_into(page: Page, frame: Frame, selector: str | None) -> list[Fou
 
 def _match(frame: Frame, root: JSHandle, widgets: list[dict[str, Any]], challenges: list[Challenge]) -> Iterator[Found]:
     """Yield what is known of each widget that is rendered, or of those in the HTML if none is."""
+    by_key = {challenge.sitekey: challenge for challenge in reversed(challenges)}
+    by_place = {(each.sitekey, each.form and each.form.number): each for each in reversed(challenges)}
     seen: list[tuple[str, int | None]] = []
     for each in widgets:
-        place = each["sitekey"], each["form"]
-        of_key = [challenge for challenge in challenges if challenge.sitekey == each["sitekey"]]
-        same = [challenge for challenge in of_key if (challenge.form and challenge.form.number) == each["form"]]
+        place = sitekey, number = each["sitekey"], each["form"]
         # Of a form that cannot be sent, the number is all that is needed.
-        form = same[0].form if same else None
-        if form is None and each["form"] is not None:
-            form = Form("GET", "", (), number=each["form"])
-        widget = LiveWidget(frame, each["sitekey"], form, root, seen.count(place))
+        form = None if number is None else Form("GET", "", (), number=number)
+        if place in by_place:
+            form = by_place[place].form
+        widget = LiveWidget(frame, sitekey, form, root, seen.count(place))
         seen.append(place)
-        yield Found(next(iter(same or of_key), None), widget, each["isVisible"], each["isMeant"])
+        yield Found(by_place.get(place, by_key.get(sitekey)), widget, each["isVisible"], each["isMeant"])
     if not widgets:
         yield from (Found(challenge, None) for challenge in challenges)

@@ -23,7 +23,7 @@ from scrapy_omocaptcha.urls import public_address
 logger = logging.getLogger(__name__)
 
 _MASKED_AFTER = 1.0
-"""How long what is logged of a page is masked after it was closed, in seconds."""
+"""Seconds after a page was closed until its tokens are no longer masked in what is logged."""
 
 
 class LivePages:
@@ -37,9 +37,9 @@ class LivePages:
         self._lifetime = lifetime
         self._pages: dict[Page, LivePage] = {}
         self._undecided: set[PagePurchase] = set()
-        """Those of which the spider has not said yet what the site makes of them."""
+        """The tokens of which the spider has not said yet what the site makes of them."""
         self._silent = 0
-        """How many of which it never has."""
+        """Number of tokens of which the spider has never said it."""
 
     async def solve(
         self, page: Page, selector: str | None, press: bool, buy: Callable[[Challenge], Awaitable[Purchase]]
@@ -63,7 +63,7 @@ class LivePages:
         return given
 
     def close(self) -> None:
-        """Record what nobody has said anything of."""
+        """Record as unknown the tokens of which the spider has said nothing."""
         for purchase in list(self._undecided):
             purchase.record(BY_HAND)
         if self._silent:
@@ -81,7 +81,7 @@ class LivePages:
 
 
 class LivePage(TokenTraffic):
-    """What a page that a spider drives sends, from its first token until it is closed.
+    """The requests of a page that a spider drives, from its first token until it is closed.
 
     :param forget: called when the page is closed.
     """
@@ -135,7 +135,7 @@ class LivePage(TokenTraffic):
         if is_first:
             await self.watch()
 
-    def responded(self, response: Response) -> None:
+    def record_response(self, response: Response) -> None:
         """Tell of a token that is answered with an error."""
         if response.status >= 400 and response.request in self.under_way:
             address = public_address(response.url)

@@ -20,7 +20,7 @@ class PagePurchase:
         self._purchase = purchase
         self._forget = forget
         self.verdict: Verdict | None = None
-        """What was recorded."""
+        """The verdict that was recorded; None if none was yet."""
 
     def accepted(self) -> None:
         """Record that the site accepted the token."""
@@ -45,7 +45,7 @@ class PagePurchase:
     ) -> None:
         self.record(BY_HAND)
         if error is not None:
-            # Those of Playwright name the addresses that a page went to, and a form sent by GET has the token there.
+            # Errors of Playwright name the addresses that a page went to, and a form sent by GET has the token there.
             self._mask(error)
 
     def _mask(self, error: BaseException) -> None:

@@ -125,17 +125,14 @@ class WidgetPage:
         return list(filter(is_button, self.controls.of(owner))) if button is None else [button]
 
     def button(self, widget: Widget, form: HtmlElement | None) -> HtmlElement | None:
-        """Return the button that sends ``form``; None if a script of the widget sends it, or it has no button."""
-        return self.controls.default_button(form) if self._is_pressed(widget, form) else None
-
-    def _is_pressed(self, widget: Widget, form: HtmlElement | None) -> bool:
-        """Tell whether ``form`` is sent by its default button, rather than by a script of the widget."""
+        """Return the button that sends ``form``; None if a script of the widget does, or the form has no button."""
         # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
         # widget always has a callback that submits the form, unless that presses the button.
+        is_pressed = widget.effect is Effect.PRESSES or not (widget.invisible or widget.effect is Effect.SUBMITS)
         if widget.invisible and widget.effect is Effect.UNKNOWN:
             # A site that wants the button takes no form without it, and hardly any minds one too many.
-            return sum(map(is_submit_button, self.controls.of(form))) == 1
-        return widget.effect is Effect.PRESSES or not (widget.invisible or widget.effect is Effect.SUBMITS)
+            is_pressed = sum(map(is_submit_button, self.controls.of(form))) == 1
+        return self.controls.default_button(form) if is_pressed else None
 
     def _read(self, form: HtmlElement, button: HtmlElement | None) -> Form | None:
         try:

@@ -80,7 +80,6 @@ def _value(control: HtmlElement, default: str = "") -> str:
 
 
 def _line(control: HtmlElement) -> str:
-    """Return the value of an input of one line, which has no line breaks."""
     return re.sub("[\r\n]", "", _value(control))
 
 
@@ -103,7 +102,7 @@ _VALUES: Mapping[str, Callable[[HtmlElement], str]] = {
     "range": lambda control: _line(control) or _middle(control),
     "submit": lambda control: _value(control, "Submit" if control.tag == "input" else ""),
 }
-"""How the value of an ``input`` or ``button`` is read, by its type; any other type holds a line of text."""
+"""Readers of the value of an ``input`` or ``button``, by its type; any other type holds one line of text."""
 
 
 def _selected(select: HtmlElement) -> Iterable[HtmlElement]:

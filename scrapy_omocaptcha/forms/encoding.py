@@ -5,7 +5,7 @@ A character that the charset lacks becomes a numeric character reference, and ev
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from string import printable
@@ -72,10 +72,18 @@ def field_names(request: Request) -> list[str]:
 
     Of a body in another format there are none: it may hold anything.
     """
-    if not request.body:
+    kind, body = body_type(request), request.body
+    if not body:
         return _names(urlsplit(request.url).query)
-    read = _BODY_NAMES.get(body_type(request))
-    return [] if read is None else read(request.body)
+    if kind == b"multipart/form-data":
+        return [name.decode("utf-8", "replace") for name in _PART_NAME.findall(body)]
+    if kind == b"text/plain":
+        return [line.partition("=")[0] for line in body.decode("latin-1").split("\r\n") if "=" in line]
+    if kind == b"application/json":
+        with suppress(ValueError):
+            document = json.loads(body)
+            return list(document) if isinstance(document, dict) else []
+    return _names(body.decode("latin-1")) if kind == FORM_TYPE else []
 
 
 def sent_pairs(request: Request) -> list[tuple[str, str]]:
@@ -100,26 +108,6 @@ def repeats(submission: Request, asked: Request) -> bool:
 
 def _names(pairs: str) -> list[str]:
     return [name for name, _ in parse_qsl(pairs, keep_blank_values=True)]
-
-
-def _line_names(body: bytes) -> list[str]:
-    return [line.partition("=")[0] for line in body.decode("latin-1").split("\r\n") if "=" in line]
-
-
-def _keys(body: bytes) -> list[str]:
-    with suppress(ValueError):
-        document = json.loads(body)
-        return list(document) if isinstance(document, dict) else []
-    return []
-
-
-_BODY_NAMES: Mapping[bytes, Callable[[bytes], list[str]]] = {
-    FORM_TYPE: lambda body: _names(body.decode("latin-1")),
-    b"multipart/form-data": lambda body: [name.decode("utf-8", "replace") for name in _PART_NAME.findall(body)],
-    b"text/plain": _line_names,
-    b"application/json": _keys,
-}
-"""How the names of fields are read from a body, by its media type."""
 
 
 def _encode(text: str, charset: str) -> bytes:

@@ -22,7 +22,7 @@ _ROWS = frozenset(("table", "thead", "tbody", "tfoot", "tr"))
 
 
 class _Place(NamedTuple):
-    """What is around an element."""
+    """The form and the scope around an element."""
 
     form: HtmlElement | None = None
     scope: HtmlElement | None = None

@@ -18,7 +18,7 @@ _NAMES = {
     "header": re.compile(r"(?!(?i:cookie)$)[!#$%&'*+.^_`|~0-9A-Za-z-]+"),
     "query": re.compile(r".+", re.DOTALL),
 }
-"""What the name must be, by the kind of place."""
+"""Patterns of valid names, by the kind of place."""
 _FIELDS = {
     b"multipart/form-data": rb'(form-data; name="%s"\r\n\r\n).*?(?=\r\n--)',
     b"text/plain": rb"((?:^|(?<=\r\n))%s=)[^\r]*",

@@ -22,7 +22,6 @@ MAX_LENGTH = 16_000_000
 option of a list repeats the list's name."""
 
 _CONTROLS = ("input", "button", "select", "textarea")
-_METHODS = ("GET", "POST", "DIALOG")
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -62,13 +61,15 @@ def read_form(
         raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
     more = [(name, value) for name, given in left.items() for value in given]
     if more and by_controls:
-        known = ", ".join(all_controls.names(form)) or "no fields"
+        names = dict.fromkeys(control.get("name") for control in all_controls.of(form))
+        known = ", ".join(filter(None, names)) or "no fields"
         raise ValueError(f"it has no field for the value of {more[0][0]!r}; it has {known}")
+    method, enctype = _attribute(form, button, "method").upper(), _attribute(form, button, "enctype").lower()
     return Form(
-        method=_one_of(_METHODS, _attribute(form, button, "method").upper()),
+        method=method if method in ("POST", "DIALOG") else "GET",
         url=_target(_attribute(form, button, "action"), all_controls),
         fields=(*fields, *more),
-        enctype=_one_of(_ENCTYPES, _attribute(form, button, "enctype").lower()),
+        enctype=enctype if enctype in _ENCTYPES else _ENCTYPES[0],
         charset=charset,
         files=frozenset(files),
         token_index=min(token_indexes, default=None),
@@ -115,10 +116,6 @@ class Controls:
             is_left_out = is_button(control) or (control in ignored and not is_filled)
             if control is button or not is_left_out:
                 yield control
-
-    def names(self, form: HtmlElement | None) -> list[str]:
-        """Return the names of the controls of ``form``, each once."""
-        return list(dict.fromkeys(name for control in self.of(form) if (name := control.get("name"))))
 
     def owner(self, element: HtmlElement) -> HtmlElement | None:
         """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the open one."""
@@ -209,11 +206,6 @@ def _identity(button: HtmlElement, controls: list[HtmlElement]) -> Button:
     number = list(filter(is_submit_button, controls)).index(button)
     text = " ".join(button.text_content().split())
     return Button(number, button.get("name", ""), button.get("value", ""), text)
-
-
-def _one_of(known: Sequence[str], value: str) -> str:
-    """Return a value if it is known, or else the first one that is."""
-    return value if value in known else known[0]
 
 
 def _attribute(form: HtmlElement, button: HtmlElement | None, name: str) -> str:

@@ -45,14 +45,14 @@ class Outdated(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one attempt, or of all."""
+    """The result of one attempt, or of all."""
 
     answer: Answer | None = None
-    """What Scrapy gets; None if the job was of no use."""
+    """The answer that Scrapy gets; None if the job was of no use."""
     verdict: Verdict | None = None
-    """What became of the token; None if none was bought or handed in."""
+    """The verdict on the token; None if none was bought or handed in."""
     error: Exception | None = None
-    """What ends the attempts."""
+    """The error that ends the attempts."""
     submitted: Response | None = None
     """The answer to the submission itself, if the spider gets that."""
     proves_open: bool = True
@@ -209,11 +209,9 @@ class Attempts(ABC):
         return result
 
     async def _try_to_hand_in(self, token: Token) -> Result:
-        """Wait until a token may be handed in, do so, and return what came of it, whatever is raised.
+        """Wait until a token may be handed in, do so, and return what came of it, whatever but HandoverBroke is raised.
 
         There is no verdict if the crawl closed before.
-
-        :raises HandoverBroke: if the token is to be handed in once more.
         """
         try:
             ready = await self.ready()

@@ -96,7 +96,7 @@ async def _send(
 ) -> Response | None:
     """Send a submission; what the site answers to it, rather than to a request that it leads to, joins ``answers``."""
     is_elsewhere = asked is None or public_address(submission.url) != public_address(asked.url)
-    # What answers the request that was asked for need not lead to its page.
+    # Where the submission repeats the request that was asked for, its redirect need not lead to the page.
     may_lead_back = asked is not None and not repeats(submission, asked)
     request: Request = submission.replace(meta={**submission.meta, "dont_redirect": True}, callback=NO_CALLBACK)
     for _ in range(_MAX_REDIRECTS):

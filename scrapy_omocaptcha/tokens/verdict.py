@@ -42,7 +42,7 @@ def came_without(answer: Answer) -> Verdict:
 
 
 class Handed(NamedTuple):
-    """What came of a token that was handed in."""
+    """The result of handing a token in."""
 
     answer: Response | None
     """None if there was none, or if it leads to the page that was asked for."""
@@ -76,7 +76,7 @@ def opened(handed: Handed, answer: Answer, doubt: str | None, *, others_hand_in:
         return _doubtful(doubt, answer)
     if not handed.is_seen or (handed.broke is not None and not handed.broke.is_sent):
         return unknown("not_seen")
-    # Another request may have opened the wall.
+    # If the site has answered the token with an error, another request may have opened the wall.
     if handed.answer is not None and not is_good(handed.answer):
         return unknown("http_error", f"the token was answered with {handed.answer.status}")
     if handed.broke is not None and handed.answer is None and others_hand_in:

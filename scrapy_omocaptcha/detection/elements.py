@@ -1,8 +1,9 @@
 """Select what may belong to reCAPTCHA on a page, in one pass, grouped into elements, frames and scripts."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -10,7 +11,7 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
+from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts, only
 from scrapy_omocaptcha.detection.selectors import Selectors
 from scrapy_omocaptcha.forms.page import live_elements
 
@@ -39,8 +40,9 @@ _FRAME = re.compile(
 _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
 _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile")
-_RUNS = re.compile(r"script|module|rocket|babel", re.IGNORECASE)
-_HOLDS_DATA = re.compile(r"json|magento", re.IGNORECASE)
+_RUNS = re.compile(r"\A\Z|script|module|rocket|babel", re.IGNORECASE)
+_HOLDS_DATA = re.compile(r"\A(?!.*(?-i:ld\+json)).*(?:json|magento)", re.IGNORECASE | re.DOTALL)
+"""Match the types of scripts that a browser runs, and of those that hold data, but not for search engines."""
 _NO_CONTAINER_TAGS = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
 
 
@@ -52,8 +54,8 @@ class Frame(NamedTuple):
     """``anchor`` (checkbox or badge), ``bframe`` (pictures) or ``fallback`` (the form for browsers without scripts)."""
     key: str
     invisible: bool
-    has_options: bool
-    """Whether it was made with the options of a v2 widget, which v3 does not set."""
+    is_version_2: bool
+    """Whether it is a checkbox, or was made with the options of a v2 widget, which v3 does not set."""
     enterprise: bool
     data_s: str | None
 
@@ -68,32 +70,28 @@ class Candidates:
         self.root = selector.root
         self.selectors = Selectors(self.root)
         self.is_live = live_elements()
-        self.frames: list[Frame] = []
+        self._frames = list(islice(filter(None, map(_read_frame, self.root.iter("iframe"))), MAX_FRAMES))
         self.loaders: list[str] = []
         self.script_keys: set[str] = set()
         self._loads_other_captcha = False
         self.elements = _owners(_KEYS(self.root))
-        running: list[str] = []
-        data: list[str] = []
-        for element in self.root.iter("script", "iframe"):
-            if element.tag == "script":
-                self._read_script(element, running, data)
-            elif len(self.frames) < MAX_FRAMES and (frame := _read_frame(element)):
-                self.frames.append(frame)
-        self.inline = InlineScripts(_limit(running), _limit(data))
+        self._running: list[str] = []
+        self._data: list[str] = []
+        for script in self.root.iter("script"):
+            self._read_script(script)
+        self.inline = InlineScripts(_limit(self._running), _limit(self._data))
 
     def add_by_name(self) -> None:
         """Add the elements with "captcha" in their class or id, in their tag, or in the name of an attribute."""
         found = [*_owners(_CLASSES(self.root)), *_owners(_IDS(self.root)), *_TAGGED_CAPTCHA(self.root)]
         # Attributes have such names on many elements. Those of widgets have the site key beside them.
-        found += (e for e in _owners(_NAMED_CAPTCHA(self.root)) if any("6L" in value for value in e.values()))
+        found += (e for e in _owners(_NAMED_CAPTCHA(self.root)) if "6L" in " ".join(e.values()))
         self.elements = list(dict.fromkeys(self.elements + found))
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
         """Return the site keys of reCAPTCHA v3."""
-        loaded = {key for source in self.loaders for key in _RENDER_KEY.findall(source)}
-        return self.inline.score_keys | loaded
+        return self.inline.score_keys.union(chain.from_iterable(map(_RENDER_KEY.findall, self.loaders)))
 
     @cached_property
     def widget_keys(self) -> set[str]:
@@ -101,43 +99,64 @@ class Candidates:
         return {key for _, key in self.inline.keys} - self.score_keys
 
     @cached_property
+    def only_key(self) -> str | None:
+        """Return the site key of a script, or that of all scripts together, if there is exactly one."""
+        return only(self.script_keys or self.widget_keys)
+
+    @cached_property
     def loads_widgets(self) -> bool:
         """Return whether Google's script is loaded, not for v3 alone, and no other captcha's script is."""
-        return not self._loads_other_captcha and any(not _RENDER_KEY.search(source) for source in self.loaders)
+        return not self._loads_other_captcha and not all(map(_RENDER_KEY.search, self.loaders))
 
     @cached_property
     def enterprise(self) -> bool:
         """Return whether Google's script is loaded in its enterprise version alone."""
         return bool(self.loaders) and all("enterprise.js" in source.lower() for source in self.loaders)
 
-    def _read_script(self, element: HtmlElement, running: list[str], data: list[str]) -> None:
-        kind, text = element.get("type"), element.text or ""
-        if kind and not _RUNS.search(kind):
-            # Consent managers defer scripts by changing their type, and mark them with attributes.
-            deferred = kind == "text/plain" and any(name.startswith("data-") for name in element.attrib)
-            if not deferred:
-                if _HOLDS_DATA.search(kind) and "ld+json" not in kind:
-                    data.append(text)
-                return
-        if "aptcha" in text and not self.is_live(element):
+    def live_frames(self, kind: str) -> list[Frame]:
+        """Return the iframes of a kind that a browser that runs scripts shows."""
+        return [frame for frame in self._frames if frame.kind == kind and self.is_live(frame.element)]
+
+    def fallbacks(self) -> Iterator[tuple[HtmlElement, str]]:
+        """Yield the ``noscript`` elements that show Google's form for browsers without scripts, with its site key."""
+        for frame in self._frames:
+            noscript = next(frame.element.iterancestors("noscript"), None)
+            if noscript is not None and frame.kind == "fallback" and frame.key not in self.score_keys:
+                yield noscript, frame.key
+
+    def _read_script(self, script: HtmlElement) -> None:
+        kind = script.get("type", "")
+        if _RUNS.search(kind) or _is_deferred(script):
+            self._read_running_script(script)
+        elif _HOLDS_DATA.search(kind):
+            self._data.append(script.text or "")
+
+    def _read_running_script(self, script: HtmlElement) -> None:
+        text, is_live = script.text or "", self.is_live(script)
+        if "aptcha" in text and not is_live:
             return
-        for name, value in element.items():
-            if name == "data-sitekey" and KEY.fullmatch(value.strip()):
-                self.script_keys.add(value.strip())
-            elif "/recaptcha/" in value and _LOADER.search(value) and self.is_live(element):
-                self.loaders.append(value)
-            elif _OTHER_LOADER.search(value):
-                self._loads_other_captcha = True
-        if text:
-            running.append(text)
+        self._running.append(text)
+        key = script.get("data-sitekey", "").strip()
+        if KEY.fullmatch(key):
+            self.script_keys.add(key)
+        loaders = list(filter(_LOADER.search, script.values())) if is_live else []
+        self.loaders += loaders
+        if any(map(_OTHER_LOADER.search, set(script.values()).difference(loaders))):
+            self._loads_other_captcha = True
+
+
+def _is_deferred(script: HtmlElement) -> bool:
+    """Tell whether a consent manager runs a script later: these change its type, and mark it with attributes."""
+    return script.get("type") == "text/plain" and any(name.startswith("data-") for name in script.attrib)
 
 
 def _read_frame(element: HtmlElement) -> Frame | None:
     """Read the iframe ``element``; return None if it does not belong to reCAPTCHA v2 or v3."""
-    source = _FRAME.match(element.get("src") or element.get("data-src") or "")
+    source = _FRAME.match(element.get("src") or element.get("data-src", ""))
     if source is None:
         return None
     query = parse_qs(source[3])
+    is_invisible = query.get("size") == ["invisible"]
     key = query.get("k", [""])[0].strip()
     if not SITEKEY.fullmatch(key):
         return None
@@ -145,8 +164,8 @@ def _read_frame(element: HtmlElement) -> Frame | None:
         element=element,
         kind=source[2].lower(),
         key=key,
-        invisible=query.get("size") == ["invisible"],
-        has_options="type" in query or "theme" in query,
+        invisible=is_invisible,
+        is_version_2=not is_invisible or not query.keys().isdisjoint(("type", "theme")),
         enterprise=source[1].lower() == "enterprise",
         data_s=query.get("s", [None])[0],
     )

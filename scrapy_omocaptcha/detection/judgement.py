@@ -6,10 +6,10 @@ doubt, a page is left alone: the words of walls are listed in ``phrases`` and ``
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import islice
+from functools import cached_property, partial
+from itertools import filterfalse, islice
 from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Judgement
@@ -36,8 +36,8 @@ _NO_WORD = re.compile(r"(?!\d+[.,]\d\d$)(?![^\W\d_A-Z]{2,}$)\S+")
 _RANDOM = re.compile(r"(?=.*\d)[\w+/=.:-]{16,}")
 """Match what is neither a word nor a sum, and a signature and the like."""
 _CALL = re.compile(r"(?<![\w.])(?:window\.)?(?!if\b|function\b)([\w$]+)\s*\(")
-_SPOKEN = frozenset(("alt", "aria-label", "title"))
-"""Attributes whose values are read out or shown to a visitor."""
+_SPOKEN = re.compile(r"(?:alt|aria-label|title)=.|data-[^=]*=.* ", re.DOTALL)
+"""Matches an attribute whose value is read out or shown to a visitor."""
 
 Reasons = Iterator[tuple[str, str]]
 """What a form seems to do, in the page's words, and the phrase that says so. The former is empty if nothing tells."""
@@ -79,9 +79,10 @@ class Case:
     @cached_property
     def own_words(self) -> frozenset[str]:
         """Return the words of the page's own address if another page is withheld, which they are about."""
-        parts = _parts_of(self.url if self.withholding else "")
-        names = (name for name, _ in parse_qsl(parts.query, keep_blank_values=True))
-        return frozenset(split_name(" ".join((parts.path, *names))))
+        if not self.withholding:
+            return frozenset()
+        parts = _parts_of(self.url)
+        return frozenset(split_name(" ".join((parts.path, *dict(parse_qsl(parts.query, keep_blank_values=True))))))
 
     @cached_property
     def site_words(self) -> frozenset[str]:
@@ -93,18 +94,17 @@ class Case:
         """Return the words of the last segments of the form's address that are not those of the page's own."""
         query = self.target.partition("#")[0].partition("?")[2]
         words = split_name(f"{_last_segments(self.target, 2)} {unquote_plus(query)}"[:_LONGEST_ADDRESS])
-        return [word for word in words if word not in self.own_words]
+        return list(filterfalse(self.own_words.__contains__, words))
 
     @cached_property
     def choices(self) -> list[tuple[str, str]]:
         """Return what the form sends besides the token, without what was asked for by address or by POST."""
-        others = [pair for pair in self.fields if pair[0] != TOKEN_FIELD and pair not in self.asked]
-        return [(name, value) for name, value in others if not self.own_words.issuperset(split_name(name))]
+        return list(filter(self._is_choice, self.fields))
 
     @cached_property
     def below(self) -> str | None:
         """Return the path of the form's address below the page's own; empty if it is the same, None if it is not."""
-        own, path = (_parts_of(url).path.rstrip("/") for url in (self.url, self.target))
+        own, path = map(_path_of, (self.url, self.target))
         is_below = self.target and f"{path}/".startswith(f"{own}/") and (own or not path)
         return path[len(own) :] if is_below else None
 
@@ -113,44 +113,61 @@ class Case:
         """Tell whether it is Cloudflare's captcha page, which says in any language what a site wants it to say."""
         return _CLOUDFLARE.search(self.target) is not None
 
+    @property
+    def has_wall_status(self) -> bool:
+        """Tell whether the page has a status that walls often have."""
+        return self.status in WALL_STATUSES
+
     @cached_property
     def withholding(self) -> tuple[str, ...]:
         """Return what says that the page withholds the one that was asked for."""
-        said = ["it is Cloudflare's captcha page"] if self.is_cloudflare else []
+        said = []
+        if self.is_cloudflare:
+            said.append("it is Cloudflare's captcha page")
         # Gates that ask for an age or for consent return to the page, too.
-        if self._returns and (self.status in WALL_STATUSES) + bool(self.checks) + self.asks_elsewhere >= 2:
+        signs = (self.has_wall_status, bool(self.checks), self.asks_elsewhere)
+        if self._returns and signs.count(True) >= 2:
             said.append("the form returns to the page")
         if address := wall_word(self.url):
             said.append(f"the address says '{address}'")
-        for where, text in self._texts:
-            if phrase := find_withholding(text):
-                said.append(f"the {where} says '{phrase}'")
-        return tuple(said)
+        return (*said, *self._find(find_withholding))
 
     @cached_property
     def checks(self) -> tuple[str, ...]:
         """Return what says that the page checks its visitor."""
-        found = ((where, find_check(text)) for where, text in self._texts)
-        return tuple(f"the {where} says '{phrase}'" for where, phrase in found if phrase)
+        return tuple(self._find(find_check))
 
     @property
     def asks_elsewhere(self) -> bool:
         """Tell whether the form is sent to an address about the check."""
-        return any(map(is_about_check, split_name(_last_segments(self.target, 2))))
+        return _names_check(_last_segments(self.target, 2))
 
     @property
     def _returns(self) -> bool:
         """Tell whether the form sends the address of its page, to go on to."""
-        own = _parts_of(unquote(self.url))
+        netloc, path, query = _parts_of(unquote(self.url))[1:4]
         sent = (*self.fields, *parse_qsl(_parts_of(self.target).query))
-        values = [_parts_of(unquote(value)) for _, value in sent]
-        return (own.path, own.query) != ("/", "") and any(
-            (value.path, value.query) == (own.path, own.query) and value.netloc in ("", own.netloc) for value in values
-        )
+        addresses = {_parts_of(unquote(value))[1:4] for _, value in sent}
+        is_front_page = (path, query) == ("/", "")
+        return not is_front_page and not addresses.isdisjoint((("", path, query), (netloc, path, query)))
 
-    @property
-    def _texts(self) -> list[tuple[str, str]]:
-        return [("title", self.title), *(("heading", text) for text in self.headings), ("page", self.near)]
+    def is_name(self, text: str) -> bool:
+        """Tell whether a text may be the name of the site or of the page that was asked for."""
+        return text in self.title or self.site_words.issuperset(split_name(text))
+
+    def find_deed(self, text: str) -> str | None:
+        """Return a word by which a text says that something is done, unless it may be the name of the site, or None."""
+        deed = find_deed(text)
+        return deed if deed and self.site_words.isdisjoint(split_name(deed)) else None
+
+    def _is_choice(self, field: tuple[str, str]) -> bool:
+        is_asked = field in self.asked or self.own_words.issuperset(split_name(field[0]))
+        return field[0] != TOKEN_FIELD and not is_asked
+
+    def _find(self, find: Callable[[str], str | None]) -> Iterator[str]:
+        """Say where on the page ``find`` has found a phrase."""
+        texts = (("title", self.title), *(("heading", text) for text in self.headings), ("page", self.near))
+        return (f"the {where} says '{phrase}'" for where, text in texts if (phrase := find(text)))
 
 
 def judge(case: Case) -> tuple[Judgement, tuple[str, ...], str]:
@@ -161,79 +178,98 @@ def judge(case: Case) -> tuple[Judgement, tuple[str, ...], str]:
     if case.is_cloudflare:
         # It shows a text of the site.
         case = replace(case, inside=(), beside="")
-    status = (f"status {case.status}",) if case.status in WALL_STATUSES else ()
+    status = [f"status {case.status}"] if case.has_wall_status else []
     says = (*status, *case.withholding, *case.checks)
     if deed := next(_deeds(case), None):
         return "acts", (*says, deed[1]), shortened(deed[0])
-    doubts = tuple(islice(_doubts(case), _MAX_DOUBTS))
-    if doubts:
-        does = next((does for does, _ in doubts if does), "")
-        return "doubtful", (*says, *(reason for _, reason in doubts)), shortened(does)
+    if doubts := tuple(islice(_doubts(case), _MAX_DOUBTS)):
+        seems, reasons = zip(*doubts, strict=True)
+        return "doubtful", (*says, *reasons), shortened(next(filter(None, seems), ""))
     return "withholds", (*says, f"the {whole} asks for nothing but the captcha"), ""
 
 
 def _deeds(case: Case) -> Reasons:
     """Yield what says that the form does something."""
-    for label in case.labels:
-        if find_deed_of_button(label):
-            yield label, f"its button says '{label}'"
+    for label in filter(find_deed_of_button, case.labels):
+        yield label, f"its button says '{label}'"
     if deed := _deed_in(case.target_words):
         yield deed, f"the form posts to {_parts_of(case.target).path}"
+    yield from _deeds_of_choices(case)
+    for name, value in case.attributes:
+        if deed := _deed_in(split_name(value)):
+            yield deed, f"its {name} says '{shortened(value)}'"
+    for heading in filter(case.find_deed, (*case.headings, case.title)):
+        yield heading, f"it says '{heading}'"
+
+
+def _deeds_of_choices(case: Case) -> Reasons:
     for name, value in case.choices:
         if deed := find_deed_of_field(name):
             yield deed, f"the form sends the field '{name[:40]}'"
         # A return address is about the page that was asked for.
         elif not _is_address(value) and (deed := _deed_in(split_name(value[:100]))):
             yield deed, f"the form sends {name[:40]}={value[:40]}"
-    for name, value in case.attributes:
-        if deed := _deed_in(split_name(value)):
-            yield deed, f"its {name} says '{shortened(value)}'"
-    for heading in (*case.headings, case.title):
-        if _find_deed(heading, case):
-            yield heading, f"it says '{heading}'"
 
 
 def _doubts(case: Case) -> Reasons:
     """Yield what may be something else than a wall's."""
     if not case.is_whole:
         yield "", "the page is too long to be read"
-    for label in case.labels:
-        # At a wall's status one word will do, where the page says that it withholds something.
-        is_sure = case.withholding and case.status in WALL_STATUSES
-        if not (goes_on(label) if is_sure else only_goes_on(label, case.own_words)):
-            yield label, f"its button says '{label}'"
-    for name, value in case.attributes:
-        for called in _CALL.findall(value) if name.startswith("on") else ():
-            if not any(map(is_about_check, split_name(called))):
-                yield "", f"its {name} calls {called[:40]}"
-    if case.below and not any(map(_is_about_check, split_name(case.below))):
-        # A wall stands in the place of any page.
-        yield case.below, f"the form posts to {case.below} below its own page"
-    # Not "download", alone: it may be about the page that was asked for.
-    if case.below == "" and (deed := find_deed(f"/ {' '.join(split_name(_last_segments(case.url, 1)))}")):
-        yield deed, f"the form posts to its own page, whose address says '{deed}'"
+    yield from _doubts_of_buttons(case)
+    yield from _doubts_of_target(case)
     for text in (*case.labels, *case.headings, *case.inside, case.beside):
-        if deed := _find_deed(text, case) or find_price(text):
+        if deed := case.find_deed(text) or find_price(text):
             yield deed, f"the page says '{deed}' beside the widget"
             break
-    for name, value in case.attributes:
-        is_spoken = name in _SPOKEN or (name.startswith("data-") and " " in value)
-        if value and is_spoken and not (_is_about_check(value) or _is_name(value, case)):
-            yield shortened(value), f"its {name} says '{shortened(value)}'"
-    for text in case.inside:
-        if not (is_about_check(text) or _is_name(text, case)):
-            yield "", f"the form also says '{shortened(text)}'"
-            break
-    for name, value in case.choices:
-        if not _says_nothing(name, value, case):
-            yield f"{name}={value[:40]}", f"the form sends {name[:40]}={value[:40]}"
+    yield from _doubts_of_form(case)
     if case.withholding:
-        if case.beside.strip() and not is_about_check(case.beside):
-            yield "", "the text beside the widget is not about that"
-    elif case.status in WALL_STATUSES:
+        yield from _doubts_beside(case)
+    elif case.has_wall_status:
         yield from _doubts_of_check(case)
     else:
         yield "", "the page does not say that it withholds another one"
+
+
+def _doubts_of_buttons(case: Case) -> Reasons:
+    """Yield what the buttons say, and the functions that they call, where these do not just go on."""
+    # At a wall's status one word will do, where the page says that it withholds something.
+    is_sure = case.withholding and case.has_wall_status
+    only_goes = goes_on if is_sure else partial(only_goes_on, own=case.own_words)
+    for label in filterfalse(only_goes, case.labels):
+        yield label, f"its button says '{label}'"
+    for name, value in case.attributes:
+        if name.startswith("on"):
+            for called in filterfalse(_names_check, _CALL.findall(value)):
+                yield "", f"its {name} calls {called[:40]}"
+
+
+def _doubts_of_target(case: Case) -> Reasons:
+    """Yield what the address of the form says, if it is that of the page itself, or below it."""
+    if case.below and not any(map(_is_about_check, split_name(case.below))):
+        # A wall stands in the place of any page.
+        yield case.below, f"the form posts to {case.below} below its own page"
+    # The word "download", alone, may be about the page that was asked for; the slash keeps it from being alone.
+    own_name = f"/ {' '.join(split_name(_last_segments(case.url, 1)))}"
+    if case.below == "" and (deed := find_deed(own_name)):
+        yield deed, f"the form posts to its own page, whose address says '{deed}'"
+
+
+def _doubts_of_form(case: Case) -> Reasons:
+    """Yield what the form says and sends that is not about the check."""
+    for name, value in case.attributes:
+        is_expected = not _SPOKEN.match(f"{name}={value}") or _is_about_check(value) or case.is_name(value)
+        if not is_expected:
+            yield shortened(value), f"its {name} says '{shortened(value)}'"
+    for text in islice(filterfalse(case.is_name, filterfalse(is_about_check, case.inside)), 1):
+        yield "", f"the form also says '{shortened(text)}'"
+    for name, value in case.choices:
+        if not _says_nothing(name, value, case):
+            yield f"{name}={value[:40]}", f"the form sends {name[:40]}={value[:40]}"
+
+
+def _doubts_beside(case: Case) -> Reasons:
+    if case.beside.strip() and not is_about_check(case.beside):
+        yield "", "the text beside the widget is not about that"
 
 
 def _doubts_of_check(case: Case) -> Reasons:
@@ -241,13 +277,12 @@ def _doubts_of_check(case: Case) -> Reasons:
 
     A page without any text says nothing else, either.
     """
-    texts = [text for text in (*case.headings, *case.sentences) if not _is_name(text, case)]
-    if not case.checks and (texts or not case.site_words.issuperset(split_name(case.title))):
+    texts = list(filterfalse(case.is_name, (*case.headings, *case.sentences)))
+    says_more = texts or not case.site_words.issuperset(split_name(case.title))
+    if says_more and not case.checks:
         yield "", "nothing but the status says that it is a wall"
-    for text in texts:
-        if not _is_about_check(text):
-            yield shortened(text), f"the page also says '{shortened(text)}'"
-            break
+    for text in islice(filterfalse(_is_about_check, texts), 1):
+        yield shortened(text), f"the page also says '{shortened(text)}'"
     if case.target and case.below != "" and not case.asks_elsewhere:
         yield "", f"the form posts to {_parts_of(case.target).path}"
 
@@ -259,8 +294,8 @@ def _says_nothing(name: str, value: str, case: Case) -> bool:
     """
     if value in ("", *case.labels) or _is_address(value) or only_goes_on(value):
         return True
-    is_random = (_NO_WORD if case.withholding else _RANDOM).fullmatch(value)
-    return is_random is not None or any(map(is_about_check, split_name(name)))
+    numbers = _NO_WORD if case.withholding else _RANDOM
+    return numbers.fullmatch(value) is not None or _names_check(name)
 
 
 def _is_about_check(text: str) -> bool:
@@ -269,9 +304,9 @@ def _is_about_check(text: str) -> bool:
     return only_goes_on(text) or (is_about_check(text) and count_words(text) <= most)
 
 
-def _is_name(text: str, case: Case) -> bool:
-    """Tell whether a text may be the name of the site or of the page that was asked for."""
-    return text in case.title or case.site_words.issuperset(split_name(text))
+def _names_check(name: str) -> bool:
+    """Tell whether a word of a name is about the check."""
+    return any(map(is_about_check, split_name(name)))
 
 
 def _is_address(value: str) -> bool:
@@ -282,14 +317,12 @@ def _deed_in(words: Sequence[str]) -> str | None:
     return next(filter(None, map(find_deed, (" ".join(words), *words))), None)
 
 
-def _find_deed(text: str, case: Case) -> str | None:
-    """Return a word by which a text says that something is done, unless it may be the name of the site, or None."""
-    deed = find_deed(text)
-    return deed if deed and case.site_words.isdisjoint(split_name(deed)) else None
-
-
 def _last_segments(url: str, segments: int) -> str:
-    return "/".join(_parts_of(url).path.rstrip("/").split("/")[-segments:])
+    return "/".join(_path_of(url).split("/")[-segments:])
+
+
+def _path_of(url: str) -> str:
+    return _parts_of(url).path.rstrip("/")
 
 
 def _parts_of(url: str) -> SplitResult:

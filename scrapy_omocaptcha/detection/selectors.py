@@ -4,6 +4,8 @@ For combinators and positions libxml2 takes quadratic time: ``div *`` keeps it b
 KB. So each compound selector (``div.a[b]``) is looked up in a pass of its own, and what it matches is compared here.
 """
 
+from itertools import chain
+
 import cssselect
 from cssselect.parser import Attrib, Class, CombinedSelector, Element, Hash, Negation, Tree
 from lxml.etree import XPath, XPathError
@@ -29,7 +31,7 @@ class Selectors:
         """Return the first elements that ``css`` matches; none for what is not CSS, or takes more than linear time."""
         try:
             trees = [selector.parsed_tree for selector in cssselect.parse(css) if selector.pseudo_element is None]
-            return list(dict.fromkeys(element for tree in trees for element in self._matches(tree)))[:MAX_SELECTED]
+            return list(dict.fromkeys(chain.from_iterable(map(self._matches, trees))))[:MAX_SELECTED]
         except (cssselect.SelectorError, XPathError, ValueError):
             # jQuery has selectors that CSS lacks.
             return []
@@ -39,24 +41,27 @@ class Selectors:
         key = tree.canonical()
         if key not in self._found and len(self._found) < MAX_PASSES:
             self._found[key] = []
-            if isinstance(tree, CombinedSelector):
-                self._found[key] = self._combined(tree)
-            elif _is_compound(tree):
-                self._found[key] = XPath(f"descendant-or-self::{self._translator.xpath(tree)}")(self._root)
+            self._found[key] = self._look_up(tree)
         return self._found.get(key, [])
+
+    def _look_up(self, tree: Tree) -> list[HtmlElement]:
+        if isinstance(tree, CombinedSelector):
+            return self._combined(tree)
+        if _is_compound(tree):
+            return list(XPath(f"descendant-or-self::{self._translator.xpath(tree)}")(self._root))
+        return []
 
     def _combined(self, tree: CombinedSelector) -> list[HtmlElement]:
         if tree.combinator not in (" ", ">"):
             return []
-        outer, inner = set(self._matches(tree.selector)), self._matches(tree.subselector)
-        if tree.combinator == ">":
-            return [element for element in inner if element.getparent() in outer]
-        is_within = Inherited(False, lambda element, within: within or element in outer)
-        return [element for element in inner if is_within(element)]
+        outer, is_deep = set(self._matches(tree.selector)), tree.combinator == " "
+        is_inside = Inherited(False, lambda element, is_inside: element in outer or (is_inside and is_deep))
+        return list(filter(is_inside, self._matches(tree.subselector)))
 
 
 def _is_compound(tree: Tree) -> bool:
-    """Return whether a selector only consists of names, classes, ids, attributes and the negations of such."""
-    if isinstance(tree, Negation):
-        return _is_compound(tree.selector) and _is_compound(tree.subselector)
-    return isinstance(tree, Element) or (isinstance(tree, (Class, Hash, Attrib)) and _is_compound(tree.selector))
+    """Tell whether a selector only consists of names, classes, ids, attributes and the negations of such."""
+    if isinstance(tree, Element):
+        return True
+    parts = [tree.selector, tree.subselector] if isinstance(tree, Negation) else [tree.selector]
+    return isinstance(tree, (Class, Hash, Attrib, Negation)) and all(map(_is_compound, parts))

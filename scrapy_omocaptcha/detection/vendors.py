@@ -4,6 +4,7 @@ Only pages with the status of a wall are searched, and only those that contain a
 """
 
 import re
+from collections.abc import Iterable
 
 from lxml.etree import XPath
 from lxml.html import HtmlElement
@@ -50,27 +51,30 @@ def find_product(body: bytes) -> str | None:
     rendered = re.search(rb"recaptcha/(?:api|enterprise)\.js\?[^\"'>]*\brender=(?!explicit|onload)([\w-]+)", body)
     if rendered:
         return f"{product or 'reCAPTCHA v3'} (render={rendered[1].decode()})"
-    return product or next((name for name in _PRODUCTS if any(mark in body for mark in _MARKS[name])), None)
+    return product or _first_marked(body, _PRODUCTS)
 
 
 def find_vendor(response: Response) -> str | None:
     """Return the name of the vendor whose wall a page with the status of a wall is, or None if it is not one."""
-    body = response.body
-    names = _MARKS if response.status in WALL_STATUSES else ("AWS WAF",)
-    name = next((name for name in names if any(mark in body for mark in _MARKS[name])), None)
+    name = _first_marked(response.body, _MARKS if response.status in WALL_STATUSES else ["AWS WAF"])
     selector = parse_page(response) if name else None
     return name if selector is not None and _is_bare(selector.root) else None
 
 
+def _first_marked(body: bytes, names: Iterable[str]) -> str | None:
+    """Return the first of some vendors of which a page contains a mark, or None."""
+    return next((name for name in names if any(mark in body for mark in _MARKS[name])), None)
+
+
 def _is_bare(root: HtmlElement) -> bool:
-    """Return whether the page has little text that speaks of a check, or hardly any text, and asks for nothing else."""
+    """Tell whether the page has little text that speaks of a check, or hardly any text, and asks for nothing else."""
     text = text_of(root)
     words, links = count_words(text), _count_links(root)
     beginning = f"{title_of(root)} {text[:4000]}"
     if find_withholding(beginning) or find_check(beginning):
-        bare = words <= 450 and links <= 30
+        is_bare = words <= 450 and links <= 30
     else:
         # A vendor's script alone proves nothing, because many sites load one on every page.
-        bare = words <= 60 and links <= 5 and (words == 0 or bool(_ELEMENT(root)))
+        is_bare = words <= 60 and links <= 5 and (words == 0 or bool(_ELEMENT(root)))
     fields = filter(live_elements(), root.iter("input", "textarea", "select"))
-    return bare and all(describe_field(field) in (None, "a search") for field in fields)
+    return is_bare and {None, "a search"}.issuperset(map(describe_field, fields))

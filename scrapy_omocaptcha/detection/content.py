@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from functools import cache, cached_property
 from itertools import islice
 
-from lxml.etree import XPath, iterwalk
+from lxml.etree import Comment, ProcessingInstruction, XPath, iterwalk
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
@@ -26,7 +26,7 @@ _UNREAD_TAGS = frozenset((*INERT_TAGS, "head", "iframe", "select", "svg", "objec
 # Links lead elsewhere, and what buttons say is read by itself.
 _NOT_CONTENT_TAGS = _UNREAD_TAGS | {"a", "button"}
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "legend"))
-_INLINE_TAGS = frozenset(
+_INLINE_TAGS = {Comment, ProcessingInstruction}.union(
     """
     a abbr b bdi bdo big cite code em font i img kbd label mark q s small span strong sub sup time tt u var wbr
     """.split()
@@ -60,6 +60,8 @@ _DESCRIPTIONS = {
     "file": "a file",
     "search": "a search",
 }
+_LABELS = {"image": ("alt", ""), "submit": ("value", "Submit")}
+"""The attribute with the label of an ``input``, and what is shown without it, by type; of others it is the value."""
 
 
 class PageText:
@@ -74,10 +76,14 @@ class PageText:
         self, root: HtmlElement, places: Collection[HtmlElement], other_forms: Collection[HtmlElement]
     ) -> None:
         self._other_forms = frozenset(other_forms)
-        # What holds a widget is content, whatever it is called.
-        self._kept = {outer for inner in places for outer in (inner, *inner.iterancestors())}
+        # An element that holds a widget is content, whatever its class says.
+        kept = (*places, *root.iter("html", "body"))
+        self._kept = {outer for inner in kept for outer in (inner, *inner.iterancestors())}
         self._is_live = live_elements()
         self._is_beside = Inherited(False, lambda element, is_beside: is_beside or self._is_furniture(element))
+        self._pieces: list[str] = []
+        """The pieces of the block that is being read."""
+        self._length = 0
         self._blocks: list[str] = []
         """The text of the content by paragraph, cell and the like."""
         self._places = dict.fromkeys(places, 0)
@@ -121,62 +127,61 @@ class PageText:
 
     def first_field(self, controls: Iterable[HtmlElement]) -> str | None:
         """Describe the first of some controls that a visitor would fill in, as in "a password"."""
-        described = ((control, describe_field(control)) for control in controls)
-        return next((words for control, words in described if words and self.is_content(control)), None)
+        shown = filter(self.is_content, filter(describe_field, controls))
+        return next(map(describe_field, shown), None)
 
     def _is_furniture(self, element: HtmlElement) -> bool:
-        if element in self._kept or element.tag in ("html", "body"):
-            return False
-        names = f"{element.get('class') or ''} {element.get('id') or ''}".lower().split()
-        return bool(
+        names = f"{element.get('class', '')} {element.get('id', '')}".lower().split()
+        return element not in self._kept and (
             element.tag in _FURNITURE_TAGS
             or element in self._other_forms
-            or element.get("hidden") is not None
             or element.get("role") in _FURNITURE_ROLES
-            or _HIDDEN_STYLE.search(element.get("style") or "")
+            or _is_hidden(element)
             or any(map(_FURNITURE_NAMES.fullmatch, names))
         )
 
     def _read(self, root: HtmlElement) -> None:
-        pieces: list[str] = []
-        length = 0
-
-        def end_block() -> None:
-            if text := " ".join(" ".join(pieces).split()):
-                self._blocks.append(text)
-            pieces.clear()
-
         walk = iterwalk(root, events=("start", "end", "comment", "pi"))
         for event, element in islice(walk, MAX_PIECES):
-            if event == "start":
-                is_place = element in self._places
-                if is_place or element.tag not in _INLINE_TAGS:
-                    end_block()
-                if is_place:
-                    self._places[element] = len(self._blocks)
-                skipped = element.tag in _NOT_CONTENT_TAGS
-                if not skipped and self._is_furniture(element):
-                    skipped = True
-                    if _is_header(element):
-                        self._add_headings(element.iter(*_HEADINGS, "img"))
-                elif element.tag in _HEADINGS or element.get("role") == "heading":
-                    skipped = True
-                    self._add_headings([element])
-                if skipped:
-                    walk.skip_subtree()
-                    continue
-                piece = element.text
+            if event != "start":
+                self._mark(element, self._ends)
+                self._add(element.tail)
+                continue
+            self._mark(element, self._places)
+            headings = self._headings_of(element)
+            if headings is None:
+                self._add(element.text)
             else:
-                if event == "end" and (element in self._ends or element.tag not in _INLINE_TAGS):
-                    end_block()
-                if element in self._ends:
-                    self._ends[element] = len(self._blocks)
-                piece = None if element is root else element.tail
-            if piece and length < MAX_TEXT:
-                pieces.append(piece[:MAX_TEXT])
-                length += len(piece.strip())
-        end_block()
+                self._add_headings(headings)
+                walk.skip_subtree()
+        self._end_block()
         self.is_whole = next(walk, None) is None
+
+    def _headings_of(self, element: HtmlElement) -> Iterable[HtmlElement] | None:
+        """Return the headings of an element that is not read as text, of which most have none; None if it is read."""
+        is_content = element.tag not in _NOT_CONTENT_TAGS
+        if is_content and self._is_furniture(element):
+            return element.iter(*_HEADINGS, "img") if _is_header(element) else ()
+        if element.tag in _HEADINGS or element.get("role") == "heading":
+            return [element]
+        return None if is_content else ()
+
+    def _mark(self, element: HtmlElement, places: dict[HtmlElement, int]) -> None:
+        """Begin a block at the start or the end of an element, unless it is inline, and keep which it is."""
+        if element in places or element.tag not in _INLINE_TAGS:
+            self._end_block()
+        if element in places:
+            places[element] = len(self._blocks)
+
+    def _add(self, piece: str | None) -> None:
+        if piece and self._length < MAX_TEXT:
+            self._pieces.append(piece[:MAX_TEXT])
+            self._length += len(piece.strip())
+
+    def _end_block(self) -> None:
+        if text := " ".join(" ".join(self._pieces).split()):
+            self._blocks.append(text)
+        self._pieces.clear()
 
     def _add_headings(self, elements: Iterable[HtmlElement]) -> None:
         self.headings += islice(filter(None, map(_text, elements)), _MAX_HEADINGS - len(self.headings))
@@ -187,7 +192,11 @@ def _sentences(blocks: Iterable[str]) -> list[str]:
 
 
 def _is_header(element: HtmlElement) -> bool:
-    return element.tag == "header" or element.get("role") == "banner" or "header" in (element.get("id") or "").lower()
+    return element.tag == "header" or element.get("role") == "banner" or "header" in element.get("id", "").lower()
+
+
+def _is_hidden(element: HtmlElement) -> bool:
+    return element.get("hidden") is not None or _HIDDEN_STYLE.search(element.get("style", "")) is not None
 
 
 def _attributes_of(elements: Iterable[HtmlElement]) -> Pairs:
@@ -197,13 +206,8 @@ def _attributes_of(elements: Iterable[HtmlElement]) -> Pairs:
 
 def label_of(button: HtmlElement) -> str:
     """Return what a button says; nothing for a picture without words."""
-    if button.tag == "input":
-        kind = input_type(button)
-        shown = button.get("alt" if kind == "image" else "value")
-        text = "Submit" if shown is None and kind == "submit" else shown or ""
-    else:
-        text = _text(button)
-    label = " ".join((text or button.get("aria-label") or button.get("title") or "").split())[:200]
+    text = button.get(*_LABELS.get(input_type(button), ("value", ""))) if button.tag == "input" else _text(button)
+    label = " ".join((text or button.get("aria-label") or button.get("title", "")).split())[:200]
     return label if _LETTER.search(label) else ""
 
 
@@ -214,8 +218,7 @@ def _text(element: HtmlElement) -> str:
 
 def title_of(root: HtmlElement) -> str:
     """Return the title of a page in one line; empty if it has none."""
-    element = next(root.iter("title"), None)
-    return "" if element is None else " ".join((element.text or "")[:1000].split())[:300]
+    return " ".join(root.findtext(".//title", "")[:1000].split())[:300]
 
 
 def text_of(root: HtmlElement) -> str:
@@ -237,10 +240,9 @@ def shortened(text: str) -> str:
 def describe_field(field: HtmlElement) -> str | None:
     """Describe a field that a visitor would fill in, in words such as "a password"; None if it is none."""
     kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
-    is_hidden = field.get("hidden") is not None or _HIDDEN_STYLE.search(field.get("style") or "")
-    if is_hidden or kind in _UNDESCRIBED_TYPES or field.get("name") == TOKEN_FIELD:
+    if kind in _UNDESCRIBED_TYPES or field.get("name") == TOKEN_FIELD or _is_hidden(field):
         return None
-    name = (field.get("name") or field.get("id") or "").strip()
+    name = (field.get("name") or field.get("id", "")).strip()
     if kind == "text" and "mail" in name.lower():
         kind = "email"
     return _DESCRIPTIONS.get(kind) or (f"'{name[:40]}'" if name else "something")

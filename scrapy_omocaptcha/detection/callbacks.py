@@ -63,11 +63,13 @@ class Functions:
     def named(self, name: str, depth: int = MAX_DEPTH) -> Iterator[Function]:
         """Yield the functions of a name, each with those that it calls."""
         name = name.rpartition(".")[2].strip()
-        if name not in self._seen:
-            self._seen.add(name)
-            for code in self._scripts:
-                for end in code.definitions.get(name, []) if name in code.source else ():
-                    yield from self.at(code, slice(end, len(code.bare)), depth)
+        if name in self._seen:
+            return
+        self._seen.add(name)
+        # A script without the name need not be read.
+        for code in filter(lambda code: name in code.source, self._scripts):
+            for end in code.definitions.get(name, []):
+                yield from self.at(code, slice(end, len(code.bare)), depth)
 
     def at(self, code: Code, part: slice, depth: int = MAX_DEPTH) -> Iterator[Function]:
         """Yield the function that is defined or named at the beginning of ``part``, and those that it calls."""
@@ -79,8 +81,9 @@ class Functions:
                 return
             yield code.bare[body], code.text[body], parameter
             called = list(dict.fromkeys(_CALLED.findall(code.bare[body])))[:10]
-        for name in called if depth else ():
-            yield from self.named(name, depth - 1)
+        if depth > 0:
+            for name in called:
+                yield from self.named(name, depth - 1)
 
 
 def effect_of(functions: Iterable[Function]) -> Effect:
@@ -127,7 +130,7 @@ def _function(code: Code, part: slice) -> tuple[slice | None, str]:
 
 
 def _copies(text: str, parameter: str) -> bool:
-    """Return whether ``parameter``, which holds the token, is written into another field than the token's own."""
+    """Tell whether ``parameter``, which holds the token, is written into another field than the token's own."""
     word = re.escape(parameter)
     copies = re.finditer(rf"\.value\s?=\s?{word}\b|\.val\s?\(\s?{word}\b", text)
     return any(TOKEN_FIELD not in _END_OF_STATEMENT.split(text[max(0, c.start() - 200) : c.end()])[-1] for c in copies)

@@ -7,12 +7,13 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from scrapy_omocaptcha.detection.javascript import MAX_CALLS, Code
 
 KEY = re.compile(r"(?<![\w-])6L[\w-]{38}(?![\w-])")
 """Matches a site key within a text."""
+_QUOTED_KEY = re.compile(r"(?<=[\"'`])6L[\w-]{38}(?![\w-])")
 
 _G = r"(?<![\w$.])(?:window\s?\.\s?)?grecaptcha\s?\??\.\s?(?P<enterprise>enterprise\s?\??\.\s?)?"
 _RENDER = re.compile(_G + r"render\s?\(")
@@ -25,6 +26,7 @@ _SAYS_SCORE = re.compile(r"\\?[\"']?(?:version|type)\\?[\"']?\s?[:=]\s?\\?[\"']?
 _SCORE_NAME = re.compile(r"v_?3(?!\d)", re.IGNORECASE)
 _SCORE_OBJECT = re.compile(r"v_?3[\w-]{0,60}\\?[\"'`]?\s?[:=]\s?\{[^{]{0,200}\Z", re.IGNORECASE)
 _BRACE = re.compile("[{}]")
+_NOTHING = slice(0, 0)
 _LOOKUP = re.compile(
     r"(?:\b(getElementById|getElementsByClassName|querySelectorAll|querySelector)|(?<![\w.])(?:\$|jQuery))"
     r"\s?\(\s?([\"'`])((?:(?!\2)[^\\\n]){1,200})\2"
@@ -61,32 +63,35 @@ class InlineScripts:
     @cached_property
     def score_keys(self) -> frozenset[str]:
         """Return the site keys of reCAPTCHA v3, which has no widget."""
-        keys = {key for code, _, arguments in self._calls(_EXECUTE) if (key := self._key(code, arguments[0]))}
-        for code in self.running:
-            if "render=" in code.source:
-                keys.update(_SCORE_SCRIPT.findall(code.text))
-        return frozenset(keys)
+        executed = (self._key(code, arguments[0]) for code, _, arguments in self._calls(_EXECUTE))
+        loaded = (_SCORE_SCRIPT.findall(code.text) for code in self._with_word("render="))
+        return frozenset(filter(None, executed)).union(*loaded)
 
     @cached_property
     def keys(self) -> list[tuple[str, str]]:
         """Return the names and values of all site keys in strings, except those that are marked as v3's."""
-        texts = [code.text for code in self.running if "6L" in code.source]
-        texts += [source for source in self._data if "6L" in source]
-        return [pair for text in texts for pair in _named_keys(text)]
+        texts = [code.text for code in self._with_word("6L")]
+        data = [source for source in self._data if "6L" in source]
+        return list(chain.from_iterable(map(_named_keys, (*texts, *data))))
 
     def _calls(self, callee: re.Pattern[str]) -> Iterator[tuple[Code, re.Match[str], list[slice]]]:
         """Yield the first calls that ``callee`` matches and that have arguments."""
-        relevant = (code for code in self.running if "grecaptcha" in code.source)
-        found = ((code, call, arguments) for code in relevant for call, arguments in code.calls(callee) if arguments)
+        codes = self._with_word("grecaptcha")
+        found = ((code, call, arguments) for code in codes for call, arguments in code.calls(callee) if arguments)
         return islice(found, MAX_CALLS)
 
+    def _with_word(self, word: str) -> Iterator[Code]:
+        """Yield the running scripts that contain a word. The others need not be read."""
+        return (code for code in self.running if word in code.source)
+
     def _read_render(self, code: Code, call: re.Match[str], arguments: list[slice]) -> RenderCall:
-        options = code.properties(arguments[1]) if len(arguments) > 1 else {}
+        target, second, *_ = (*arguments, _NOTHING)
+        options = code.properties(second)
         return RenderCall(
-            selectors=self._selectors(code, arguments[0], call.start()),
-            creates_container=self._creates(code, arguments[0], call.start()),
-            sitekey=self._key(code, options["sitekey"]) if "sitekey" in options else None,
-            invisible="size" in options and code.literal(options["size"]) == "invisible",
+            selectors=self._selectors(code, target, call.start()),
+            creates_container=self._creates(code, target, call.start()),
+            sitekey=self._key(code, options.get("sitekey", _NOTHING)),
+            invisible=code.literal(options.get("size", _NOTHING)) == "invisible",
             enterprise=call["enterprise"] is not None,
             callback=(code, options["callback"]) if "callback" in options else None,
         )
@@ -102,13 +107,13 @@ class InlineScripts:
         return _lookups(code.text[max(0, before - 400) : before])[-1:]
 
     def _creates(self, code: Code, target: slice, before: int) -> bool:
-        """Return whether a script creates the element ``target``: by ``createElement``, or as HTML with its id."""
+        """Tell whether a script creates the element ``target``: by ``createElement``, or as HTML with its id."""
         identity = code.literal(target)
         if identity is None:
             created = _assigned(code, target, before)
             return created is not None and "createElement" in code.bare[created]
         html = re.compile(rf"\bid\\?[\"']?\s?[=,:]\s?\\?[\"']{re.escape(identity[:100])}\\?[\"']")
-        return any(identity in script.source and html.search(script.text) for script in self.running)
+        return any(html.search(other.text) for other in self._with_word(identity))
 
     def _key(self, code: Code, part: slice) -> str | None:
         """Return the site key in ``part``: a string, or a name that stands for one value on this page."""
@@ -125,17 +130,15 @@ def only(keys: Collection[str]) -> str | None:
 
 
 def _named_keys(text: str) -> Iterator[tuple[str, str]]:
-    for key in KEY.finditer(text):
-        if text[key.start() - 1 : key.start()] not in ("'", '"', "`"):
-            continue
-        # What a closed object says is about another key.
+    """Yield the names and values of the site keys in strings of a text, except those that are marked as v3's."""
+    for key in _QUOTED_KEY.finditer(text):
+        # An object that is closed is about another key.
         before = text[max(0, key.start() - 200) : key.start()].rpartition("}")[2]
         after = _BRACE.split(text[key.end() : key.end() + 200])[0]
-        name = _NAME_BEFORE.search(before)
-        if _SAYS_SCORE.search(before) or _SAYS_SCORE.search(after) or _SCORE_OBJECT.search(before):
-            continue
-        if name is None or not _SCORE_NAME.search(name[1]):
-            yield (name[1] if name else ""), key[0]
+        name = "".join(_NAME_BEFORE.findall(before))
+        is_said = any(map(_SAYS_SCORE.search, (before, after)))
+        if not (is_said or _SCORE_NAME.search(name) or _SCORE_OBJECT.search(before)):
+            yield name, key[0]
 
 
 def _assigned(code: Code, target: slice, before: int) -> slice | None:

@@ -67,8 +67,10 @@ class Code:
     def properties(self, part: slice) -> dict[str, slice]:
         """Return the properties of the object literal in ``part`` by name. A method begins at its parameters."""
         opening = _OBJECT.match(self.bare, part.start, part.stop)
+        if opening is None:
+            return {}
         found: dict[str, slice] = {}
-        for item in self._parts(opening.end() - 1) if opening else ():
+        for item in self._parts(opening.end() - 1):
             if name := _PROPERTY.match(self.text, item.start, item.stop):
                 # In the shorthand {sitekey}, the value is the variable of that name.
                 start = {":": name.end(), "(": name.end() - 1}.get(name["then"], name.start("name"))

@@ -3,10 +3,11 @@
 It is parsed once, by ``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
@@ -32,8 +33,9 @@ def read_challenge(response: TextResponse, request: Request | None) -> Challenge
         return None
     challenges = page.judged(() if request is None else sent_pairs(request))
     # The header of a wall may have a form of its own. Where no widget withholds the page, the first one counts.
-    shown = next((challenge for challenge in challenges if challenge.blocking), challenges[0])
-    return replace(shown, others=tuple(challenge for challenge in challenges if challenge is not shown))
+    shown = min(challenges, key=lambda challenge: not challenge.blocking)
+    challenges.remove(shown)
+    return replace(shown, others=tuple(challenges))
 
 
 def read_page(response: Response) -> "WidgetPage | None":
@@ -59,17 +61,17 @@ class WidgetPage:
         """Return a widget as a challenge, with its form as the page has it; without one that cannot be sent."""
         owner = self.owner(widget)
         form = None if owner is None else self._read_once(owner, self.button(widget, owner))
+        # A callback of unknown effect most likely submits the form, which it cannot do where there is none.
+        has_nothing_to_submit = widget.effect is Effect.UNKNOWN and widget.invisible and form is None
         return Challenge(
             url=self.response.url,
             sitekey=widget.sitekey,
             invisible=widget.invisible,
             enterprise=widget.enterprise,
-            data_s=widget.data_s,
-            callback=widget.callback,
+            data_s=widget.data_s or None,
+            callback=widget.callback or None,
             form=form,
-            # A callback of unknown effect most likely submits the form, which it cannot do where there is none.
-            scripted=widget.effect is Effect.SCRIPTED
-            or (widget.effect is Effect.UNKNOWN and widget.invisible and form is None),
+            scripted=widget.effect is Effect.SCRIPTED or has_nothing_to_submit,
         )
 
     def judged(self, asked: Collection[tuple[str, str]]) -> list[Challenge]:
@@ -77,21 +79,27 @@ class WidgetPage:
 
         :param asked: the fields of the request that the page answers.
         """
-        owners = [self.owner(widget) for widget in self.widgets]
-        forms = [owner for owner in owners if owner is not None]
+        elements = [widget.element for widget in self.widgets]
+        owners = set(map(self.owner, self.widgets))
         # Without a form, any button of the page may send the token, be it one of a menu or one that is hidden yet.
-        buttons = [button for widget in self.widgets for button in self._buttons(widget)]
-        places = [*(widget.element for widget in self.widgets), *forms, *buttons]
+        buttons = chain.from_iterable(map(self._buttons, self.widgets))
         # Where all widgets are in forms, what the other forms say does not matter.
-        text = PageText(
-            self.selector.root, places, () if None in owners else set(self.controls.forms).difference(forms)
-        )
+        other_forms = () if None in owners else set(self.controls.forms).difference(owners)
+        text = PageText(self.selector.root, [*elements, *owners.difference([None]), *buttons], other_forms)
         return [self._judged(widget, text, asked) for widget in self.widgets]
 
     def _judged(self, widget: Widget, text: PageText, asked: Collection[tuple[str, str]]) -> Challenge:
-        challenge, owner, buttons = self.challenge(widget), self.owner(widget), self._buttons(widget)
+        challenge = self.challenge(widget)
+        case = self._case(widget, challenge.form or Form("GET", "", ()), text, asked)
+        judgement, evidence, does = judge(case)
+        if judgement == "withholds" and (address := self._doubtful_address(case, widget.addresses)):
+            judgement, evidence = "doubtful", (*evidence, f"its callback sends to '{shortened(address)}'")
+        return replace(challenge, judgement=judgement, evidence=evidence, does=does)
+
+    def _case(self, widget: Widget, form: Form, text: PageText, asked: Collection[tuple[str, str]]) -> Case:
+        owner, buttons = self.owner(widget), self._buttons(widget)
         name = None if owner is None else owner.get("aria-label")
-        case = Case(
+        return Case(
             url=self.response.url,
             status=self.response.status,
             title=title_of(self.selector.root),
@@ -100,23 +108,23 @@ class WidgetPage:
             beside=text.near(widget.element, 250, 200),
             sentences=text.sentences,
             inside=[] if owner is None else text.between(owner, widget.element, next(iter(buttons), None)),
-            labels=[label for button in buttons if (label := label_of(button))],
+            labels=list(filter(None, map(label_of, buttons))),
             attributes=text.attributes(widget.element, owner, buttons),
             field=text.first_field(self.controls.of(owner)),
-            target="" if challenge.form is None else challenge.form.url,
-            fields=() if challenge.form is None else challenge.form.fields,
+            target=form.url,
+            fields=form.fields,
             asked=asked,
             is_whole=text.is_whole,
         )
-        judgement, evidence, does = judge(case)
-        for address in widget.addresses if judgement == "withholds" else ():
-            # What the callback sends to is read as the address of the form is.
+
+    def _doubtful_address(self, case: Case, addresses: Iterable[str]) -> str | None:
+        """Return the first of a callback's addresses that would make the form doubtful, if that were sent there."""
+        for address in addresses:
             with suppress(ValueError):
                 target = urljoin(self.controls.base_url, address)
                 if judge(replace(case, target=target))[0] != "withholds":
-                    judgement, evidence = "doubtful", (*evidence, f"its callback sends to '{shortened(address)}'")
-                    break
-        return replace(challenge, judgement=judgement, evidence=evidence, does=does)
+                    return address
+        return None
 
     def _buttons(self, widget: Widget) -> list[HtmlElement]:
         """Return the button that sends the form of a widget, or all that may be pressed where a script sends it."""

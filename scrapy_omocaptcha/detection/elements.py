@@ -11,7 +11,7 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts, only
+from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
 from scrapy_omocaptcha.detection.selectors import Selectors
 from scrapy_omocaptcha.forms.page import live_elements
 
@@ -57,7 +57,7 @@ class Frame(NamedTuple):
     is_version_2: bool
     """Whether it is a checkbox, or was made with the options of a v2 widget, which v3 does not set."""
     enterprise: bool
-    data_s: str | None
+    data_s: str
 
 
 class Candidates:
@@ -99,18 +99,13 @@ class Candidates:
         return {key for _, key in self.inline.keys} - self.score_keys
 
     @cached_property
-    def only_key(self) -> str | None:
-        """Return the site key of a script, or that of all scripts together, if there is exactly one."""
-        return only(self.script_keys or self.widget_keys)
-
-    @cached_property
     def loads_widgets(self) -> bool:
-        """Return whether Google's script is loaded, not for v3 alone, and no other captcha's script is."""
+        """Tell whether Google's script is loaded, not for v3 alone, and no other captcha's script is."""
         return not self._loads_other_captcha and not all(map(_RENDER_KEY.search, self.loaders))
 
     @cached_property
     def enterprise(self) -> bool:
-        """Return whether Google's script is loaded in its enterprise version alone."""
+        """Tell whether Google's script is loaded in its enterprise version alone."""
         return bool(self.loaders) and all("enterprise.js" in source.lower() for source in self.loaders)
 
     def live_frames(self, kind: str) -> list[Frame]:
@@ -126,7 +121,9 @@ class Candidates:
 
     def _read_script(self, script: HtmlElement) -> None:
         kind = script.get("type", "")
-        if _RUNS.search(kind) or _is_deferred(script):
+        # Consent managers defer scripts by changing their type, and mark them with attributes.
+        is_deferred = kind == "text/plain" and any(name.startswith("data-") for name in script.attrib)
+        if is_deferred or _RUNS.search(kind):
             self._read_running_script(script)
         elif _HOLDS_DATA.search(kind):
             self._data.append(script.text or "")
@@ -141,13 +138,7 @@ class Candidates:
             self.script_keys.add(key)
         loaders = list(filter(_LOADER.search, script.values())) if is_live else []
         self.loaders += loaders
-        if any(map(_OTHER_LOADER.search, set(script.values()).difference(loaders))):
-            self._loads_other_captcha = True
-
-
-def _is_deferred(script: HtmlElement) -> bool:
-    """Tell whether a consent manager runs a script later: these change its type, and mark it with attributes."""
-    return script.get("type") == "text/plain" and any(name.startswith("data-") for name in script.attrib)
+        self._loads_other_captcha |= any(map(_OTHER_LOADER.search, set(script.values()).difference(loaders)))
 
 
 def _read_frame(element: HtmlElement) -> Frame | None:
@@ -167,7 +158,7 @@ def _read_frame(element: HtmlElement) -> Frame | None:
         invisible=is_invisible,
         is_version_2=not is_invisible or not query.keys().isdisjoint(("type", "theme")),
         enterprise=source[1].lower() == "enterprise",
-        data_s=query.get("s", [None])[0],
+        data_s=query.get("s", [""])[0],
     )
 
 

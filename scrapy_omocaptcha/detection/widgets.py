@@ -44,8 +44,8 @@ class Widget:
     sitekey: str | None = None
     invisible: bool = False
     enterprise: bool = False
-    data_s: str | None = None
-    callback: str | None = None
+    data_s: str = ""
+    callback: str = ""
     """Name of the function in ``data-callback``."""
     rendered: bool = False
     """Whether an inline script renders it."""
@@ -54,7 +54,7 @@ class Widget:
     effect: Effect = Effect.UNKNOWN
     """What either callback does with the token."""
     addresses: tuple[str, ...] = ()
-    """To where either callback may send something, as its code has it."""
+    """Addresses to which either callback may send something, as its code has them."""
 
     def merge(self, **said: Any) -> None:
         """Add what another source says of the same widget; what is known already stays."""
@@ -82,7 +82,7 @@ def find_widgets(selector: Selector) -> list[Widget]:
 def _with_callback(widget: Widget, page: Candidates) -> Widget:
     """Return a widget with what the page shows of its callback."""
     functions = Functions(page.inline.running)
-    called = list(functions.at(*widget.handler) if widget.handler else functions.named(widget.callback or ""))
+    called = list(functions.at(*widget.handler) if widget.handler else functions.named(widget.callback))
     addresses = islice(dict.fromkeys(addresses_of(called)), MAX_WIDGETS)
     return replace(widget, effect=effect_of(called), addresses=tuple(addresses))
 
@@ -105,7 +105,7 @@ class _Widgets:
     def add_only_key(self) -> None:
         """Give the page's only site key to the widgets without one."""
         for widget in self._by_element.values():
-            widget.sitekey = widget.sitekey or self._page.only_key
+            widget.sitekey = widget.sitekey or only(self._page.script_keys or self._page.widget_keys)
 
     def add_fallbacks(self) -> None:
         """Add the site keys of the ``noscript`` elements that show Google's form for browsers without scripts.
@@ -123,10 +123,7 @@ class _Widgets:
                 self._add(next(filter(_names_captcha, before), noscript.getparent()), sitekey=key)
 
     def add_plugin(self) -> None:
-        """Add an empty captcha element, where an external script renders the page's only site key in it.
-
-        Pages on which anything else was found have no such script.
-        """
+        """Add an empty captcha element, if an external script must be what renders the page's only site key."""
         if not self._by_element and self._page.loads_widgets and only(self._page.widget_keys):
             empty = filter(self._may_be_widget, filter(_is_empty, self._page.elements))
             for element in islice(empty, 1):
@@ -151,8 +148,8 @@ class _Widgets:
                     sitekey=key,
                     invisible=_is_invisible(element),
                     enterprise=self._page.enterprise,
-                    data_s=element.get("data-s") or None,
-                    callback=element.get("data-callback", "").strip() or None,
+                    data_s=element.get("data-s", ""),
+                    callback=element.get("data-callback", "").strip(),
                 )
 
     def _add_renders(self) -> None:

@@ -1,6 +1,6 @@
 """Fill in the form that wants the token of a page's widget."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Literal
@@ -12,7 +12,8 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form
 from scrapy_omocaptcha.detection.challenges import WidgetPage, read_page
-from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, is_input, is_submit_button, values
+from scrapy_omocaptcha.detection.widgets import Widget
+from scrapy_omocaptcha.forms.controls import is_button, is_input, is_submit_button, values
 from scrapy_omocaptcha.forms.reading import read_form
 
 _MAX_SHOWN = 5
@@ -43,20 +44,13 @@ def fill_form(
     page = read_page(response)
     if page is None:
         raise ValueError(f"{response} is not an HTML page, so it has no form to send")
-    owner = None if form is None else _find(page, form, "form", lambda element: element in page.controls.forms)
-    in_forms = [widget for widget in page.widgets if page.owner(widget) is not None]
-    inside = [widget for widget in in_forms if owner in (None, page.owner(widget))]
-    # A script may copy the token of a widget elsewhere on the page into the form that was named.
-    widgets = inside if owner is None else [*inside, *page.widgets]
-    if not widgets:
-        what = "no live reCAPTCHA v2 widget" if not page.widgets else "no reCAPTCHA v2 widget inside a form"
-        raise ValueError(f"{response.url} has {what}; it has {_describe(page)}")
-    widget = widgets[0]
-    owner = page.owner(widget) if owner is None else owner
+    named = None if form is None else _find(page, form, "form", page.controls.forms)
+    widget = _choose_widget(page, named)
+    owner = page.owner(widget) if named is None else named
     button = page.button(widget, owner) if click is None else None
-    if click is not None and click is not False:
-        controls = page.controls.of(owner)
-        button = _find(page, click, "submit button of the form", lambda e: e in controls and is_submit_button(e))
+    if isinstance(click, (str, Selector)):
+        submitting = list(filter(is_submit_button, page.controls.of(owner)))
+        button = _find(page, click, "submit button of the form", submitting)
     if not by_controls:
         # Each name that is none of a control's is an error there.
         _check_names(page, owner, data)
@@ -67,15 +61,26 @@ def fill_form(
     return replace(page.challenge(widget), form=_with_one_token(filled))
 
 
-def _check_names(page: WidgetPage, owner: HtmlElement, data: Mapping[str, Sequence[str]]) -> None:
+def _choose_widget(page: WidgetPage, form: HtmlElement | None) -> Widget:
+    """Return the first widget inside ``form``, or else on the page; without ``form``, the first inside any."""
+    if form is None:
+        widgets = [widget for widget in page.widgets if page.owner(widget) is not None]
+    else:
+        # A script may copy the token of a widget elsewhere on the page into the form that was named.
+        widgets = sorted(page.widgets, key=lambda widget: page.owner(widget) is not form)
+    if not widgets:
+        what = "no live reCAPTCHA v2 widget" if not page.widgets else "no reCAPTCHA v2 widget inside a form"
+        raise ValueError(f"{page.response.url} has {what}; it has {_describe(page)}")
+    return widgets[0]
+
+
+def _check_names(page: WidgetPage, form: HtmlElement, data: Mapping[str, Sequence[str]]) -> None:
     """Raise a ``ValueError`` if a name is almost that of a field, which would be sent as it is on the page."""
-    names = {control.get("name") for control in page.controls.of(owner) if control.get("name")} - {TOKEN_FIELD}
+    names = set(page.controls.names(form)) - {TOKEN_FIELD}
+    left = sorted(names - data.keys())
     for name in data.keys() - names:
-        left = sorted(names - data.keys())
-        lower = name.lower()
-        begins = [other for other in left if other.lower().startswith(lower) or lower.startswith(other.lower())]
-        meant = begins or get_close_matches(name, left)
-        if meant:
+        begins = [other for other in left if other.lower()[: len(name)] == name.lower()[: len(other)]]
+        if meant := begins or get_close_matches(name, left):
             raise ValueError(
                 f"the form of {page.response.url} has no field {name!r}: did you mean {meant[0]!r}? Its fields are "
                 f"{', '.join(sorted(names)[:_MAX_NAMES])}. To send {name!r} as well, name {meant[0]!r} in data, too"
@@ -86,9 +91,9 @@ def _with_one_token(form: Form) -> Form:
     """Return a form without further fields of the token's name, since the field is found by its name later on."""
     if form.token_index is None:
         return form
-    kept = [n for n, (name, _) in enumerate(form.fields) if name != TOKEN_FIELD or n == form.token_index]
-    fields = tuple(form.fields[n] for n in kept)
-    return replace(form, fields=fields, token_index=kept.index(form.token_index))
+    parts = (form.fields[: form.token_index], form.fields[form.token_index + 1 :])
+    before, after = ([field for field in part if field[0] != TOKEN_FIELD] for part in parts)
+    return replace(form, fields=(*before, form.fields[form.token_index], *after), token_index=len(before))
 
 
 def fields_to_fill(response: Response) -> dict[str, str]:
@@ -98,39 +103,42 @@ def fields_to_fill(response: Response) -> dict[str, str]:
     """
     page = read_page(response)
     assert page is not None
-    owner = next(owner for owner in map(page.owner, page.widgets) if owner is not None)
-    shown = {
-        control.get("name"): next(values(control), "")
-        for control in page.controls.of(owner)
-        if control.tag != "button" and not is_input(control, "hidden", "file", *BUTTON_TYPES) and control.get("name")
-    }
-    shown.pop(TOKEN_FIELD, None)
-    return shown
+    controls = page.controls.of(page.owner(_choose_widget(page, None)))
+    return {control.get("name"): next(values(control), "") for control in filter(_is_filled_in, controls)}
 
 
-def _find(page: WidgetPage, place: Place, what: str, fits: Callable[[HtmlElement], bool]) -> HtmlElement:
+def _is_filled_in(control: HtmlElement) -> bool:
+    """Tell whether a user fills in a control."""
+    has_name = control.get("name") not in (None, "", TOKEN_FIELD)
+    return has_name and not (is_button(control) or is_input(control, "hidden", "file"))
+
+
+def _find(page: WidgetPage, place: Place, what: str, among: Collection[HtmlElement]) -> HtmlElement:
     """Return the element at ``place``, or raise a ``ValueError`` that says what else the page has."""
-    if isinstance(place, Selector):
-        found, shown = [place.root], place.get()[:80]
-        if not any(element is page.selector.root for element in (place.root, *place.root.iterancestors())):
-            raise ValueError(f"{shown!r} is not part of {page.response.url}: take it from the same response")
-    else:
-        try:
-            found, shown = [selected.root for selected in page.selector.css(place)], place
-        except (ExpressionError, SelectorError) as error:
-            raise ValueError(f"{place!r} is not a CSS selector: {error}") from None
-    for element in found:
-        if fits(element):
-            return element
+    shown = place.get()[:80] if isinstance(place, Selector) else place
+    for element in filter(among.__contains__, _select(page, place, shown)):
+        return element
     raise ValueError(f"{shown!r} is no {what} of {page.response.url}, which has {_describe(page)}")
+
+
+def _select(page: WidgetPage, place: Place, shown: str) -> list[HtmlElement]:
+    if isinstance(place, Selector):
+        if page.selector.root not in (place.root, *place.root.iterancestors()):
+            raise ValueError(f"{shown!r} is not part of {page.response.url}: take it from the same response")
+        return [place.root]
+    try:
+        return [selected.root for selected in page.selector.css(place)]
+    except (ExpressionError, SelectorError) as error:
+        raise ValueError(f"{place!r} is not a CSS selector: {error}") from None
 
 
 def _describe(page: WidgetPage) -> str:
     """Describe the forms of a page for an error."""
     forms = list(page.controls.forms)
-    shown = [
-        f"<form{''.join(f' {name}={form.get(name)!r}' for name in ('id', 'name', 'action') if form.get(name))}> with "
-        + (", ".join(dict.fromkeys(c.get("name") for c in page.controls.of(form) if c.get("name"))) or "no fields")
-        for form in forms[:_MAX_SHOWN]
-    ]
-    return "; ".join(shown) + ("; and more" if len(forms) > _MAX_SHOWN else "") or "no form"
+    shown = []
+    for form in forms[:_MAX_SHOWN]:
+        attributes = "".join(f" {name}={form.get(name)!r}" for name in ("id", "name", "action") if form.get(name))
+        shown.append(f"<form{attributes}> with {', '.join(page.controls.names(form)) or 'no fields'}")
+    if len(forms) > _MAX_SHOWN:
+        shown.append("and more")
+    return "; ".join(shown) or "no form"

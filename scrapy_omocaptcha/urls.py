@@ -1,9 +1,9 @@
-"""Compare addresses, and tell what of one may be shown, and which host and site it belongs to."""
+"""Compare addresses, and tell which part of one may be shown, and which host and site it belongs to."""
 
 import ipaddress
 from collections.abc import Iterable
 from contextlib import suppress
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
 from tldextract import TLDExtract
 from w3lib.url import safe_url_string
@@ -30,7 +30,7 @@ def address_of(url: str) -> str:
 
 
 def same_address(url: str, other: str) -> bool:
-    """Return whether two URLs request the same, however they are spelled."""
+    """Tell whether two URLs request the same, however they are spelled."""
     return address_of(url) == address_of(other)
 
 
@@ -45,14 +45,15 @@ def redirect_target(url: str, location: bytes | None) -> str | None:
 def returns_to(url: str, asked: str) -> bool:
     """Tell whether the query of ``url`` has the address ``asked``, or its path, as that of a wall does to lead back."""
     path = urlsplit(asked)._replace(scheme="", netloc="", fragment="").geturl()
-    values = [value for _, value in parse_qsl(urlsplit(url).query)]
-    return len(path) > 1 and any(value in (path, asked) for value in values)
+    values = {value for _, value in parse_qsl(urlsplit(url).query)}
+    return len(path) > 1 and not values.isdisjoint((path, asked))
 
 
 def is_part_of(url: str, other: str) -> bool:
     """Tell whether the path of one address has that of the other in it, as where a page has another spelling."""
-    paths = [urlsplit(one).path.strip("/") for one in (url, other)]
-    return paths[0] == paths[1] or (all(paths) and (paths[0] in paths[1] or paths[1] in paths[0]))
+    shorter, longer = sorted((urlsplit(one).path.strip("/") for one in (url, other)), key=len)
+    # The path of a front page is a part of any, which says nothing.
+    return shorter in longer if shorter else not longer
 
 
 def host_of(url: str) -> str:
@@ -61,33 +62,35 @@ def host_of(url: str) -> str:
 
 
 def is_allowed(host: str, domains: Iterable[str]) -> bool:
-    """Return whether ``host`` is one of ``domains`` or a subdomain of one; without domains, every host is allowed."""
-    domains = tuple(domains)
-    host = host.lower().rstrip(".")
-    return not domains or any(host == domain or host.endswith("." + domain) for domain in domains)
+    """Tell whether ``host`` is one of ``domains`` or a subdomain of one; without domains, every host is allowed."""
+    endings = tuple(f".{domain}" for domain in domains)
+    return not endings or f".{host.lower().rstrip('.')}".endswith(endings)
 
 
 def same_site(page: str, target: str) -> bool:
-    """Return whether a token of ``page`` may be sent to ``target``.
+    """Tell whether a token of ``page`` may be sent to ``target``.
 
     Both must have the same registrable domain (private suffixes count), or be the same IP address or bare name. The
     port must be the page's or the scheme's default. Nothing may go from https to http.
     """
     try:
         here, there = urlsplit(page), urlsplit(target)
-        ports = [parts.port or _PORTS.get(parts.scheme) for parts in (here, there)]
+        ports = [_port_of(here), _port_of(there)]
     except ValueError:
         return False
     if "\\" in there.netloc:
         # Programs disagree about the host of such an address.
         return False
-    if there.scheme not in _PORTS or not here.hostname or not there.hostname:
+    hosts = host_of(page), host_of(target)
+    if there.scheme not in _PORTS or (here.scheme, there.scheme) == ("https", "http"):
         return False
-    if here.scheme == "https" and there.scheme == "http":
+    if "" in hosts or ports[1] not in (ports[0], _PORTS[there.scheme]):
         return False
-    if ports[1] not in (ports[0], _PORTS[there.scheme]):
-        return False
-    return _site_of(here.hostname) == _site_of(there.hostname)
+    return _site_of(hosts[0]) == _site_of(hosts[1])
+
+
+def _port_of(parts: SplitResult) -> int | None:
+    return parts.port or _PORTS.get(parts.scheme)
 
 
 def domain_of(host: str) -> str:

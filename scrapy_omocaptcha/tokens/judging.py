@@ -19,12 +19,12 @@ _NOTHING = re.compile(
 _LONGEST_SHELL = 1000
 """Bytes up to which a page is looked at for having nothing in it."""
 Marks = tuple[str, ...]
-"""By what a wall is known again, whatever its key."""
+"""The marks by which a wall is known again, whatever its key."""
 
 
 def is_good(answer: Answer) -> bool:
     """Tell whether a site has answered with a page or a redirect, rather than an error."""
-    # Asked of every page. A number is compared in a fraction of the time that HTTPStatus.BAD_REQUEST takes.
+    # This is asked of every page, and a number is compared in a fraction of the time that HTTPStatus.BAD_REQUEST takes.
     return isinstance(answer, Request) or answer.status < 400
 
 
@@ -41,14 +41,15 @@ def is_overloaded(answer: Response) -> bool:
 def is_blank(answer: Response) -> bool:
     """Tell whether there is nothing in an answer but white space, comments, and the tags that any page has."""
     body = answer.body.strip()
-    return not body or (len(body) <= _LONGEST_SHELL and not _NOTHING.sub(b"", body).strip())
+    return len(body) <= _LONGEST_SHELL and not _NOTHING.sub(b"", body).strip()
 
 
 def is_lost(answer: Response) -> bool:
     """Tell whether an answer to a token cannot be the site's word about it: it may come from a proxy, or is empty."""
+    if answer.status in _OF_PROXIES or is_overloaded(answer):
+        return True
     leads_on = answer.status >= HTTPStatus.MULTIPLE_CHOICES and bool(answer.headers.get("Location"))
-    says_nothing = is_good(answer) and is_blank(answer) and not leads_on
-    return says_nothing or answer.status in _OF_PROXIES or is_overloaded(answer)
+    return is_good(answer) and is_blank(answer) and not leads_on
 
 
 def doubt_about(request: Request, answer: Answer) -> str | None:
@@ -58,7 +59,7 @@ def doubt_about(request: Request, answer: Answer) -> str | None:
         return "broke" if is_retry else None
     if answer.status < HTTPStatus.MULTIPLE_CHOICES and is_blank(answer):
         return "no_page"
-    # A page that is missing is one. These may come from the wall, or from a site that is overloaded.
+    # A page that says that there is none shows it, too. These statuses may come from the wall, or an overloaded site.
     is_refused = answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     return "http_error" if is_refused or is_overloaded(answer) else None
 
@@ -71,8 +72,7 @@ def is_page_of(request: Request, answer: Response) -> bool:
 
 def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
     """Tell whether a challenge that came after a token is the one that the token was for: same key, same form."""
-    forms = [form and form_marks(form) for form in (challenge.form, later.form)]
-    return challenge.sitekey == later.sitekey and forms[0] == forms[1]
+    return challenge.sitekey == later.sitekey and form_marks(challenge.form) == form_marks(later.form)
 
 
 def is_other_wall(challenge: Challenge, later: Challenge) -> bool:
@@ -80,14 +80,14 @@ def is_other_wall(challenge: Challenge, later: Challenge) -> bool:
     return challenge.sitekey != later.sitekey or host_of(challenge.url) != host_of(later.url)
 
 
-def form_marks(form: Form) -> list[str]:
-    """Return by what a form is known again: its address without the query, its method, the names of its fields."""
-    return [public_address(form.url), form.method, *sorted({name for name, _ in form.fields})]
+def form_marks(form: Form | None) -> list[str]:
+    """Return what a form is known by: its address without the query, its method, the names of its fields."""
+    return [] if form is None else [public_address(form.url), form.method, *sorted(form.names)]
 
 
 def wall_marks(challenge: Challenge) -> Marks:
     """Return what the challenges of one wall have in common, if it shows them at the pages themselves."""
-    if challenge.form is None:
-        return (host_of(challenge.url),)
-    address, *more = form_marks(challenge.form)
-    return (host_of(challenge.url), "" if address == public_address(challenge.url) else address, *more)
+    marks = form_marks(challenge.form)
+    if marks[:1] == [public_address(challenge.url)]:
+        marks[0] = ""
+    return (host_of(challenge.url), *marks)

@@ -87,7 +87,7 @@ class PageText:
         self._blocks: list[str] = []
         """The text of the content by paragraph, cell and the like."""
         self._places = dict.fromkeys(places, 0)
-        """Where each of these begins: the index of the next block."""
+        """The index of the block at which each of the places begins."""
         self._ends = dict.fromkeys(places, 0)
         self.headings: list[str] = []
         """The headings of the content, and those and the pictures of the page's header."""

@@ -113,11 +113,6 @@ class Case:
         """Tell whether it is Cloudflare's captcha page, which says in any language what a site wants it to say."""
         return _CLOUDFLARE.search(self.target) is not None
 
-    @property
-    def has_wall_status(self) -> bool:
-        """Tell whether the page has a status that walls often have."""
-        return self.status in WALL_STATUSES
-
     @cached_property
     def withholding(self) -> tuple[str, ...]:
         """Return what says that the page withholds the one that was asked for."""
@@ -125,7 +120,7 @@ class Case:
         if self.is_cloudflare:
             said.append("it is Cloudflare's captcha page")
         # Gates that ask for an age or for consent return to the page, too.
-        signs = (self.has_wall_status, bool(self.checks), self.asks_elsewhere)
+        signs = (self.status in WALL_STATUSES, bool(self.checks), self.asks_elsewhere)
         if self._returns and signs.count(True) >= 2:
             said.append("the form returns to the page")
         if address := wall_word(self.url):
@@ -176,9 +171,9 @@ def judge(case: Case) -> tuple[Judgement, tuple[str, ...], str]:
     if case.field is not None:
         return "acts", (f"the {whole} also asks for {case.field}",), ""
     if case.is_cloudflare:
-        # It shows a text of the site.
+        # Cloudflare's page shows a text of the site.
         case = replace(case, inside=(), beside="")
-    status = [f"status {case.status}"] if case.has_wall_status else []
+    status = [f"status {case.status}"] if case.status in WALL_STATUSES else []
     says = (*status, *case.withholding, *case.checks)
     if deed := next(_deeds(case), None):
         return "acts", (*says, deed[1]), shortened(deed[0])
@@ -194,21 +189,17 @@ def _deeds(case: Case) -> Reasons:
         yield label, f"its button says '{label}'"
     if deed := _deed_in(case.target_words):
         yield deed, f"the form posts to {_parts_of(case.target).path}"
-    yield from _deeds_of_choices(case)
-    for name, value in case.attributes:
-        if deed := _deed_in(split_name(value)):
-            yield deed, f"its {name} says '{shortened(value)}'"
-    for heading in filter(case.find_deed, (*case.headings, case.title)):
-        yield heading, f"it says '{heading}'"
-
-
-def _deeds_of_choices(case: Case) -> Reasons:
     for name, value in case.choices:
         if deed := find_deed_of_field(name):
             yield deed, f"the form sends the field '{name[:40]}'"
         # A return address is about the page that was asked for.
         elif not _is_address(value) and (deed := _deed_in(split_name(value[:100]))):
             yield deed, f"the form sends {name[:40]}={value[:40]}"
+    for name, value in case.attributes:
+        if deed := _deed_in(split_name(value)):
+            yield deed, f"its {name} says '{shortened(value)}'"
+    for heading in filter(case.find_deed, (*case.headings, case.title)):
+        yield heading, f"it says '{heading}'"
 
 
 def _doubts(case: Case) -> Reasons:
@@ -223,8 +214,9 @@ def _doubts(case: Case) -> Reasons:
             break
     yield from _doubts_of_form(case)
     if case.withholding:
-        yield from _doubts_beside(case)
-    elif case.has_wall_status:
+        if case.beside.strip() and not is_about_check(case.beside):
+            yield "", "the text beside the widget is not about that"
+    elif case.status in WALL_STATUSES:
         yield from _doubts_of_check(case)
     else:
         yield "", "the page does not say that it withholds another one"
@@ -233,7 +225,7 @@ def _doubts(case: Case) -> Reasons:
 def _doubts_of_buttons(case: Case) -> Reasons:
     """Yield what the buttons say, and the functions that they call, where these do not just go on."""
     # At a wall's status one word will do, where the page says that it withholds something.
-    is_sure = case.withholding and case.has_wall_status
+    is_sure = case.withholding and case.status in WALL_STATUSES
     only_goes = goes_on if is_sure else partial(only_goes_on, own=case.own_words)
     for label in filterfalse(only_goes, case.labels):
         yield label, f"its button says '{label}'"
@@ -265,11 +257,6 @@ def _doubts_of_form(case: Case) -> Reasons:
     for name, value in case.choices:
         if not _says_nothing(name, value, case):
             yield f"{name}={value[:40]}", f"the form sends {name[:40]}={value[:40]}"
-
-
-def _doubts_beside(case: Case) -> Reasons:
-    if case.beside.strip() and not is_about_check(case.beside):
-        yield "", "the text beside the widget is not about that"
 
 
 def _doubts_of_check(case: Case) -> Reasons:

@@ -13,7 +13,7 @@ from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
 WALL_STATUSES = frozenset((403, 429, 503))
 """HTTP statuses that walls often have."""
 VENDOR_STATUSES = WALL_STATUSES | {202, 405}
-"""These, and those of AWS WAF alone."""
+"""The statuses of walls, and those of AWS WAF alone."""
 
 _WORD = b"recaptcha"
 _EDGE = 1024

@@ -7,7 +7,7 @@ pages ("I'm not a robot"), so they do not show that a page is withheld.
 import re
 from functools import lru_cache
 
-# What a page may withhold, without what a form may give away: a telephone number, a coupon.
+# Words for what a page may withhold, without what a form may give away: a telephone number, a coupon.
 _PAGE = (
     r"(?:pages?|site|website|content|article|document|shop|forum|catalogue|catalog|information|paste|thread|list|entry"
     r"|entries|records?|register|topics?|items?|products?|prices?|data|text|lyrics|story|section|archive)"
@@ -31,7 +31,7 @@ _REQUESTS = (
     r"|要求|程序|程式|アクセス|トラフィック|リクエスト|通信|트래픽|접근|접속|요청|활동|액세스|حركة|نشاط|طلب|وصول|اتصال"
     r"|زيارت|درخواست|دسترسی|ترافیک|תעבורה|גישה|בקשה|בקשות|פעילות|חיבור"
 )
-"""What a visitor has sent."""
+"""Words for what a visitor has sent."""
 _ODD = (
     r"unusual|\b(?:limit|restrict)ing|\bexceed|überschr|overschr|överskr|overskr|\bdépass|\b(?:supera|excedi)d"
     r"|\bsuperat|depășit|превы[сш]|перевищ|przekrocz|překroč|prekorač|túllép|υπέρβ|aşıl|melampaui|vượt quá|超过|超過"
@@ -67,7 +67,7 @@ _ODD = (
     r"|تعليق|إيقاف|حجب|خودکار|محدود|مسدود|متوقف|مشکوک|غیرعادی|חריגה|חשודה|אוטומטי|רבות מדי|זמן קצר|נדחתה|נחסמה|הוגבלה"
     r"|הושהתה|נעצרה|עוכבה"
 )
-"""What is odd about that, or has stopped it."""
+"""Words for what is odd about requests, or has stopped them."""
 _SEEING = (
     r"(?:regain|restore) access|will (?:then )?(?:be )?(?:load|open|appear|shown|released)|you (?:were looking|wanted"
     r"|requested|asked|tried|came)|\b(?:back|return) to\b|requested|\bum (?:die|diese[ns]?|zur|den|das)\b|bevor (?:wir"
@@ -114,7 +114,7 @@ _SEEN = (
     r"|访问|阅读|ページ|サイトを|サイトの|記事を|記事の|コンテンツ|페이지|사이트|콘텐츠|기사|이용|탐색|둘러|صفحة|الموقع"
     r"|المحتوى|المقال|التصفح|صفحه|سایت|محتوا|דף|עמוד|תוכן|אתר|לגלוש|מאמר"
 )
-"""What may be seen."""
+"""Words for what may be seen."""
 _PHRASES = (
     r"sucuri website firewall|cidram|incapsula incident|imunify360|bitninja|perimeterx|distil networks|shieldon"
     r"|vous avez été bloqué|\byou(?: have been| are) (?:temporarily )?(?:blocked|rate[- ]limited)|^(?:\d+ )?forbidden$"

@@ -41,15 +41,11 @@ class Selectors:
         key = tree.canonical()
         if key not in self._found and len(self._found) < MAX_PASSES:
             self._found[key] = []
-            self._found[key] = self._look_up(tree)
+            if isinstance(tree, CombinedSelector):
+                self._found[key] = self._combined(tree)
+            elif _is_compound(tree):
+                self._found[key] = XPath(f"descendant-or-self::{self._translator.xpath(tree)}")(self._root)
         return self._found.get(key, [])
-
-    def _look_up(self, tree: Tree) -> list[HtmlElement]:
-        if isinstance(tree, CombinedSelector):
-            return self._combined(tree)
-        if _is_compound(tree):
-            return list(XPath(f"descendant-or-self::{self._translator.xpath(tree)}")(self._root))
-        return []
 
     def _combined(self, tree: CombinedSelector) -> list[HtmlElement]:
         if tree.combinator not in (" ", ">"):

@@ -36,7 +36,7 @@ _MARKS = {
     "Amazon's picture captcha": (b"/errors/validateCaptcha",),
 }
 _PRODUCTS = ("hCaptcha", "Turnstile", "FunCaptcha", "GeeTest", "Yandex SmartCaptcha", "Friendly Captcha")
-"""Those that stand in forms, too, rather than being walls only."""
+"""Captchas that also stand in forms, rather than on walls only."""
 _count_links = XPath("count(descendant::a/@href)")
 _ELEMENT = XPath(
     "boolean(//*[contains(@class, 'h-captcha') or contains(@class, 'cf-turnstile') or contains(@id, 'px-captcha')"

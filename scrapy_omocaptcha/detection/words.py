@@ -63,7 +63,7 @@ _DEED_NAME = re.compile(
     r"|quantity|qty|message|bedrag|betrag|montant|importe|importo|kwota|tutar|summa|product|cart|items|recipients?"
     r"|coupon|gdpr|marketing|plan|seat|answer|poll|ballot|currency"
 )
-"""What names of hidden fields say besides."""
+"""Matches further words in the names of hidden fields."""
 _GOING_ON = frozenset(
     """
     take bring continue proceed carry display go next verify verification check enter access view show see open visit
@@ -114,7 +114,7 @@ _GOING_ON_ALONE = frozenset(
     trimite lähetä
     """.split()
 )
-"""What goes on only where it is all that a button says: "Send", but not "Send my vote"."""
+"""Words of buttons that go on only where they say nothing else: "Send", but not "Send my vote"."""
 _MINE = re.compile("my|mijn|mein(?:en?)?|min|mitt|mina|mon|ma|mes|mis?|meu|minha|mi[oa]|мо[йюёяї]|mój|moj[aąeiu]|můj")
 """A button that goes on with what is the visitor's does something: "Confirm my signature"."""
 _LETTERS = re.compile(r"(?:[^\W_]|[\u0e31-\u0e4e])+")

@@ -47,8 +47,11 @@ def fill_form(
     named = None if form is None else _find(page, form, "form", page.controls.forms)
     widget = _choose_widget(page, named)
     owner = page.owner(widget) if named is None else named
-    button = page.button(widget, owner) if click is None else None
-    if isinstance(click, (str, Selector)):
+    if click is None:
+        button = page.button(widget, owner)
+    elif click is False:
+        button = None
+    else:
         submitting = list(filter(is_submit_button, page.controls.of(owner)))
         button = _find(page, click, "submit button of the form", submitting)
     if not by_controls:

@@ -136,8 +136,8 @@ def _named_keys(text: str) -> Iterator[tuple[str, str]]:
         before = text[max(0, key.start() - 200) : key.start()].rpartition("}")[2]
         after = _BRACE.split(text[key.end() : key.end() + 200])[0]
         name = "".join(_NAME_BEFORE.findall(before))
-        is_said = any(map(_SAYS_SCORE.search, (before, after)))
-        if not (is_said or _SCORE_NAME.search(name) or _SCORE_OBJECT.search(before)):
+        says_score = any(map(_SAYS_SCORE.search, (before, after)))
+        if not (says_score or _SCORE_NAME.search(name) or _SCORE_OBJECT.search(before)):
             yield name, key[0]
 
 

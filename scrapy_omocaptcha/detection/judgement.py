@@ -160,7 +160,7 @@ class Case:
         return field[0] != TOKEN_FIELD and not is_asked
 
     def _find(self, find: Callable[[str], str | None]) -> Iterator[str]:
-        """Say where on the page ``find`` has found a phrase."""
+        """Yield where on the page ``find`` finds a phrase, and which."""
         texts = (("title", self.title), *(("heading", text) for text in self.headings), ("page", self.near))
         return (f"the {where} says '{phrase}'" for where, text in texts if (phrase := find(text)))
 
@@ -226,8 +226,8 @@ def _doubts_of_buttons(case: Case) -> Reasons:
     """Yield what the buttons say, and the functions that they call, where these do not just go on."""
     # At a wall's status one word will do, where the page says that it withholds something.
     is_sure = case.withholding and case.status in WALL_STATUSES
-    only_goes = goes_on if is_sure else partial(only_goes_on, own=case.own_words)
-    for label in filterfalse(only_goes, case.labels):
+    says_enough = goes_on if is_sure else partial(only_goes_on, own=case.own_words)
+    for label in filterfalse(says_enough, case.labels):
         yield label, f"its button says '{label}'"
     for name, value in case.attributes:
         if name.startswith("on"):

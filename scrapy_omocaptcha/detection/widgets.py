@@ -75,8 +75,8 @@ def find_widgets(selector: Selector) -> list[Widget]:
         widgets.add_plugin()
         widgets.add_only_key()
         found = widgets.live()
-    elements = islice(filter(found.get, page.root.iter()), min(len(found), MAX_WIDGETS))
-    return [_with_callback(found[element], page) for element in elements]
+    in_order = filter(found.get, page.root.iter()) if len(found) > 1 else found
+    return [_with_callback(found[element], page) for element in islice(in_order, min(len(found), MAX_WIDGETS))]
 
 
 def _with_callback(widget: Widget, page: Candidates) -> Widget:

@@ -61,8 +61,7 @@ def read_form(
         raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
     more = [(name, value) for name, given in left.items() for value in given]
     if more and by_controls:
-        names = dict.fromkeys(control.get("name") for control in all_controls.of(form))
-        known = ", ".join(filter(None, names)) or "no fields"
+        known = ", ".join(all_controls.names(form)) or "no fields"
         raise ValueError(f"it has no field for the value of {more[0][0]!r}; it has {known}")
     method, enctype = _attribute(form, button, "method").upper(), _attribute(form, button, "enctype").lower()
     return Form(
@@ -116,6 +115,10 @@ class Controls:
             is_left_out = is_button(control) or (control in ignored and not is_filled)
             if control is button or not is_left_out:
                 yield control
+
+    def names(self, form: HtmlElement | None) -> list[str]:
+        """Return the names of the controls of ``form``, each once."""
+        return list(dict.fromkeys(name for control in self.of(form) if (name := control.get("name"))))
 
     def owner(self, element: HtmlElement) -> HtmlElement | None:
         """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the open one."""

@@ -60,8 +60,7 @@ class Hooks:
         """Tell whether the spider has a method that makes the submissions."""
         return self._hook("omocaptcha_submit") is not None
 
-    @property
-    def submit_refusal(self) -> Refusal | None:
+    def check_submit(self) -> Refusal | None:
         """Return why the spider's ``omocaptcha_submit`` can make no submission, or None; log that as ERROR once."""
         is_async = iscoroutinefunction(self._hook("omocaptcha_submit"))
         return self._unusable(f"omocaptcha_submit {_ASYNC}") if is_async else None
@@ -81,14 +80,14 @@ class Hooks:
     def rejection_test(self, rejected: str) -> Callable[[Response], bool | None]:
         """Return what tells from an answer that the site rejected a token.
 
-        :param rejected: a CSS selector, or the name of a spider's method, which ``rejection_refusal`` has checked.
+        :param rejected: a CSS selector, or the name of a spider's method, which ``check_rejected`` has checked.
         :returns: a function that returns None where a selector can tell nothing, since the answer is blank or has a
             widget, and raises ``HookFailed`` when the spider's method fails.
         """
         method = self._hook(rejected) if _is_method(rejected) else None
-        return partial(_matches, rejected) if method is None else partial(self._is_rejected, rejected, method)
+        return partial(_matches, rejected) if method is None else partial(self._ask_method, rejected, method)
 
-    def rejection_refusal(self, rejected: str | None) -> Refusal | None:
+    def check_rejected(self, rejected: str | None) -> Refusal | None:
         """Return why ``rejected`` can tell nothing from an answer, or None; log that as ERROR once."""
         if rejected is None or not _is_method(rejected):
             return None
@@ -106,7 +105,7 @@ class Hooks:
             logger.error("%s, so no token is bought for it: fix it in the spider", message)
         return Refusal("hook", message)
 
-    def _is_rejected(self, name: str, method: Callable[..., object], answer: Response) -> bool:
+    def _ask_method(self, name: str, method: Callable[..., object], answer: Response) -> bool:
         try:
             verdict = method(answer)
             if isinstance(verdict, bool):

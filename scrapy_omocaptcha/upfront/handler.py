@@ -65,7 +65,7 @@ class UpfrontTokens:
         if cached is not None:
             # Scrapy would ask HttpCache only after the token was bought.
             return cached
-        refusal = self._policy.hooks.rejection_refusal(wish.rejected)
+        refusal = self._policy.hooks.check_rejected(wish.rejected)
         refusal = refusal or self._policy.upfront_refusal(request, wish.challenge)
         self._events.detected(request, wish.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:

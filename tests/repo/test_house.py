@@ -236,3 +236,63 @@ def test_the_names_of_settings_are_spelled_in_settings_only():
 
 def is_setting(value):
     return isinstance(value, str) and re.fullmatch(r"OMOCAPTCHA_\w+", value)
+
+
+ASKS = re.compile(r"_?((is|has|are|was|were|may|can|must|should|will|does)_\w+|role|doubt_\w+|\w*refusal)")
+"""Names of functions that ask."""
+CHANGING = {"add", "append", "clear", "discard", "insert", "pop", "popitem", "remove", "update"}
+"""Methods of containers that change them; ``setdefault`` makes an empty record, which changes nothing."""
+
+
+def functions():
+    """Yield each function of the package, with the module that it is in."""
+    for module, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield module, node
+
+
+def attribute_of(node):
+    """Return the name of what an expression is an attribute of, however deep, or None: ``self`` of ``self.a.b[0]``."""
+    is_attribute = False
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        is_attribute |= isinstance(node, ast.Attribute)
+        node = node.value
+    return node.id if is_attribute and isinstance(node, ast.Name) else None
+
+
+def changes(function):
+    """Tell whether a function assigns to attributes of its arguments, or changes a container that one of them is."""
+    arguments = {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign | ast.Delete):
+            changed = node.targets
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            changed = [node.target]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:
+            changed = [node.func.value]
+        else:
+            continue
+        if arguments & set(map(attribute_of, changed)):
+            return True
+    return False
+
+
+def test_a_function_that_asks_changes_nothing_and_calls_none_of_those_that_do():
+    changing = {}
+    for _, function in functions():
+        changing.setdefault(function.name, []).append(changes(function))
+    commands = {name for name, told in changing.items() if all(told) and not ASKS.fullmatch(name)}
+    wrong = [
+        f"{module}: {function.name}"
+        for module, function in functions()
+        if ASKS.fullmatch(function.name)
+        and (
+            changes(function)
+            or any(
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in commands
+                for node in ast.walk(function)
+            )
+        )
+    ]
+    assert not wrong

@@ -150,7 +150,7 @@ def _bug(record: logging.LogRecord) -> BaseException | None:
 
 def _run(crawler: Crawler, arguments: Mapping[str, Any], timeout: float) -> None:
     closing = min(CLOSING, timeout)
-    with _loop(reactor=crawler.settings.getbool("TWISTED_REACTOR_ENABLED")) as loop:
+    with _loop(reactor=crawler.settings.getbool("TWISTED_REACTOR_ENABLED", True)) as loop:
         ended = asyncio.run_coroutine_threadsafe(_crawl(crawler, arguments, timeout, closing), loop)
         try:
             if wait([ended], timeout + 2 * closing).not_done:

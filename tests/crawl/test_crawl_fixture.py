@@ -9,6 +9,7 @@ import scrapy
 from scrapy.exceptions import DontCloseSpider
 
 from scrapy_omocaptcha.testing import Crawl
+from tests.helpers.scrapy_versions import needs_no_reactor
 from tests.simulation.clock import without_reactor
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
@@ -213,11 +214,15 @@ def test_a_crawl_that_blocks_its_thread_does_not_block_the_test(omocaptcha_crawl
     assert len(omocaptcha_crawl(ShopSpider, site=site).items) == 1
 
 
-def test_a_crawl_without_a_reactor_and_one_beside_the_loop_of_a_test(omocaptcha_crawl, omocaptcha_site):
-    site = omocaptcha_site("rate").url
+@needs_no_reactor
+def test_a_crawl_runs_without_a_reactor(omocaptcha_crawl, omocaptcha_site):
     with without_reactor():
-        crawl = omocaptcha_crawl(ShopSpider, site=site, TWISTED_REACTOR_ENABLED=False)
-        assert len(crawl.items) == 1
+        crawl = omocaptcha_crawl(ShopSpider, site=omocaptcha_site("rate").url, TWISTED_REACTOR_ENABLED=False)
+    assert len(crawl.items) == 1
+
+
+def test_a_crawl_runs_beside_the_loop_of_a_test(omocaptcha_crawl, omocaptcha_site):
+    site = omocaptcha_site("rate").url
 
     async def test():
         return omocaptcha_crawl(ShopSpider, site=site)

@@ -11,7 +11,6 @@ from scrapy import signals
 from scrapy.core.downloader import Downloader
 from scrapy.core.scheduler import BaseScheduler, Scheduler
 from scrapy.exceptions import ScrapyDeprecationWarning
-from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 
 from scrapy_omocaptcha import solve
@@ -19,6 +18,7 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import SETTINGS, RecordingSpider
+from tests.helpers.scrapy_versions import sleep, zero_is_no_limit
 from tests.helpers.sites import pages_of
 
 PAGES = 8
@@ -241,7 +241,7 @@ class Replacing:
         return None if "replaced" in request.meta else request.replace(meta={"replaced": True}, dont_filter=True)
 
 
-@pytest.mark.parametrize("most", [16, 0])
+@pytest.mark.parametrize("most", [16, pytest.param(0, marks=zero_is_no_limit)])
 def test_a_crawl_without_a_limit_does_not_wait_for_what_a_middleware_has_replaced(crawl, service, walled, most):
     settings = {"DOWNLOADER_MIDDLEWARES": {Replacing: 700}, "CONCURRENT_REQUESTS": most, "CLOSESPIDER_TIMEOUT": 300}
     site = walled("session", catalogue_pages=PAGES)

@@ -28,7 +28,7 @@ collect_ignore = []
 if NEEDS_REACTOR:
     # Many parts of Scrapy ask which reactor it is, also in unit tests; what is simulated has none.
     asyncioreactor.install(asyncio.new_event_loop())
-    collect_ignore += ["simulation", "crawl/test_simulated_network.py"]
+    collect_ignore += ["simulation", "crawl/test_simulated_network.py", "process/test_benchmarks.py"]
 
 
 def pytest_collection_finish():

@@ -7,8 +7,9 @@ from tests.helpers.scrapy_versions import NEEDS_REACTOR
 OVER_SOCKETS = ("test_closing", "test_forms", "test_starts", "test_walls")
 """Modules whose crawls are real where none can be simulated.
 
-In real time, all others would take an hour, and many of their tests fail with any Scrapy: they expect an order of answers
-or a time to the millisecond, wait for a timeout of minutes, or need hosts and proxies that only the simulation has.
+In real time, all others would take an hour, and many of their tests fail with any Scrapy: they expect an order of
+answers or a time to the millisecond, wait for a timeout of minutes, or need hosts and proxies that only the simulation
+has.
 """
 
 

@@ -94,8 +94,12 @@ def _port_of(parts: SplitResult) -> int | None:
 
 
 def domain_of(host: str) -> str:
-    """Return what names a host's registrable domain with all subdomains, such as ``*.shop.example``."""
-    return f"*.{_site_of(host)}"
+    """Return what names a host's registrable domain with all subdomains, such as ``*.shop.com``."""
+    site = _site_of(host)
+    last = site.rpartition(".")[2]
+    # Top-level domains that are in no list, as those of companies' networks, have domains of two labels.
+    is_listed = last.isdigit() or ":" in site or _registrable(site).suffix
+    return f"*.{site if is_listed else '.'.join(site.split('.')[-2:])}"
 
 
 def _site_of(host: str) -> str:

@@ -155,7 +155,7 @@ class Pace:
             self._turns.limit = self._window.size
         if before == IN_VAIN < self._window.failures:
             logger.warning(
-                "OMOcaptcha: the service takes no job%s (%s); challenges wait for it for %g s "
+                "OMOcaptcha: the service takes no job%s (%s); challenges wait for it for at most %g s "
                 "(OMOCAPTCHA_JOB_TIMEOUT)%s",
                 self._where,
                 error.with_cure,

@@ -44,9 +44,10 @@ class Progress:
         settings = self.settings
         ledger = os.path.abspath(settings.ledger) if settings.ledger and self.buyer.ledger.has_file else None
         logger.info(
-            "OMOcaptcha is on: %s, %s for %s%s, at most %d jobs for a request%s%s",
+            "OMOcaptcha is on: %s, %s%s for %s%s, at most %d jobs for a request%s%s",
             urlsplit(settings.api_url).netloc,
             f"at most {settings.max_cost:g} USD" if settings.max_cost else "no cost limit",
+            f" and {settings.max_jobs} jobs" if settings.max_jobs else "",
             "this crawl" if settings.redis_url is None else f"the fleet {settings.fleet or spider.name!r}",
             f" and {settings.max_cost_per_day:g} USD in 24 hours" if settings.max_cost_per_day else "",
             settings.max_attempts,

@@ -50,8 +50,8 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
         )
     if settings.price is not None and settings.price >= 100 * FALLBACK_PRICE:
         yield (
-            f"OMOCAPTCHA_PRICE is {settings.price:g} USD a job, and OMOcaptcha asks {FALLBACK_PRICE}: set the price of "
-            "one job"
+            f"OMOCAPTCHA_PRICE is {settings.price:g} USD a job, and OMOcaptcha asks {FALLBACK_PRICE}: each job is "
+            "counted at the former; set the price of one job"
         )
     yield from _check_names(project, spider)
     yield from _check_domains(settings, spider)

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from zlib import crc32
 
 from scrapy import Request
-from scrapy.http import Response, TextResponse
+from scrapy.http import JsonResponse, Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Verdict
@@ -164,7 +164,7 @@ class TokenRequest(Attempts):
         """
         hint = "; tell what a rejection looks like with rejected= (form_request)"
         if self._is_rejected is not None:
-            hint = f"; if that is a rejection, let rejected={self.wish.rejected!r} tell so"
+            hint = f"; rejected={self.wish.rejected!r} takes it for none: if it is one, name what tells so"
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             is_error = answer.status >= HTTPStatus.BAD_REQUEST
             message = f"the answer has the status {answer.status}{hint}"
@@ -179,6 +179,9 @@ class TokenRequest(Attempts):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
         if not isinstance(answer, TextResponse) or is_blank(answer):
             return unknown("no_page", f"the answer is empty, or neither a page nor text{hint}")
+        if self._is_rejected is not None and not is_believed and isinstance(answer, JsonResponse):
+            words = f"the answer is JSON, in which the selector rejected={self.wish.rejected!r} matches nothing"
+            return unknown("no_page", f"{words}: name a method of the spider that tells a rejection")
         return ACCEPTED
 
     def _is_like_last(self, answer: Response) -> bool:

@@ -211,7 +211,8 @@ MISTAKES = {
         },
     ),
     "the price of a thousand jobs": mistake(
-        "OMOCAPTCHA_PRICE is 0.55 USD a job, and OMOcaptcha asks 0.00055: set the price of one job",
+        "OMOCAPTCHA_PRICE is 0.55 USD a job, and OMOcaptcha asks 0.00055: each job is counted at the former; set the "
+        "price of one job",
         {"OMOCAPTCHA_PRICE": "0.55"},
     ),
     "a URL as a domain": mistake(

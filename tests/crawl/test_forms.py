@@ -119,7 +119,7 @@ def test_a_selector_that_never_matches_accepts_no_answer_with_the_form_and_that_
     assert crawled.count("tokens/accepted") == site.accepted == 50 - refused
     assert crawled.count("tokens/unknown") == refused
     (warning,) = [line for line in crawled.said() if "(widget_again)" in line]
-    assert "let rejected='.warning' tell so" in warning
+    assert "rejected='.warning' takes it for none" in warning
 
 
 def test_a_selector_that_has_matched_is_believed_of_results_that_show_the_form_again(crawl, service):
@@ -420,16 +420,21 @@ def test_what_a_site_that_rejects_may_answer_is_not_called_accepted(crawl, servi
 
 @pytest.mark.parametrize(
     ("kind", "rejected", "outcome"),
-    [("empty", ".error", "unknown"), ("empty", "is_rejected", "accepted"), ("binary", ".error", "accepted")],
+    [
+        ("empty", ".error", "unknown"),
+        ("json", ".error", "unknown"),
+        ("empty", "is_rejected", "accepted"),
+        ("json", "is_rejected", "accepted"),
+        ("binary", ".error", "accepted"),
+    ],
 )
-def test_a_selector_tells_nothing_of_an_answer_that_is_empty(crawl, service, kind, rejected, outcome):
+def test_a_selector_tells_nothing_of_an_answer_that_is_empty_or_json(crawl, service, kind, rejected, outcome):
     with sites.Site(lambda request, form: ANSWERS[kind]() if request.method == "POST" else sites.page(SEARCH)) as site:
         spider = searched(site, 1, "/form", rejected=rejected)
         spider.is_rejected = lambda self, response: False
         crawled = crawl(spider, service.settings)
     assert (len(crawled.pages), crawled.count(f"tokens/{outcome}"), len(service.jobs)) == (1, 1, 1)
-    said = "if that is a rejection, let rejected='.error' tell so"
-    assert (said in "\n".join(crawled.said())) is (outcome == "unknown")
+    assert ("rejected='.error'" in "\n".join(crawled.said())) is (outcome == "unknown")
 
 
 @pytest.mark.parametrize("own", [{}, {"dont_retry": False}])

@@ -49,17 +49,6 @@ def test_a_trigger_that_answers_neither_yes_nor_no_costs_nothing(crawl, service,
     assert service.calls == ()
 
 
-def test_a_submit_hook_that_is_an_async_def_is_one_error_and_costs_nothing(crawl, service, walled):
-    async def submit(self, response, challenge, token):
-        return scrapy.Request(response.url)
-
-    crawled = crawl(pages_of(walled("session"), 3, omocaptcha_submit=submit), service.settings)
-    assert crawled.reasons == ["hook"] * 3
-    (told,) = crawled.said(logging.ERROR)
-    assert told.startswith("omocaptcha_submit is an async def, which has to be a plain def, so no token is bought")
-    assert service.calls == ()
-
-
 def wrapped(method):
     @wraps(method)
     def call(self, *arguments):
@@ -75,10 +64,6 @@ class Callable:
         return None
 
 
-async def _submits(self, response, challenge, token):
-    return None
-
-
 @pytest.mark.parametrize(
     "hooks",
     [
@@ -92,7 +77,6 @@ async def _submits(self, response, challenge, token):
         {"omocaptcha_trigger": Callable(), "omocaptcha_submit": None},
         # Python tells no signature of these.
         {"omocaptcha_trigger": max, "omocaptcha_submit": type},
-        {"omocaptcha_submit": _submits},
     ],
 )
 def test_a_hook_that_takes_its_arguments_in_whatever_way_starts_a_crawl(crawl, service, hooks):
@@ -136,6 +120,15 @@ def test_a_hook_that_does_not_take_its_arguments_is_an_error_of_the_start(
         crawl(spider(**hooks), {**service.settings, **settings})
     (line,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert line.getMessage() == f"OMOcaptcha: {told}"
+
+
+@pytest.mark.parametrize("name", ["omocaptcha_submit", "omocaptcha_trigger"])
+def test_a_hook_that_is_an_async_def_is_an_error_of_the_start(crawl, service, name):
+    async def late(self, response, challenge, token=None):
+        raise AssertionError("nobody calls it")
+
+    with pytest.raises(ValueError, match=f"{name} is an async def, which has to be a plain def"):
+        crawl(spider(**{name: late}), service.settings)
 
 
 @pytest.mark.parametrize("kind", ["raises", "nothing", "foreign"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scrapy_omocaptcha.urls import address_of, is_allowed, public_address, same_address, same_site
+from scrapy_omocaptcha.urls import address_of, domain_of, is_allowed, public_address, same_address, same_site
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,20 @@ def test_same_site_rejects_any_other_site(page, target):
 def test_same_site_rejects_pages_without_a_host():
     for page in ("", "about:blank", "data:text/html,x", "file:///example.com", "https://[::1/"):
         assert not same_site(page, "https://example.com/")
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("shop.com", "*.shop.com"),
+        ("a.b.shop.co.uk", "*.shop.co.uk"),
+        ("user.github.io", "*.user.github.io"),
+        # in no list of top-level domains
+        ("a.b.office.lan", "*.office.lan"),
+        ("localhost", "*.localhost"),
+        ("127.0.0.1", "*.127.0.0.1"),
+        ("::1", "*.::1"),
+    ],
+)
+def test_a_domain_has_all_subdomains_that_one_owner_can_make_up(host, domain):
+    assert domain_of(host) == domain

@@ -116,7 +116,7 @@ class FleetLink:
             self._warned_at = now
             logger.warning(
                 "OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL does not answer (%s); the crawl goes on, and nothing is "
-                "bought until Redis is back; challenges wait for it for %g s (OMOCAPTCHA_JOB_TIMEOUT)",
+                "bought until Redis is back; challenges wait for it for at most %g s (OMOCAPTCHA_JOB_TIMEOUT)",
                 error,
                 self._patience,
             )

@@ -824,7 +824,7 @@ def test_a_redirect_that_is_dropped_once_its_target_is_a_wall_again_is_not_lost(
         def first(self, response):
             middleware = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
             redirects, gate = middleware._walls._redirects, f"{site.origin}/gate"
-            redirects._targets.shows(gate, is_wall=True)
+            redirects._targets.record_shown(gate, is_wall=True)
             original = scrapy.Request(f"{site.origin}/second", self.page, errback=self.failed)
             followed = original.replace(url=gate, meta={"redirect_urls": [original.url]})
             middleware._states.write(followed, RequestState(original=originals.write(original, None)), must_pass=False)

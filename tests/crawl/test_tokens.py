@@ -38,12 +38,13 @@ def test_a_token_is_put_where_the_request_wants_it(crawl, service, walled, put):
     assert (page.request.url, page.request.body) == (wish.url, wish.body)
 
 
-def test_only_before_its_first_token_a_site_is_asked_for_its_robots_txt(crawl, service, walled):
+@pytest.mark.parametrize("obeys", [False, True])
+def test_a_site_is_asked_for_its_robots_txt_once_and_only_where_that_is_obeyed(crawl, service, walled, obeys):
     site = walled("session")
     asks = sites.sending(*sites.wishes(site).values())
-    crawled = crawl(asks, {**service.settings, "CONCURRENT_REQUESTS": 1})
+    crawled = crawl(asks, {**service.settings, "CONCURRENT_REQUESTS": 1, "ROBOTSTXT_OBEY": obeys})
     assert len(crawled.pages) == len(service.jobs) > 1
-    assert [visit.path for visit in site.requests].count("/robots.txt") == 1
+    assert [visit.path for visit in site.requests].count("/robots.txt") == int(obeys)
 
 
 def test_a_site_that_has_answered_with_a_redirect_is_not_asked_for_its_robots_txt(crawl, service):

@@ -38,7 +38,7 @@ class BrowserPassage(Passage):
             return Refusal.of("behind_methods")
         return refusal
 
-    async def challenge(self) -> Challenge | Answer:
+    async def next_challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""
         await self.check()
         response = self.page.response
@@ -57,7 +57,7 @@ class BrowserPassage(Passage):
         await self.set_aside()
         return self.page.challenge
 
-    async def ready(self) -> Challenge:
+    async def wait_until_ready(self) -> Challenge:
         """Return the challenge at hand: its form is always fresh, since the page is loaded anew."""
         return self.page.challenge
 

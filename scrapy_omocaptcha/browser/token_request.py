@@ -123,16 +123,16 @@ class BrowserTokenRequest(TokenRequest):
         if self._handover is not None:
             await self.browser.end_session(self.request, self._handover.context)
 
-    async def challenge(self) -> Challenge:
+    async def next_challenge(self) -> Challenge:
         """Return the challenge to buy a token for, if the page of the form is known."""
         if self.wish.fresh is None:
             raise GivenUp(Refusal.of("browser"))
-        return await super().challenge()
+        return await super().next_challenge()
 
     async def refill(self) -> None:
         """See that the form can be filled in, unless a token for such a form has been accepted."""
         await self._leave()
-        if self.form.accepts:
+        if self.record.accepts:
             return
         async with self.hold.sending():
             look, answer = await self._load(None)
@@ -198,9 +198,9 @@ class BrowserTokenRequest(TokenRequest):
         """Return what is known of a token that was not plainly rejected."""
         return super().judge(answer, rejected) if self._is_seen else unknown("not_seen")
 
-    def rejected(self) -> Verdict:
+    def verdict_on_rejection(self) -> Verdict:
         """Return what is known of a token after an answer that rejects it, or what was sent with it."""
-        return super().rejected() if self._is_seen else unknown("not_seen", is_useless=True)
+        return super().verdict_on_rejection() if self._is_seen else unknown("not_seen", is_useless=True)
 
     def leads_back(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""

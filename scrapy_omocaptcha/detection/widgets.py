@@ -21,6 +21,8 @@ from scrapy_omocaptcha.detection.javascript import Code
 
 MAX_WIDGETS = 20
 """Maximum number of widgets of a page. No honest page has more."""
+_MAX_ADDRESSES = 20
+"""Maximum number of addresses of a widget's callbacks."""
 
 _NOT_VERSION_2 = re.compile(
     # Elements of reCAPTCHA v3: AMP's, hidden inputs, those marked v3, and buttons or invisible widgets with an action.
@@ -67,14 +69,15 @@ def find_widgets(selector: Selector) -> list[Widget]:
     page = Candidates(selector)
     widgets = _Widgets(page)
     widgets.add_only_key()
-    found = widgets.live()
+    found = widgets.shown()
     if not found or any(widget.sitekey is None for widget in found.values()):
+        # More elements may be widgets than was thought, so all is read anew.
         page.add_by_name()
         widgets = _Widgets(page)
         widgets.add_fallbacks()
         widgets.add_plugin()
         widgets.add_only_key()
-        found = widgets.live()
+        found = widgets.shown()
     in_order = filter(found.get, page.root.iter()) if len(found) > 1 else found
     return [_with_callback(found[element], page) for element in islice(in_order, min(len(found), MAX_WIDGETS))]
 
@@ -83,7 +86,7 @@ def _with_callback(widget: Widget, page: Candidates) -> Widget:
     """Return a widget with what the page shows of its callback."""
     functions = Functions(page.inline.running)
     called = list(functions.at(*widget.handler) if widget.handler else functions.named(widget.callback))
-    addresses = islice(dict.fromkeys(addresses_of(called)), MAX_WIDGETS)
+    addresses = islice(dict.fromkeys(addresses_of(called)), _MAX_ADDRESSES)
     return replace(widget, effect=effect_of(called), addresses=tuple(addresses))
 
 
@@ -98,7 +101,7 @@ class _Widgets:
         self._add_renders()
         self._add_frames()
 
-    def live(self) -> dict[HtmlElement, Widget]:
+    def shown(self) -> dict[HtmlElement, Widget]:
         """Return the widgets that a browser would show, by their elements."""
         return {element: widget for element, widget in self._by_element.items() if self._is_shown(widget)}
 
@@ -120,16 +123,16 @@ class _Widgets:
                 keyless.sitekey = key
             elif self._page.is_live(noscript):
                 before = islice(noscript.itersiblings(preceding=True), 1)
-                self._add(next(filter(_names_captcha, before), noscript.getparent()), sitekey=key)
+                self._get_or_add(next(filter(_names_captcha, before), noscript.getparent()), sitekey=key)
 
     def add_plugin(self) -> None:
         """Add an empty captcha element, if an external script must be what renders the page's only site key."""
         if not self._by_element and self._page.loads_widgets and only(self._page.widget_keys):
             empty = filter(self._may_be_widget, filter(_is_empty, self._page.elements))
             for element in islice(empty, 1):
-                self._add(element, invisible=_is_invisible(element))
+                self._get_or_add(element, invisible=_is_invisible(element))
 
-    def _add(self, element: HtmlElement, **known: Any) -> Widget:
+    def _get_or_add(self, element: HtmlElement, **known: Any) -> Widget:
         """Return the widget of ``element``, which is added unless there is one."""
         return self._by_element.setdefault(element, Widget(element, **{"enterprise": self._page.enterprise, **known}))
 
@@ -159,7 +162,7 @@ class _Widgets:
                 inside = (element for element in self._by_element if target in (element, *element.iterancestors()))
                 element = next(inside, target)
                 key = _key(element.get("data-sitekey", ""))
-                widget = self._add(element, sitekey=key, invisible=_is_button(element))
+                widget = self._get_or_add(element, sitekey=key, invisible=_is_button(element))
                 widget.merge(sitekey=render.sitekey, invisible=render.invisible, enterprise=render.enterprise)
                 widget.merge(rendered=True, handler=render.callback)
 
@@ -184,7 +187,7 @@ class _Widgets:
                 widget = self._first_with(frame.key)
             # A badge may also be v3's, which never shows pictures.
             if not widget and (frame.is_version_2 or frame.key in keys_with_pictures):
-                widget = self._add(frame.element.getparent(), enterprise=False)
+                widget = self._get_or_add(frame.element.getparent(), enterprise=False)
             if widget:
                 widget.merge(sitekey=frame.key, invisible=frame.invisible)
                 widget.merge(enterprise=frame.enterprise, data_s=frame.data_s)

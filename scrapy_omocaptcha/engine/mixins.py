@@ -146,7 +146,7 @@ class SchedulerMixin(_Scheduler):
 
     def close(self, reason: str) -> Any:
         if reason != "finished":
-            for request in map(self._omocaptcha_states.give_back, self._omocaptcha_states.left()):
+            for request in map(self._omocaptcha_states.give_back, self._omocaptcha_states.collect_unfinished()):
                 self.enqueue_request(request)
         # Scrapy calls it only where there is one.
         close = getattr(super(), "close", None)

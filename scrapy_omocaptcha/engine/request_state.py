@@ -47,7 +47,7 @@ class RequestStates:
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
         self._scheduled: WeakSet[Request] = WeakSet()
         """The requests that came out of the scheduler, as far as the engine has begun with them."""
-        self.left: Callable[[], list[Request]] = list
+        self.collect_unfinished: Callable[[], list[Request]] = list
         """Returns what goes back to the scheduler when the crawl is stopped."""
         self._retried: dict[object, tuple[dict[str, Any], list[str] | None]] = {}
         """The states of requests that Scrapy may be about to retry, and the lists that are part of their keys."""

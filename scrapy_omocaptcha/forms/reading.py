@@ -49,14 +49,14 @@ def read_form(
     files: set[str] = set()
     token_indexes: list[int] = []
     for control in all_controls.sent(form, button, data.keys()):
-        if _is_response_textarea(control):
+        if _is_token_textarea(control):
             token_indexes.append(len(fields))
         if is_input(control, "file"):
             name = control.get("name", "")
             if left.get(name) and not by_controls:
                 raise ValueError(f"{name!r} is a file to upload, which cannot be filled in")
             files.add(name)
-        fields += _pairs(control, left)
+        fields += _take_pairs(control, left)
     if sum(len(name) + len(value) for name, value in fields) > MAX_LENGTH:
         raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
     more = [(name, value) for name, given in left.items() for value in given]
@@ -88,9 +88,9 @@ class Controls:
         self.page = page
         self._root = root
         self._widgets = {widget: "start" if widget.tag in _CONTROLS else "end" for widget in widgets}
-        """The tag of each widget at which Google's script adds its textarea."""
+        """Where Google's script adds its textarea: at the start or at the end of the tag of each widget."""
         self._tags = {*_CONTROLS, *(widget.tag for widget in widgets)}
-        self._is_disabled = Inherited(False, self._disables)
+        self._is_in_disabled = Inherited(False, self._disables_children)
         self._added: set[HtmlElement] = set()
         """The textareas that Google's script adds."""
 
@@ -98,7 +98,7 @@ class Controls:
         """Return the controls of ``form`` in tree order, with the textarea of Google's script if it adds one."""
         controls = self._by_form[form]
         own = [control for control in controls if control not in self._added]
-        return own if any(map(_is_response_textarea, own)) else controls
+        return own if any(map(_is_token_textarea, own)) else controls
 
     def sent(self, form: HtmlElement, button: HtmlElement | None, filled: Collection[str]) -> Iterator[HtmlElement]:
         """Yield the controls that ``form`` sends if ``button`` is pressed: no other button, and none that is ignored.
@@ -111,9 +111,9 @@ class Controls:
         ignored = set(checked).difference({radio.get("name"): radio for radio in checked}.values())
         ignored.update(filter(self.is_disabled, controls))
         for control in controls:
-            is_filled = control.get("name", "") in filled and not _is_response_textarea(control)
-            is_left_out = is_button(control) or (control in ignored and not is_filled)
-            if control is button or not is_left_out:
+            is_filled = control.get("name", "") in filled and not _is_token_textarea(control)
+            is_skipped = is_button(control) or (control in ignored and not is_filled)
+            if control is button or not is_skipped:
                 yield control
 
     def names(self, form: HtmlElement | None) -> list[str]:
@@ -135,13 +135,13 @@ class Controls:
 
     def is_disabled(self, control: HtmlElement) -> bool:
         """Tell whether the user cannot change ``control``, which is not sent."""
-        return control.get("disabled") is not None or self._is_disabled(control)
+        return control.get("disabled") is not None or self._is_in_disabled(control)
 
     def default_button(self, form: HtmlElement | None) -> HtmlElement | None:
         """Return the first submit button of ``form``.
 
-        A disabled button counts, because a widget's callback often enables it. A disabled button without a name does
-        not: pages use it to keep the Enter key from submitting.
+        A disabled button counts, because a widget's callback often enables it. A disabled button without a name counts
+        only if there is no other: pages use it to keep the Enter key from submitting.
         """
         buttons = filter(is_submit_button, self.of(form))
         return min(buttons, key=lambda button: self.is_disabled(button) and not button.get("name"), default=None)
@@ -176,21 +176,21 @@ class Controls:
         identities = self._root.xpath("descendant-or-self::*/@id[. != '']")
         return {identity: identity.getparent() for identity in reversed(identities)}
 
-    def _disables(self, element: HtmlElement, inherited: bool) -> bool:
+    def _disables_children(self, element: HtmlElement, inherited: bool) -> bool:
         """Tell whether the descendants of ``element`` are disabled, given whether ``element`` is."""
         if element.tag == "fieldset":
             return inherited or element.get("disabled") is not None
         if element.tag == "legend" and element.getparent().tag == "fieldset":
             # A fieldset disables no controls in its first legend, but one around it does.
             is_first = next(element.itersiblings("legend", preceding=True), None) is None
-            return self._is_disabled(element.getparent()) if is_first else inherited
+            return self._is_in_disabled(element.getparent()) if is_first else inherited
         return inherited
 
 
-def _pairs(control: HtmlElement, left: Mapping[str, list[str]]) -> list[tuple[str, str]]:
-    """Return the name-value pairs that ``control`` sends, with values that are ``left`` to fill in for its name."""
+def _take_pairs(control: HtmlElement, left: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """Return the name-value pairs that ``control`` sends; values for its name are taken out of those ``left``."""
     name = control.get("name", "")
-    if _is_response_textarea(control):
+    if _is_token_textarea(control):
         return [(TOKEN_FIELD, "")]
     if name in left:
         return [(name, value) for value in fill(control, left[name])]
@@ -200,7 +200,7 @@ def _pairs(control: HtmlElement, left: Mapping[str, list[str]]) -> list[tuple[st
     return [(name, value) for value in values(control) if name]
 
 
-def _is_response_textarea(control: HtmlElement) -> bool:
+def _is_token_textarea(control: HtmlElement) -> bool:
     return bool(control.tag == "textarea" and control.get("name") == TOKEN_FIELD)
 
 

@@ -50,7 +50,7 @@ class Result:
     answer: Answer | None = None
     """The answer that Scrapy gets; None if the job was of no use."""
     verdict: Verdict | None = None
-    """The verdict on the token; None if none was bought or handed in."""
+    """The verdict on the token; None if none was bought, or the crawl closed first."""
     error: Exception | None = None
     """The error that ends the attempts."""
     submitted: Response | None = None
@@ -89,11 +89,11 @@ class Attempts(ABC):
         """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
 
     @abstractmethod
-    async def challenge(self) -> Challenge | Answer:
+    async def next_challenge(self) -> Challenge | Answer:
         """Return the challenge to buy a token for, or an answer that came without a token meanwhile."""
 
     @abstractmethod
-    async def ready(self) -> Challenge | Answer:
+    async def wait_until_ready(self) -> Challenge | Answer:
         """Wait until a token may be handed in.
 
         :returns: the challenge that it must fit, or an answer that came without a token meanwhile.
@@ -107,7 +107,7 @@ class Attempts(ABC):
         :raises MiddlewareFailed: when a middleware of the project failed on what was sent with it.
         :raises HandoverBroke: when the token may not have reached the site; only if ``is_first``, after which it is
             handed in once more.
-        :raises Outdated: when nothing was handed in, since ``ready`` has to be called again first.
+        :raises Outdated: when nothing was handed in, since ``wait_until_ready`` has to be called again first.
         """
 
     async def attempt(self) -> Result:
@@ -115,7 +115,7 @@ class Attempts(ABC):
         is_given_up = False
         try:
             while (tried := self._state.useless_jobs) < self.policy.settings.max_attempts:
-                challenge = await self.challenge()
+                challenge = await self.next_challenge()
                 if not isinstance(challenge, Challenge):
                     return Result(challenge)
                 result = await self._use(await self._buy(challenge))
@@ -172,7 +172,7 @@ class Attempts(ABC):
                     result = await self.try_token(purchase)
         finally:
             self.purchase = None
-            # A redirect among the answers has taken the count along already, so nothing is counted before it is known.
+            # A redirect that was followed has copied the count into its own meta: a job is counted when it has failed.
             if result.answer is None:
                 self._state.useless_jobs += 1
         return result
@@ -214,7 +214,7 @@ class Attempts(ABC):
         There is no verdict if the crawl closed before.
         """
         try:
-            ready = await self.ready()
+            ready = await self.wait_until_ready()
         except CrawlClosing as error:
             return Result(error=error)
         except Exception as error:

@@ -22,7 +22,7 @@ from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.urls import host_of
 
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.upfront.token_request import TokenForm
+    from scrapy_omocaptcha.upfront.token_request import FormRecord
 
 _MAX_SITES = 10_000
 """Sites that are known to answer. Those that are forgotten are asked once more."""
@@ -42,7 +42,7 @@ class UpfrontTokens:
         """The number of requests whose token is being bought or handed in, by host."""
         self._answering: LocalCache[str, bool] = LocalCache(_MAX_SITES)
         """The sites that have answered anything, so that a token can be handed in there."""
-        self._forms: LocalCache[tuple[str, str], TokenForm] = LocalCache(_MAX_FORMS)
+        self._forms: LocalCache[tuple[str, str], FormRecord] = LocalCache(_MAX_FORMS)
 
     def answered(self, request: Request, response: Response) -> None:
         """Record that the site of ``request`` has answered it."""
@@ -56,7 +56,7 @@ class UpfrontTokens:
         :raises ValueError: when the wish is not understood.
         :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
         """
-        from scrapy_omocaptcha.upfront.token_request import TokenForm, TokenRequest, with_token
+        from scrapy_omocaptcha.upfront.token_request import FormRecord, TokenRequest, with_token
         from scrapy_omocaptcha.upfront.wishes import read_wish
 
         wish = read_wish(request)
@@ -75,7 +75,7 @@ class UpfrontTokens:
             raise self._not_solved(request, refusal, wish.challenge)
         # Only trying shows whether the request has a place for the token; better before than after paying.
         with_token(request, wish.put, "-")
-        form = self._forms.setdefault((host, wish.sitekey), TokenForm())
+        form = self._forms.setdefault((host, wish.sitekey), FormRecord())
         with self._engine.slots.hold(request) as hold:
             await self._engine.lifetime.until(lambda: self._has_room(request, host, form))
             parts = (self._engine, self._buyer, self._policy, self._events)
@@ -98,7 +98,7 @@ class UpfrontTokens:
                 if not self._under_way[host]:
                     del self._under_way[host]
 
-    def _has_room(self, request: Request, host: str, form: "TokenForm") -> bool:
+    def _has_room(self, request: Request, host: str, form: "FormRecord") -> bool:
         """Tell whether one more token may be under way.
 
         It has to be handed in while it is young, given the delay of the site; and where no token has been accepted, few

@@ -36,13 +36,13 @@ from scrapy_omocaptcha.urls import public_address, same_site
 T = TypeVar("T")
 
 _NUMBERED = re.compile(r"[\w-]*\d[\w-]*")
-_BEHIND = (
+_ADVICE_BEHIND_WALL = (
     "whether the site took the token is not known. Go through that wall with an ordinary request before, and send the "
     "form in its session"
 )
 
 
-class TokenForm:
+class FormRecord:
     """What is known of a host's forms with one site key."""
 
     accepts = False
@@ -58,7 +58,7 @@ class TokenRequest(Attempts):
     """The attempts to send one request with a token in it."""
 
     wish: Wish
-    form: TokenForm
+    record: FormRecord
     hold: Hold
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class TokenRequest(Attempts):
         assert isinstance(answer, Response)
         return self.engine.components.deliver(self.request, answer)
 
-    async def challenge(self) -> Challenge:
+    async def next_challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
         if self.wish.fresh is not None:
             await self.refill()
@@ -95,7 +95,7 @@ class TokenRequest(Attempts):
             raise GivenUp(refusal)
         return self.wanted
 
-    async def ready(self) -> Challenge:
+    async def wait_until_ready(self) -> Challenge:
         """Return the challenge that a token must fit, from a fresh page if the form has been sent before."""
         if self.wish.fresh is not None and self._is_used:
             await self.refill()
@@ -121,17 +121,19 @@ class TokenRequest(Attempts):
             rejected = None if self._is_rejected is None else self._is_rejected(answer)
         except HookFailed as error:
             return Result(verdict=unknown("hook"), error=GivenUp(Refusal("hook", str(error))))
-        self.form.rejects |= rejected is True
+        self.record.rejects |= rejected is True
         wall = None if rejected else self.policy.find(self.request, answer)
         if wall is not None and self._is_another(wall):
-            refusal = Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
+            refusal = Refusal(
+                "another_wall", f"the answer from {public_address(wall.url)} is another wall: {_ADVICE_BEHIND_WALL}"
+            )
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
-            return Result(verdict=self.rejected())
+            return Result(verdict=self.verdict_on_rejection())
         if is_overloaded(answer) and self.is_first and self._will_retry(self.request, answer):
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         verdict = self.judge(answer, rejected)
-        self.form.accepts |= verdict is ACCEPTED
+        self.record.accepts |= verdict is ACCEPTED
         return Result(answer, verdict)
 
     async def submit(self, token: Token) -> Response | Result:
@@ -152,7 +154,7 @@ class TokenRequest(Attempts):
         form = wall.form and (wall.form.method, public_address(wall.form.url))
         return wall.sitekey != self.wanted.sitekey or form not in (None, sent)
 
-    def rejected(self) -> Verdict:
+    def verdict_on_rejection(self) -> Verdict:
         """Return what is known of a token after an answer that rejects it."""
         # A second time, the site may refuse it only because it has taken it the first time.
         return REJECTED if self.is_first else unknown("broke")
@@ -171,10 +173,10 @@ class TokenRequest(Attempts):
             return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
         if rejected is False:
             return ACCEPTED
-        is_believed = self._is_rejected is not None and self.form.rejects
+        is_believed = self._is_rejected is not None and self.record.rejects
         if not is_believed and find_challenge(answer) is not None:
             message = f"the answer shows the form's widget again, which rejections do, and some results{hint}"
-            return unknown("widget_again", message, is_useless=self._is_like_last(answer))
+            return unknown("widget_again", message, is_useless=self._remember_text(answer))
         if self.leads_back(answer):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
         if not isinstance(answer, TextResponse) or is_blank(answer):
@@ -184,12 +186,15 @@ class TokenRequest(Attempts):
             return unknown("no_page", f"{words}: name a method of the spider that tells a rejection")
         return ACCEPTED
 
-    def _is_like_last(self, answer: Response) -> bool:
-        """Tell whether an answer that shows the widget again is like the one before: rejections are, results differ."""
+    def _remember_text(self, answer: Response) -> bool:
+        """Remember the text of an answer that shows the widget again; tell whether it is that of the one before.
+
+        Rejections are alike, results differ.
+        """
         page = parse_page(answer)
         text = "" if page is None else text_of(page.root)
-        last, self.form.last_text = self.form.last_text, crc32(text.encode())
-        return last == self.form.last_text
+        last, self.record.last_text = self.record.last_text, crc32(text.encode())
+        return last == self.record.last_text
 
     def leads_back(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""

@@ -9,7 +9,7 @@ from enum import Enum
 from http.cookiejar import Cookie
 
 _SURE_AFTER = 3
-"""After so many clearances in a row that held for one page each, the wall wants a token for each page."""
+"""After so many clearances in a row that held for one page each, a page without a token disproves nothing."""
 
 
 class Worth(Enum):
@@ -35,7 +35,7 @@ class Clearance:
         """The session's cookies as they were left by the last answer that may change them."""
         self._won_at = 0
         """Stamp of the moment at which the last clearance was won; 0 if none was."""
-        self._kept_at = 0
+        self._token_at = 0
         """Stamp of the moment at which a token was last handed in, or a clearance won; 0 before the first."""
         self._re_asks: set[int] = set()
         """Stamps of the requests that were sent because the last clearance was won, before it was proven."""
@@ -48,11 +48,11 @@ class Clearance:
 
     def has_changed_since(self, stamp: int) -> bool:
         """Tell whether a token was handed in after a request was sent, so that its challenge may be another one now."""
-        return stamp < self._kept_at
+        return stamp < self._token_at
 
-    def is_of(self, stamp: int) -> bool:
+    def was_there_at(self, stamp: int) -> bool:
         """Tell whether a request was sent at ``stamp`` after a clearance was won, or a token handed in for it."""
-        return bool(self._kept_at) and not self.has_changed_since(stamp)
+        return bool(self._token_at) and not self.has_changed_since(stamp)
 
     def is_used_up_at(self, stamp: int) -> bool:
         """Tell whether the challenge of a request that was sent for a new clearance shows that it held for one page."""
@@ -64,7 +64,7 @@ class Clearance:
 
     def record_token(self, cookies: list[Cookie]) -> None:
         """Record that a token is handed in with these cookies."""
-        self._kept_at, self.cookies = self._next_stamp(), cookies
+        self._token_at, self.cookies = self._next_stamp(), cookies
 
     def record_won(self, cookies: list[Cookie], worth: Worth) -> None:
         """Record the cookies that the leader has won.
@@ -73,7 +73,7 @@ class Clearance:
             While it is doubtful, others try, and the next that is challenged leads.
         """
         self.record_token(cookies)
-        self._won_at = self._kept_at
+        self._won_at = self._token_at
         self._re_asks.clear()
         self.worth = worth
 
@@ -96,7 +96,9 @@ class Clearance:
         """Record that a request sent at ``stamp`` without a token got a page; see :meth:`Session.record_page`."""
         if has_met_wall:
             self._for_one_page_in_a_row = 0
+        if self.was_won_after(stamp):
+            return
+        wants_token_for_each = self.worth is Worth.FOR_ONE_PAGE and self._for_one_page_in_a_row >= _SURE_AFTER
         # The page may be one of a part of the site that is free.
-        is_sure = self.worth is Worth.FOR_ONE_PAGE and self._for_one_page_in_a_row >= _SURE_AFTER
-        if not (self.was_won_after(stamp) or is_sure):
+        if not wants_token_for_each:
             self.worth = Worth.PROVEN

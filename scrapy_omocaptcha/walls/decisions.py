@@ -27,8 +27,8 @@ class Seen(NamedTuple):
     """Whether it has shown a challenge and then a page, or shows a page though it is named like a wall."""
     is_through: bool = False
     """Whether the session of the request is through its wall, or no wall was met yet."""
-    was_followed: bool = False
-    """Whether the request was sent again after Scrapy had followed its redirect there."""
+    may_be_lost: bool = False
+    """Whether Scrapy could lose the request by following: to a wall, or to where it was followed before."""
     is_of_another: bool = False
     """Whether it is a page with a challenge in its place that another request solves."""
 
@@ -53,7 +53,7 @@ def decide(seen: Seen, *, is_safe: bool) -> Action:
         return Action.KEEP if is_safe else Action.FOLLOW
     if (seen.has_been_wall and not seen.is_through) or (seen.is_named and seen.kind is Kind.UNKNOWN):
         return Action.LOOK
-    if seen.was_followed if is_safe else (seen.is_claimed and seen.kind is Kind.WALL):
+    if seen.may_be_lost if is_safe else (seen.is_claimed and seen.kind is Kind.WALL):
         return Action.LOOK
     action = _ACTIONS[seen.kind][0 if is_safe else 1]
     return Action.KEEP if action is Action.FOLLOW and seen.has_been_wall else action

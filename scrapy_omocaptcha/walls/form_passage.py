@@ -45,7 +45,7 @@ class FormPassage(Passage):
         finally:
             self.hold.give_way()
 
-    async def ready(self) -> Challenge | Answer:
+    async def wait_until_ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
         if not self.is_alone:
             await self.engine.lifetime.until(self._none_under_way, timeout=_QUIET_TIMEOUT)
@@ -139,7 +139,7 @@ class FormPassage(Passage):
 
     def _none_under_way(self) -> bool:
         """Tell whether no other request of the session is at the site, whose answer could outdate the form at hand."""
-        if not (self.session.is_walled or self.session.is_handing_in):
+        if not (self.session.holds_new_requests or self.session.is_handing_in):
             return True
         # Requests that are still queued don't count: the submission is sent before them. Neither do those that a
         # middleware has replaced.

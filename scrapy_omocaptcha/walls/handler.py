@@ -55,7 +55,7 @@ class WallHandler:
 
     def _must_wait(self, session: Session, request: Request) -> bool:
         # A request that a component awaits may be one that a token at hand is waiting for.
-        return session.is_walled or (session.is_handing_in and self._slots.states.is_scheduled(request))
+        return session.holds_new_requests or (session.is_handing_in and self._slots.states.is_scheduled(request))
 
     async def hold(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved."""
@@ -87,7 +87,7 @@ class WallHandler:
     async def before(self, request: Request) -> Answer | None:
         """Return what is in the place of a POST that a wall has redirected, before it is sent once more in vain."""
         session = self._sessions.known(request)
-        is_through = session is not None and session.clearance.is_of(self._sessions.stamp())
+        is_through = session is not None and session.clearance.was_there_at(self._sessions.stamp())
         return await self._redirects.before(request, is_through=is_through)
 
     async def redirected(self, request: Request, response: Response) -> Answer:
@@ -99,7 +99,7 @@ class WallHandler:
             # A passage counts itself what it sends again, with the newest cookies that there are.
             session.record_answer()
             self._sessions.keep_cookies(session, request, response, stamp)
-        is_through = session is not None and session.clearance.is_of(stamp or self._sessions.stamp())
+        is_through = session is not None and session.clearance.was_there_at(stamp or self._sessions.stamp())
         answer = await self._redirects.redirected(request, response, is_through=is_through)
         if answer is response and request not in self._redirects.behind and session is not None and stamp:
             session.clearance.record_other_use(stamp)

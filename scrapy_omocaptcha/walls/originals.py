@@ -59,6 +59,6 @@ def leads_back(request: Request, url: str, original: Original | None) -> bool:
     return [address_of(hop) for hop in (*hops, request.url)].count(url) == 1
 
 
-def led_to(request: Request, original: Original | None) -> list[str]:
+def hops_to(request: Request, original: Original | None) -> list[str]:
     """Return the addresses of all redirects that have led to a request; the last one is its own."""
     return [] if original is None else [*original["hops"][1:], request.url]

@@ -2,9 +2,9 @@
 
 The steps are the methods of :class:`Passage` in their order: take the challenge, refuse it, lead or follow or go alone
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. A subclass knows when a token is
-``ready`` to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.passage`` in a page of a
-browser. The loop in ``tokens.attempts`` calls ``challenge`` for each token, ``ready`` and ``hand_in`` for each try
-with it, and records the verdict. It is also that of requests that want a token before they are sent.
+ready to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.passage`` in a page of a browser.
+The loop in ``tokens.attempts`` calls ``next_challenge`` for each token, ``wait_until_ready`` and ``hand_in`` for each
+try with it, and records the verdict. It is also that of requests that want a token before they are sent.
 """
 
 from abc import abstractmethod
@@ -183,7 +183,7 @@ class Passage(Attempts):
         """
         if self.redirects.is_page_of_another(self.request):
             return await self.look_again()
-        return self.redirects.withheld(self.request)
+        return self.redirects.take_back_withheld(self.request)
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots
@@ -238,7 +238,7 @@ class Passage(Attempts):
 
     async def _at_wall(self) -> Answer | None:
         """Return what is at the wall that a POST was redirected to, unless the POST is to be sent now."""
-        if self.redirects.posts.led_to(self.request) is None:
+        if self.redirects.posts.wall_of(self.request) is None:
             return None
         async with self.hold.sending():
             with self.answering():
@@ -273,7 +273,7 @@ class Passage(Attempts):
 
     # Buy a token, and hand it in
 
-    async def challenge(self) -> Challenge | Answer:
+    async def next_challenge(self) -> Challenge | Answer:
         """Return the challenge at hand, unless it is not to be solved any more, or an answer that came without."""
         # Checked before each attempt, since other passages may have found out much since the page came.
         await self.check()
@@ -362,7 +362,7 @@ class Passage(Attempts):
         if isinstance(behind, Result):
             return behind
         handed, wall, answer = behind, page.challenge, behind.answer
-        withheld = self.redirects.withheld(self.request, answer) if is_same_wall(wall, later) else None
+        withheld = self.redirects.take_back_withheld(self.request, answer) if is_same_wall(wall, later) else None
         if withheld is not None:
             return Result(withheld, unknown("widget_again"))
         may_be_page = answer is not None and self._may_be_page(answer, page, handed)
@@ -447,7 +447,7 @@ class Passage(Attempts):
         refusal, challenge, response = error.refusal, self.page.challenge, self.page.response
         is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
         # A middleware that retries the challenge behind a redirect would send the request again, which may be executed.
-        has_led_here = redirect is None and self.redirects.posts.led_to(self.request) is not None
+        has_led_here = redirect is None and self.redirects.posts.wall_of(self.request) is not None
         is_untouched = not (self._state.is_paid_for or has_led_here or refusal is _SENT_AGAIN)
         if is_closing or not (is_untouched or on_failure == "response"):
             # If closing fails, the request is retried or given back to the scheduler, so nothing is reported before.

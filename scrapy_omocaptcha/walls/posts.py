@@ -17,7 +17,7 @@ class Posts:
     def __init__(self, states: RequestStates, targets: Targets) -> None:
         self._states, self._targets = states, targets
 
-    def led_to(self, request: Request) -> str | None:
+    def wall_of(self, request: Request) -> str | None:
         """Return the address at which a redirected POST has met a challenge, or None."""
         return None if request.method in SAFE_METHODS else self._states.peek(request).led_to
 
@@ -51,12 +51,12 @@ class Posts:
 
     def may_be_executed(self, request: Request) -> bool:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
-        claim = request.url if self.has_post(request) else self.led_to(request)
+        claim = request.url if self.has_post(request) else self.wall_of(request)
         return claim is not None and not self._is_gate(claim) and self.was_followed(request, claim)
 
     def record_sent(self, request: Request) -> None:
         """Record that a request is sent again, so that a claim to have withheld it is not believed once more."""
-        claim = self.led_to(request)
+        claim = self.wall_of(request)
         if claim is not None and not self._is_gate(claim):
             self._states.of(request).followed.append(claim)
 

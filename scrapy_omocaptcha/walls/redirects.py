@@ -6,8 +6,8 @@ fetched while the request that was redirected is in hand, if that has proven to 
 is none, Scrapy's request for it gets what was fetched.
 
 All other redirects are left to Scrapy, with what was asked for in their meta. Where one of them leads to a wall, that
-is scheduled again, and so is what was asked for by those that Scrapy has dropped meanwhile as duplicates of it. What a
-POST has asked for is sent again only where the wall has withheld it; see ``posts``.
+is scheduled again, and so are the originals of redirects that the duplicate filter has dropped meanwhile. What a POST
+has asked for is sent again only where the wall has withheld it; see ``posts``.
 """
 
 from dataclasses import replace
@@ -67,10 +67,10 @@ class Redirects:
         self.posts = Posts(self._states, self._targets)
         self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
         """Redirects that were dropped as duplicates, by target, until it is known what is there."""
-        self._shown: WeakKeyDictionary[Request, Response | None] = WeakKeyDictionary()
-        """Requests that are sent again for a token, and a page, if there is one, that they may be redirected to."""
-        self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
-        """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
+        self._pages_at_hand: WeakKeyDictionary[Request, Response | None] = WeakKeyDictionary()
+        """Requests that are sent again for a token, and the page at hand, if any, for their redirects."""
+        self._redirects_to_share: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
+        """Requests that are sent again and got the page at hand, and what Scrapy makes of their redirects to it."""
         self.behind: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
         """What redirects lead to that Scrapy does not follow, by their requests, if that is a challenge or the page."""
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
@@ -82,7 +82,7 @@ class Redirects:
         self._has_foreign_duplicates = self._is_shared or self._components.is_resumed()
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         crawler.signals.connect(self.dropped, signals.request_dropped)
-        self._states.left = self.closing
+        self._states.collect_unfinished = self._unfinished
 
     # Redirects of the spider's requests
 
@@ -103,7 +103,7 @@ class Redirects:
         has_led_on = self.posts.has_led_on(request, url)
         if has_led_on:
             self._prove_gate(request.url)
-        again = self._asked_for(request, is_wall=has_led_on)
+        again = self._take_back(request, is_wall=has_led_on)
         # At hosts where nothing is bought, redirects are Scrapy's.
         if again is not None or not is_allowed(host_of(url), self._policy.domains):
             return again or response
@@ -191,7 +191,7 @@ class Redirects:
     def _must_pass(self, request: Request, url: str, *, is_through: bool) -> bool:
         """Tell whether the duplicate filter must not drop what Scrapy makes of a redirect."""
         state, target = self._states.peek(request), self._targets.of(url)
-        if self._has_led_to_wall(request, url):
+        if self._may_be_lost(request, url):
             return True
         if state.original is not None and self._targets.of(request.url).kind in WALLS:
             # A wall redirects back to what was asked for before, which the duplicate filter knows.
@@ -208,14 +208,14 @@ class Redirects:
 
     def _seen(self, request: Request, url: str, *, is_through: bool) -> Seen:
         # A request for which the page is here already, or a token for it, gets that.
-        is_for_it = request in self._shown and self._comes_back(request, url)
+        is_for_it = request in self._pages_at_hand and self._comes_back(request, url)
         return Seen(
             self._targets.of(url).kind,
             is_named=self._targets.is_named(url),
             is_claimed=self._targets.claims(url, request.url),
             has_been_wall=self._targets.has_been_wall(url),
             is_through=is_through or not self._targets.has_met_wall,
-            was_followed=self._has_led_to_wall(request, url),
+            may_be_lost=self._may_be_lost(request, url),
             is_of_another=self._targets.is_walled_page(url) and not is_for_it,
         )
 
@@ -249,7 +249,7 @@ class Redirects:
         marks = wall_marks(challenge) if challenge is not None and is_here else None
         if self._targets.is_in_place(marks) and self._targets.may_be_page(request.url):
             # The challenge is solved at the page, as if the spider had requested that itself.
-            for url in originals.led_to(request, original) or [request.url]:
+            for url in originals.hops_to(request, original) or [request.url]:
                 self._targets.record_in_place(url, marks)
                 self._dropped.pop(public_address(url), None)
             return None
@@ -258,13 +258,13 @@ class Redirects:
         is_page = is_good(response) or response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
         if is_wall or (is_page and request.method != "HEAD"):
             self._record_answer(request, is_wall=is_wall, marks=marks)
-        return self._asked_for(request, is_wall=is_wall)
+        return self._take_back(request, is_wall=is_wall)
 
     def _record_answer(self, request: Request, *, is_wall: bool, marks: Marks | None) -> None:
         """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
         original = self._states.peek(request).original
         if original is not None:
-            for target in originals.led_to(request, original):
+            for target in originals.hops_to(request, original):
                 self._record_shown(target, is_wall=is_wall, marks=marks if same_address(target, request.url) else None)
         elif is_wall or public_address(request.url) in self._dropped:
             self._targets.record_requested(request.url, is_wall=is_wall)
@@ -283,7 +283,7 @@ class Redirects:
         if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):
             self._record_shown(request.url, is_wall=target.kind in WALLS)
 
-    def closing(self) -> list[Request]:
+    def _unfinished(self) -> list[Request]:
         """Return the redirects that have been dropped while another one finds out what is there."""
         waiting = [
             dropped for target, dropped in self._dropped.items() if self._targets.of(target).kind is Kind.FOLLOWED
@@ -306,7 +306,7 @@ class Redirects:
         :returns: the challenge, or what Scrapy makes of the redirect where that is the answer to the POST.
         :raises CrawlClosing: when the crawl closes before there is an answer.
         """
-        led_to = self.posts.led_to(request)
+        led_to = self.posts.wall_of(request)
         if led_to is None:
             return None
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
@@ -329,7 +329,7 @@ class Redirects:
         self._record_wall(led_to, answer, challenge)
         return answer
 
-    def withheld(self, request: Request, answer: Response | None = None) -> Request | None:
+    def take_back_withheld(self, request: Request, answer: Response | None = None) -> Request | None:
         """Return the POST that was redirected to where ``request`` meets a challenge, if that has withheld it.
 
         :param answer: that to a token for the challenge, which is there all the same. It may show that the address is a
@@ -337,14 +337,14 @@ class Redirects:
         """
         if not self.posts.has_post(request):
             return None
-        withheld = self._asked_for(request, is_wall=True)
+        withheld = self._take_back(request, is_wall=True)
         if withheld is not None or answer is None or not is_good(answer) or is_blank(answer):
             return withheld
         if public_address(answer.url) == public_address(request.url) or self._targets.has_others_like(request.url):
             # The address may be the page, or one of several pages with the challenge in their place.
             return None
         self._targets.record_always_closed(request.url)
-        return self._asked_for(request, is_wall=True)
+        return self._take_back(request, is_wall=True)
 
     async def send_again(
         self, request: Request, shown: Response | None = None, *, has_token: bool = False
@@ -357,12 +357,12 @@ class Redirects:
         self._states.of(request).asked_again = True
         self.posts.record_sent(request)
         if shown is not None or has_token:
-            self._shown[request] = shown
+            self._pages_at_hand[request] = shown
         try:
             answer = await self._chain.send_again(request)
         finally:
-            self._shown.pop(request, None)
-            redirected = self._led_to_page.pop(request, None)
+            self._pages_at_hand.pop(request, None)
+            redirected = self._redirects_to_share.pop(request, None)
         if redirected is not None and isinstance(answer, Response):
             self._components.replace_in_place(request, redirected)
             # HttpCache still has the challenge, and a later crawl would pay for that.
@@ -447,7 +447,7 @@ class Redirects:
         state = self._states.peek(request)
         return state.asked_again and state.led_to == url and self._targets.of(url).kind not in (Kind.PAGE, Kind.GATE)
 
-    def _has_led_to_wall(self, request: Request, url: str) -> bool:
+    def _may_be_lost(self, request: Request, url: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect, for all that is known of both."""
         kind, followed = self._targets.of(url).kind, self._states.peek(request).followed
         if kind in PAGES:
@@ -479,7 +479,7 @@ class Redirects:
         target, dropped = self._targets.of(url), self._dropped.get(public_address(url), ())
         if self._targets.has_been_wall(url):
             # The clearance may have ended, but each look uses up some of it.
-            return len(dropped) >= _ENOUGH_DROPPED << target.looks
+            return len(dropped) >= _ENOUGH_DROPPED << target.times_looked
         is_followed = target.kind is Kind.FOLLOWED and self._components.will_redirect(request, response)
         if target.kind in PAGES or is_followed:
             return False
@@ -493,7 +493,7 @@ class Redirects:
         """Record what an address has shown, and schedule what was dropped on its way there."""
         self._targets.record_shown(url, is_wall=is_wall, marks=marks)
         for request in self._dropped.pop(public_address(url), ()):
-            again = self._original(request) if is_wall else None
+            again = self._rebuild_original(request) if is_wall else None
             if again is not None:
                 self._crawler.engine.crawl(again)
             elif is_wall and self.posts.has_post(request):
@@ -510,7 +510,7 @@ class Redirects:
 
         :param is_guess: whether nothing but dropped redirects tells that it may be a wall.
         """
-        may_be_wall = self._has_led_to_wall(request, url)
+        may_be_wall = self._may_be_lost(request, url)
         self._targets.record_look(url)
         try:
             answer, challenge = await self._fetch(request, response, url, follow=not is_guess)
@@ -535,7 +535,7 @@ class Redirects:
 
     async def _fetch(self, request: Request, response: Response, url: str, *, follow: bool) -> Looked:
         """Return what the target of a redirect answers, unless that is at hand."""
-        shown = self._shown.pop(request, None)
+        shown = self._pages_at_hand.pop(request, None)
         if shown is not None and same_address(shown.url, url):
             return shown, self._policy.find(request, shown)
         is_wall = self._targets.of(url).kind in WALLS
@@ -548,7 +548,7 @@ class Redirects:
             return answer
         if self._targets.is_in_place(marks) and self._targets.may_be_page(url):
             if self._targets.of(url).kind not in PAGES:
-                self._targets.record_in_place(url, marks, is_open=self._has_led_to_wall(request, url))
+                self._targets.record_in_place(url, marks, is_open=self._may_be_lost(request, url))
             return None
         if is_safe:
             self._targets.record_stopped(url)
@@ -571,7 +571,7 @@ class Redirects:
             # The wall has been opened meanwhile. Only a page has anything to show now.
             return await self.send_again(request, page)
         is_opened = kind is Kind.WALL and self._has_handed_in
-        if is_opened or (kind is Kind.UNKNOWN and self._has_led_to_wall(request, url)):
+        if is_opened or (kind is Kind.UNKNOWN and self._may_be_lost(request, url)):
             self._targets.record_open(url)
         self._record_shown(url, is_wall=False)
         if page is None or not is_opened or not self._may_be_its_page(request, response, page):
@@ -595,13 +595,13 @@ class Redirects:
         if redirected is None or self._targets.of(url).is_requested:
             return False
         self._states.mark_seen(request, redirected)
-        self._led_to_page[request] = redirected
+        self._redirects_to_share[request] = redirected
         return True
 
     # Requests before their redirects
 
-    def _asked_for(self, request: Request, *, is_wall: bool) -> Request | None:
-        """Return what was asked for before a redirect, for the scheduler, if it is to be sent again.
+    def _take_back(self, request: Request, *, is_wall: bool) -> Request | None:
+        """Return what was asked for before a redirect, with its state for the scheduler, if it is to be sent again.
 
         :param is_wall: whether the answer to ``request`` is a challenge.
         :raises CrawlClosing: when it is to be, and the crawl is closing.
@@ -610,17 +610,17 @@ class Redirects:
         if not is_wall and state.original is not None:
             # A wall that has been opened meanwhile has nothing to show any more.
             is_wall = self._targets.of(request.url).kind in WALLS and not state.followed
-        again = self._original(request) if is_wall else None
+        again = self._rebuild_original(request) if is_wall else None
         if again is not None and self._lifetime.closing:
             raise CrawlClosing()
         return again
 
-    def _original(self, request: Request) -> Request | None:
-        """Return what was asked for before redirects to a wall, for the scheduler, if it may be sent again."""
+    def _rebuild_original(self, request: Request) -> Request | None:
+        """Make what was asked for before redirects to a wall, and write its state; None if it may not be sent again."""
         state = self._states.peek(request)
         if state.original is None or len(state.followed) > _MAX_FOLLOWED:
             return None
-        hops = originals.led_to(request, state.original)
+        hops = originals.hops_to(request, state.original)
         if state.original["method"] in SAFE_METHODS:
             for url in hops:
                 self._targets.record_stopped(url)

@@ -1,7 +1,7 @@
 """Decide which of several requests at one wall solves it and which wait.
 
-Of the requests of one session, the leader solves; the followers are held and then ask again with the cookies that the
-leader won. This module decides and remembers. It sends nothing, and knows no token itself.
+Of the requests of one session, the leader solves; the others wait, and then ask again with the cookies that it has
+won. This module decides and remembers. It sends nothing, and knows no token itself.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class Session:
         """The turns of those that are held."""
         self.leading: int | None = None
         """Stamp of the request that solves the wall at the moment."""
-        self._is_walled_in_part = False
+        self._lets_new_ones_through = False
         """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
         self.is_handing_in = False
         """Whether the leader hands a token in. An answer to a new request could outdate its form."""
@@ -51,9 +51,9 @@ class Session:
         """Checksum of the last answer to a submission that was neither the page nor a challenge."""
 
     @property
-    def is_walled(self) -> bool:
-        """Tell whether new requests would only run into the wall."""
-        return self.leading is not None and not self._is_walled_in_part
+    def holds_new_requests(self) -> bool:
+        """Tell whether new requests are held, since they would only run into the wall."""
+        return self.leading is not None and not self._lets_new_ones_through
 
     @property
     def is_idle(self) -> bool:
@@ -75,10 +75,10 @@ class Session:
     def lead(self, stamp: int) -> None:
         """Make the request that was sent at ``stamp`` the leader."""
         self.leading = stamp
-        self._is_walled_in_part = False
+        self._lets_new_ones_through = False
 
     def stop_leading(self, concurrency: Callable[[], int]) -> None:
-        """End the lead; with a new clearance, so many held requests as ``concurrency`` returns go on at once."""
+        """End the lead; with a new clearance, so many held requests as ``concurrency`` returns go on side by side."""
         has_won = self.leading is not None and self.clearance.was_won_after(self.leading)
         self.leading = None
         self.is_handing_in = False
@@ -92,12 +92,12 @@ class Session:
     def end_handing_in(self) -> None:
         """Record that the leader has handed its token in, or has none any more."""
         self.is_handing_in = False
-        if self._is_walled_in_part:
+        if self._lets_new_ones_through:
             self.turns.release_all(challenged=False)
         self.turns.go_on()
 
     def record_challenge(self, stamp: int) -> None:
-        """Record that a request sent at ``stamp`` met a challenge: a new clearance may have held for one page only."""
+        """Record that a request sent at ``stamp`` met a challenge: a clearance that it was sent for is used up."""
         if self.leading is None and self.clearance.is_used_up_at(stamp):
             self.clearance.record_used_up()
             self.turns.release_all(challenged=True)
@@ -109,7 +109,7 @@ class Session:
         """
         if self.leading is not None and stamp > self.leading:
             # A request that was sent after the leader was let through: the wall is not around the whole session.
-            self._is_walled_in_part = True
+            self._lets_new_ones_through = True
             if not self.is_handing_in:
                 self.turns.release_all(challenged=False)
         self.clearance.record_page(stamp, has_met_wall=has_met_wall)

@@ -38,7 +38,8 @@ class Target:
     kind: Kind = Kind.UNKNOWN
     followed_from: str | None = None
     """The address from which Scrapy follows a redirect there."""
-    looks: int = 0
+    times_looked: int = 0
+    """How often a request has looked at it."""
     not_followed: int = 0
     """How many redirects there Scrapy has not followed, as where the spider gets them itself."""
     has_been_wall: bool = False
@@ -101,7 +102,7 @@ class Targets:
 
     def record_look(self, url: str) -> None:
         """Record that a request looks at an address."""
-        self.of(url).looks += 1
+        self.of(url).times_looked += 1
 
     def record_not_followed(self, url: str) -> None:
         """Record that Scrapy does not follow a redirect to an address."""

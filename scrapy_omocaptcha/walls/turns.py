@@ -1,4 +1,4 @@
-"""Let the held requests of a session go on in their order, and no more at once than the site is sent.
+"""Let the held requests of a session go on in their order, and no more of them side by side than the site is sent.
 
 Nothing is sent or scheduled here.
 """
@@ -45,13 +45,13 @@ class Turns:
         self.go_on()
 
     def set_concurrency(self, concurrency: Callable[[], int] | None) -> None:
-        """Let so many requests go on at once as ``concurrency`` returns; one, if it is None."""
+        """Let so many requests be under way side by side as ``concurrency`` returns; one, if it is None."""
         self._concurrency = concurrency or _one_at_once
 
     def go_on(self) -> None:
         """Release those whose turn it is."""
-        # Without asyncio, a released request goes on at once, and may end its turn here. The loop then goes on, rather
-        # than one within it: hundreds of them would be more than Python's stack can hold.
+        # Without asyncio, a released request goes on before this call returns, and may end its turn here. The loop then
+        # goes on, rather than one within it: hundreds of them would be more than Python's stack can hold.
         if self._is_releasing:
             return
         self._is_releasing = True
@@ -61,12 +61,12 @@ class Turns:
         finally:
             self._is_releasing = False
         if self.is_idle:
-            # The function keeps a part of Scrapy's downloader for the host.
+            # The function holds the download slot of the host, which Scrapy could drop.
             self._concurrency = _one_at_once
 
     def release_all(self, *, challenged: bool) -> None:
-        """Release the requests that have met the wall themselves, or those that have not."""
-        # A released request may go on at once, and wait again.
+        """Release the requests that have met the wall themselves, or those that have not, whatever the limit."""
+        # A released request may go on, and wait again, before this call returns.
         for entry in [entry for entry in self._held if entry[1] is challenged]:
             if entry in self._held:
                 self._release(entry)

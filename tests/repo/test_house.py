@@ -266,7 +266,7 @@ def changes(function):
     arguments = {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
     for node in ast.walk(function):
         if isinstance(node, ast.Assign | ast.Delete):
-            changed = node.targets
+            changed = [one for target in node.targets for one in getattr(target, "elts", [target])]
         elif isinstance(node, ast.AugAssign | ast.AnnAssign):
             changed = [node.target]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:

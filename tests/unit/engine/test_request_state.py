@@ -239,7 +239,7 @@ def test_what_is_given_back_comes_out_of_the_scheduler_as_the_spider_made_it(spi
 @pytest.mark.parametrize(("reason", "number"), [("shutdown", 1), ("finished", 0)])
 def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, states, reason, number):
     waiting = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
-    states.left = lambda: [waiting]
+    states.collect_unfinished = lambda: [waiting]
     assert states.queue.close(reason) == reason
     resumed = [out_of_the_scheduler(new_states(), request) for request in states.queue.requests]
     assert [request.url for request in resumed] == [GATE] * number

@@ -31,7 +31,7 @@ def test_what_is_done_follows_from_what_is_there_and_from_the_method(kind):
         (Seen(Kind.PAGE, has_been_wall=True), (Action.LOOK, Action.LOOK)),
         (Seen(Kind.PAGE, has_been_wall=True, is_through=True), (Action.ASK, Action.KEEP)),
         (Seen(Kind.WALL, is_claimed=True), (Action.LOOK, Action.LOOK)),
-        (Seen(Kind.OPEN, was_followed=True), (Action.LOOK, Action.FOLLOW)),
+        (Seen(Kind.OPEN, may_be_lost=True), (Action.LOOK, Action.FOLLOW)),
         (Seen(Kind.WALL, is_of_another=True), (Action.KEEP, Action.FOLLOW)),
     ],
     ids=str,

@@ -52,7 +52,7 @@ class Evidence(Passage):
             posts=SimpleNamespace(may_be_executed=lambda request: False),
             record_opened=lambda request, answer: None,
             doubt_of_page=lambda request, answer, shown: doubt_about(request, answer),
-            withheld=lambda request, answer: None,
+            take_back_withheld=lambda request, answer: None,
         )
         self.policy = SimpleNamespace(redirect_refusal=self._no_refusal)
 
@@ -79,7 +79,7 @@ class Evidence(Passage):
     async def after_judging(self, result):
         return result
 
-    async def ready(self):
+    async def wait_until_ready(self):
         return WALL
 
 

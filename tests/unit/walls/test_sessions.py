@@ -65,7 +65,7 @@ def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
     wall.lead()
     for number in range(3):
         wall.hold(number)
-    assert wall.session.is_walled
+    assert wall.session.holds_new_requests
     assert wall.met(waiting[0]) is Role.WAIT
     wall.give_up()
     assert wall.gone_on == [0]
@@ -149,11 +149,11 @@ def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_h
     wall.hold("not yet sent either", challenged=False)
     wall.session.record_page(after)
     assert wall.gone_on == ["not yet sent", "not yet sent either"]
-    assert not wall.session.is_walled, "nobody else is held before being sent"
+    assert not wall.session.holds_new_requests, "nobody else is held before being sent"
     wall.win(width=9)
     assert wall.gone_on == ["not yet sent", "not yet sent either", "met it"]
     wall.lead()
-    assert wall.session.is_walled
+    assert wall.session.holds_new_requests
 
 
 @pytest.mark.parametrize("part", [False, True])
@@ -303,9 +303,9 @@ def test_a_request_has_its_stamp_until_it_is_answered_and_else_one_of_before_eve
     session = sessions.session(walled)
     assert session.role(sessions.stamp_of(walled)) is Role.LEAD
     assert not session.clearance.has_changed_since(sessions.stamp_of(walled))
-    assert not session.clearance.is_of(sessions.stamp())
+    assert not session.clearance.was_there_at(sessions.stamp())
     session.clearance.record_won([], Worth.PROVEN)
-    assert session.clearance.is_of(sessions.stamp())
+    assert session.clearance.was_there_at(sessions.stamp())
     assert session.role(sessions.answered(walled)) is Role.ASK_AGAIN
 
 

@@ -8,7 +8,7 @@ from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.http import Response
 from scrapy.utils.test import get_crawler
 
-from scrapy_omocaptcha.walls.originals import leads_back, hops_to, rebuild, write
+from scrapy_omocaptcha.walls.originals import hops_to, leads_back, rebuild, write
 
 PAGE, GATE, ELSEWHERE = "https://shop.example/page?p=2", "https://shop.example/gate", "https://wall.example/"
 CONTENT_HEADERS = {"Content-Type": "text/x", "Content-Encoding": "identity", "Content-Language": "de"}

@@ -103,7 +103,8 @@ class Limits:
                     f"OMOCAPTCHA_{reason.upper()} must hold for all: fix OMOCAPTCHA_LEDGER, as the log says",
                 )
             most = self._most(reason)
-            if used + (1 if limit.counts_jobs else self.price) > most + _ROUNDING:
+            next_one = 1 if limit.counts_jobs else self.price
+            if used + next_one > most + _ROUNDING:
                 raise self._reached(reason, used, host)
         if (paused := self._find_paused(host, sitekey)) is not None:
             raise self._reached("breaker", 0, paused)

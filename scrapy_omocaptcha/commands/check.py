@@ -72,7 +72,9 @@ class _Report:
 
     def add(self, *lines: _Line) -> None:
         self._lines += lines
-        for line in () if self._is_json else lines:
+        if self._is_json:
+            return
+        for line in lines:
             print(f"{line.name:<12}{'WRONG  ' if line.status else 'ok     '}{line.message}", flush=True)
 
     def end(self) -> int:

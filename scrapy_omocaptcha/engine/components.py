@@ -180,7 +180,8 @@ class Components:
         if middleware is None or request.meta.get("dont_retry"):
             return False
         most = request.meta.get("max_retry_times")
-        if request.meta.get("retry_times", 0) >= (middleware.max_retry_times if most is None else most):
+        most = middleware.max_retry_times if most is None else most
+        if request.meta.get("retry_times", 0) >= most:
             return False
         if isinstance(failure, Response):
             return failure.status in middleware.retry_http_codes

@@ -72,7 +72,9 @@ def _start(number: int, length: int, totals: Totals) -> str:
     if length < _DAY and totals.first.date() == totals.last.date():  # a day that is at the top of the page
         return f"{start:%H:%M}"
     day = f"{start.day} {start:%b}"
-    return f"{day} {start:%H:%M}" if length < _DAY else day if length <= 7 * _DAY else f"{day} {start.year}"
+    if length < _DAY:
+        return f"{day} {start:%H:%M}"
+    return day if length <= 7 * _DAY else f"{day} {start.year}"
 
 
 def _plot(

@@ -18,7 +18,7 @@ _SPOKEN = {"by_hand": "used by hand"}
 def usd(amount: float, scale: float | None = None) -> str:
     """Format money with as many decimal places as an amount of the size of ``scale`` (default: ``amount``) needs."""
     size = abs(amount if scale is None else scale)
-    places = 5 if size < 1 else 3 if size < 10 else 2
+    places = next((places for most, places in ((1, 5), (10, 3)) if size < most), 2)
     least = 10.0**-places
     if 0 < amount < least / 2:
         return f"<{least:.{places}f}"
@@ -35,7 +35,10 @@ def percent(part: int, whole: int) -> str:
     if part in (0, whole):
         return "100 %" if part else "0 %"
     value = 100 * part / whole
-    return "<0.1 %" if value < 0.05 else ">99.9 %" if value >= 99.95 else f"{value:.1f} %"
+    # Rounded, these would be 0 and 100.
+    if value < 0.05:
+        return "<0.1 %"
+    return ">99.9 %" if value >= 99.95 else f"{value:.1f} %"
 
 
 def count(number: int, noun: str) -> str:
@@ -75,17 +78,16 @@ def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list
             *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
             seconds(group.median),
             seconds(group.quantile(1.0)),
-            *(
-                [printable(group.ended) or "-", printable(ranked(group.not_solved, limit=3)) or "-"]
-                if by == "crawl"
-                else ()
-            ),
         ]
         for group in groups
     ]
     label = f"{by} (UTC)" if by in ("day", "crawl") else by
-    ends = ("ended", "not solved") if by == "crawl" else ()
-    return [[label, "jobs", "USD", *outcomes, "median s", "slowest s", *ends], *rows]
+    table = [[label, "jobs", "USD", *outcomes, "median s", "slowest s"], *rows]
+    if by == "crawl":
+        ends = [(group.ended, ranked(group.not_solved, limit=3)) for group in groups]
+        for row, (ended, not_solved) in zip(table, [("ended", "not solved"), *ends], strict=True):
+            row += [printable(ended) or "-", printable(not_solved) or "-"]
+    return table
 
 
 def _name(group: Totals, by: str) -> str:

@@ -40,7 +40,9 @@ All times are UTC.</p>
 
 
 def _figures(totals: Totals) -> str:
-    plots = [*over_time(totals), *([solve_times(totals)] if totals.solved else [])]
+    plots = list(over_time(totals))
+    if totals.solved:
+        plots.append(solve_times(totals))
     return "\n".join(
         [
             f'<p class="soft">{scope(totals)}</p>',

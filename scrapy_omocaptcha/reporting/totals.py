@@ -111,8 +111,9 @@ def grouped(totals: Totals, by: str) -> list[Totals]:
     """Return the totals by ``"day"`` or ``"crawl"``, the latest first, or by another field, the dearest first."""
     groups: defaultdict[str, list[Record]] = defaultdict(list)
     runs: defaultdict[str, list[Run]] = defaultdict(list)
-    for run in totals.runs if by == "crawl" else ():
-        runs[run.crawl].append(run)
+    if by == "crawl":
+        for run in totals.runs:
+            runs[run.crawl].append(run)
     for record in totals.records:
         groups[str(record.at.date()) if by == "day" else getattr(record, by)].append(record)
     members = [Totals(groups[name], name, runs[name]) for name in sorted({*groups, *runs})]

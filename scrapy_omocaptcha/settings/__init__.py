@@ -36,8 +36,10 @@ def _read_api_url(settings: BaseSettings, name: str) -> str:
 
 
 def _read_max_waiting(settings: BaseSettings, name: str) -> int:
-    is_one_by_one = settings.getint("CONCURRENT_REQUESTS") == 1
-    return values.read_count(settings, name, 1 if is_one_by_one else 32 if uses_scrapy_redis(settings) else 256)
+    default = 32 if uses_scrapy_redis(settings) else 256
+    if settings.getint("CONCURRENT_REQUESTS") == 1:
+        default = 1
+    return values.read_count(settings, name, default)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,8 @@ async def _answer(abort: Callable[..., Any] | None, route: Route) -> None:
     if google is not None and abort is not None:
         # scrapy-playwright, whose route comes after this one, does not see the request.
         aborted = abort(route.request)
-        google = None if (await aborted if isawaitable(aborted) else aborted) else google
+        is_aborted = await aborted if isawaitable(aborted) else aborted
+        google = None if is_aborted else google
     if google is None:
         await route.abort()
     elif google["script"]:

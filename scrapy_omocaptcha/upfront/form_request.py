@@ -114,7 +114,8 @@ def _values(data: Mapping[str, str | Sequence[str] | None]) -> dict[str, list[st
     """Return the values of each field as a list of texts."""
     values = {}
     for name, value in data.items():
-        given = [] if value is None else [value] if isinstance(value, str) else value
+        given = [value] if isinstance(value, str) else value
+        given = [] if given is None else given
         if not isinstance(given, Sequence) or not all(isinstance(text, str) for text in (name, *given)):
             kind = type(value).__name__
             raise TypeError(f"data has {kind} for {name!r}; a name is a text, a value a text, a list of texts, or None")

@@ -53,7 +53,8 @@ def decide(seen: Seen, *, is_safe: bool) -> Action:
         return Action.KEEP if is_safe else Action.FOLLOW
     if (seen.has_been_wall and not seen.is_through) or (seen.is_named and seen.kind is Kind.UNKNOWN):
         return Action.LOOK
-    if seen.may_be_lost if is_safe else (seen.is_claimed and seen.kind is Kind.WALL):
+    is_withheld = seen.is_claimed and seen.kind is Kind.WALL
+    if (is_safe and seen.may_be_lost) or (not is_safe and is_withheld):
         return Action.LOOK
     action = _ACTIONS[seen.kind][0 if is_safe else 1]
     return Action.KEEP if action is Action.FOLLOW and seen.has_been_wall else action

@@ -628,7 +628,7 @@ class Redirects:
             return None
         # A mere claim to have withheld a POST is recorded once the POST is sent.
         is_claim = self._targets.of(request.url).kind is not Kind.GATE and state.original["method"] not in SAFE_METHODS
-        followed = [*state.followed, *(() if is_claim else hops)]
+        followed = [*state.followed] if is_claim else [*state.followed, *hops]
         again = originals.rebuild(request, state.original)
         state = replace(state, original=None, followed=followed, led_to=request.url)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.

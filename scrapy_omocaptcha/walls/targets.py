@@ -139,7 +139,9 @@ class Targets:
         if marks is None:
             return
         self._walled_pages.setdefault(marks, set()).add(url)
-        for target in self._targets.values() if self.is_in_place(marks) else ():
+        if not self.is_in_place(marks):
+            return
+        for target in self._targets.values():
             if target.marks == marks and target.kind is not Kind.GATE:
                 target.has_been_wall = False
                 if target.kind is Kind.WALL:

@@ -74,5 +74,6 @@ class Visitors:
 def _visitor(request: Request) -> tuple[object, ...]:
     """Return what may tell a visitor apart: headers, the address of the proxy, and a hash of its user and password."""
     proxy = proxy_of(request)
+    told = proxy if isinstance(proxy, tuple) else ("", 0)
     headers = ((request.headers.get(name) or b"").decode("latin-1") for name in _HEADERS)
-    return (*headers, *(proxy if isinstance(proxy, tuple) else ("", 0)))
+    return (*headers, *told)

@@ -106,6 +106,7 @@ class Policy:
             opens_by_cookie=host in self._opened_by_cookie,
         )
         refusal = find_refusal(purpose, case) or self.hooks.refusal
+        refusal = refusal or (self.hooks.check_submit() if purpose == "hook" else None)
         return refusal or self._dead_ends.get((host, challenge.sitekey))
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:

@@ -446,7 +446,8 @@ def test_a_request_that_waits_for_the_end_of_the_crawl_holds_no_page(browse, ser
     with WalledSite(service, hosts=("127.0.0.2", "127.0.0.3")) as site:
         first, second = (f"http://{host}:{site.port}/page/1" for host in site.hosts)
         crawled = browse(WithPage, settings, urls=[first, second])
-    assert (crawled.stats["finish_reason"], len(crawled.pages)) == ("omocaptcha_limit", 1)
+    assert crawled.stats["finish_reason"] == "omocaptcha_limit"
+    assert len(crawled.pages) == 1
     # The other one is written to the disk, for the next run.
     assert (crawled.stats["scheduler/enqueued/disk"], crawled.failures) == (3, [])
 

@@ -135,7 +135,8 @@ def test_what_is_sent_with_a_token_is_told_once_and_its_address_is_in_the_ledger
     with Site(lambda request, fields: page() if fields else page(form, 403)) as site:
         crawled = crawl(spider(f"{site.origin}/1", f"{site.origin}/2"), settings)
     (level, first), (later, second) = told(crawled, "Handing in a token for ")
-    assert (level, later) == ("INFO", "DEBUG")
+    assert level == "INFO"
+    assert later == "DEBUG"
     addresses = [f"{site.origin}/1", f"{site.origin}/2"]
     for said, address in zip((first, second), addresses, strict=True):
         assert said.endswith(f"{address}: POST {address} with g-recaptcha-response, next")

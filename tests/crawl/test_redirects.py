@@ -167,7 +167,9 @@ def test_a_challenge_whose_form_other_cookies_have_outdated_is_fetched_again_onl
     with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(4))), service.settings)
         seen = Counter(path.partition("?")[0] for _, path, *_ in site.requests)
-    assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (4, 1, 1)
+    assert len(crawled.pages) == 4
+    assert len(service.jobs) == 1
+    assert crawled.count("tokens/accepted") == 1
     assert seen["/captcha"] == 4 + 1
 
 
@@ -193,7 +195,9 @@ def test_a_redirect_back_to_the_challenge_of_a_page_behind_a_wall_costs_no_other
         requests = [scrapy.Request(f"{site.origin}/go/{n}", meta={"cookiejar": n}) for n in (1, 2, 3)]
         crawled = crawl(sending(*requests), service.settings)
     assert [one.url for one in crawled.pages] == [f"{site.origin}{path}" for path in ("/item/1", "/item/2", "/verify")]
-    assert (len(service.jobs), crawled.count("tokens/accepted"), crawled.count("tokens/unknown")) == (3, 2, 1)
+    assert len(service.jobs) == 3
+    assert crawled.count("tokens/accepted") == 2
+    assert crawled.count("tokens/unknown") == 1
 
 
 def test_scrapy_follows_the_redirect_to_a_wall_of_a_request_that_is_left_alone(crawl, service):
@@ -258,7 +262,8 @@ def test_a_body_with_a_token_that_grows_old_while_the_site_redirects_is_repeated
 
     with Site(answer) as site:
         crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (1, 1)
+    assert len(crawled.pages) == 1
+    assert crawled.count("tokens/accepted") == 1
 
 
 def test_a_header_with_a_token_does_not_follow_a_redirect(crawl, service):

@@ -66,7 +66,9 @@ def test_workers_with_the_same_fleet_name_are_one_crawl(crawl, service, walled, 
     site = walled("per_page", catalogue_pages=10)
     shared["OMOCAPTCHA_MAX_JOBS"] = 5
     first, second = crawl(pages_of(site, 3), shared), crawl(pages_of(site, 10), shared)
-    assert (len(first.pages), len(second.pages), len(service.jobs)) == (3, 2, 5)
+    assert len(first.pages) == 3
+    assert len(second.pages) == 2
+    assert len(service.jobs) == 5
     assert reasons(second) == {"max_jobs": 8}
     assert counts(redis) == (5, pytest.approx(5 * PRICE))
     near, said = [line for line in second.said() if "OMOCAPTCHA_MAX_JOBS" in line]
@@ -113,7 +115,8 @@ def test_crawlers_that_run_at_the_same_time_exceed_no_limit_on_any_reactor(
     assert "Traceback" not in done.stdout, done.stdout
     ends = Counter(line.split()[0] for line in out.read_text().splitlines())
     assert ends == {"page": 11, "max_jobs": 19}
-    assert (len(service.jobs), counts(redis)[0]) == (11, 11)
+    assert len(service.jobs) == 11
+    assert counts(redis)[0] == 11
 
 
 def test_an_account_that_is_refused_to_one_worker_is_not_tried_by_another(crawl, walled, redis):

@@ -125,7 +125,9 @@ def test_balance_and_price_are_numbers_for_a_script(scrapy, tmp_path):
     with OmoCaptchaService(api_token=TOKEN, api_version=2, balance=0, package=2500) as service:
         given = options_of({**service.settings, "OMOCAPTCHA_PRICE": 0.002})
         told = json.loads(scrapy("check", "--json", *given, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=TOKEN).stdout)
-    assert (told["balance_usd"], told["package_solves"], told["price_usd"]) == (0, 2500, 0.002)
+    assert told["balance_usd"] == 0
+    assert told["package_solves"] == 2500
+    assert told["price_usd"] == 0.002
     # A package is enough, and there is no telling how much of it a job takes.
     assert told["ok"] is True
     assert "the balance buys" not in str(told["lines"])
@@ -137,7 +139,8 @@ def test_a_service_without_a_price_is_wrong_unless_no_limit_is_in_usd(check, ver
     with OmoCaptchaService(api_token=TOKEN, api_version=2) as service:
         status, lines = check(*given, "OMOCAPTCHA_MAX_COST=1", url=service.origin)
         allowed, _ = check(*given, "OMOCAPTCHA_MAX_COST=0", url=service.origin)
-    assert (status, allowed) == (2, 0)
+    assert status == 2
+    assert allowed == 0
     assert all("no limit in USD would hold: set OMOCAPTCHA_PRICE" in line for _, line in wrong(lines))
 
 
@@ -181,7 +184,8 @@ def test_a_price_that_the_service_does_not_tell_and_no_limit_needs_is_the_publis
 def test_a_wrong_token_is_told_with_what_each_version_says(check):
     status, lines = check(token="another")
     ((name, message),) = wrong(lines)
-    assert (status, name) == (3, "api")
+    assert status == 3
+    assert name == "api"
     assert message.count("Invalid api token") == 2
     assert message.endswith("; check OMOCAPTCHA_API_TOKEN and the balance of the account")
 
@@ -204,7 +208,9 @@ def test_what_is_no_api_is_told(check, answer, said):
     with Site(of_no_api) as site:
         status, lines = check(url=f"{site.origin}/api")
     ((name, message),) = wrong(lines)
-    assert (status, name, message.count(said)) == (4, "api", 2)
+    assert status == 4
+    assert name == "api"
+    assert message.count(said) == 2
     assert "check OMOCAPTCHA_API_URL" in message
     assert [path for _, path in asked] == ["/api/getBalance"] * 2
 
@@ -242,7 +248,8 @@ def test_one_job_is_bought_for_a_page_and_it_is_told_what_the_site_made_of_it(
 def test_a_wall_of_any_kind_is_taken_as_a_crawl_would(check, service, wall):
     with WalledSite(service, wall) as site:
         status, lines = check("--buy", "--yes", "--page", f"{site.url}/page/1")
-    assert (status, len(service.jobs)) == (0, 1)
+    assert status == 0
+    assert len(service.jobs) == 1
     assert lines[-1][2].startswith("accepted")
 
 
@@ -278,7 +285,8 @@ def test_robots_txt_is_obeyed_if_the_project_does(check, service):
 def test_what_is_not_known_of_a_token_is_called_unknown(check, service, answer, said):
     with Site(lambda request, form: sites.page(answer if form else CHALLENGE)) as site:
         status, lines = check("--buy", "--yes", "--page", site.origin)
-    assert (lines[-1][0], status) == ("buy", 1)
+    assert lines[-1][0] == "buy"
+    assert status == 1
     assert lines[-1][2].startswith(said)
 
 

@@ -29,7 +29,8 @@ def test_several_ledgers_are_added_up(report, tmp_path):
     write(tmp_path / "a.sqlite", job(), job(host="other.example", outcome="rejected", reason="the challenge again"))
     write(tmp_path / "b.sqlite", job(crawl="other", spider="prices"))
     done = report("a.sqlite", "b.sqlite", "--by", "host")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr == ""
     assert done.stdout.startswith("3 jobs for 0.00165 USD, 2026-11-24 20:08 UTC: 2 crawls, 2 spiders, 2 hosts\n")
     assert "  basis       the records in 2 ledgers. " in done.stdout
     assert "\nother.example     1  0.00055         -         1      14.2       14.2\n" in done.stdout
@@ -125,7 +126,8 @@ def test_an_unreadable_file_exits_with_status_1_and_one_sentence(report, tmp_pat
         with closing(sqlite3.connect(tmp_path / f"{other}.sqlite")) as db:
             db.execute(statement)
     done = report("a.sqlite", name)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert done.returncode == 1
+    assert done.stdout == ""
     assert done.stderr.startswith(f"scrapy omocaptcha report: {name.replace(chr(27), '?')}: {why}")
     assert done.stderr.count("\n") == 1
 
@@ -134,7 +136,8 @@ def test_the_folder_of_a_jobdir_is_read_as_the_ledger_in_it(report, tmp_path):
     (tmp_path / "crawls/shop-1").mkdir(parents=True)
     write(tmp_path / "crawls/shop-1/omocaptcha.sqlite", job())
     done = report("crawls/shop-1", "crawls/shop-1/omocaptcha.sqlite")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr == ""
     assert done.stdout.startswith("1 job for 0.00055 USD")
     assert "the records in crawls/shop-1/omocaptcha.sqlite. " in done.stdout
 
@@ -142,13 +145,16 @@ def test_the_folder_of_a_jobdir_is_read_as_the_ledger_in_it(report, tmp_path):
 def test_an_empty_file_is_a_ledger_without_jobs(report, tmp_path):
     (tmp_path / "empty.sqlite").touch()
     done = report("empty.sqlite", "-s", "OMOCAPTCHA_LEDGER=")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "No jobs in empty.sqlite\n", "")
+    assert done.returncode == 0
+    assert done.stdout == "No jobs in empty.sqlite\n"
+    assert done.stderr == ""
 
 
 def test_an_unwritable_page_exits_with_status_1_and_one_sentence(report, tmp_path):
     write(tmp_path / "a.sqlite", job())
     done = report("a.sqlite", "--html", "nowhere/page.html")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert done.returncode == 1
+    assert done.stdout == ""
     assert done.stderr == "scrapy omocaptcha report: nowhere/page.html: No such file or directory\n"
 
 
@@ -157,7 +163,8 @@ def test_reasons_that_somebody_has_broken_exit_with_status_1_and_one_sentence(re
     with closing(sqlite3.connect(tmp_path / "a.sqlite")) as db, db:
         db.execute("INSERT INTO runs VALUES ('2026-11-24T21:00:00Z', 'catalogue', 'c0ffee', 'finished', 'robots')")
     done = report("a.sqlite")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert done.returncode == 1
+    assert done.stdout == ""
     assert done.stderr.endswith(": repair it, or name another file\n")
 
 
@@ -192,6 +199,7 @@ def test_the_ledger_of_a_project_is_one_file_wherever_a_command_is_started(scrap
     write(tmp_path / "jobs.sqlite", job())
     named = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite")
     done = scrapy("report", *named, cwd=folder)
-    assert (done.returncode, done.stdout.startswith("1 job for 0.00055 USD")) == (0, True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("1 job for 0.00055 USD")
     done = scrapy("check", "--json", *named, cwd=folder, OMOCAPTCHA_API_TOKEN="x")
     assert f"{tmp_path / 'jobs.sqlite'} can be written, and has 1 job" in done.stdout

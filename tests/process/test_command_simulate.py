@@ -72,7 +72,8 @@ def test_it_prints_the_settings_of_an_api_version_and_ends_when_nobody_reads_its
     assert connection.getresponse().status == 403
     connection.close()
     process.join()
-    assert (process.exitcode, stderr.read()) == (0, "")
+    assert process.exitcode == 0
+    assert stderr.read() == ""
 
 
 def test_a_port_that_is_taken_or_does_not_exist_is_reported_in_one_line(scrapy, tmp_path):
@@ -82,13 +83,16 @@ def test_a_port_that_is_taken_or_does_not_exist_is_reported_in_one_line(scrapy, 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = run(port)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert done.returncode == 1
+    assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert "already in use" in line
     assert port in line
     assert "--port" in line
     done = run("70000")
-    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
     assert "--port" in done.stderr
 
 

@@ -46,7 +46,8 @@ def test_two_crawlers_go_through_one_wall_side_by_side_each_with_its_own_session
     assert done.returncode == 0, done.stdout
     assert "Traceback" not in done.stdout, done.stdout
     assert Counter(out.read_text().splitlines()) == Counter(f"page {url}" for url in [*urls, *urls])
-    assert (len(service.jobs), site.accepted) == (2, 2)
+    assert len(service.jobs) == 2
+    assert site.accepted == 2
 
 
 def test_a_projects_downloader_may_import_the_reactor(service, walled, tmp_path):

@@ -185,5 +185,6 @@ def test_the_image_installs_the_scrapyd_that_these_tests_use():
     (install,) = [rest for rest in following("RUN") if rest.startswith("pip install")]
     *_, source, scrapyd = install.split()
     pinned = Requirement(scrapyd)
-    assert (source, pinned.name) == ("/src", "scrapyd")
+    assert source == "/src"
+    assert pinned.name == "scrapyd"
     assert pinned.specifier.contains(version("scrapyd"))

@@ -66,8 +66,12 @@ def test_a_job_is_solved_after_its_time():
         assert client("getJobResult", job_id="1000001") == answer
         (job,) = service.jobs
         assert (job.page, job.sitekey, job.kind, job.invisible) == (PAGE, SITEKEY, "1", True)
-        assert (job.created_at, job.ready_at, job.answered_at) == (1000.0, 1015.0, 1015.0)
-        assert (job.state, job.questions, job.used) == ("solved", 3, False)
+        assert job.created_at == 1000.0
+        assert job.ready_at == 1015.0
+        assert job.answered_at == 1015.0
+        assert job.state == "solved"
+        assert job.questions == 3
+        assert job.used is False
 
 
 OBJECT = {"gRecaptchaResponse": "TOKEN"}
@@ -237,7 +241,8 @@ def test_a_token_is_accepted_once_within_two_minutes_for_its_own_key():
         assert service.siteverify(token, "6L" + "b" * 38) == invalid
         clock.now += 120
         good = service.siteverify(token, SITEKEY)
-        assert (good["success"], good["hostname"]) == (True, "127.0.0.1")
+        assert good["success"] is True
+        assert good["hostname"] == "127.0.0.1"
         assert good["challenge_ts"].endswith("Z")
         assert service.siteverify(token, SITEKEY) == duplicate
         old = client.solve()

@@ -32,7 +32,8 @@ def ask(service: OmoCaptchaService, call: str, token: str = "offline-token", **f
     """Make one call over HTTP and return its answer."""
     body = json.dumps({"clientKey": token, **fields}).encode()
     with urllib.request.urlopen(f"{service.url}/{call}", body) as response:
-        assert (response.status, response.headers.get_content_type()) == (200, "application/json")
+        assert response.status == 200
+        assert response.headers.get_content_type() == "application/json"
         return json.load(response)
 
 
@@ -83,7 +84,8 @@ def test_every_task_shape_can_be_produced(shape, created, status, solution, bad)
 def test_a_task_is_found_by_its_exact_id_only(service, task_id):
     ask(service, "createTask", task=TASK)
     answer = ask(service, "getTaskResult", taskId=task_id)
-    assert (answer["errorId"], answer["errorCode"]) == (1, "ERROR_TASK_NOT_FOUND")
+    assert answer["errorId"] == 1
+    assert answer["errorCode"] == "ERROR_TASK_NOT_FOUND"
     assert service.jobs[0].questions == 0
 
 
@@ -125,7 +127,8 @@ def test_the_price_list_is_public_and_only_available_with_get():
     with OmoCaptchaService(price=0.00077) as service:
         with urllib.request.urlopen(service.price_list_url) as response:
             (listed,) = json.load(response)["typeJob"]
-        assert (listed["type"], listed["price"]) == ("RecaptchaV2TokenTask", "0.00077")
+        assert listed["type"] == "RecaptchaV2TokenTask"
+        assert listed["price"] == "0.00077"
         for method, path in (("POST", "/api/getServicePrice"), ("GET", "/v2/createTask")):
             assert exchange(service, method, path)[0].status == 405
         assert [call.name for call in service.calls] == ["getServicePrice", "getServicePrice", "createTask"]

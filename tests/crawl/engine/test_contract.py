@@ -161,7 +161,8 @@ async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_
 @in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"concurrency": 3, "delay": 0.5, "jitter": 0.25}})
 async def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once_and_its_delay(spider):
     slot = slots(spider).order.slot(request := scrapy.Request("http://127.0.0.2/"))
-    assert (slot.concurrency, slot.delay) == (3, 0.5)
+    assert slot.concurrency == 3
+    assert slot.delay == 0.5
     # There is no jitter before Scrapy 2.19.
     assert slots(spider).delay(request) == 0.5 * (1 + (0.25 if version_info >= (2, 19) else 0.5))
 

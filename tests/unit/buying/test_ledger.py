@@ -41,17 +41,24 @@ def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
     entry = enter(ledger)
     (record,) = read_ledger(path)
     assert (record.outcome, record.reason, record.job, record.cost_usd) == ("abandoned", "under_way", None, PRICE)
-    assert (record.seconds, record.questions, record.form) == (None, 0, "")
+    assert record.seconds is None
+    assert record.questions == 0
+    assert record.form == ""
     entry.bought("7")
     entry.solved(12.3456, 7)
     assert read_ledger(path) == [entry.record]
-    assert (entry.record.job, entry.record.seconds, entry.record.questions) == ("7", 12.346, 7)
-    assert (entry.record.outcome, entry.record.reason) == ("abandoned", "unused")
+    assert entry.record.job == "7"
+    assert entry.record.seconds == 12.346
+    assert entry.record.questions == 7
+    assert entry.record.outcome == "abandoned"
+    assert entry.record.reason == "unused"
     entry.judged("accepted")
     assert read_ledger(path) == ledger.records == [entry.record]
-    assert (entry.record.outcome, entry.record.reason) == ("accepted", "")
+    assert entry.record.outcome == "accepted"
+    assert entry.record.reason == ""
     entry.failed("timeout", 23.4567, 8)
-    assert (entry.record.seconds, entry.record.questions) == (23.457, 8)
+    assert entry.record.seconds == 23.457
+    assert entry.record.questions == 8
 
 
 def test_a_run_that_has_ended_is_read_also_if_it_has_bought_nothing_and_so_is_that_after_a_resume(path, tmp_path):
@@ -314,7 +321,8 @@ def test_an_id_that_cannot_be_read_is_told_and_the_crawl_goes_on(tmp_path, caplo
     ledger = new_ledger(jobdir=str(tmp_path))
     assert ledger.sums("a.example").jobs == 0
     (record,) = caplog.records
-    assert (record.levelname, str(path) in record.getMessage()) == ("ERROR", True)
+    assert record.levelname == "ERROR"
+    assert str(path) in record.getMessage()
     assert "delete it" in record.getMessage()
 
 

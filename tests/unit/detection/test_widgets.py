@@ -85,7 +85,9 @@ def test_a_widget_whose_container_a_script_makes_has_no_form(target, before):
 def test_data_s_and_callback_of_a_widget_are_read():
     widget = f'<div class="g-recaptcha" data-sitekey="{KEY}" data-s="abc" data-callback="done"></div>'
     challenge = find_challenge(page(API + widget))
-    assert (challenge.data_s, challenge.callback, challenge.form) == ("abc", "done", None)
+    assert challenge.data_s == "abc"
+    assert challenge.callback == "done"
+    assert challenge.form is None
     frame = FRAME.format(f"anchor?k={KEY}&size=normal&s=from-the-frame")
     assert find_challenge(page(f"<div>{frame}{RESPONSE}</div>")).data_s == "from-the-frame"
 

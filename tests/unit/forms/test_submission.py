@@ -136,7 +136,8 @@ def test_a_submission_describes_its_own_body():
 def test_a_submission_is_neither_repeated_nor_stored_whatever_the_request_wishes():
     meta = {"dont_retry": False, "dont_cache": False, "referrer_policy": "unsafe-url"}
     request = _submit(response=_response(Request("https://site.example/wanted", meta=meta)))
-    assert (request.meta["dont_retry"], request.meta["dont_cache"]) == (True, True)
+    assert request.meta["dont_retry"] is True
+    assert request.meta["dont_cache"] is True
     assert request.meta["referrer_policy"] == "origin"
 
 
@@ -154,7 +155,8 @@ def test_a_submission_is_of_the_class_of_the_request_and_has_its_fields():
     original = RenderedRequest("https://site.example/wanted", wait_time=2.5, encoding="latin-1")
     request = _submit(response=_response(original))
     assert isinstance(request, RenderedRequest)
-    assert (request.wait_time, request.encoding) == (2.5, "latin-1")
+    assert request.wait_time == 2.5
+    assert request.encoding == "latin-1"
     assert TOKEN not in repr(request)
     assert type(_submit(response=_response(Request("https://site.example/wanted")))) is Submission
     copy = request.replace(url="https://site.example/other")

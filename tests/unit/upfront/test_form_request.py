@@ -59,7 +59,8 @@ TAIL = "g-recaptcha-response=03AFc-token"
 )
 def test_data_takes_the_place_of_what_the_page_has_in_the_order_of_its_fields(data, body):
     request = sent(page(FIELDS), data)
-    assert (request.method, request.url) == ("POST", "https://site.example/find")
+    assert request.method == "POST"
+    assert request.url == "https://site.example/find"
     assert request.body.decode() == body
 
 
@@ -107,7 +108,8 @@ def test_a_disabled_button_is_pressed_if_it_has_a_name_since_the_callback_enable
 def test_a_get_form_puts_its_fields_into_the_address():
     request = form_request(page(f"<input name=q>{WIDGET}", "action=/find?old=1"), {"q": "a&b"})
     assert request.url == "https://site.example/find?q=a%26b&g-recaptcha-response="
-    assert (request.method, request.body) == ("GET", b"")
+    assert request.method == "GET"
+    assert request.body == b""
     token = put_token(request, request.meta["omocaptcha"]["put"], TOKEN)
     assert token.url == f"https://site.example/find?q=a%26b&{TAIL}"
 
@@ -193,7 +195,8 @@ def test_a_fresh_request_has_all_that_it_needs_as_json_and_a_session_of_its_own(
     assert one.meta["cookiejar"] != two.meta["cookiejar"]
     fresh = dict(one.meta["omocaptcha"]["fresh"])
     address, method, *names = fresh.pop("marks")
-    assert (address, method) == ("https://site.example/find", "POST")
+    assert address == "https://site.example/find"
+    assert method == "POST"
     assert {"a", "c"} <= set(names), "the fields of the page, not those that are sent"
     assert fresh == {"page": URL.partition("#")[0], "data": {"a": ["1"], "c": []}, "form": "#f", "click": False}
     assert json.loads(json.dumps(one.meta)) == one.meta

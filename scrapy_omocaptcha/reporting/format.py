@@ -18,7 +18,9 @@ _SPOKEN = {"by_hand": "used by hand"}
 def usd(amount: float, scale: float | None = None) -> str:
     """Format money with as many decimal places as an amount of the size of ``scale`` (default: ``amount``) needs."""
     size = abs(amount if scale is None else scale)
-    places = next((places for most, places in ((1, 5), (10, 3)) if size < most), 2)
+    places = 2
+    if size < 10:
+        places = 5 if size < 1 else 3
     least = 10.0**-places
     if 0 < amount < least / 2:
         return f"<{least:.{places}f}"

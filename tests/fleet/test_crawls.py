@@ -166,6 +166,8 @@ def test_challenges_wait_for_a_redis_that_restarts_in_the_middle_of_a_crawl_whic
 ):
     site = walled("per_page", catalogue_pages=30)
     shared["OMOCAPTCHA_MAX_JOBS"] = 25
+    # Else all may be bought before the seventh page has come.
+    shared["OMOCAPTCHA_CONCURRENT_JOBS"] = 4
 
     class Stopping(pages_of(site, 30)):
         def page(self, response, asked=None):

@@ -116,7 +116,9 @@ class InnerChain:
         # The call comes once the request is in the queue, or has been sent.
         call_later(0, lambda: self._order.sort(self._order.slot(request)))
         try:
-            return await self._crawler.engine.downloader._enqueue_request(request)
+            response = await self._crawler.engine.downloader._enqueue_request(request)
+            self._order.under_way[request].downloaded = response
+            return response
         finally:
             # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
             self._order.take_out(request)
@@ -131,10 +133,16 @@ class InnerChain:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it.
 
         :raises CrawlClosing: when the crawl closes before there is an answer.
+        :raises MiddlewareFailed: with what was ``downloaded``, if a middleware has failed on that.
         """
         if await self.components.forbids(request, page=page):
             return None
-        answer = await self._lifetime.wait(self._send_own(request, Sending(page)))
+        sending = Sending(page)
+        try:
+            answer = await self._lifetime.wait(self._send_own(request, sending))
+        except MiddlewareFailed as error:
+            error.downloaded = sending.downloaded
+            raise
         self.components.downloaded_for(page, request)
         return answer
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from scrapy import Request
 from scrapy.crawler import Crawler
+from scrapy.http import Response
 
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.submission import Submission
@@ -25,6 +26,8 @@ class Sending:
     """Whether this package has made it, rather than the spider."""
     blame: str | None = None
     """What a middleware did in the place of letting it get a response; None if none did."""
+    downloaded: Response | None = None
+    """What the site has answered, before any middleware has seen that."""
 
 
 @dataclass(eq=False)

@@ -11,11 +11,14 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
+from scrapy_omocaptcha.errors import MiddlewareFailed
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of
 
 _MAX_KEPT = 100
 _FOR_LOOKING = {"dont_cache": True, "dont_redirect": True}
+_MERE_GET: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
+"""A look must not do what the request asks for."""
 _WRITTEN = ("download_latency", "download_slot", "download_timeout")
 Looked = tuple[Response | None, Challenge | None]
 """What a redirect leads to, and the challenge that it is. There is no response where Scrapy's components forbid to
@@ -54,15 +57,20 @@ class Looks:
         :raises CrawlClosing: when the crawl closes before there is an answer. Errors are raised as they are.
         """
         fetched: dict[Hashable, tuple[Request, Response]] = {}
-        answer: Response | Request | None
         redirected = await self._components.redirect(request, response)
         while redirected is not None and redirected.url != request.url and _key(redirected) not in fetched:
+            answer: Response | Request | None
             sent, answer = self._kept.pop(_key(redirected), (redirected, None))
             if answer is None or is_wall:
-                # A look must not do what the request asks for.
-                changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
-                sent = redirected.replace(meta={**redirected.meta, **_FOR_LOOKING}, **changes)
-                answer = await self._chain.follow(sent, page=request)
+                sent = redirected.replace(meta={**redirected.meta, **_FOR_LOOKING}, **_MERE_GET)
+                try:
+                    answer = await self._chain.follow(sent, page=request)
+                except Exception as error:
+                    if isinstance(error, MiddlewareFailed) and error.downloaded is not None:
+                        # The middleware sees it once more, in the request that Scrapy makes of the redirect.
+                        fetched[_key(redirected)] = sent, error.downloaded
+                    self._kept.update(fetched)
+                    raise
             if not isinstance(answer, Response):
                 redirected = answer if follow else None
                 continue

@@ -1,6 +1,7 @@
 """Whole crawls whose spiders send orders: a site executes each of them once, whatever wall is around."""
 
 from collections import Counter
+from gzip import BadGzipFile
 from itertools import count
 
 import pytest
@@ -366,6 +367,22 @@ def test_an_address_that_is_good_once_is_fetched_once_though_it_sounds_like_a_wa
         fetched = Counter(path for _, path, *_ in site.requests)
     assert [one.text for one in crawled.pages] == ["the page"]
     assert fetched == dict.fromkeys(["/go", *hops, address], 1)
+
+
+@pytest.mark.parametrize("hops", [(), ("/sso?t=1", "/captcha?t=2")])
+def test_an_address_whose_answer_cannot_be_decompressed_is_not_fetched_once_more(crawl, service, hops):
+    class Broken(Tickets):
+        def _respond(self, request, form):
+            response = super()._respond(request, form)
+            if request.path == "/challenge":
+                response.headers["Content-Encoding"] = "gzip"
+            return response
+
+    with Broken("/challenge?t=once", hops) as site:
+        crawled = crawl(spider(f"{site.origin}/go"), service.settings)
+        fetched = Counter(path for _, path, *_ in site.requests)
+    assert [type(error) for error in crawled.failures] == [BadGzipFile]
+    assert fetched == dict.fromkeys(["/go", *hops, "/challenge?t=once"], 1)
 
 
 @pytest.mark.parametrize("opened", ["challenge", "page"])

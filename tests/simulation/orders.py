@@ -118,9 +118,6 @@ def check(planned: Plan, world: World, record: Record, runs: list[Run]) -> Itera
             if not what.isdigit():
                 # A page that was fetched to see where a redirect leads is kept in memory until Scrapy asks for it.
                 crawls = len(runs)
-                # If that cannot be decompressed, Scrapy asks for it once more.
-                places = [each.headers.get(PLACE) for each in site.requests if each.fault == "wrong_gzip"]
-                crawls += sum(visit.headers.get(PLACE) in places for visit in visits)
             lost = sum(_is_lost(world, visit) for visit in visits)
             is_claimed = told.answer == "claimed" and what.isdigit()
             if len(visits) > crawls * (1 + is_claimed) + lost:

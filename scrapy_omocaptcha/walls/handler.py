@@ -88,7 +88,7 @@ class WallHandler:
         """Return what is in the place of a POST that a wall has redirected, before it is sent once more in vain."""
         session = self._sessions.known(request)
         is_through = session is not None and session.clearance.was_there_at(self._sessions.stamp())
-        return await self._redirects.before(request, is_through=is_through)
+        return await self._redirects.walls.before(request, is_through=is_through)
 
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""
@@ -111,7 +111,7 @@ class WallHandler:
         That is so of most responses, and this takes half the time of :meth:`after`.
         """
         if (
-            self._redirects.may_learn_from(request)
+            self._redirects.withheld.may_learn_from(request)
             or not is_good(response)
             or response.status == 202  # AWS WAF has walls with this status.
             or has_recaptcha_word(response)
@@ -145,7 +145,7 @@ class WallHandler:
         response = self._redirects.behind.pop(request, answer)
         session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
-        asked_for = self._redirects.answered(request, response, challenge)
+        asked_for = self._redirects.withheld.answered(request, response, challenge)
         if asked_for is not None and not await self._is_in_vain(asked_for, request, response, challenge):
             # It was not known that the redirect leads to a wall. From now on that is known before it is followed.
             return asked_for

@@ -155,7 +155,7 @@ class Passage(Attempts):
             answer = await self._look_if_duplicate()
             if answer is not None:
                 return Result(answer)
-            if self.redirects.may_be_page_of_another(self.request):
+            if self.redirects.walls.may_be_page_of_another(self.request):
                 # The redirect, or a look behind it, may have used up the clearance.
                 session.clearance.record_other_use(self.stamp)
             session.record_challenge(self.stamp)
@@ -181,9 +181,9 @@ class Passage(Attempts):
 
         Where this one has turned out to be that for a gate, return what the gate has withheld.
         """
-        if self.redirects.is_page_of_another(self.request):
+        if self.redirects.walls.is_page_of_another(self.request):
             return await self.look_again()
-        return self.redirects.take_back_withheld(self.request)
+        return self.redirects.walls.take_back_withheld(self.request)
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots
@@ -242,7 +242,7 @@ class Passage(Attempts):
             return None
         async with self.hold.sending():
             with self.answering():
-                return await self.redirects.at_wall(
+                return await self.redirects.walls.at_wall(
                     self.request, is_open=self.session.clearance.was_won_after(self.stamp)
                 )
 
@@ -362,7 +362,7 @@ class Passage(Attempts):
         if isinstance(behind, Result):
             return behind
         handed, wall, answer = behind, page.challenge, behind.answer
-        withheld = self.redirects.take_back_withheld(self.request, answer) if is_same_wall(wall, later) else None
+        withheld = self.redirects.walls.take_back_withheld(self.request, answer) if is_same_wall(wall, later) else None
         if withheld is not None:
             return Result(withheld, unknown("widget_again"))
         may_be_page = answer is not None and self._may_be_page(answer, page, handed)
@@ -406,9 +406,9 @@ class Passage(Attempts):
         return handed if is_for_spider else handed._replace(answer=shown, sent=None)
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
-        doubt = self.redirects.doubt_of_page(self.request, answer, handed.answer)
+        doubt = self.redirects.walls.doubt_of_page(self.request, answer, handed.answer)
         if doubt is None:
-            self.redirects.record_opened(self.request, answer)
+            self.redirects.walls.record_opened(self.request, answer)
         return opened(handed, answer, doubt, others_hand_in=self.is_alone)
 
     def _copy_back(self, handed: Handed) -> None:

@@ -1,24 +1,20 @@
-"""Look where redirects lead, so that no request is lost to a wall that redirects.
+"""Decide what is done about redirects, and look where they lead, so that no request is lost to a wall that redirects.
 
 A wall that redirects every page to an address of its own (302 to ``/captcha``) would otherwise leave only the request
 for that address, and Scrapy's dupefilter would drop all such requests but the first. So what a redirect leads to is
 fetched while the request that was redirected is in hand, if that has proven to be a wall, or is named like one. If it
 is none, Scrapy's request for it gets what was fetched.
 
-All other redirects are left to Scrapy, with what was asked for in their meta. Where one of them leads to a wall, that
-is scheduled again, and so are the originals of redirects that the duplicate filter has dropped meanwhile. What a POST
-has asked for is sent again only where the wall has withheld it; see ``posts``.
+All other redirects are left to Scrapy, with what was asked for in their meta; see ``withheld``.
 """
 
 from dataclasses import replace
-from http import HTTPStatus
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
-from scrapy.utils.datatypes import LocalCache
 from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
@@ -28,45 +24,33 @@ from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.tokens.judging import (
-    Marks,
-    doubt_about,
-    is_blank,
-    is_good,
-    is_overloaded,
-    is_page_of,
-    wall_marks,
-)
+from scrapy_omocaptcha.tokens.judging import is_overloaded, is_page_of, wall_marks
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, public_address, redirect_target, same_address
+from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
+from scrapy_omocaptcha.walls.behind_redirects import WallsBehindRedirects
 from scrapy_omocaptcha.walls.decisions import Action, Seen, decide
 from scrapy_omocaptcha.walls.looks import Looked, Looks
 from scrapy_omocaptcha.walls.posts import Posts
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
+from scrapy_omocaptcha.walls.withheld import Withheld
 
 _ENOUGH_DROPPED = 2
 """Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
-_MAX_UNDECIDED = 100
-"""Targets of which it is not known yet whether they are walls, and for which dropped redirects are kept."""
-_MAX_DROPPED = 1000
-"""Dropped redirects that are kept for each."""
-_MAX_FOLLOWED = 10
-"""Redirects after which a request is no longer sent again for the sake of where they lead."""
 
 
 class Redirects:
     """The redirects of one crawl."""
 
     def __init__(self, crawler: Crawler, engine: Engine, policy: Policy) -> None:
-        self._crawler, self._policy = crawler, policy
+        self._policy = policy
         self._lifetime, self._chain = engine.lifetime, engine.chain
-        self.looks = Looks(engine, policy)
         self._components, self._states = engine.components, engine.states
-        self._targets = Targets()
-        self.posts = Posts(self._states, self._targets)
-        self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
-        """Redirects that were dropped as duplicates, by target, until it is known what is there."""
+        self._targets = targets = Targets()
+        self.looks = Looks(engine, policy)
+        self.posts = Posts(self._states, targets)
+        self.withheld = Withheld(crawler, engine, targets, self.posts)
+        self.walls = WallsBehindRedirects(engine, self.looks, targets, self.posts, self.withheld)
         self._pages_at_hand: WeakKeyDictionary[Request, Response | None] = WeakKeyDictionary()
         """Requests that are sent again for a token, and the page at hand, if any, for their redirects."""
         self._redirects_to_share: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
@@ -81,10 +65,7 @@ class Redirects:
         """Whether another worker may get what Scrapy follows here, since it goes through the common queue."""
         self._has_foreign_duplicates = self._is_shared or self._components.is_resumed()
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
-        crawler.signals.connect(self.dropped, signals.request_dropped)
-        self._states.collect_unfinished = self._unfinished
-
-    # Redirects of the spider's requests
+        crawler.signals.connect(self.looks.drop, signals.request_dropped)
 
     async def redirected(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
         """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
@@ -99,11 +80,11 @@ class Redirects:
         if url is None or isinstance(request, Submission):
             # A form that the spider submits itself holds a token, which must not be written down, nor sent again.
             return response
-        self._record_way_through(request, url)
+        self.withheld.record_way_through(request, url)
         has_led_on = self.posts.has_led_on(request, url)
         if has_led_on:
-            self._prove_gate(request.url)
-        again = self._take_back(request, is_wall=has_led_on)
+            self.withheld.prove_gate(request.url)
+        again = self.withheld.take_back(request, is_wall=has_led_on)
         # At hosts where nothing is bought, redirects are Scrapy's.
         if again is not None or not is_allowed(host_of(url), self._policy.domains):
             return again or response
@@ -209,13 +190,13 @@ class Redirects:
     def _seen(self, request: Request, url: str, *, is_through: bool) -> Seen:
         # A request for which the page is here already, or a token for it, gets that.
         is_for_it = request in self._pages_at_hand and self._comes_back(request, url)
+        is_safe = request.method in SAFE_METHODS
         return Seen(
             self._targets.of(url).kind,
             is_named=self._targets.is_named(url),
-            is_claimed=self._targets.claims(url, request.url),
+            may_be_lost=self._may_be_lost(request, url) if is_safe else self._targets.withholds(url, request.url),
             has_been_wall=self._targets.has_been_wall(url),
             is_through=is_through or not self._targets.has_met_wall,
-            may_be_lost=self._may_be_lost(request, url),
             is_of_another=self._targets.is_walled_page(url) and not is_for_it,
         )
 
@@ -229,122 +210,6 @@ class Redirects:
         if self._components.meta_refresh(response) is None or self._policy.find(request, response) is not None:
             return response
         return await self.redirected(request, response)
-
-    def may_learn_from(self, request: Request) -> bool:
-        """Tell whether the answer to a request may tell where redirects lead: of each once a wall was met."""
-        is_awaited = bool(self._dropped) and public_address(request.url) in self._dropped
-        return self._targets.has_met_wall or is_awaited or self._states.has(request)
-
-    def answered(self, request: Request, response: Response, challenge: Challenge | None) -> Request | None:
-        """Record what an answer shows of addresses, and return what was asked for before redirects to a wall.
-
-        :param challenge: what ``response`` is; None if it is none.
-        :returns: a request for the scheduler; None if redirects have led to no wall, or may not be sent again.
-        """
-        original, is_wall = self._states.peek(request).original, challenge is not None
-        if not is_wall and is_good(response):
-            self._record_way_through(request, response.url)
-        # A challenge that has come from behind a redirect is not in the place of this page.
-        is_here = same_address(request.url, response.url)
-        marks = wall_marks(challenge) if challenge is not None and is_here else None
-        if self._targets.is_in_place(marks) and self._targets.may_be_page(request.url):
-            # The challenge is solved at the page, as if the spider had requested that itself.
-            for url in originals.hops_to(request, original) or [request.url]:
-                self._targets.record_in_place(url, marks)
-                self._dropped.pop(public_address(url), None)
-            return None
-        # A page that is missing is an answer as good as a page: no wall or failure is answered so. The answer to HEAD
-        # has no body, in which a challenge would be.
-        is_page = is_good(response) or response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-        if is_wall or (is_page and request.method != "HEAD"):
-            self._record_answer(request, is_wall=is_wall, marks=marks)
-        return self._take_back(request, is_wall=is_wall)
-
-    def _record_answer(self, request: Request, *, is_wall: bool, marks: Marks | None) -> None:
-        """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
-        original = self._states.peek(request).original
-        if original is not None:
-            for target in originals.hops_to(request, original):
-                self._record_shown(target, is_wall=is_wall, marks=marks if same_address(target, request.url) else None)
-        elif is_wall or public_address(request.url) in self._dropped:
-            self._targets.record_requested(request.url, is_wall=is_wall)
-            self._record_shown(request.url, is_wall=is_wall, marks=marks)
-
-    def dropped(self, request: Request) -> None:
-        """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
-        self.looks.drop(request)
-        if not self._states.take(request) or self._states.peek(request).original is None:
-            return
-        target, dropped = self._targets.of(request.url), self._dropped.setdefault(public_address(request.url), [])
-        self._targets.record_dropped(request.url, request.meta["redirect_urls"][-1])
-        if len(dropped) < _MAX_DROPPED:
-            dropped.append(request)
-        # An address that was a wall may be one again for this session, which a look will show.
-        if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):
-            self._record_shown(request.url, is_wall=target.kind in WALLS)
-
-    def _unfinished(self) -> list[Request]:
-        """Return the redirects that have been dropped while another one finds out what is there."""
-        waiting = [
-            dropped for target, dropped in self._dropped.items() if self._targets.of(target).kind is Kind.FOLLOWED
-        ]
-        return [request for dropped in waiting for request in dropped]
-
-    # Requests that have met a wall
-
-    async def before(self, request: Request, *, is_through: bool) -> Response | Request | None:
-        """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
-        answer = await self.at_wall(request, is_open=is_through)
-        if answer is None:
-            self.posts.record_sent(request)
-        return answer
-
-    async def at_wall(self, request: Request, *, is_open: bool) -> Response | Request | None:
-        """Ask for the address that a POST was redirected to; return None if the POST is to be sent again.
-
-        :param is_open: whether the wall was opened since the POST was redirected, so that nobody asks.
-        :returns: the challenge, or what Scrapy makes of the redirect where that is the answer to the POST.
-        :raises CrawlClosing: when the crawl closes before there is an answer.
-        """
-        led_to = self.posts.wall_of(request)
-        if led_to is None:
-            return None
-        redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
-        if self._targets.of(led_to).kind in PAGES:
-            redirected = await self._components.redirect(request, redirect)
-            if redirected is not None:
-                self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
-            return redirected
-        if is_open or self._targets.of(led_to).is_always_closed:
-            return None
-        try:
-            answer, challenge = await self.looks.look(request, redirect, is_wall=True)
-        except CrawlClosing:
-            raise
-        except Exception:
-            # The POST is redirected there again if the wall is closed.
-            return None
-        if answer is None or challenge is None:
-            return None
-        self._record_wall(led_to, answer, challenge)
-        return answer
-
-    def take_back_withheld(self, request: Request, answer: Response | None = None) -> Request | None:
-        """Return the POST that was redirected to where ``request`` meets a challenge, if that has withheld it.
-
-        :param answer: that to a token for the challenge, which is there all the same. It may show that the address is a
-            gate, which shows its challenge to whoever asks for it.
-        """
-        if not self.posts.has_post(request):
-            return None
-        withheld = self._take_back(request, is_wall=True)
-        if withheld is not None or answer is None or not is_good(answer) or is_blank(answer):
-            return withheld
-        if public_address(answer.url) == public_address(request.url) or self._targets.has_others_like(request.url):
-            # The address may be the page, or one of several pages with the challenge in their place.
-            return None
-        self._targets.record_always_closed(request.url)
-        return self._take_back(request, is_wall=True)
 
     async def send_again(
         self, request: Request, shown: Response | None = None, *, has_token: bool = False
@@ -388,59 +253,9 @@ class Redirects:
             await self._components.redirect_in_place(request, answer.url)
         return None
 
-    def is_page_of_another(self, request: Request) -> bool:
-        """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
-        led_to = self._states.peek(request).led_to
-        return led_to is not None and request.method in SAFE_METHODS and self._targets.is_walled_page(led_to)
-
-    def may_be_page_of_another(self, request: Request) -> bool:
-        """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
-        led_to = self._states.peek(request).led_to
-        return led_to is not None and self._targets.has_others_like(led_to)
-
     def handed_in(self) -> None:
         """Record that a token was handed in, so that walls may be open."""
         self._has_handed_in = True
-
-    def doubt_of_page(self, request: Request, answer: Response | Request, shown: Response | None) -> str | None:
-        """Return why what came for a request, after a token, does not show that the wall is open; None if it does.
-
-        :param answer: that to the request; ``shown`` is that to the token.
-        """
-        reason = doubt_about(request, answer)
-        if reason is not None:
-            return reason
-        if isinstance(answer, Response) and is_redirect(answer):
-            # A spider that handles redirects gets those to a wall, too, where a look at it fails.
-            url = redirect_target(request.url, answer.headers.get("Location"))
-            return "redirect" if url is not None and self._targets.of(url).kind in WALLS else None
-        led_to = self._states.peek(request).led_to
-        if led_to is None or not _is_redirect_to(answer, led_to):
-            return None
-        if self._targets.is_walled_page(answer.url):
-            return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
-        return "redirect" if self._targets.of(answer.url).kind in WALLS else None
-
-    def record_opened(self, request: Request, answer: Response | Request) -> None:
-        """Record that ``answer`` shows the wall to be open to which a request was redirected before."""
-        led_to = self._states.peek(request).led_to
-        if led_to is None or _is_redirect_to(answer, led_to):
-            return
-        if is_good(answer) and not same_address(answer.url, led_to):
-            self._prove_gate(led_to)
-
-    # Targets of redirects
-
-    def _prove_gate(self, url: str) -> None:
-        """Record that an address is a gate, and schedule what it has withheld."""
-        self._targets.record_gate(url)
-        self._record_shown(url, is_wall=True)
-
-    def _record_way_through(self, request: Request, url: str) -> None:
-        """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
-        led_to = self._states.peek(request).led_to
-        if led_to is not None and self.posts.was_followed(request, led_to) and not same_address(url, led_to):
-            self._prove_gate(led_to)
 
     def _comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
@@ -476,32 +291,14 @@ class Redirects:
 
         Where the spider has asked for the address itself, all redirects there are dropped.
         """
-        target, dropped = self._targets.of(url), self._dropped.get(public_address(url), ())
+        target, dropped = self._targets.of(url), self.withheld.count_dropped(url)
         if self._targets.has_been_wall(url):
             # The clearance may have ended, but each look uses up some of it.
-            return len(dropped) >= _ENOUGH_DROPPED << target.times_looked
+            return dropped >= _ENOUGH_DROPPED << target.times_looked
         is_followed = target.kind is Kind.FOLLOWED and self._components.will_redirect(request, response)
         if target.kind in PAGES or is_followed:
             return False
-        return len(dropped) + target.not_followed >= _ENOUGH_DROPPED
-
-    def _record_wall(self, url: str, answer: Response, challenge: Challenge) -> None:
-        # A challenge that has come from behind another redirect is not in the place of this address.
-        self._record_shown(url, is_wall=True, marks=wall_marks(challenge) if same_address(answer.url, url) else None)
-
-    def _record_shown(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
-        """Record what an address has shown, and schedule what was dropped on its way there."""
-        self._targets.record_shown(url, is_wall=is_wall, marks=marks)
-        for request in self._dropped.pop(public_address(url), ()):
-            again = self._rebuild_original(request) if is_wall else None
-            if again is not None:
-                self._crawler.engine.crawl(again)
-            elif is_wall and self.posts.has_post(request):
-                # A POST counts as executed, and what it was redirected to is its answer.
-                self._crawler.engine.crawl(self._states.give_back(request))
-            elif not is_wall and not same_address(request.url, url):
-                # With another query, it may be another page.
-                self._dropped.setdefault(public_address(url), []).append(request)
+        return dropped + target.not_followed >= _ENOUGH_DROPPED
 
     async def _look(
         self, request: Request, response: Response, url: str, *, is_guess: bool = False
@@ -551,8 +348,8 @@ class Redirects:
                 self._targets.record_in_place(url, marks, is_open=self._may_be_lost(request, url))
             return None
         if is_safe:
-            self._targets.record_stopped(url)
-        self._record_wall(url, answer, challenge)
+            self._targets.record_stopped([url])
+        self.withheld.record_wall(url, answer, challenge)
         if not is_safe and not self._targets.withholds(url, request.url):
             return None
         self._states.of(request).led_to = url
@@ -573,7 +370,7 @@ class Redirects:
         is_opened = kind is Kind.WALL and self._has_handed_in
         if is_opened or (kind is Kind.UNKNOWN and self._may_be_lost(request, url)):
             self._targets.record_open(url)
-        self._record_shown(url, is_wall=False)
+        self.withheld.record_shown(url, is_wall=False)
         if page is None or not is_opened or not self._may_be_its_page(request, response, page):
             return None
         return page if await self._share_page(request, response, page) else None
@@ -597,45 +394,3 @@ class Redirects:
         self._states.mark_seen(request, redirected)
         self._redirects_to_share[request] = redirected
         return True
-
-    # Requests before their redirects
-
-    def _take_back(self, request: Request, *, is_wall: bool) -> Request | None:
-        """Return what was asked for before a redirect, with its state for the scheduler, if it is to be sent again.
-
-        :param is_wall: whether the answer to ``request`` is a challenge.
-        :raises CrawlClosing: when it is to be, and the crawl is closing.
-        """
-        state = self._states.peek(request)
-        if not is_wall and state.original is not None:
-            # A wall that has been opened meanwhile has nothing to show any more.
-            is_wall = self._targets.of(request.url).kind in WALLS and not state.followed
-        again = self._rebuild_original(request) if is_wall else None
-        if again is not None and self._lifetime.closing:
-            raise CrawlClosing()
-        return again
-
-    def _rebuild_original(self, request: Request) -> Request | None:
-        """Make what was asked for before redirects to a wall, and write its state; None if it may not be sent again."""
-        state = self._states.peek(request)
-        if state.original is None or len(state.followed) > _MAX_FOLLOWED:
-            return None
-        hops = originals.hops_to(request, state.original)
-        if state.original["method"] in SAFE_METHODS:
-            for url in hops:
-                self._targets.record_stopped(url)
-        elif not self.posts.is_withheld(request, request.url):
-            return None
-        # A mere claim to have withheld a POST is recorded once the POST is sent.
-        is_claim = self._targets.of(request.url).kind is not Kind.GATE and state.original["method"] not in SAFE_METHODS
-        followed = [*state.followed] if is_claim else [*state.followed, *hops]
-        again = originals.rebuild(request, state.original)
-        state = replace(state, original=None, followed=followed, led_to=request.url)
-        # With its own priority, it would come after what is queued, all of which would meet the wall first.
-        self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
-        return again
-
-
-def _is_redirect_to(answer: Response | Request, url: str) -> bool:
-    """Tell whether what came for a request is what Scrapy makes of a redirect to ``url``."""
-    return isinstance(answer, Request) and public_address(answer.url) == public_address(url)

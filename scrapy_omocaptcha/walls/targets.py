@@ -3,6 +3,7 @@
 Nothing is sent or scheduled here.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -108,9 +109,10 @@ class Targets:
         """Record that Scrapy does not follow a redirect to an address."""
         self.of(url).not_followed += 1
 
-    def record_stopped(self, url: str) -> None:
-        """Record that a GET was redirected to an address, and met its challenge."""
-        self.of(url).has_stopped = True
+    def record_stopped(self, urls: Iterable[str]) -> None:
+        """Record that a GET was redirected to these addresses, and met a challenge there."""
+        for url in urls:
+            self.of(url).has_stopped = True
 
     def record_always_closed(self, url: str) -> None:
         """Record that a token for an address has led to another page, and the address shows its challenge again."""

@@ -64,7 +64,7 @@ class Counting(scrapy.Spider):
             await maybe_deferred_to_future(deferLater(reactor, 0.1))
         walls = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._walls
         self.kept = _reachable(walls._sessions._sessions)
-        self.stamps, self.pending = dict(walls._sessions._stamps), dict(walls._redirects._dropped)
+        self.stamps, self.pending = dict(walls._sessions._stamps), dict(walls._redirects.withheld._dropped)
 
 
 def _reachable(root):

@@ -50,9 +50,11 @@ class Evidence(Passage):
         )
         self.redirects = SimpleNamespace(
             posts=SimpleNamespace(may_be_executed=lambda request: False),
-            record_opened=lambda request, answer: None,
-            doubt_of_page=lambda request, answer, shown: doubt_about(request, answer),
-            take_back_withheld=lambda request, answer: None,
+            walls=SimpleNamespace(
+                record_opened=lambda request, answer: None,
+                doubt_of_page=lambda request, answer, shown: doubt_about(request, answer),
+                take_back_withheld=lambda request, answer: None,
+            ),
         )
         self.policy = SimpleNamespace(redirect_refusal=self._no_refusal)
 

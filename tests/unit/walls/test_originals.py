@@ -62,7 +62,7 @@ def test_a_request_is_rebuilt_with_its_own_download_slot(address, own):
 
 def test_the_targets_are_the_addresses_that_redirects_of_this_request_have_hops_to():
     old = Request(PAGE, meta={"redirect_times": 1, "redirect_urls": ["https://shop.example/old"]})
-    assert hops_to(old, None) == []
+    assert hops_to(old, None) == [old.url]
     assert hops_to(*redirected(old, GATE)) == [GATE]
     assert hops_to(*redirected(old, GATE, PAGE, ELSEWHERE)) == [GATE, PAGE, ELSEWHERE]
 

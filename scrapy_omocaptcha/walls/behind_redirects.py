@@ -1,0 +1,122 @@
+"""Ask, and judge, for requests that have met a wall behind a redirect rather than in the place of their page."""
+
+from dataclasses import replace
+from http import HTTPStatus
+
+from scrapy import Request
+from scrapy.http import Response
+
+from scrapy_omocaptcha.engine import Engine
+from scrapy_omocaptcha.engine.components import is_redirect
+from scrapy_omocaptcha.errors import CrawlClosing
+from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
+from scrapy_omocaptcha.tokens.judging import Answer, doubt_about, is_blank, is_good
+from scrapy_omocaptcha.urls import public_address, redirect_target, same_address
+from scrapy_omocaptcha.walls.looks import Looks
+from scrapy_omocaptcha.walls.posts import Posts
+from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Targets
+from scrapy_omocaptcha.walls.withheld import Withheld
+
+
+class WallsBehindRedirects:
+    """The walls that requests of one crawl have met behind redirects."""
+
+    def __init__(self, engine: Engine, looks: Looks, targets: Targets, posts: Posts, withheld: Withheld) -> None:
+        self._components, self._states = engine.components, engine.states
+        self._looks, self._targets, self._posts, self._withheld = looks, targets, posts, withheld
+
+    async def before(self, request: Request, *, is_through: bool) -> Answer | None:
+        """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
+        answer = await self.at_wall(request, is_open=is_through)
+        if answer is None:
+            self._posts.record_sent(request)
+        return answer
+
+    async def at_wall(self, request: Request, *, is_open: bool) -> Answer | None:
+        """Ask for the address that a POST was redirected to; return None if the POST is to be sent again.
+
+        :param is_open: whether the wall was opened since the POST was redirected, so that nobody asks.
+        :returns: the challenge, or what Scrapy makes of the redirect where that is the answer to the POST.
+        :raises CrawlClosing: when the crawl closes before there is an answer.
+        """
+        led_to = self._posts.wall_of(request)
+        if led_to is None:
+            return None
+        redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
+        if self._targets.of(led_to).kind in PAGES:
+            redirected = await self._components.redirect(request, redirect)
+            if redirected is not None:
+                self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
+            return redirected
+        if is_open or self._targets.of(led_to).is_always_closed:
+            return None
+        try:
+            answer, challenge = await self._looks.look(request, redirect, is_wall=True)
+        except CrawlClosing:
+            raise
+        except Exception:
+            # The POST is redirected there again if the wall is closed.
+            return None
+        if answer is None or challenge is None:
+            return None
+        self._withheld.record_wall(led_to, answer, challenge)
+        return answer
+
+    def take_back_withheld(self, request: Request, answer: Response | None = None) -> Request | None:
+        """Return the POST that was redirected to where ``request`` meets a challenge, if that has withheld it.
+
+        :param answer: that to a token for the challenge, which is there all the same. It may show that the address is a
+            gate, which shows its challenge to whoever asks for it.
+        """
+        if not self._posts.has_post(request):
+            return None
+        withheld = self._withheld.take_back(request, is_wall=True)
+        if withheld is not None or answer is None or not is_good(answer) or is_blank(answer):
+            return withheld
+        if public_address(answer.url) == public_address(request.url) or self._targets.has_others_like(request.url):
+            # The address may be the page, or one of several pages with the challenge in their place.
+            return None
+        self._targets.record_always_closed(request.url)
+        return self._withheld.take_back(request, is_wall=True)
+
+    def is_page_of_another(self, request: Request) -> bool:
+        """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
+        led_to = self._states.peek(request).led_to
+        return led_to is not None and request.method in SAFE_METHODS and self._targets.is_walled_page(led_to)
+
+    def may_be_page_of_another(self, request: Request) -> bool:
+        """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
+        led_to = self._states.peek(request).led_to
+        return led_to is not None and self._targets.has_others_like(led_to)
+
+    def doubt_of_page(self, request: Request, answer: Answer, shown: Response | None) -> str | None:
+        """Return why what came for a request, after a token, does not show that the wall is open; None if it does.
+
+        :param answer: that to the request; ``shown`` is that to the token.
+        """
+        reason = doubt_about(request, answer)
+        if reason is not None:
+            return reason
+        if isinstance(answer, Response) and is_redirect(answer):
+            # A spider that handles redirects gets those to a wall, too, where a look at it fails.
+            url = redirect_target(request.url, answer.headers.get("Location"))
+            return "redirect" if url is not None and self._targets.of(url).kind in WALLS else None
+        led_to = self._states.peek(request).led_to
+        if led_to is None or not _is_redirect_to(answer, led_to):
+            return None
+        if self._targets.is_walled_page(answer.url):
+            return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
+        return "redirect" if self._targets.of(answer.url).kind in WALLS else None
+
+    def record_opened(self, request: Request, answer: Answer) -> None:
+        """Record that ``answer`` shows the wall to be open to which a request was redirected before."""
+        led_to = self._states.peek(request).led_to
+        if led_to is None or _is_redirect_to(answer, led_to):
+            return
+        if is_good(answer) and not same_address(answer.url, led_to):
+            self._withheld.prove_gate(led_to)
+
+
+def _is_redirect_to(answer: Answer, url: str) -> bool:
+    """Tell whether what came for a request is what Scrapy makes of a redirect to ``url``."""
+    return isinstance(answer, Request) and public_address(answer.url) == public_address(url)

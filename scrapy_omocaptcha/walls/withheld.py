@@ -1,0 +1,174 @@
+"""Take back what was asked for before redirects to a wall: those that Scrapy has followed, or dropped as duplicates.
+
+Redirects that Scrapy follows have what was asked for in their meta. Where the answers show that an address is a wall,
+that is scheduled again, unless it is a POST that may have been executed; see ``posts``.
+"""
+
+from dataclasses import replace
+from http import HTTPStatus
+from itertools import chain
+
+from scrapy import Request, signals
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy.utils.datatypes import LocalCache
+
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.engine import Engine
+from scrapy_omocaptcha.errors import CrawlClosing
+from scrapy_omocaptcha.tokens.judging import Marks, is_good, wall_marks
+from scrapy_omocaptcha.urls import public_address, same_address
+from scrapy_omocaptcha.walls import originals
+from scrapy_omocaptcha.walls.posts import Posts
+from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
+
+_MAX_UNDECIDED = 100
+"""Targets of which it is not known yet whether they are walls, and for which dropped redirects are kept."""
+_MAX_DROPPED = 1000
+"""Dropped redirects that are kept for each."""
+_MAX_FOLLOWED = 10
+"""Redirects after which a request is no longer sent again for the sake of where they lead."""
+
+
+class Withheld:
+    """What the walls of one crawl have withheld by redirects that Scrapy follows or drops."""
+
+    def __init__(self, crawler: Crawler, engine: Engine, targets: Targets, posts: Posts) -> None:
+        self._crawler = crawler
+        self._lifetime, self._states = engine.lifetime, engine.states
+        self._targets, self._posts = targets, posts
+        self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
+        """Redirects that were dropped as duplicates, by target, until it is known what is there."""
+        crawler.signals.connect(self._record_dropped, signals.request_dropped)
+        self._states.collect_unfinished = self._unfinished
+
+    def count_dropped(self, url: str) -> int:
+        """Return how many redirects to an address were dropped since it was last known what is there."""
+        return len(self._dropped.get(public_address(url), ()))
+
+    def may_learn_from(self, request: Request) -> bool:
+        """Tell whether the answer to a request may tell where redirects lead: of each once a wall was met."""
+        is_awaited = bool(self._dropped) and public_address(request.url) in self._dropped
+        return self._targets.has_met_wall or is_awaited or self._states.has(request)
+
+    def answered(self, request: Request, response: Response, challenge: Challenge | None) -> Request | None:
+        """Record what an answer shows of addresses, and return what was asked for before redirects to a wall.
+
+        :param challenge: what ``response`` is; None if it is none.
+        :returns: a request for the scheduler; None if redirects have led to no wall, or may not be sent again.
+        """
+        if challenge is None:
+            if is_good(response):
+                self.record_way_through(request, response.url)
+            if _shows_page(request, response):
+                self._record_answer(request, is_wall=False)
+            return self.take_back(request, is_wall=False)
+        # A challenge that has come from behind a redirect is not in the place of this page.
+        marks = wall_marks(challenge) if same_address(request.url, response.url) else None
+        if not (self._targets.is_in_place(marks) and self._targets.may_be_page(request.url)):
+            self._record_answer(request, is_wall=True, marks=marks)
+            return self.take_back(request, is_wall=True)
+        # The challenge is solved at the page, as if the spider had requested that itself.
+        for url in originals.hops_to(request, self._states.peek(request).original):
+            self._targets.record_in_place(url, marks)
+            self._dropped.pop(public_address(url), None)
+        return None
+
+    def _record_answer(self, request: Request, *, is_wall: bool, marks: Marks | None = None) -> None:
+        """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
+        original = self._states.peek(request).original
+        if original is None:
+            if not is_wall and public_address(request.url) not in self._dropped:
+                return
+            self._targets.record_requested(request.url, is_wall=is_wall)
+        for url in originals.hops_to(request, original):
+            self.record_shown(url, is_wall=is_wall, marks=marks if same_address(url, request.url) else None)
+
+    def _record_dropped(self, request: Request) -> None:
+        """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
+        if not self._states.take(request) or self._states.peek(request).original is None:
+            return
+        target, dropped = self._targets.of(request.url), self._dropped.setdefault(public_address(request.url), [])
+        self._targets.record_dropped(request.url, request.meta["redirect_urls"][-1])
+        if len(dropped) < _MAX_DROPPED:
+            dropped.append(request)
+        # An address that was a wall may be one again for this session, which a look will show.
+        if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):
+            self.record_shown(request.url, is_wall=target.kind in WALLS)
+
+    def _unfinished(self) -> list[Request]:
+        """Return the redirects that have been dropped while another one finds out what is there."""
+        waiting = (dropped for url, dropped in self._dropped.items() if self._targets.of(url).kind is Kind.FOLLOWED)
+        return list(chain.from_iterable(waiting))
+
+    def prove_gate(self, url: str) -> None:
+        """Record that an address is a gate, and schedule what it has withheld."""
+        self._targets.record_gate(url)
+        self.record_shown(url, is_wall=True)
+
+    def record_way_through(self, request: Request, url: str) -> None:
+        """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
+        led_to = self._states.peek(request).led_to
+        if led_to is not None and self._posts.was_followed(request, led_to) and not same_address(url, led_to):
+            self.prove_gate(led_to)
+
+    def record_wall(self, url: str, answer: Response, challenge: Challenge) -> None:
+        # A challenge that has come from behind another redirect is not in the place of this address.
+        self.record_shown(url, is_wall=True, marks=wall_marks(challenge) if same_address(answer.url, url) else None)
+
+    def record_shown(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
+        """Record what an address has shown, and schedule what was dropped on its way there."""
+        self._targets.record_shown(url, is_wall=is_wall, marks=marks)
+        for request in self._dropped.pop(public_address(url), ()):
+            again = self._rebuild_original(request) if is_wall else None
+            if again is not None:
+                self._crawler.engine.crawl(again)
+            elif is_wall and self._posts.has_post(request):
+                # A POST counts as executed, and what it was redirected to is its answer.
+                self._crawler.engine.crawl(self._states.give_back(request))
+            elif not is_wall and not same_address(request.url, url):
+                # With another query, it may be another page.
+                self._dropped.setdefault(public_address(url), []).append(request)
+
+    def take_back(self, request: Request, *, is_wall: bool) -> Request | None:
+        """Return what was asked for before a redirect, with its state for the scheduler, if it is to be sent again.
+
+        :param is_wall: whether the answer to ``request`` is a challenge.
+        :raises CrawlClosing: when it is to be, and the crawl is closing.
+        """
+        state = self._states.peek(request)
+        if not is_wall and state.original is not None:
+            # A wall that has been opened meanwhile has nothing to show any more.
+            is_wall = self._targets.of(request.url).kind in WALLS and not state.followed
+        again = self._rebuild_original(request) if is_wall else None
+        if again is not None and self._lifetime.closing:
+            raise CrawlClosing()
+        return again
+
+    def _rebuild_original(self, request: Request) -> Request | None:
+        """Make what was asked for before redirects to a wall, and write its state; None if it may not be sent again."""
+        state, is_post = self._states.peek(request), self._posts.has_post(request)
+        if state.original is None or len(state.followed) > _MAX_FOLLOWED:
+            return None
+        if is_post and not self._posts.is_withheld(request, request.url):
+            return None
+        hops = originals.hops_to(request, state.original)
+        if not is_post:
+            self._targets.record_stopped(hops)
+        # A mere claim to have withheld a POST is recorded once the POST is sent.
+        is_claim = is_post and self._targets.of(request.url).kind is not Kind.GATE
+        again = originals.rebuild(request, state.original)
+        followed = state.followed if is_claim else [*state.followed, *hops]
+        state = replace(state, original=None, followed=followed, led_to=request.url)
+        # With its own priority, it would come after what is queued, all of which would meet the wall first.
+        self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
+        return again
+
+
+def _shows_page(request: Request, response: Response) -> bool:
+    """Tell whether an answer that is no challenge shows what is at its address, be it that there is nothing.
+
+    No wall or failure is answered with the latter. The answer to HEAD has no body, in which a challenge would be.
+    """
+    is_missing = response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+    return request.method != "HEAD" and (is_missing or is_good(response))

@@ -48,7 +48,10 @@ class Looks:
 
     def drop(self, request: Request) -> None:
         """Forget what was fetched for a request that is not sent."""
-        self._kept.pop(_key(request), None)
+        sent, _ = self._kept.get(_key(request), (None, None))
+        if sent is not None and sent.meta.get("redirect_urls") == request.meta.get("redirect_urls"):
+            # Others that are dropped are duplicates of that for which it was fetched.
+            del self._kept[_key(request)]
 
     async def look(self, request: Request, response: Response, *, follow: bool = True, is_wall: bool) -> Looked:
         """Return what a redirect leads to, by further ones if ``follow``.

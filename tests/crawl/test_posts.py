@@ -369,6 +369,14 @@ def test_an_address_that_is_good_once_is_fetched_once_though_it_sounds_like_a_wa
     assert fetched == dict.fromkeys(["/go", *hops, address], 1)
 
 
+def test_an_address_that_is_good_once_is_fetched_once_for_all_that_are_redirected_there_side_by_side(crawl, service):
+    with Tickets("/challenge?t=once") as site:
+        crawled = crawl(spider(*(f"{site.origin}/go?{number}" for number in range(8))), service.settings)
+        fetched = Counter(path for _, path, *_ in site.requests)
+    assert [one.text for one in crawled.pages] == ["the page"]
+    assert fetched["/challenge?t=once"] == 1
+
+
 @pytest.mark.parametrize("hops", [(), ("/sso?t=1", "/captcha?t=2")])
 def test_an_address_whose_answer_cannot_be_decompressed_is_not_fetched_once_more(crawl, service, hops):
     class Broken(Tickets):

@@ -50,28 +50,20 @@ class _Clearance:
     pages: int = 0
 
 
+@dataclass(eq=False)
 class Gate:
-    """Sessions and clearances of one walled site.
+    """Sessions and clearances of one walled site."""
 
-    :param siteverify: function that checks a token as Google's ``siteverify`` does.
-    :param hostnames: hosts whose tokens are accepted.
-    :param refuse_every: 5 to refuse every fifth good token of a form or an API that wants one each time; 0 for none.
-    """
+    wall: Wall
+    siteverify: Callable[[str], dict[str, Any]]
+    """Checks a token as Google's ``siteverify`` does."""
+    hostnames: Collection[str]
+    """Hosts whose tokens are accepted."""
+    clock: Callable[[], float]
+    refuse_every: int = 0
+    """5 to refuse every fifth good token of a form or an API that wants one each time; 0 for none."""
 
-    def __init__(
-        self,
-        wall: Wall,
-        *,
-        siteverify: Callable[[str], dict[str, Any]],
-        hostnames: Collection[str],
-        clock: Callable[[], float],
-        refuse_every: int = 0,
-    ) -> None:
-        self.wall = wall
-        self._siteverify = siteverify
-        self._hostnames = frozenset(hostnames)
-        self._clock = clock
-        self._refuse_every = refuse_every
+    def __post_init__(self) -> None:
         self._good_tokens = 0
         self._sessions: dict[str, Session] = {}
         self._clearances: dict[str, _Clearance] = {}
@@ -96,7 +88,7 @@ class Gate:
         if clearance is None:
             return False
         seconds, pages = self.wall.clearance_seconds, self.wall.clearance_pages
-        if seconds is not None and self._clock() - clearance.granted_at >= seconds:
+        if seconds is not None and self.clock() - clearance.granted_at >= seconds:
             return False
         if pages is not None and clearance.pages >= pages:
             return False
@@ -119,17 +111,17 @@ class Gate:
 
     def check_token(self, token: str) -> str | None:
         """Check a token, which uses it up. Return None if it is good, or else an error code."""
-        verdict = self._siteverify(token)
+        verdict = self.siteverify(token)
         if not verdict["success"]:
             return str(verdict["error-codes"][0])
-        return None if verdict["hostname"] in self._hostnames else FOREIGN_HOST
+        return None if verdict["hostname"] in self.hostnames else FOREIGN_HOST
 
     def check_request_token(self, token: str) -> str | None:
         """Check the token of a form or an API that wants one each time; see :meth:`check_token`."""
         error = self.check_token(token)
         if error is None:
             self._good_tokens += 1
-            if self._refuse_every and self._good_tokens % self._refuse_every == 0:
+            if self.refuse_every and self._good_tokens % self.refuse_every == 0:
                 return NEVER
         return error
 
@@ -138,8 +130,8 @@ class Gate:
         if self.wall.clearance == "none":
             return None
         if self.wall.clearance == "session":
-            self._clearances[session.id] = _Clearance(self._clock())
+            self._clearances[session.id] = _Clearance(self.clock())
             return None
         value = secrets.token_hex(16)
-        self._clearances[value] = _Clearance(self._clock())
+        self._clearances[value] = _Clearance(self.clock())
         return value

@@ -40,29 +40,17 @@ class Answer:
     content_type: str = "text/html"
 
 
+@dataclass(eq=False)
 class Shop:
-    """Content of a site, behind a wall or not, and the endpoints that need a token.
+    """Content of a site, behind a wall or not, and the endpoints that need a token."""
 
-    :param status: HTTP status of the challenge page.
-    """
-
-    def __init__(
-        self,
-        gate: Gate,
-        *,
-        sitekey: str,
-        status: int,
-        robots_walled: bool,
-        catalogue_pages: int,
-        items_per_page: int,
-    ) -> None:
-        self._gate = gate
-        self._wall = gate.wall
-        self._sitekey = sitekey
-        self._status = status
-        self._robots_walled = robots_walled
-        self._catalogue_pages = catalogue_pages
-        self._items_per_page = items_per_page
+    gate: Gate
+    sitekey: str
+    status: int
+    """HTTP status of the challenge page."""
+    robots_walled: bool
+    catalogue_pages: int
+    items_per_page: int
 
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit."""
@@ -78,15 +66,15 @@ class Shop:
 
     def _unwalled(self, visit: Visit) -> Answer | None:
         path = visit.path
-        if path == "/robots.txt" and not self._robots_walled:
+        if path == "/robots.txt" and not self.robots_walled:
             return Answer("User-agent: *\nAllow: /\n", content_type="text/plain")
         if path.startswith("/free/"):
             number = _number(path, "/free/")
             return Answer(pages.free(number)) if number else None
         if path == "/contact":
-            return Answer(pages.contact(self._sitekey))
+            return Answer(pages.contact(self.sitekey))
         if path == "/v3":
-            return Answer(pages.version3(self._sitekey))
+            return Answer(pages.version3(self.sitekey))
         if path == "/captcha.js":
             return Answer("/* The key would be in here. */", content_type="text/javascript")
         if path == "/signup":
@@ -106,76 +94,76 @@ class Shop:
             fields = (*visit.query, *visit.form)
             return Answer(pages.search(visit.method, [pair for pair in fields if pair[0] != TOKEN_FIELD]))
         number = 1 if path == "/catalogue/" else _number(path, "/page/")
-        if number and number <= self._catalogue_pages:
-            first = (number - 1) * self._items_per_page + 1
-            items = range(first, first + self._items_per_page)
-            return Answer(pages.catalogue(number, self._catalogue_pages, items))
+        if number and number <= self.catalogue_pages:
+            first = (number - 1) * self.items_per_page + 1
+            items = range(first, first + self.items_per_page)
+            return Answer(pages.catalogue(number, self.catalogue_pages, items))
         number = _number(path, "/item/")
-        if number and number <= self._catalogue_pages * self._items_per_page:
+        if number and number <= self.catalogue_pages * self.items_per_page:
             return Answer(pages.item(number))
         return None
 
     # The wall
 
     def _walled(self, visit: Visit, page: Answer) -> Answer:
-        session = self._gate.session(visit)
+        session = self.gate.session(visit)
         page.shown = "page"
-        if self._gate.allows(visit, session):
+        if self.gate.allows(visit, session):
             return with_cookies(page, session)
-        if self._wall.form == "page" and visit.method == "POST" and visit.submits:
-            error = self._gate.check_form(dict(visit.form), session)
+        if self.gate.wall.form == "page" and visit.method == "POST" and visit.submits:
+            error = self.gate.check_form(dict(visit.form), session)
             if error is not None:
                 return self._reject(visit, session, error, visit.target)
             page.token = "accepted"
-            return with_cookies(page, session, self._gate.grant_clearance(session))
-        if self._wall.redirect:
+            return with_cookies(page, session, self.gate.grant_clearance(session))
+        if self.gate.wall.redirect:
             return with_cookies(_redirect(f"/gate?{NEXT_FIELD}={quote(visit.target, safe='')}"), session)
         return self._challenge(visit, session, visit.target)
 
     def _checkpoint(self, visit: Visit) -> Answer:
         """Accept submissions at ``/verify`` and ``/gate``, and show the challenge at ``/gate``."""
-        session = self._gate.session(visit)
-        if self._wall.widget == "callback":
+        session = self.gate.session(visit)
+        if self.gate.wall.widget == "callback":
             return self._checkpoint_json(visit, session)
-        by_query = self._wall.form == "get"
+        by_query = self.gate.wall.form == "get"
         fields = dict(visit.query if by_query else visit.form)
         target = _local(fields.get(NEXT_FIELD) or dict(visit.query).get(NEXT_FIELD, "/"))
         if TOKEN_FIELD not in fields:
             if visit.path == "/gate":
                 return self._challenge(visit, session, target)
             return with_cookies(_redirect("/"), session)
-        error = self._gate.check_form(fields, session)
+        error = self.gate.check_form(fields, session)
         if error is not None:
             return self._reject(visit, session, error, target)
-        if self._wall.after == "thanks":
+        if self.gate.wall.after == "thanks":
             answer = Answer(challenge_page.thanks(target), shown="sent on")
         else:
-            answer = _redirect(target if self._wall.after == "back" else "/")
+            answer = _redirect(target if self.gate.wall.after == "back" else "/")
         answer.token = "accepted"
-        return with_cookies(answer, session, self._gate.grant_clearance(session))
+        return with_cookies(answer, session, self.gate.grant_clearance(session))
 
     def _checkpoint_json(self, visit: Visit, session: Session) -> Answer:
-        error = self._gate.check_form({TOKEN_FIELD: _member(visit.json, "token")}, session)
+        error = self.gate.check_form({TOKEN_FIELD: _member(visit.json, "token")}, session)
         if error is not None:
-            return with_cookies(_json({"ok": False, "error": error}, self._status, error), session)
-        return with_cookies(_json({"ok": True}, 200, "accepted"), session, self._gate.grant_clearance(session))
+            return with_cookies(_json({"ok": False, "error": error}, self.status, error), session)
+        return with_cookies(_json({"ok": True}, 200, "accepted"), session, self.gate.grant_clearance(session))
 
     def _challenge(self, visit: Visit, session: Session, target: str, error: str | None = None) -> Answer:
         carried = [pair for pair in visit.form if pair[0] not in (TOKEN_FIELD, CSRF_FIELD, BUTTON[0])]
         body = challenge_page.challenge(
-            self._wall,
-            sitekey=self._sitekey,
+            self.gate.wall,
+            sitekey=self.sitekey,
             csrf=session.csrf,
             target=target,
             carried=carried,
             error=error or "",
         )
-        return with_cookies(Answer(body, self._status, "challenge", error), session)
+        return with_cookies(Answer(body, self.status, "challenge", error), session)
 
     def _reject(self, visit: Visit, session: Session, error: str, target: str) -> Answer:
         if error == CSRF:
             return with_cookies(Answer(pages.csrf_failure(), 403, "csrf", error), session)
-        if self._wall.rejects_by == "redirect":
+        if self.gate.wall.rejects_by == "redirect":
             mark = "&" if "?" in target else "?"
             answer = _redirect(target if "error=" in target else f"{target}{mark}error={error}")
             answer.token = error
@@ -186,13 +174,13 @@ class Shop:
 
     def _signup(self, visit: Visit) -> Answer:
         if visit.method != "POST":
-            return Answer(pages.signup(self._sitekey))
+            return Answer(pages.signup(self.sitekey))
         fields = dict(visit.form)
         if not fields.get("name") or not fields.get("email"):
-            return Answer(pages.signup(self._sitekey, "Name and address are required."), 400)
-        error = self._gate.check_request_token(fields.get(TOKEN_FIELD, ""))
+            return Answer(pages.signup(self.sitekey, "Name and address are required."), 400)
+        error = self.gate.check_request_token(fields.get(TOKEN_FIELD, ""))
         if error is not None:
-            return Answer(pages.signup(self._sitekey, f"Not confirmed: {error}."), 400, token=error)
+            return Answer(pages.signup(self.sitekey, f"Not confirmed: {error}."), 400, token=error)
         return Answer(pages.welcome(fields["name"]), token="accepted")
 
     def _api(self, visit: Visit) -> Answer | None:
@@ -205,7 +193,7 @@ class Shop:
             return None
         if visit.path == "/api/search" and visit.method != "POST":
             return _json({"error": "POST only"}, 405, None)
-        error = self._gate.check_request_token(tokens[visit.path]())
+        error = self.gate.check_request_token(tokens[visit.path]())
         if error is not None:
             return _json({"error": error}, 403, error)
         return _json({"items": ["Thing 1", "Thing 2"], "query": _member(visit.json, "q")}, 200, "accepted")

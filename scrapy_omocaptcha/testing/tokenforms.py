@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
@@ -29,14 +30,16 @@ _POSTBACK = "/find/postback"
 _FORMS = {"/find": "post", "/find/get": "get", _ONCE: "post", _BUILT: "post"}
 
 
+@dataclass(eq=False)
 class TokenForms:
     """The search and the login of a site."""
 
-    def __init__(self, gate: Gate, *, sitekey: str, refusal: Refusal, last_page: int) -> None:
-        self._gate = gate
-        self._sitekey = sitekey
-        self._refusal = refusal
-        self._last_page = last_page
+    gate: Gate
+    sitekey: str
+    refusal: Refusal
+    last_page: int
+
+    def __post_init__(self) -> None:
         self._one_time: defaultdict[str, set[str]] = defaultdict(set)
         """Values of the one-time fields that have not been sent yet, by session."""
         self._states: dict[tuple[str, str], str] = {}
@@ -50,7 +53,7 @@ class TokenForms:
         """Answer a visit, or return None where it is for other pages."""
         if visit.path == "/sitemap.xml":
             origin = visit.url.removesuffix(visit.target)
-            return Answer(pages.sitemap(origin, self._last_page), content_type="application/xml")
+            return Answer(pages.sitemap(origin, self.last_page), content_type="application/xml")
         if visit.path in _FORMS:
             answer = self._search
         elif visit.path == _POSTBACK:
@@ -63,7 +66,7 @@ class TokenForms:
             answer = self._account
         else:
             return None
-        session = self._gate.session(visit)
+        session = self.gate.session(visit)
         return with_cookies(answer(visit, session), session)
 
     def _search(self, visit: Visit, session: Session) -> Answer:
@@ -82,12 +85,12 @@ class TokenForms:
 
     def _search_form(self, path: str, session: Session, error: str = "") -> Answer:
         if path == _BUILT:
-            return Answer(pages.built_search_form(self._sitekey, path, error))
+            return Answer(pages.built_search_form(self.sitekey, path, error))
         hidden = []
         if path == _ONCE:
             hidden.append((CSRF_FIELD, secrets.token_hex(16)))
             self._one_time[session.id].add(hidden[0][1])
-        return Answer(pages.search_form(self._sitekey, path, _FORMS[path], hidden, error))
+        return Answer(pages.search_form(self.sitekey, path, _FORMS[path], hidden, error))
 
     def _take_one_time(self, session: Session, fields: Mapping[str, str]) -> bool:
         value = fields.get(CSRF_FIELD, "")
@@ -105,7 +108,7 @@ class TokenForms:
     def _postback(self, visit: Visit, session: Session) -> Answer:
         """Answer the search, and the links to further results, which send the form of their page."""
         if visit.method != "POST":
-            return Answer(pages.search_form(self._sitekey, _POSTBACK, "post", self._state(session)))
+            return Answer(pages.search_form(self.sitekey, _POSTBACK, "post", self._state(session)))
         fields = dict(visit.form)
         sought = self._states.pop((session.id, fields.get("__VIEWSTATE", "")), None)
         if sought is None:
@@ -115,7 +118,7 @@ class TokenForms:
             return Answer(pages.results(sought, int(number), RESULT_PAGES, self._state(session, sought)))
         error = self._check_token(fields)
         if error is not None:
-            page = pages.search_form(self._sitekey, _POSTBACK, "post", self._state(session), f"Not confirmed: {error}.")
+            page = pages.search_form(self.sitekey, _POSTBACK, "post", self._state(session), f"Not confirmed: {error}.")
             return self._refuse(Answer(page), visit, error)
         sought = fields.get("q", "")
         return Answer(pages.results(sought, 1, RESULT_PAGES, self._state(session, sought)), token="accepted")
@@ -128,14 +131,14 @@ class TokenForms:
 
     def _login(self, visit: Visit, session: Session) -> Answer:
         if visit.method != "POST":
-            return Answer(pages.login(self._sitekey, session.csrf))
+            return Answer(pages.login(self.sitekey, session.csrf))
         fields = dict(visit.form)
         error = CSRF if fields.get(CSRF_FIELD) != session.csrf else self._check_token(fields)
         if error is not None:
-            page = Answer(pages.login(self._sitekey, session.csrf, f"Not confirmed: {error}."))
+            page = Answer(pages.login(self.sitekey, session.csrf, f"Not confirmed: {error}."))
             return self._refuse(page, visit, error)
         if not fields.get("user") or fields.get("password") != PASSWORD:
-            wrong = pages.login(self._sitekey, session.csrf, "Wrong user or password.")
+            wrong = pages.login(self.sitekey, session.csrf, "Wrong user or password.")
             return Answer(wrong, token="accepted")
         self._users[session.id] = fields["user"]
         return Answer("", 302, token="accepted", headers={"Location": "/account"})
@@ -147,12 +150,12 @@ class TokenForms:
         return Answer(pages.account(user) if visit.path == "/account" else pages.orders(user))
 
     def _check_token(self, fields: Mapping[str, str]) -> str | None:
-        return self._gate.check_request_token(fields.get(TOKEN_FIELD, ""))
+        return self.gate.check_request_token(fields.get(TOKEN_FIELD, ""))
 
     def _refuse(self, page: Answer, visit: Visit, error: str) -> Answer:
         page.token = error
-        if self._refusal == "redirect":
+        if self.refusal == "redirect":
             return Answer("", 302, token=error, headers={"Location": visit.path})
-        if isinstance(self._refusal, int):
-            page.status = self._refusal
+        if isinstance(self.refusal, int):
+            page.status = self.refusal
         return page

@@ -333,7 +333,7 @@ class BrowserSite(WalledSite):
         session = answer.cookies.get(SESSION_COOKIE) or visit.cookies[SESSION_COOKIE]
         first = SESSION_COOKIE in answer.cookies
         key = OTHER_KEY if first and self.kind is KINDS["other_key_second"] else self.sitekey
-        fields = hidden([(CSRF_FIELD, self._inner._gate._sessions[session].csrf), (NEXT_FIELD, target)])
+        fields = hidden([(CSRF_FIELD, self._inner.gate._sessions[session].csrf), (NEXT_FIELD, target)])
         error = f'<p class="error">That did not work ({escape(answer.token)}).</p>\n' if answer.token else ""
         script = self._fill(self.kind.script, key=key, target=_string(target))
         body = self._fill(self.kind.body, key=key, fields=fields)

@@ -55,7 +55,7 @@ class Followed(WalledSite):
         """Answer a visit as the shop does, with links on each page."""
         if visit.path.startswith("/go/"):
             if self._links_spend:
-                self._inner._gate.allows(visit, self._inner._gate.session(visit))
+                self._inner.gate.allows(visit, self._inner.gate.session(visit))
             return Answer("", 302, "sent on", headers={"Location": f"/item/{visit.path.split('/')[2]}"})
         answer = self._inner.answer(visit)
         if answer.shown == "page":
@@ -72,7 +72,7 @@ class LateCookie(WalledSite):
     def __init__(self, service: OmoCaptchaService, wall: str, **options: Any) -> None:
         super().__init__(service, wall, **options)
         everyone = Session("everyone", "everyone", is_new=False)
-        self._shop._gate.session = lambda visit: everyone
+        self._shop.gate.session = lambda visit: everyone
 
 
 class TwoWalls(WalledSite):
@@ -83,9 +83,9 @@ class TwoWalls(WalledSite):
         second = f"6LtestOnly{'second' * 5}"
         self._first, self._second = self._shop, copy(self._shop)
         # Both know the same sessions.
-        gate = copy(self._first._gate)
-        gate._siteverify, gate._clearances = (lambda token: service.siteverify(token, second)), {}
-        self._second._gate, self._second._sitekey = gate, second
+        gate = copy(self._first.gate)
+        gate.siteverify, gate._clearances = (lambda token: service.siteverify(token, second)), {}
+        self._second.gate, self._second.sitekey = gate, second
         self._through_the_first: set[str] = set()
         self._shop = self
 

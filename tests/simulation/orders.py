@@ -80,7 +80,7 @@ class Orders(WalledSite):
             is_first = len(self.done[visit.target]) == 1
             return _page(f"Once {visit.target.removeprefix(self._once)}") if is_first else _page("Used", 410)
         if visit.target == FALSE_GATE:
-            return self._inner._challenge(visit, self._inner._gate.session(visit), "/")
+            return self._inner._challenge(visit, self._inner.gate.session(visit), "/")
         if visit.path == "/order":
             return self._order(visit)
         if visit.path == "/thanks" or (path == "/orders" and number in self.done):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from scrapy_omocaptcha.testing.server import read_json
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.faults import Kind
@@ -36,12 +37,11 @@ class Call:
 
 def format_call(call: Call) -> str:
     """Format a call as a line for the log, without any token."""
-    try:
-        answer = json.loads(call.answer)
-    except ValueError:
-        answer = {}
-    received = [f"{key}={answer[key]}" for key in _LOGGED_FIELDS if key in answer]
-    body = call.body if isinstance(call.body, dict) else {}
-    sent = "".join(f" {key}={body[key]}" for key in ("job_id", "taskId") if key in body)
+    received = _logged_fields(read_json(call.answer)) or f" {call.status or 'nothing'}"
     fault = f" [fault: {call.fault}]" if call.fault else ""
-    return f"service {call.name or call.path}{sent} -> {' '.join(received) or call.status or 'nothing'}{fault}"
+    return f"service {call.name or call.path}{_logged_fields(call.body)} ->{received}{fault}"
+
+
+def _logged_fields(value: object) -> str:
+    fields = value if isinstance(value, dict) else {}
+    return "".join(f" {name}={fields[name]}" for name in _LOGGED_FIELDS if name in fields)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from aiohttp import web
 
+from scrapy_omocaptcha.testing.server import LoopbackServer
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -124,6 +126,43 @@ class Faults:
                 if (not targets or target in targets) and dice.random() < rate:
                     return dice.choice(faults)
             return None
+
+
+class FaultyServer(LoopbackServer):
+    """Server whose answers can be broken, and that tells of each with a line of text."""
+
+    def __init__(self, hosts: Sequence[str], port: int, on_event: Callable[[str], None] | None) -> None:
+        super().__init__(hosts, port)
+        self._faults = Faults()
+        self._lock = threading.Lock()
+        self._on_event = on_event or (lambda line: None)
+
+    def fault(
+        self, target: str, kind: Kind, *, times: int = 1, seconds: float = 1.0, location: str = "/elsewhere"
+    ) -> None:
+        """Break the next ``times`` requests to ``target``, where ``"*"`` stands for any.
+
+        :param target: name of a call for the service, path for a site.
+        :param kind: see :data:`~scrapy_omocaptcha.testing.Kind`, also for ``seconds`` and ``location``.
+        """
+        self._faults.add(target, Fault(kind, seconds, location), times)
+
+    def random_faults(
+        self,
+        rate: float,
+        *,
+        seed: int,
+        kinds: Sequence[Kind] = KINDS,
+        targets: Sequence[str] = (),
+        seconds: float = 1.0,
+        location: str = "/elsewhere",
+    ) -> None:
+        """Break a random share of all requests, or of those to ``targets``.
+
+        :param rate: share between 0 and 1.
+        :param seed: seed that selects the same requests each time, if their order is the same.
+        """
+        self._faults.set_random(rate, seed, [Fault(kind, seconds, location) for kind in kinds], targets)
 
 
 async def apply_fault(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,28 +13,24 @@ if TYPE_CHECKING:
 
 
 def text(data: Mapping[str, Any], *spellings: str) -> str:
-    """Return the text of a field that has several documented names. A client may send one or all, with one value."""
-    values = {spelling: data[spelling] for spelling in spellings if spelling in data}
-    for spelling, value in values.items():
-        if not isinstance(value, str) or not value:
-            raise RefusedError(f"Field {spelling} must be a string.")
-    if not values:
+    """Return the text of a field that may have several documented names, of which the first one that is sent counts."""
+    name = next((name for name in spellings if name in data), None)
+    if name is None:
         raise RefusedError(f"Missing field: {spellings[0]}.")
-    if len(set(values.values())) > 1:
-        raise RefusedError(f"Fields {' and '.join(values)} differ.")
-    return next(iter(values.values()))  # type: ignore[no-any-return]
+    value = data[name]
+    if not isinstance(value, str) or not value:
+        raise RefusedError(f"Field {name} must be a string.")
+    return value
 
 
 def address(data: Mapping[str, Any], *spellings: str) -> str:
     """Return a field as :func:`text` does, and check that it is the URL of a page."""
     value = text(data, *spellings)
-    try:
+    with suppress(ValueError):
         parts = urlsplit(value)
-    except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise RefusedError("The URL of the page is invalid.")
-    return value
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return value
+    raise RefusedError("The URL of the page is invalid.")
 
 
 def flag(data: Mapping[str, Any], name: str) -> bool:

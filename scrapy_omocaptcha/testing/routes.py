@@ -35,18 +35,13 @@ class Route(NamedTuple):
         return web.Response(text=self.answer(body), content_type="application/json")
 
 
-_NOT_FOUND = Route("", "", lambda body: "")
+NOT_FOUND = Route("", "", lambda body: "")
 
 
-class Routes:
-    """All calls by path. Version 2 is also served at the root, as by other services with the same protocol."""
-
-    def __init__(self, jobs: version1.Version1, tasks: version2.Version2) -> None:
-        self._by_path = {PRICE_LIST_PATH: Route("getServicePrice", "GET", lambda body: tasks.price_list())}
-        for base, version in ((BASE_PATHS[1], jobs), (BASE_PATHS[2], tasks), ("", tasks)):
-            for name in version.calls:
-                self._by_path[f"{base}/{name}"] = Route(name, "POST", partial(version.answer, name))
-
-    def find(self, path: str) -> Route:
-        """Return the call at ``path``, or one without a name that answers 404."""
-        return self._by_path.get(path, _NOT_FOUND)
+def build_routes(jobs: version1.Version1, tasks: version2.Version2) -> dict[str, Route]:
+    """Return all calls by path. Version 2 is also served at the root, as by other services with the same protocol."""
+    routes = {PRICE_LIST_PATH: Route("getServicePrice", "GET", lambda body: tasks.price_list())}
+    for base, version in ((BASE_PATHS[1], jobs), (BASE_PATHS[2], tasks), ("", tasks)):
+        for name in version.calls:
+            routes[f"{base}/{name}"] = Route(name, "POST", partial(version.answer, name))
+    return routes

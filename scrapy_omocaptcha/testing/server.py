@@ -7,11 +7,12 @@ therefore must not share an event loop with them.
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 from abc import ABC, abstractmethod
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -120,6 +121,14 @@ class LoopbackServer(ABC):
         finally:
             ready.set()
             await runner.cleanup()
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return decoded JSON, or None if ``text`` is not JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:

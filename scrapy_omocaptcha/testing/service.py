@@ -15,8 +15,6 @@ It is longer than other files, because it is all that a test sees of the service
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,9 +22,9 @@ from aiohttp import web
 
 from scrapy_omocaptcha.testing.account import OUTCOMES, Account, Job, Outcome, Plan
 from scrapy_omocaptcha.testing.calls import Call, format_call
-from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, apply_fault
-from scrapy_omocaptcha.testing.routes import BASE_PATHS, CREDENTIALS, PRICE_LIST_PATH, Routes
-from scrapy_omocaptcha.testing.server import LoopbackServer
+from scrapy_omocaptcha.testing.faults import Fault, FaultyServer, apply_fault
+from scrapy_omocaptcha.testing.routes import BASE_PATHS, CREDENTIALS, NOT_FOUND, PRICE_LIST_PATH, build_routes
+from scrapy_omocaptcha.testing.server import read_json
 from scrapy_omocaptcha.testing.version1 import Shape, Version1
 from scrapy_omocaptcha.testing.version2 import TaskShape, Version2
 
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 SITEVERIFY_PATH = "/recaptcha/api/siteverify"
 
 
-class OmoCaptchaService(LoopbackServer):
+class OmoCaptchaService(FaultyServer):
     """Offline OMOcaptcha that runs on loopback in its own thread.
 
     It serves both versions of the API for one account. Version 2 is also served at the root of the host, as by other
@@ -81,7 +79,7 @@ class OmoCaptchaService(LoopbackServer):
         task_shape: TaskShape | None = None,
         on_event: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__([host], port)
+        super().__init__([host], port, on_event)
         _check(api_version, tuple(BASE_PATHS))
         self.api_version = api_version
         self.api_token = api_token
@@ -91,15 +89,11 @@ class OmoCaptchaService(LoopbackServer):
         )
         self.shape = shape or Shape()
         self.task_shape = task_shape or TaskShape()
-        self._routes = Routes(
+        self._routes = build_routes(
             Version1(self._account, api_token, lambda: self.shape),
             Version2(self._account, api_token, lambda: self.task_shape),
         )
-        self._faults = Faults()
         self._calls: list[Call] = []
-        self._secrets: dict[str, str] = {}
-        self._lock = threading.Lock()
-        self._on_event = on_event or (lambda line: None)
 
     # Addresses and settings
 
@@ -115,7 +109,7 @@ class OmoCaptchaService(LoopbackServer):
 
     @property
     def siteverify_url(self) -> str:
-        """Return the URL where a site can check tokens over HTTP, instead of Google's."""
+        """Return the URL where a site can check tokens over HTTP, instead of Google's. Its secret is the site key."""
         return f"{self.origin}{SITEVERIFY_PATH}"
 
     @property
@@ -188,38 +182,7 @@ class OmoCaptchaService(LoopbackServer):
             _check(outcome, OUTCOMES)
         self._account.plan_randomly(rate, seed, outcomes)
 
-    def fault(
-        self, call: str, kind: Kind, *, times: int = 1, seconds: float = 1.0, location: str = "/elsewhere"
-    ) -> None:
-        """Break the next ``times`` calls of this name, where ``"*"`` stands for any name.
-
-        :param kind: see :data:`~scrapy_omocaptcha.testing.Kind`, also for ``seconds`` and ``location``.
-        """
-        self._faults.add(call, Fault(kind, seconds, location), times)
-
-    def random_faults(
-        self,
-        rate: float,
-        *,
-        seed: int,
-        kinds: Sequence[Kind] = KINDS,
-        calls: Sequence[str] = (),
-        seconds: float = 1.0,
-        location: str = "/elsewhere",
-    ) -> None:
-        """Break a random share of all calls, or of those named.
-
-        :param rate: share between 0 and 1.
-        :param seed: seed that selects the same calls each time, if their order is the same.
-        """
-        self._faults.set_random(rate, seed, [Fault(kind, seconds, location) for kind in kinds], calls)
-
     # Tokens at sites
-
-    def register_site(self, sitekey: str, secret: str) -> None:
-        """Set the secret of ``sitekey`` for ``siteverify`` over HTTP. By default, it is the key itself."""
-        with self._lock:
-            self._secrets[secret] = sitekey
 
     def siteverify(self, token: str, sitekey: str) -> dict[str, Any]:
         """Check a token as Google's ``siteverify`` does. A token that is accepted is thereby used up.
@@ -239,11 +202,7 @@ class OmoCaptchaService(LoopbackServer):
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == SITEVERIFY_PATH and request.method == "POST":
             return await self._handle_siteverify(request)
-        route = self._routes.find(request.path)
-        try:
-            body = json.loads(await request.read())
-        except ValueError:
-            body = None
+        route, body = self._routes.get(request.path, NOT_FOUND), read_json(await request.read())
         fault = self._faults.take(route.name) if route.name else None
         answer = None if fault and fault.unprocessed else route.respond(request.method, body)
         self._record(request, route.name, body, answer, fault)
@@ -254,12 +213,7 @@ class OmoCaptchaService(LoopbackServer):
 
     async def _handle_siteverify(self, request: web.Request) -> web.Response:
         form = await request.post()
-        secret = str(form.get("secret", ""))
-        with self._lock:
-            sitekey = self._secrets.get(secret, secret)
-        if not sitekey:
-            return web.json_response({"success": False, "error-codes": ["missing-input-secret"]})
-        return web.json_response(self.siteverify(str(form.get("response", "")), sitekey))
+        return web.json_response(self.siteverify(str(form.get("response", "")), str(form.get("secret", ""))))
 
     def _record(
         self, request: web.Request, name: str, body: object, answer: web.Response | None, fault: Fault | None

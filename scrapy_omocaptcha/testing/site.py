@@ -24,16 +24,14 @@ needs a token         ``POST /signup`` (form field), ``POST /api/search`` (JSON 
 from __future__ import annotations
 
 import secrets
-import threading
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, apply_fault
+from scrapy_omocaptcha.testing.faults import FaultyServer, apply_fault
 from scrapy_omocaptcha.testing.gate import Gate
-from scrapy_omocaptcha.testing.server import LoopbackServer
 from scrapy_omocaptcha.testing.shop import Shop
 from scrapy_omocaptcha.testing.tokenforms import Refusal, TokenForms
 from scrapy_omocaptcha.testing.visit import Visit, read_visit
@@ -45,7 +43,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.service import OmoCaptchaService
 
 
-class WalledSite(LoopbackServer):
+class WalledSite(FaultyServer):
     """Walled shop that runs on loopback in its own thread.
 
     :param service: service whose tokens are accepted, and whose clock is used.
@@ -81,7 +79,7 @@ class WalledSite(LoopbackServer):
         free_delay: float = 0.0,
         on_event: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__(hosts, port)
+        super().__init__(hosts, port, on_event)
         self.service = service
         self.wall = find_wall(wall) if isinstance(wall, str) else wall
         self.sitekey = sitekey or f"6LtestOnly{secrets.token_hex(15)}"
@@ -104,10 +102,7 @@ class WalledSite(LoopbackServer):
             items_per_page=items_per_page,
         )
         self._forms = TokenForms(gate, sitekey=self.sitekey, refusal=refusal, last_page=catalogue_pages)
-        self._faults = Faults()
         self._requests: list[Visit] = []
-        self._lock = threading.Lock()
-        self._on_event = on_event or (lambda line: None)
 
     @property
     def url(self) -> str:
@@ -141,32 +136,6 @@ class WalledSite(LoopbackServer):
     def rejected(self) -> Counter[str]:
         """Return the number of rejected submissions by error code, such as ``timeout-or-duplicate`` or ``csrf``."""
         return Counter(visit.token for visit in self.requests if visit.token and visit.token != "accepted")
-
-    @property
-    def csrf_failures(self) -> int:
-        """Return the number of submitted forms that belonged to another session."""
-        return sum(visit.shown == "csrf" for visit in self.requests)
-
-    # Faults
-
-    def fault(
-        self, path: str, kind: Kind, *, times: int = 1, seconds: float = 1.0, location: str = "/elsewhere"
-    ) -> None:
-        """Break the next ``times`` requests to ``path``, where ``"*"`` stands for any path."""
-        self._faults.add(path, Fault(kind, seconds, location), times)
-
-    def random_faults(
-        self,
-        rate: float,
-        *,
-        seed: int,
-        kinds: Sequence[Kind] = KINDS,
-        paths: Sequence[str] = (),
-        seconds: float = 1.0,
-        location: str = "/elsewhere",
-    ) -> None:
-        """Break a random share of all requests, or of those to ``paths``, as the service's method does."""
-        self._faults.set_random(rate, seed, [Fault(kind, seconds, location) for kind in kinds], paths)
 
     # HTTP
 

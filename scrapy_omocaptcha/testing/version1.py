@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 CREDENTIAL = "api_token"
 
+_VERDICTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "error": ({"error": False}, {"error": True}),
+    "text": ({"error": False}, {"error": "true"}),
+    "success": ({"success": True}, {"success": False}),
+    "contradiction": ({"error": False, "success": False}, {"error": True}),
+}
+"""The members of a good and of a bad answer that say so, by ``Shape.verdict``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -98,21 +106,9 @@ class Version1:
         return self._good(service=[service], message="Get service success.")
 
     def _good(self, **fields: object) -> str:
-        verdict: dict[str, object]
-        if self._shape().verdict == "success":
-            verdict = {"success": True}
-        elif self._shape().verdict == "contradiction":
-            verdict = {"error": False, "success": False}
-        else:
-            verdict = {"error": False}
-        return json.dumps(verdict | fields)
+        good, _ = _VERDICTS[self._shape().verdict]
+        return json.dumps(good | fields)
 
     def _error(self, message: str) -> str:
-        verdict: dict[str, object]
-        if self._shape().verdict == "success":
-            verdict = {"success": False}
-        elif self._shape().verdict == "text":
-            verdict = {"error": "true"}
-        else:
-            verdict = {"error": True}
-        return json.dumps(verdict | {"message": message})
+        _, bad = _VERDICTS[self._shape().verdict]
+        return json.dumps(bad | {"message": message})

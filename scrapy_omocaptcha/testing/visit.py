@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
@@ -11,6 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from scrapy_omocaptcha.testing.server import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,10 +55,7 @@ class Visit:
     @property
     def json(self) -> Any:
         """Return the decoded JSON of the body, or None if it is not JSON."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
+        return read_json(self.body)
 
     @property
     def target(self) -> str:

@@ -166,7 +166,7 @@ def test_a_form_of_aspnet_that_rejects_tokens_is_sent_with_the_state_of_a_new_pa
     items, crawled = run("recipes/aspnet", "postback", site, {"OMOCAPTCHA_MAX_ATTEMPTS": 5})
     assert sorted(item["boat"] for item in items) == BOATS
     assert len(service.jobs) == 3 + crawled.count("tokens/rejected") > 3
-    assert site.csrf_failures == 0
+    assert site.rejected["csrf"] == 0
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_form_of_another_session_is_a_csrf_failure(service, site, visitor):
     assert answer.status == 403
     assert "CSRF" in answer.text
     assert "recaptcha" not in answer.text
-    assert site.csrf_failures == 1
+    assert site.rejected["csrf"] == 1
     assert site.accepted == 0
     assert site.pages == 0
     assert service.siteverify(token, site.sitekey)["success"], "the token must not be used up"
@@ -129,7 +129,7 @@ def test_rejected_tokens_are_counted_by_error(service):
         assert site.rejected["incomplete-form"] == 1
         assert site.accepted == 1
         assert site.pages == 0
-        assert site.csrf_failures == 0
+        assert site.rejected["csrf"] == 0
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_a_site_applies_faults_by_path(service):
         assert visitor.ask("/page/2").status == 500
         assert visitor.ask("/page/2").status == 200
         assert [visit.fault for visit in site.requests] == ["truncated", "server_error", None]
-        site.random_faults(1.0, seed=1, kinds=["too_many"], paths=["/page/3"])
+        site.random_faults(1.0, seed=1, kinds=["too_many"], targets=["/page/3"])
         assert [visitor.ask(path).status for path in ("/page/1", "/page/3")] == [200, 429]
 
 
@@ -366,7 +366,7 @@ def test_a_postback_is_accepted_once_and_in_its_own_session(site, visitor):
     nonsense = {**visitor.form(second, ""), "__EVENTTARGET": "results", "__EVENTARGUMENT": "Page$x"}
     assert "Not confirmed" in visitor.ask(path, nonsense).text
     assert site.accepted == 1
-    assert site.csrf_failures == 2
+    assert site.rejected["csrf"] == 2
 
 
 def test_a_token_that_a_page_for_browsers_posts_to_another_site_counts_as_stolen(service):

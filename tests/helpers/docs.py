@@ -36,7 +36,7 @@ class _Silent(Directive):
     option_spec: ClassVar[dict[str, Any]] = dict.fromkeys(
         [
             *("caption", "hidden", "language", "maxdepth", "no-index", "no-value"),
-            *("members", "no-members", "no-undoc-members", "exclude-members"),
+            *("members", "inherited-members", "no-members", "no-undoc-members", "exclude-members"),
         ],
         directives.unchanged,
     )

@@ -60,34 +60,32 @@ def _widget(wall: Wall, sitekey: str, target: str) -> tuple[str, str, str]:
     """Return the widget's markup in the head, in the form, and at the end of the body."""
     submit = '<script>function passed(token) { document.getElementById("challenge").submit(); }</script>'
     div = f'<div class="g-recaptcha" data-sitekey="{sitekey}"'
-    if wall.widget == "button":
-        button = f'<button class="g-recaptcha" data-sitekey="{sitekey}" data-callback="passed">Continue</button>'
-        return API_SCRIPT, button, submit
-    if wall.widget == "invisible":
-        return API_SCRIPT, f'{div} data-size="invisible" data-callback="passed"></div>', submit
-    if wall.widget == "explicit":
-        script = (
-            "<script>\nvar ready = function () {\n"
-            f'  grecaptcha.render("captcha", {{"sitekey": "{sitekey}", "theme": "light"}});\n}};\n</script>'
-        )
-        source = API_SCRIPT.replace("api.js", "api.js?onload=ready&amp;render=explicit")
-        return script + source, '<div id="captcha"></div>', ""
-    if wall.widget == "callback":
-        location = json.dumps(target).replace("<", "\\u003c")  # A target with "</script>" must not end the script.
-        script = (
-            "<script>\nfunction passed(token) {\n"
-            '  fetch("/verify", {method: "POST", headers: {"Content-Type": "application/json"},\n'
-            f"    body: JSON.stringify({{token: token}})}}).then(function () {{ location = {location}; }});\n"
-            "}\n</script>"
-        )
-        return API_SCRIPT, f'{div} data-callback="passed"></div>', script
-    if wall.widget == "no_key":
-        return API_SCRIPT + '<script src="/captcha.js"></script>', '<div class="g-recaptcha"></div>', ""
-    if wall.widget == "enterprise":
-        return API_SCRIPT.replace("api.js", "enterprise.js"), f"{div}></div>", ""
-    if wall.widget == "data_s":
-        return API_SCRIPT, f'{div} data-s="one-time-value-of-this-page"></div>', ""
-    return API_SCRIPT, f"{div}></div>", ""
+    button = f'<button class="g-recaptcha" data-sitekey="{sitekey}" data-callback="passed">Continue</button>'
+    render = (
+        "<script>\nvar ready = function () {\n"
+        f'  grecaptcha.render("captcha", {{"sitekey": "{sitekey}", "theme": "light"}});\n}};\n</script>'
+    )
+    location = json.dumps(target).replace("<", "\\u003c")  # A target with "</script>" must not end the script.
+    send = (
+        "<script>\nfunction passed(token) {\n"
+        '  fetch("/verify", {method: "POST", headers: {"Content-Type": "application/json"},\n'
+        f"    body: JSON.stringify({{token: token}})}}).then(function () {{ location = {location}; }});\n"
+        "}\n</script>"
+    )
+    return {
+        "checkbox": (API_SCRIPT, f"{div}></div>", ""),
+        "button": (API_SCRIPT, button, submit),
+        "invisible": (API_SCRIPT, f'{div} data-size="invisible" data-callback="passed"></div>', submit),
+        "explicit": (
+            render + API_SCRIPT.replace("api.js", "api.js?onload=ready&amp;render=explicit"),
+            '<div id="captcha"></div>',
+            "",
+        ),
+        "callback": (API_SCRIPT, f'{div} data-callback="passed"></div>', send),
+        "no_key": (API_SCRIPT + '<script src="/captcha.js"></script>', '<div class="g-recaptcha"></div>', ""),
+        "enterprise": (API_SCRIPT.replace("api.js", "enterprise.js"), f"{div}></div>", ""),
+        "data_s": (API_SCRIPT, f'{div} data-s="one-time-value-of-this-page"></div>', ""),
+    }[wall.widget]
 
 
 def thanks(target: str) -> str:

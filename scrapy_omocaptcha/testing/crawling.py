@@ -104,17 +104,12 @@ def _crawler(spider: type[Spider] | str, settings: Mapping[str, Any]) -> Crawler
     return crawler
 
 
-class _Keep(logging.Handler):
-    def __init__(self, records: list[logging.LogRecord], level: str | int) -> None:
-        super().__init__(level)
-        self.emit = records.append  # type: ignore[assignment]
-
-
 @contextmanager
 def _log(level: str | int) -> Iterator[list[logging.LogRecord]]:
     """Keep all that is logged in the block from ``level`` on, but not more of other libraries than in other crawls."""
     records: list[logging.LogRecord] = []
-    handler = _Keep(records, level)
+    handler = logging.Handler(level)
+    handler.emit = records.append  # type: ignore[assignment,method-assign]
     others: Any = DEFAULT_LOGGING["loggers"]
     levels: dict[logging.Logger, int | str] = {logging.getLogger(name): others[name]["level"] for name in others}
     levels[logging.getLogger()] = handler.level

@@ -230,7 +230,7 @@ class OmoCaptchaService(FaultyServer):
             authorised=authorised,
             status=answer.status if answer is not None else 0,
             answer=(answer.text or "") if answer is not None else "",
-            fault=fault.kind if fault is not None else None,
+            fault=fault.kind if fault else None,
         )
         with self._lock:
             self._calls.append(call)

@@ -13,7 +13,7 @@ import threading
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
@@ -22,6 +22,8 @@ from scrapy_omocaptcha.testing.walls import WALLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+T = TypeVar("T")
 
 _LAST_PORT = 65535
 _OTHERS = {
@@ -34,6 +36,7 @@ _OTHERS = {
     "/v3": "a page with reCAPTCHA v3",
     "/free/1": "a page without a captcha",
 }
+_print = partial(print, flush=True)
 _WAIT_SECONDS = 0.5
 """On Windows, Ctrl-C does not interrupt a wait without a timeout."""
 
@@ -53,33 +56,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robots-walled", action="store_true", help="put robots.txt behind the wall too")
 
 
-def _amount(text: str) -> float:
-    """Return a number of seconds or US dollars.
-
-    :raises argparse.ArgumentTypeError: when ``text`` is no such number.
-    """
+def _read(text: str, kind: Callable[[str], T], is_valid: Callable[[T], bool], why_not: str) -> T:
+    """Return the value of an option; raise ``ArgumentTypeError`` if it is not valid."""
     with suppress(ValueError):
-        if 0 <= (amount := float(text)) < math.inf:
-            return amount
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+        if is_valid(value := kind(text)):
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is {why_not}")
 
 
-def _count(text: str) -> int:
-    """Return a whole number, or raise ``ArgumentTypeError``."""
-    if text.isdecimal():
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-
-
-def _status(text: str) -> int:
-    """Return the HTTP status of challenge pages.
-
-    :raises argparse.ArgumentTypeError: when no browser would show a page that comes with that status.
-    """
-    with suppress(ValueError):
-        if (status := int(text)) == HTTPStatus.OK or 400 <= status <= 599:
-            return status
-    raise argparse.ArgumentTypeError(f"{text!r} is no status of a challenge page, which is 200 or 400 to 599")
+_amount = partial(_read, kind=float, is_valid=lambda it: 0 <= it < math.inf, why_not="not a number of at least 0")
+_count = partial(_read, kind=int, is_valid=lambda it: it >= 0, why_not="not a whole number of at least 0")
+_STATUSES = (HTTPStatus.OK, *range(400, 600))
+"""HTTP statuses whose pages a browser shows."""
+_NO_STATUS = "no status of a challenge page, which is 200 or 400 to 599"
+_status = partial(_read, kind=int, is_valid=lambda it: it in _STATUSES, why_not=_NO_STATUS)
 
 
 def simulate(_: object, options: argparse.Namespace) -> int:
@@ -128,7 +118,7 @@ def _summary(service: OmoCaptchaService, sites: Mapping[str, WalledSite]) -> str
 
 
 def _start(
-    options: argparse.Namespace, stack: ExitStack, tell: Callable[[str], None]
+    options: argparse.Namespace, stack: ExitStack, tell: Callable[..., None]
 ) -> tuple[OmoCaptchaService, dict[str, WalledSite]]:
     walls = list(dict.fromkeys(options.wall or ["session"]))
     if not 0 <= options.port <= _LAST_PORT - len(walls):
@@ -153,26 +143,18 @@ def _start(
             refuse_every=options.refuse_every,
             gzip=options.gzip,
             robots_walled=options.robots_walled,
-            on_event=partial(_tell_of_site, tell, name),
+            on_event=partial(tell, name),
         )
         sites[name] = stack.enter_context(site)
     return service, sites
 
 
-def _print(line: str) -> None:
-    print(line, flush=True)
-
-
-def _tell(stop: threading.Event, line: str) -> None:
+def _tell(stop: threading.Event, *words: str) -> None:
     """Print an event of a server, in whose thread this is called; stop, if nobody reads the output any more."""
     try:
-        _print(line)
+        _print(*words)
     except BrokenPipeError:
         stop.set()
-
-
-def _tell_of_site(tell: Callable[[str], None], name: str, line: str) -> None:
-    tell(f"{name} {line}")
 
 
 @contextmanager

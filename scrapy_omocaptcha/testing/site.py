@@ -148,15 +148,8 @@ class WalledSite(FaultyServer):
         if self._free_delay and visit.path.startswith("/free/"):
             await self._pause(self._free_delay)
         answer = self._forms.answer(visit) or self._shop.answer(visit)
-        self._record(
-            replace(
-                visit,
-                status=answer.status,
-                shown=answer.shown,
-                token=answer.token,
-                fault=fault.kind if fault is not None else None,
-            )
-        )
+        answered = replace(visit, status=answer.status, shown=answer.shown, token=answer.token)
+        self._record(replace(answered, fault=fault.kind if fault else None))
         response = web.Response(
             text=answer.body, status=answer.status, headers=answer.headers, content_type=answer.content_type
         )

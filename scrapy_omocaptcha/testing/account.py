@@ -32,20 +32,13 @@ FIRST_JOB_ID = 1_000_001
 Outcome = Literal["token", "fail", "never", "refused", "vanished", "rejected", "stale"]
 """What happens to a job:
 
-``token``
-    It is solved.
-``fail``
-    It ends without a token.
-``never``
-    It never ends.
-``refused``
-    It is not created, and nothing is charged.
-``vanished``
-    It is created, but the service doesn't know it afterwards.
-``rejected``
-    It is solved, with a token that no site accepts.
-``stale``
-    It is solved, with a token that is already too old.
+- ``token``: it is solved.
+- ``fail``: it ends without a token.
+- ``never``: it never ends.
+- ``refused``: it is not created, and nothing is charged.
+- ``vanished``: it is created, but the service doesn't know it afterwards.
+- ``rejected``: it is solved, with a token that no site accepts.
+- ``stale``: it is solved, with a token that is already too old.
 """
 
 INVALID = "ERROR_INVALID_TASK_DATA"

@@ -38,36 +38,21 @@ Kind = Literal[
 ]
 """Kinds of faults. The first four happen before the request is processed, all others afterwards.
 
-``reset``
-    The connection is reset.
-``too_many``
-    HTTP 429 with a Retry-After of ``seconds``.
-``server_error``
-    HTTP 500 with an HTML page.
-``redirect``
-    HTTP 307 to ``location``.
-``reset_after``
-    The connection is reset instead of the answer.
-``bad_gateway``
-    HTTP 502 with an HTML page instead of the answer.
-``slow``
-    The answer is sent in two halves, ``seconds`` apart.
-``hang``
-    No answer is sent.
-``truncated``
-    The connection is closed in the middle of the body.
-``empty``
-    HTTP 200 with an empty body.
-``html``
-    HTTP 200 with an HTML page.
-``wrong_type``
-    A JSON list.
-``wrong_encoding``
-    The answer in UTF-16, declared as UTF-8.
-``wrong_gzip``
-    The answer declared as gzip, but not compressed.
-``endless``
-    A body without an end.
+- ``reset``: the connection is reset.
+- ``too_many``: HTTP 429 with a Retry-After of ``seconds``.
+- ``server_error``: HTTP 500 with an HTML page.
+- ``redirect``: HTTP 307 to ``location``.
+- ``reset_after``: the connection is reset instead of the answer.
+- ``bad_gateway``: HTTP 502 with an HTML page instead of the answer.
+- ``slow``: the answer is sent in two halves, ``seconds`` apart.
+- ``hang``: no answer is sent.
+- ``truncated``: the connection is closed in the middle of the body.
+- ``empty``: HTTP 200 with an empty body.
+- ``html``: HTTP 200 with an HTML page.
+- ``wrong_type``: a JSON list.
+- ``wrong_encoding``: the answer in UTF-16, declared as UTF-8.
+- ``wrong_gzip``: the answer declared as gzip, but not compressed.
+- ``endless``: a body without an end.
 """
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -40,13 +40,7 @@ def omocaptcha_service() -> Iterator[OmoCaptchaService]:
 
 @pytest.fixture
 def omocaptcha_site(omocaptcha_service: OmoCaptchaService) -> Iterator[Callable[..., WalledSite]]:
-    """Return a function that starts a :class:`WalledSite` of ``omocaptcha_service`` until the test ends.
-
-    ::
-
-        def test_my_spider(omocaptcha_service, omocaptcha_site):
-            site = omocaptcha_site("redirect", status=429)
-    """
+    """Return a function that starts a :class:`WalledSite` of ``omocaptcha_service`` until the test ends."""
     with ExitStack() as running:
 
         def start(wall: Wall | str = "session", **options: Any) -> WalledSite:
@@ -57,13 +51,7 @@ def omocaptcha_site(omocaptcha_service: OmoCaptchaService) -> Iterator[Callable[
 
 @pytest.fixture
 def omocaptcha_browser() -> dict[str, Any]:
-    """Return the settings for a crawl with scrapy-playwright that reaches loopback only.
-
-    ::
-
-        def test_my_spider(omocaptcha_service, omocaptcha_site, omocaptcha_browser):
-            settings = {**omocaptcha_service.settings, **omocaptcha_browser}
-    """
+    """Return the settings for a crawl with scrapy-playwright that reaches loopback only."""
     return browser_settings()
 
 

@@ -54,20 +54,17 @@ class TokenForms:
         if visit.path == "/sitemap.xml":
             origin = visit.url.removesuffix(visit.target)
             return Answer(pages.sitemap(origin, self.last_page), content_type="application/xml")
-        if visit.path in _FORMS:
-            answer = self._search
-        elif visit.path == _POSTBACK:
-            answer = self._postback
-        elif visit.path.startswith("/find/"):
-            answer = self._more_results
-        elif visit.path == "/login":
-            answer = self._login
-        elif visit.path in ("/account", "/orders"):
-            answer = self._account
-        else:
+        by_path = {
+            **dict.fromkeys(map("/find/{}".format, _FURTHER), self._more_results),
+            **dict.fromkeys(_FORMS, self._search),
+            _POSTBACK: self._postback,
+            "/login": self._login,
+            **dict.fromkeys(("/account", "/orders"), self._account),
+        }
+        if visit.path not in by_path:
             return None
         session = self.gate.session(visit)
-        return with_cookies(answer(visit, session), session)
+        return with_cookies(by_path[visit.path](visit, session), session)
 
     def _search(self, visit: Visit, session: Session) -> Answer:
         by_get = _FORMS[visit.path] == "get"
@@ -101,7 +98,7 @@ class TokenForms:
     def _more_results(self, visit: Visit, session: Session) -> Answer:
         """Show further results to the session that has searched, without another token."""
         number, sought = visit.path.removeprefix("/find/"), dict(visit.query).get("q", "")
-        if number not in _FURTHER or (session.id, sought) not in self._searches:
+        if (session.id, sought) not in self._searches:
             return Answer("", 302, headers={"Location": "/find"})
         return Answer(pages.results(sought, int(number), RESULT_PAGES))
 

@@ -12,22 +12,14 @@ from typing import Literal
 Widget = Literal["checkbox", "button", "invisible", "explicit", "callback", "no_key", "enterprise", "data_s"]
 """The widget of the challenge page:
 
-``checkbox``
-    A div, with a submit button whose name and value must be sent.
-``button``
-    A widget on the form's button, whose callback submits the form.
-``invisible``
-    A div of size ``invisible`` whose callback submits the form.
-``explicit``
-    An empty div that a script renders, with the site key in the script.
-``callback``
-    A div whose callback sends JSON to ``/verify``.
-``no_key``
-    A div whose site key comes from an external script.
-``enterprise``
-    reCAPTCHA Enterprise, which accepts no v2 token.
-``data_s``
-    A div with a one-time ``data-s`` value, which accepts no v2 token.
+- ``checkbox``: a div, with a submit button whose name and value must be sent.
+- ``button``: a widget on the form's button, whose callback submits the form.
+- ``invisible``: a div of size ``invisible`` whose callback submits the form.
+- ``explicit``: an empty div that a script renders, with the site key in the script.
+- ``callback``: a div whose callback sends JSON to ``/verify``.
+- ``no_key``: a div whose site key comes from an external script.
+- ``enterprise``: reCAPTCHA Enterprise, which accepts no v2 token.
+- ``data_s``: a div with a one-time ``data-s`` value, which accepts no v2 token.
 """
 
 

@@ -93,7 +93,7 @@ class Token:
     value: str = field(repr=False)
     sitekey: str
     usable_until: float
-    """When it is too old to be sent, in seconds of the monotonic clock."""
+    """Time at which the token is too old to be sent, in seconds of the monotonic clock."""
     job: str = ""
     """Id of the job at the service."""
 

@@ -43,7 +43,7 @@ _WORDS = {
     "[Cc]ertificate": "the certificate of {host} is not trusted, or names another",
     "Connection|Disconnected|DataLoss|DownloadFailed|Payload|Response(?:Failed|Never)": "{host} gave no whole answer",
 }
-"""What errors of the libraries for networks mean, by words in the names of their classes; the first one counts."""
+"""Meaning of the errors of network libraries, by words in the names of their classes; the first one counts."""
 
 
 def in_words(error: BaseException | None, host: str = "the host") -> str:

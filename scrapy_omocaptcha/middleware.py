@@ -124,7 +124,7 @@ class OmoCaptchaMiddleware:
             self._progress.open(spider)
 
     def _engine_started(self) -> None:
-        # Not when the spider is opened: the engine does not run yet then, which looks as if it were closing.
+        # The engine does not run yet when the spider is opened, which looks as if it were closing.
         if not self.is_off:
             deferred_from_coro(self._buyer.open())
 

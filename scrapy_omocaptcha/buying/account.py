@@ -28,8 +28,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CALLS_AT_ONCE = 256
-"""Each call has a connection of its own. More would not be answered sooner, and a process may usually open 1,024
-files."""
+"""Calls under way at once, each with a connection: more would not be answered sooner, and files are limited."""
 _LEAST_PRICE, _ODD_PRICE = FALLBACK_PRICE / 10, FALLBACK_PRICE * 100
 """USD a job, below which the price list is not believed, and from which on it is remarked on."""
 _CLOSE_TIMEOUT = 0.5

@@ -28,9 +28,9 @@ _SHARE_OF_DOMAIN = 0.5
 @dataclass
 class _Circuit:
     useless: LocalCache[Hashable, Hashable] = field(default_factory=lambda: LocalCache(_MAX_JOBS))
-    """What a job of no use counts as, by job; None for one that may be of use."""
+    """The kind that a job of no use counts as, by job; None for a job that may be of use."""
     open_until: float = 0.0
-    """When the pause ends; it counts as open until a job was of use."""
+    """Time at which the pause ends. The circuit counts as open until a job was of use."""
 
     def fails(self, job: Hashable, kind: Hashable, threshold: int, share: float) -> bool:
         """Record a useless job; return whether it is one too many, and forget what led to that.

@@ -99,6 +99,6 @@ class Buyer:
         try:
             await self.limits.close()
         finally:
-            if "_apis" in vars(self):  # They were used.
+            if "_apis" in vars(self):  # A call has been made.
                 for api in self._apis.values():
                     await api.close()

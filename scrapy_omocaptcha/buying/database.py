@@ -108,7 +108,7 @@ def read_records(db: sqlite3.Connection) -> list[Record]:
 
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:
-    path.stat()  # Its errors say more than SQLite's.
+    path.stat()  # The errors of stat() say more than SQLite's.
     if not path.is_file():
         raise OSError(f"{_FOREIGN}, nor a file at all")
     return _open(f"{path.absolute().as_uri()}?mode=rw", timeout)
@@ -144,5 +144,5 @@ def _use_wal(db: sqlite3.Connection, timeout: float) -> None:
             # SQLite does not wait here for another process that has just made the file and does the same.
             if time.monotonic() > until:
                 raise
-        # This blocks, as all of SQLite does. It happens only when the file is new, and for as long as BUSY_TIMEOUT.
+        # The crawl is blocked, as by all of SQLite, but only when the file is new, and for BUSY_TIMEOUT at most.
         time.sleep(_LOCKED_RETRY)

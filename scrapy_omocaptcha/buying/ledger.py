@@ -36,7 +36,7 @@ _UNIT = 1e-9
 
 
 class Sums(NamedTuple):
-    """What has been bought so far."""
+    """The jobs and the USD that count toward the limits."""
 
     jobs: int
     """Jobs of the crawl, with its earlier runs."""
@@ -49,14 +49,14 @@ class Sums(NamedTuple):
 
 @dataclass(eq=False)
 class Entry:
-    """One job in the ledger. Until more is known it counts as bought, and as abandoned."""
+    """A job in the ledger. Until more is known it counts as bought, and as abandoned."""
 
     _ledger: "Ledger"
     record: Record
     row: int
-    """Its id in the file."""
+    """Id of the job in the file."""
     own_row: int
-    """Its id in memory."""
+    """Id of the job in memory."""
 
     def bought(self, job_id: str | None) -> None:
         """Record that the job was bought; its id is None if the answer to the create call was lost."""

@@ -27,13 +27,13 @@ _NEAR = 0.8
 
 @dataclass(frozen=True)
 class Reservation:
-    """One job that is counted in every limit, and in the ledger, before it is bought."""
+    """A job that is counted in every limit, and in the ledger, before it is bought."""
 
     entry: Entry
     cancel: Callable[[], None]
-    """Take the job back; called when it certainly was not bought."""
+    """Takes the job back; called when it certainly was not bought."""
     answered: Callable[[], None]
-    """Record that its create call has ended, so that the balance now includes its cost if it was charged."""
+    """Records that the create call has ended, so that the balance now includes its cost if it was charged."""
 
 
 class Limits:
@@ -59,7 +59,7 @@ class Limits:
         self._balance_at: float | None = None
         self._unanswered: set[Entry] = set()
         self.account_closed: str | None = None
-        """Why nothing is bought any more with this account; None while it can buy."""
+        """Reason why nothing is bought any more with this account; None while it can buy."""
 
     @property
     def spent(self) -> float:
@@ -81,7 +81,7 @@ class Limits:
         )
         cancel_trial = self.breaker.begin_trial(host, job.sitekey)
         self._unanswered.add(entry)
-        # Not before the ledger is free for others: a signal's handlers may take their time.
+        # The ledger is free for others by now: a signal's handlers may take their time.
         self._look_for_near(before, host)
 
         def cancel() -> None:

@@ -31,7 +31,7 @@ class CapacityLimiter:
 
     def __init__(self, limit: int) -> None:
         self.limit, self.taken = limit, 0
-        """How many may be in their blocks, which takes effect when the next one leaves it, and how many are."""
+        """Number of coroutines that may be in their blocks, from when the next one leaves, and of those that are."""
         self._waiting: OrderedDict[Deferred[None], None] = OrderedDict()
         self._granting = False
 
@@ -100,7 +100,7 @@ class Window:
         if self.failures >= IN_VAIN:
             self.size = 1
             end, last = now + min(2.0 ** min(self.failures - IN_VAIN, 6), _LONGEST_PAUSE), self._began + self._patience
-            # One more call is made when the patience ends.
+            # The pause ends with the patience at the latest, and one more call is made.
             self.paused_until = max(self.paused_until, min(end, last) if now < last else end)
 
     def check(self, now: float, deadline: float) -> float:

@@ -71,7 +71,7 @@ class Polling:
     def _hazard(self, at: float) -> float:
         """Return the probability a second that a job unfinished at ``at`` seconds is finished right then."""
         at = max(at, 0.001 * self._second)
-        # Farther out, the exponential underflows.
+        # The exponential underflows farther out.
         z = max(-37.0, min((math.log(at) - self._mean) / self._sigma, 37.0))
         density = math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) / (self._sigma * at)
         return density / (math.erfc(z / math.sqrt(2)) / 2)

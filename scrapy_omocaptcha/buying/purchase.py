@@ -13,13 +13,13 @@ class Verdict:
     """What became of a bought token."""
 
     outcome: Literal["accepted", "rejected", "expired", "unknown"]
-    """As in the ledger; see ``buying.records``."""
+    """A word of the ledger; see ``buying.records``."""
     reason: str = ""
-    """Why the token was not handed in, or why it is not known what the site made of it: a word of a closed list."""
+    """Reason why the token was not handed in, or its result is not known: a word of a closed list."""
     message: str = ""
     """The same as a sentence for a person."""
     is_useless: bool | None = None
-    """What the breaker learns: whether the next token would fare no better. None: nothing."""
+    """Whether the next token would fare no better, for the breaker; None if that is not known."""
 
 
 ACCEPTED = Verdict("accepted", is_useless=False)

@@ -25,7 +25,7 @@ def utc(time: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One job, as far as it is known."""
+    """A job, as far as it is known."""
 
     time: str
     """Time at which it was bought, in ISO 8601 and UTC."""
@@ -42,10 +42,10 @@ class Record:
     seconds: float | None = None
     """Time from the create call to the end of the job; None if unknown."""
     questions: int = 0
-    """How often the job was polled."""
+    """Number of polls."""
     outcome: Outcome = "abandoned"
     reason: str = ""
-    """Why the job was of no use; empty if it was of use."""
+    """Reason why the job was of no use; empty if it was of use."""
     cost_usd: float = 0.0
     form: str = ""
     """Scheme, host and path that the token was sent to, or was about to be. Empty if it was not sent, or if the spider
@@ -77,7 +77,7 @@ JobId = int | str
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account can buy with."""
+    """Money and solves of an account."""
 
     usd: float
     """Money, vouchers included; it may be negative."""

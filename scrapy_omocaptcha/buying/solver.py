@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_HOSTS = 10_000
 _SECONDS_OF_DOUBT = 1.0
-"""How long a job waits for what comes of those for other hosts of its domain, none of which was of use so far."""
+"""Time that a job waits for those of other hosts of its domain, none of which was of use so far."""
 
 
 @dataclass(eq=False)
@@ -64,7 +64,7 @@ class Solver:
         self._paces: LocalCache[str, Pace] = LocalCache(_MAX_HOSTS)
         """The pace of each host, which slows down with refusals: what is refused may be due to the host."""
         self._polls = Window(1)
-        """Has the pauses for which a service asks that gets too many polls."""
+        """The pauses for which a service asks that gets too many polls."""
 
     async def solve(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a job for ``challenge`` and wait for its token.
@@ -81,7 +81,7 @@ class Solver:
         deadline = math.inf
         while True:
             with ExitStack() as place:
-                # Who waits for the pace of a host takes no place of another host's job.
+                # A job that waits for the pace of its host takes no place of another host's job.
                 async with of_host.turn():
                     await self.lifetime.wait(place.enter_context(self._jobs_at_once.acquire()))
                     if self.limits.breaker.doubts(host):
@@ -131,8 +131,7 @@ class Solver:
             entry.failed(JobLost.reason)
             raise JobLost(f"a create call got no usable answer ({error.with_cure}); its job counts as bought") from None
         except (CrawlClosing, asyncio.CancelledError, defer.CancelledError):
-            # The call was on its way when the crawl closed, or who asked stopped waiting: its answer will never be
-            # known here.
+            # The call was on its way when the crawl closed, or its caller stopped waiting: the answer is never known.
             entry.bought(None)
             raise
         entry.bought(str(job_id))
@@ -144,7 +143,7 @@ class Solver:
     async def _send(self, job: JobRequest, reservation: Reservation) -> JobId:
         """Make the create call of a reserved job, and record that it has ended, however it ends."""
         try:
-            # What was bought is worth a moment's waiting when the crawl closes.
+            # A job that was bought is worth a moment's waiting when the crawl closes.
             job_id = await self.account.call(self.account.api.create_job(job), grace_checks=2)
         finally:
             reservation.answered()
@@ -178,7 +177,7 @@ class Solver:
                     if value is not None:
                         self.polling.record(max(0.0, not_ready - created), last_poll - created)
                         entry.solved(self.clock() - began, polls)
-                        # It cannot be older than the last poll without it.
+                        # The token cannot be older than the last poll without it.
                         usable_until = not_ready + self.settings.token_max_age
                         token = Token(value, sitekey=sitekey, usable_until=usable_until, job=str(job_id))
                         return Purchase(token, entry, self.limits)

@@ -28,9 +28,9 @@ from scrapy_omocaptcha.scrapy_versions import ResponseDataLossError
 logger = logging.getLogger(__name__)
 
 _MAX_REPLACEMENTS = 3
-"""How often middlewares may replace a submission by another one, as those do that give each request a proxy."""
+"""Number of times that middlewares may replace a submission, as those do that give each request a proxy."""
 _OF_PROXY = ("proxy", AUTH_PROXY, "download_slot", "Proxy-Authorization")
-"""What middlewares that choose proxies write into meta and headers; some keep a download slot for each."""
+"""Keys of meta and headers that middlewares write which choose proxies; some keep a download slot for each."""
 
 
 class InnerChain:
@@ -100,7 +100,7 @@ class InnerChain:
                 result.request = None
             return result
         logger.warning("A request that OMOcaptcha sends for a page failed in the project: %s", blame)
-        # Raised outside of the except block, because the error and its frames may hold a token.
+        # The except block is left first, because the error and its frames may hold a token.
         raise MiddlewareFailed(blame)
 
     async def _send(self, request: Request, sending: Sending) -> Response | Request:
@@ -113,14 +113,14 @@ class InnerChain:
 
     async def _enqueue_first(self, request: Request) -> Response:
         """Send a request ahead of what Scrapy has queued in its download slot."""
-        # The call comes once the request is in the queue, or has been sent.
+        # The slot is sorted once the request is in its queue, or has been sent.
         call_later(0, lambda: self._order.sort(self._order.slot(request)))
         try:
             response = await self._crawler.engine.downloader._enqueue_request(request)
             self._order.under_way[request].downloaded = response
             return response
         finally:
-            # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
+            # A caller that has stopped waiting, as the crawl closes, does not want the request to be sent later.
             self._order.take_out(request)
 
     def check_whole(self, request: Request, result: Response | Request) -> None:

@@ -48,7 +48,7 @@ class Components:
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         self._downloaded: WeakSet[Request] = WeakSet()
-        """What Scrapy's downloader has sent."""
+        """Requests that Scrapy's downloader has sent."""
         self._delivered: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """Requests that outer middlewares see, by the requests of the responses to them."""
         crawler.signals.connect(self._received, signals.response_received)
@@ -106,7 +106,7 @@ class Components:
         if not head.isascii() or b"\0" in head:
             # Scrapy looks at so many characters, of up to four bytes each.
             head = response.body[: 4 * 4096].replace(b"\0", b"")
-        # Asked of each page. On a short one ``in`` takes four times as long as ``find``.
+        # Each page comes here, and on a short one ``in`` takes four times as long as ``find``.
         if head.lower().find(b"refresh") < 0:
             return None
         if self._crawler.get_downloader_middleware(MetaRefreshMiddleware) is None:
@@ -133,7 +133,7 @@ class Components:
         """
         middleware = self._follower(response)
         if self.is_redirect_for_spider(request, response):
-            # Where redirects are switched off there is no middleware; and Scrapy's asks the spider, if there is one.
+            # Scrapy's middleware asks the spider, if there is one; and there is none where redirects are switched off.
             middleware = copy(middleware or RedirectMiddleware(Settings()))
             middleware.crawler = copy(self._crawler)
             middleware.crawler.spider = None
@@ -300,5 +300,5 @@ def proxy_of(request: Request) -> object:
     if user:
         name, _, password = user.partition(":")
         header = b"Basic " + b64encode(f"{unquote(name)}:{unquote(password)}".encode("latin-1", "replace"))
-    # Hashed, because it is a password.
+    # The header is hashed, because it holds a password.
     return address.rstrip("/"), hash(header)

@@ -28,7 +28,7 @@ class DerivedClasses:
         self.components = Components(crawler)
         self._settings = crawler.settings
         self._refusals: dict[str, str] = {}
-        """Why no class could be derived, by setting."""
+        """Reasons why no class could be derived, by setting."""
         self._derive("DOWNLOADER", DownloaderMixin, Downloader)
         self._derive("SCHEDULER", SchedulerMixin, BaseScheduler)
 

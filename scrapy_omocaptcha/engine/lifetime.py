@@ -84,7 +84,7 @@ class Lifetime:
             for outer in self._waits:
                 self._waits[outer] -= 1
             for outer in [outer for outer, checks in self._waits.items() if not checks]:
-                # Without asyncio, the end of one wait may already have ended another.
+                # The end of one wait may already have ended another where there is no asyncio.
                 if not outer.called:
                     outer.errback(CrawlClosing())
         if not self._waits:

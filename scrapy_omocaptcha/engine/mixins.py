@@ -29,7 +29,7 @@ else:
     _Downloader = _Scheduler = object
 
 _asked_for: ContextVar[list[ref[Request]] | None] = ContextVar("_asked_for", default=None)
-"""What the project's ``fetch`` was called with, until something reaches the middlewares; None outside of it.
+"""The request of the project's ``fetch``, until something reaches the middlewares; None outside of it.
 
 Timers and tasks keep the context in which they were made, so it must not keep the request.
 """
@@ -66,13 +66,13 @@ class DownloaderMixin(_Downloader):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        with suppress(AttributeError):  # The spider is opened without this package then: see private_names.
+        with suppress(AttributeError):  # A downloader without handlers is unfit, as private_names finds out.
             self.handlers = _Handlers(self.handlers, self._omocaptcha_components)  # type: ignore[assignment]
 
     def needs_backout(self) -> bool:
         if self.omocaptcha_make_room is None:
             return super().needs_backout()
-        # Asked where there is no limit, too, since it finds which requests are over.
+        # The call also finds which requests are over, so it is made where there is no limit, too.
         more = self.omocaptcha_make_room()
         total = self.total_concurrency
         # 0 means no limit.
@@ -124,7 +124,7 @@ class _Handlers:
         return self._omocaptcha_components.download(request, self._omocaptcha_download)
 
     def download_request(self, request: Request, *arguments: Any) -> Deferred[Response]:
-        return deferred_from_coro(self.download_request_async(request))  # As Scrapy's own, which is deprecated.
+        return deferred_from_coro(self.download_request_async(request))  # Scrapy's own, which is deprecated, does so.
 
 
 class SchedulerMixin(_Scheduler):

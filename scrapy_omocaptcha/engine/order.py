@@ -18,16 +18,16 @@ from scrapy_omocaptcha.forms.submission import Submission
 
 @dataclass(eq=False)
 class Sending:
-    """What is known of a request that this package is sending."""
+    """A request that this package is sending."""
 
     page: Request
     """The request that it is sent for, which may be itself."""
     is_own: bool = True
-    """Whether this package has made it, rather than the spider."""
+    """Whether this package has made the request, rather than the spider."""
     blame: str | None = None
-    """What a middleware did in the place of letting it get a response; None if none did."""
+    """The middleware that has kept the request from its response, and how; None if none did."""
     downloaded: Response | None = None
-    """What the site has answered, before any middleware has seen that."""
+    """The answer of the site, before any middleware has seen it."""
 
 
 @dataclass(eq=False)
@@ -37,7 +37,7 @@ class Precedence:
     slot: Any
     is_other: Callable[[Request], bool]
     kept: list[Any] = field(default_factory=list)
-    """What was queued in the slot, and is sent later."""
+    """Entries of the slot's queue that are sent later."""
 
 
 @dataclass(eq=False)
@@ -49,7 +49,7 @@ class SendingOrder:
 
     def __post_init__(self) -> None:
         self.under_way: dict[Request, Sending] = {}
-        """What this package is sending, ahead of what Scrapy has queued."""
+        """Requests that this package is sending, ahead of what Scrapy has queued."""
         self._urgent: dict[Request, Precedence | None] = {}
         """Requests for which a token is at hand, each with its right to go before others while it has that."""
 

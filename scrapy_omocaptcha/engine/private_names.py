@@ -49,7 +49,7 @@ _CALLED: dict[str, tuple[str, ...]] = {
     "Request._set_url": ("self", "url"),  # redirect a request in place
     "OffsiteMiddleware.should_follow": ("request", "spider"),  # send no form to a site that the spider may not visit
 }
-"""With the arguments that are passed."""
+"""Functions, with the arguments that are passed."""
 NAMES = (*_READ, *_CALLED)
 AUTH_PROXY = "_auth_proxy"
 """The key of meta that has the proxy whose credentials HttpProxy has written into a header: without it, they go."""
@@ -67,7 +67,7 @@ def find_missing(crawler: Crawler) -> list[str]:
         Request=Request,
         httpobj=httpobj,
     )
-    with suppress(AttributeError):  # Without a list of them, that is what is missing.
+    with suppress(AttributeError):  # A manager without a list of them is found to be unfit by that name.
         for one in crawler.engine.downloader.middleware.middlewares:
             kinds = [kind for kind in type(one).__mro__ if kind.__module__.startswith("scrapy.downloadermiddlewares.")]
             vars(places).update({kind.__name__: one for kind in kinds})

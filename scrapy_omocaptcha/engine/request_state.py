@@ -16,20 +16,20 @@ _MAX_RETRIED = 1000
 
 @dataclass
 class RequestState:
-    """What is known of one request."""
+    """State of a request."""
 
     useless_jobs: int = 0
-    """How many jobs that were bought for it were of no use."""
+    """Number of jobs for the request that were of no use."""
     is_paid_for: bool = False
-    """Whether any job was bought for it, whatever came of that."""
+    """Whether any job was bought for the request, whatever came of that."""
     original: dict[str, Any] | None = None
-    """What was asked for before its first redirect, as JSON."""
+    """The request before its first redirect, as JSON."""
     followed: list[str] = field(default_factory=list)
     """Addresses to which Scrapy has followed redirects from it before it was sent again."""
     led_to: str | None = None
     """The address of the redirect behind which there was a wall."""
     asked_again: bool = False
-    """Whether it has met a wall, and was asked once more since it came out of the scheduler."""
+    """Whether the request has met a wall, and was sent again since it came out of the scheduler."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what is known of it in the scheduler, too."""
@@ -58,9 +58,9 @@ class RequestStates:
         if not request.meta.get(STATE_KEY, {}).get("filter"):
             return enqueue(request)
         if self._dupefilter is not None:
-            # This request must not be dropped, but others are duplicates of it.
+            # The request itself must not be dropped, but others are duplicates of it.
             self._dupefilter.request_seen(request)
-        # Until it is taken out: some schedulers filter only then.
+        # The flag stays until the request is taken out: some schedulers filter only then.
         request.dont_filter = True
         return enqueue(request)
 

@@ -21,7 +21,7 @@ from scrapy_omocaptcha.scrapy_versions import jitter_of
 
 
 class HoldState(Enum):
-    """What becomes of a held request."""
+    """State of a held request."""
 
     PARKED = "nothing is sent for it"
     WAITING = "something is to be sent for it as soon as that is possible"
@@ -52,7 +52,7 @@ class Hold:
         self.slot = slots.order.slot(request)
         self.place = Place(request.url)
         self.is_awaited = not slots.states.is_scheduled(request)
-        """Whether all that is active may be waiting for it, so that it goes on beyond CONCURRENT_REQUESTS."""
+        """Whether all that is active may be waiting for the request, so that it goes on beyond CONCURRENT_REQUESTS."""
         slots.park(self)
 
     @asynccontextmanager
@@ -124,7 +124,7 @@ class Slots:
         self._holds: dict[HoldState, dict[Hold, None]] = {state: {} for state in HoldState}
         """The holds by their state, in the order in which they came to it."""
         self.held = 0
-        """How many requests are held, but for those that wait until nothing is paid for any more."""
+        """Number of requests that are held, but for those that wait until nothing is paid for any more."""
         self._bought_by_hand = 0
         self._serving = False
 
@@ -265,7 +265,7 @@ class Slots:
         waiting = self._holds[HoldState.WAITING]
         if not waiting:
             return None
-        # OMOCAPTCHA_MAX_WAITING limits what comes beside the held. What goes on must only not be too much at once.
+        # OMOCAPTCHA_MAX_WAITING limits what comes beside held requests; too many must not go on at once.
         is_full = self._is_full()
         allowed = (hold for hold in waiting if self._may_go(hold, is_full=is_full))
         return min(allowed, key=lambda hold: not self.order.is_urgent(hold.request), default=None)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     SolveSeconds = float | Sequence[float] | Callable[[int], float]
 
 TOKEN_SECONDS = 120.0
-"""How long Google accepts a token."""
+"""Time for which Google accepts a token."""
 
 FIRST_JOB_ID = 1_000_001
 
@@ -68,14 +68,14 @@ class Job:
     outcome: Outcome
     created_at: float
     ready_at: float
-    """When the job ends; infinite for a job that never ends."""
+    """Time at which the job ends; infinite for a job that never ends."""
     cost: float
     """Price in US dollars; 0 for a job of the package."""
     state: Literal["running", "solved", "failed"] = "running"
     questions: int = 0
-    """How often its result was requested."""
+    """Number of requests for its result."""
     answered_at: float | None = None
-    """When the client first received its result."""
+    """Time at which the client first received its result."""
     verdicts: tuple[str, ...] = ()
     """Result of each ``siteverify`` of its token: ``"accepted"`` or an error code."""
 
@@ -87,7 +87,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will happen to a future job."""
+    """A future job."""
 
     outcome: Outcome = "token"
     seconds: float | None = None

@@ -63,14 +63,14 @@ def browser_settings() -> dict[str, Any]:
         "TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
         "PLAYWRIGHT_BROWSER_TYPE": "chromium",
         "PLAYWRIGHT_LAUNCH_OPTIONS": options,
-        # Next to the downloader, so that requests of other middlewares pass it too.
+        # The place next to the downloader is one that requests of other middlewares pass too.
         "DOWNLOADER_MIDDLEWARES": {f"{__name__}.{OfflineGoogle.__name__}": 1000},
     }
 
 
 def installed_chromium() -> str | None:
     """Return the path of the first Chromium on the PATH, or None if there is none."""
-    # Without windows it needs less than half of the CPU, and is what Playwright itself downloads for headless crawls.
+    # The shell, which Playwright itself downloads for headless crawls, needs less than half of the CPU.
     names = ("chromium-headless-shell", "chromium", "chromium-browser")
     return next(filter(None, map(shutil.which, names)), None)
 

@@ -39,7 +39,7 @@ _SCRAPER = "scrapy.core.scraper"
 _HIGHEST = 1000
 """A priority above all that Scrapy has a name for."""
 _SHOWN = 3
-"""So many requests are named that did not end."""
+"""Number of requests without an end that are named."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,11 @@ def run_crawl(
 
 def _crawler(spider: type[Spider] | str, settings: Mapping[str, Any]) -> Crawler:
     merged = get_project_settings()
-    # What a project says wins over this.
+    # The settings of a project win over these.
     merged.setdict({"TELNETCONSOLE_ENABLED": False, "REMOTE_CONTROL_ENABLED": False}, priority="command")
     merged.setdict(settings, priority="cmdline")
     crawler = AsyncCrawlerRunner(merged).create_crawler(spider)
-    # Also over those that the spider's class and from_crawler set at the priority of the command line.
+    # The priority is above all that the spider's class and from_crawler can set by name.
     crawler.settings.setdict(settings, priority=_HIGHEST)
     if "ADDONS" not in settings:
         crawler.settings.setdefault_in_component_priority_dict("ADDONS", load_object(ADDON), 500)
@@ -136,7 +136,7 @@ def _bug(record: logging.LogRecord) -> BaseException | None:
     internal = record.name.startswith(("scrapy.core.", "scrapy.utils.", "twisted", "asyncio"))
     if record.levelno < logging.ERROR or not internal or record.name == _SCRAPER or record.exc_info is None:
         return None
-    # A crawl that was stopped may be told of while the next one runs.
+    # The log may tell of a crawl that was stopped while the next one runs.
     return None if isinstance(record.exc_info[1], asyncio.CancelledError) else record.exc_info[1]
 
 
@@ -154,7 +154,7 @@ def _run(crawler: Crawler, arguments: Mapping[str, Any], timeout: float) -> None
                 raise TimeoutError(f"{_unended(crawler, timeout)}: {why}")
             ended.result()
         finally:
-            # So that Ctrl-C, too, ends the crawl.
+            # Ctrl-C, too, ends the crawl.
             ended.cancel()
 
 
@@ -167,7 +167,7 @@ async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float,
         crawling.result()
     finally:
         if not crawling.done():
-            # What it still raises says less than the sentence.
+            # The errors that come now say less than the sentence.
             both = asyncio.gather(crawling, crawler.stop_async(), return_exceptions=True)
             await asyncio.wait([both], timeout=closing)
             both.cancel()
@@ -215,7 +215,7 @@ def reactor_loop() -> asyncio.AbstractEventLoop:
     :raises RuntimeError: when it is another reactor, or runs in the calling thread, or does not run.
     """
     if not is_reactor_installed():
-        # A loop of its own, since that of the calling thread may be used by others.
+        # The loop of the calling thread may be used by others.
         asyncioreactor.install(asyncio.new_event_loop())  # type: ignore[no-untyped-call]
     reactor: Any = sys.modules["twisted.internet.reactor"]
     if type(reactor).__name__ != "AsyncioSelectorReactor":
@@ -233,7 +233,7 @@ def reactor_loop() -> asyncio.AbstractEventLoop:
     def run() -> None:
         try:
             reactor.run(installSignalHandlers=False)
-        except Exception as error:  # It has run before, and cannot be started again.
+        except Exception as error:  # The reactor has run before, and cannot be started again.
             loop.set_exception(error)
 
     reactor.callFromThread(lambda: loop.set_result(asyncio.get_running_loop()))

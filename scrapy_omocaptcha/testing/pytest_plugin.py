@@ -83,15 +83,14 @@ def omocaptcha_crawl(
         """
         settings = {name: value for name, value in keywords.items() if name.isupper()}
         arguments = {name: value for name, value in keywords.items() if name not in settings}
-        # Without one in the settings, a crawl would use that of the environment.
+        # The crawl would use the URL of the environment where the settings have none.
         monkeypatch.delenv("OMOCAPTCHA_REDIS_URL", raising=False)
         ours: dict[str, Any] = {
             "OMOCAPTCHA_API_VERSION": omocaptcha_service.api_version,
             **omocaptcha_service.settings,
-            # The jobs of a test belong neither in the ledger of a project nor to its fleet.
+            # The jobs and items of a test belong neither to the ledger, the fleet nor the feeds of a project.
             "OMOCAPTCHA_LEDGER": str(tmp_path / "omocaptcha.sqlite"),
             "OMOCAPTCHA_REDIS_URL": None,
-            # Nor are its items those of a crawl.
             "FEEDS": {},
             "JOBDIR": None,
         }

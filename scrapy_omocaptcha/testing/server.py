@@ -25,10 +25,10 @@ MAX_BODY = 16 * 2**20
 """Longest body of a request, in bytes. Hostile forms have a few MB."""
 
 BACKLOG = 1024
-"""How many connections may wait to be accepted. Any more would be delayed by a second or longer."""
+"""Connections that may wait to be accepted. Any more would be delayed by a second or longer."""
 
 PORT_ATTEMPTS = 20
-"""How many ports are tried to find one that is free on every host."""
+"""Ports that are tried to find one that is free on every host."""
 
 
 class LoopbackServer(ABC):
@@ -107,7 +107,7 @@ class LoopbackServer(ABC):
         self._stopping = asyncio.Event()
         application = web.Application(client_max_size=MAX_BODY)
         application.router.add_route("*", "/{path:.*}", self._handle)
-        # With handler_cancellation, a handler that hangs ends when its client disconnects.
+        # The handler that hangs ends when its client disconnects, by handler_cancellation.
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         try:
             await runner.setup()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.visit import Visit
 
 Refusal = Literal["page", "redirect"] | int
-"""How a form refuses a token: with its own page, a redirect to that page, or an HTTP status."""
+"""Way in which a form refuses a token: with its own page, a redirect to that page, or an HTTP status."""
 
 PASSWORD = "correct horse"
 RESULT_PAGES = 3
@@ -43,9 +43,9 @@ class TokenForms:
         self._one_time: defaultdict[str, set[str]] = defaultdict(set)
         """Values of the one-time fields that have not been sent yet, by session."""
         self._states: dict[tuple[str, str], str] = {}
-        """What was searched for on the pages whose form has not been sent yet, by session and one-time field."""
+        """Searches on the pages whose form has not been sent yet, by session and one-time field."""
         self._searches: set[tuple[str, str]] = set()
-        """The sessions that have searched, and what for."""
+        """Sessions that have searched, with their searches."""
         self._users: dict[str, str] = {}
         """The users that are logged in, by session."""
 

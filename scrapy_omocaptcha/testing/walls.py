@@ -25,7 +25,7 @@ Widget = Literal["checkbox", "button", "invisible", "explicit", "callback", "no_
 
 @dataclass(frozen=True, slots=True)
 class Wall:
-    """How a site protects its pages."""
+    """A site's way to protect its pages."""
 
     about: str = ""
     """Description in one sentence."""

@@ -18,7 +18,7 @@ class AiohttpTransport(Transport):
         trace = TraceConfig()
         trace.on_request_headers_sent.append(_mark_sent)
         tls = ssl.create_default_context()
-        tls.hostname_checks_common_name = False  # As in Twisted, and in browsers.
+        tls.hostname_checks_common_name = False  # Twisted and browsers ignore it, too.
         return ClientSession(
             connector=TCPConnector(ssl=tls, limit=0, keepalive_timeout=self._idle),
             timeout=ClientTimeout(total=self._timeout),
@@ -44,7 +44,7 @@ class AiohttpTransport(Transport):
                     break
 
     async def close(self) -> None:
-        if "_session" in vars(self):  # It was used.
+        if "_session" in vars(self):  # A call has been made.
             await self._session.close()
 
 

@@ -37,7 +37,7 @@ async def find_version(apis: dict[int, Api]) -> Api:
         try:
             await api.balance()
         except ApiError as why:
-            # Even if it says no, it may answer as this version does.
+            # A refusal, too, shows that the service answers as this version does.
             if not isinstance(why, ApiRefused) or why.is_foreign:
                 errors[version] = why
                 continue
@@ -60,7 +60,7 @@ async def find_version(apis: dict[int, Api]) -> Api:
 
 def _build_transport(url: str, timeout: float) -> Transport:
     """Build a transport that works in this process, with a timeout in seconds."""
-    # Imported only when needed: importing the reactor installs one, and one of the two HTTP clients is enough.
+    # Imports are late here: importing the reactor installs one, and one of the two HTTP clients is enough.
     if is_reactor_installed():
         from twisted.internet import reactor
 

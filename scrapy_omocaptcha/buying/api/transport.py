@@ -22,7 +22,7 @@ from scrapy_omocaptcha.settings.secret import Secret, masked
 MAX_BODY = 1024 * 1024
 """Longest body of an answer, in bytes. The longest real one, the list of services, has about 10 KB."""
 IDLE_SECONDS = 4.0
-"""How long an unused connection is kept. Some servers close it after 5 seconds, and a call that is sent at that very
+"""Time for which an unused connection is kept. Some servers close it after 5 s, and a call that is sent at that very
 moment is lost, although it may have bought a job."""
 
 
@@ -82,7 +82,7 @@ class Transport(ABC):
 
     async def get(self, url: str) -> str:
         """GET a public URL, of any host, and return the text of the answer. Raises what :meth:`post` raises."""
-        # This call costs nothing, so nobody needs to know whether it arrived.
+        # A call that costs nothing counts as sent: nobody needs to know whether it arrived.
         return await self._answer(url, Call("GET", url, sent=True))
 
     async def _answer(self, name: str, call: Call) -> str:
@@ -96,7 +96,7 @@ class Transport(ABC):
             if isinstance(error, ImportError) and error.name:
                 why = f"the module {error.name} cannot be imported"
         if why is not None:
-            # Raised outside of the except block, because the frames of the client's error hold what was sent.
+            # The except block is left first, because the frames of the client's error hold what was sent.
             raise ApiUnreachable(f"{name}: {why}", taken=call.sent)
         if len(call.answer) > MAX_BODY:
             raise ApiBadAnswer(f"{name}: the answer is longer than {MAX_BODY} bytes")

@@ -33,7 +33,7 @@ class TreqTransport(Transport):
         self._pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
         # Twisted may retry what a broken connection has lost: no POST today, nor ever, since it could buy a job twice.
         self._pool.retryAutomatically = False
-        # With the default of two, many simultaneous jobs would open a new connection for nearly every call.
+        # Many simultaneous jobs would, with the default of two, open a new connection for nearly every call.
         self._pool.maxPersistentPerHost = sys.maxsize
         self._pool.cachedConnectionTimeout = idle  # type: ignore[assignment]
 
@@ -51,7 +51,7 @@ class TreqTransport(Transport):
             unbuffered=True,
         )
         done: Deferred[None] = sent.addCallback(_read, call, self._reactor)
-        # On the Deferred of a coroutine, a timeout would raise asyncio's CancelledError, which is not an Exception.
+        # A timeout on the Deferred of a coroutine would raise asyncio's CancelledError, which is not an Exception.
         done.addTimeout(self._timeout, self._reactor, lambda *_: Failure(TimeoutError()))  # type: ignore[no-untyped-call]
         try:
             await maybe_deferred_to_future(done)

@@ -52,7 +52,6 @@ class FleetLimits(Limits):
         self._worker = store.worker
         self._has_told_account = False
         self._for_breaker = {"threshold": settings.breaker_failures, "pause": _whole(settings.breaker_pause, _MS)}
-        # As long as a job may take
         self._link = FleetLink(store, clock, patience=settings.job_timeout)
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
@@ -100,7 +99,7 @@ class FleetLimits(Limits):
         if reason == "account":
             message = f"another worker of {self._fleet}, {detail}"
             if not self._has_told_account:
-                # As ``Account`` does where this worker itself was refused.
+                # ``Account`` logs the same where this worker itself was refused.
                 self._has_told_account = True
                 logger.error("OMOcaptcha: %s", message)
             return NotBought("account", message)
@@ -122,7 +121,7 @@ class FleetLimits(Limits):
             **self._for_breaker,
             "cost": cost,
             "limits": limits,
-            # Messages about a job may be repeated for this long, and count once.
+            # Messages about a job may be repeated within the window, and count once.
             "window": _whole(settings.job_timeout + 2 * settings.api_timeout, _MS),
         }
 
@@ -144,8 +143,7 @@ class FleetLimits(Limits):
 
     async def charged_so_far(self) -> float:
         """Return the USD that the balance certainly lacks already."""
-        # A create call takes this long at most, and so does the call for the balance: after that, a worker that has not
-        # recorded an answer has died.
+        # The create call and that for the balance take one timeout each: a worker without an answer has died by then.
         uncertain = _whole(2 * self._settings.api_timeout, _MS)
         return float(await self._call("charged_so_far", {"uncertain": uncertain})) * _UNIT
 

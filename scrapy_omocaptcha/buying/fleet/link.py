@@ -87,7 +87,7 @@ class FleetLink:
             while self._queue and self._clock() >= self._retry_at:
                 name, arguments, reply = self._queue[0]
                 if reply is not None and reply.called:
-                    # Its caller was cancelled.
+                    # The caller was cancelled.
                     self._queue.popleft()
                     continue
                 try:

@@ -23,7 +23,7 @@ Arguments = dict[str, Any]
 _TIMEOUT = 2.0
 """Seconds to connect, and to wait for a reply. Redis needs about a millisecond."""
 _CANNOT_WRITE = ("BUSY ", "MISCONF ", "NOREPLICAS ")
-"""What a Redis says that runs no command at the moment, as one whose disk is full, and redis-py has no class for."""
+"""Errors of a Redis that runs no command at the moment, such as for a full disk, and that have no class in redis-py."""
 
 
 class NoReply(Exception):
@@ -43,7 +43,7 @@ def read_script() -> tuple[str, list[str]]:
 
 def keys_of(fleet: str, worker: str, arguments: Arguments) -> list[str]:
     """Return the keys of a command, in the order of the script."""
-    # With a colon in its name, one fleet could use the keys of another.
+    # A fleet with a colon in its name could use the keys of another.
     of_fleet = "omocaptcha:fleet:" + fleet.replace("%", "%25").replace(":", "%3A")
     gaps = {"host": None, "domain": None, "sitekey": None, **arguments, "fleet": of_fleet, "worker": worker}
     return [key.format(**gaps) for key in read_script()[1]]

@@ -67,14 +67,7 @@ class Solver:
         """The pauses for which a service asks that gets too many polls."""
 
     async def solve(self, challenge: Challenge, *, host: str) -> Purchase:
-        """Buy a job for ``challenge`` and wait for its token.
-
-        :param host: the host that the job is counted for.
-        :raises NotBought: when a limit is reached, or the account cannot buy.
-        :raises JobError: when a job was bought and gave no token.
-        :raises ApiError: when the service took no job.
-        :raises CrawlClosing: when the crawl closes before there is a token.
-        """
+        """Buy a job for ``challenge``, counted for ``host``, and wait for its token; see :func:`~.solve` for errors."""
         self.limits.check(host, challenge.sitekey or "")
         job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
         of_host = self._paces.setdefault(host, Pace(self.settings, self.lifetime, self.clock, f" for {host}"))

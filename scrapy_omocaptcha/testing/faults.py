@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from aiohttp import web
 
-from scrapy_omocaptcha.testing.server import LoopbackServer
+from scrapy_omocaptcha.testing.server import LoopbackServer, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -72,8 +72,7 @@ class Fault:
     location: str = "/elsewhere"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"{self.kind!r} is not a fault: choose from {', '.join(KINDS)}")
+        check_choice(self.kind, KINDS)
 
     @property
     def unprocessed(self) -> bool:
@@ -81,44 +80,13 @@ class Fault:
         return self.kind in UNPROCESSED
 
 
-class Faults:
-    """Queue of faults for coming requests, and a random share for all others. It may be used from any thread."""
-
-    def __init__(self) -> None:
-        self._queue: list[tuple[str, Fault]] = []
-        self._chance: tuple[random.Random, float, tuple[Fault, ...], frozenset[str]] | None = None
-        self._lock = threading.Lock()
-
-    def add(self, target: str, fault: Fault, times: int) -> None:
-        """Queue a fault for the next ``times`` requests to ``target``, where ``"*"`` stands for any target."""
-        with self._lock:
-            self._queue.extend([(target, fault)] * times)
-
-    def set_random(self, rate: float, seed: int, faults: Sequence[Fault], targets: Sequence[str]) -> None:
-        """Break a random share (``rate``) of the requests to ``targets``, where none stands for all."""
-        with self._lock:
-            self._chance = (random.Random(seed), rate, tuple(faults), frozenset(targets))
-
-    def take(self, target: str) -> Fault | None:
-        """Return the fault for a new request to ``target``, removing it from the queue."""
-        with self._lock:
-            for index, (wanted, fault) in enumerate(self._queue):
-                if wanted in (target, "*"):
-                    del self._queue[index]
-                    return fault
-            if self._chance is not None:
-                dice, rate, faults, targets = self._chance
-                if (not targets or target in targets) and dice.random() < rate:
-                    return dice.choice(faults)
-            return None
-
-
 class FaultyServer(LoopbackServer):
     """Server whose answers can be broken, and that tells of each with a line of text."""
 
     def __init__(self, hosts: Sequence[str], port: int, on_event: Callable[[str], None] | None) -> None:
         super().__init__(hosts, port)
-        self._faults = Faults()
+        self._planned: list[tuple[str, Fault]] = []
+        self._chance: tuple[random.Random, float, list[Fault], Sequence[str]] | None = None
         self._lock = threading.Lock()
         self._on_event = on_event or (lambda line: None)
 
@@ -130,7 +98,9 @@ class FaultyServer(LoopbackServer):
         :param target: name of a call for the service, path for a site.
         :param kind: see :data:`~scrapy_omocaptcha.testing.Kind`, also for ``seconds`` and ``location``.
         """
-        self._faults.add(target, Fault(kind, seconds, location), times)
+        fault = Fault(kind, seconds, location)
+        with self._lock:
+            self._planned.extend([(target, fault)] * times)
 
     def random_faults(
         self,
@@ -147,7 +117,22 @@ class FaultyServer(LoopbackServer):
         :param rate: share between 0 and 1.
         :param seed: seed that selects the same requests each time, if their order is the same.
         """
-        self._faults.set_random(rate, seed, [Fault(kind, seconds, location) for kind in kinds], targets)
+        faults = [Fault(kind, seconds, location) for kind in kinds]
+        with self._lock:
+            self._chance = (random.Random(seed), rate, faults, targets)
+
+    def _take_fault(self, target: str) -> Fault | None:
+        """Return the fault for a new request to ``target``; a planned one comes only once."""
+        with self._lock:
+            for planned in self._planned:
+                if planned[0] in (target, "*"):
+                    self._planned.remove(planned)
+                    return planned[1]
+            if self._chance is not None:
+                dice, rate, faults, targets = self._chance
+                if (not targets or target in targets) and dice.random() < rate:
+                    return dice.choice(faults)
+            return None
 
 
 async def apply_fault(

@@ -12,14 +12,16 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from typing_extensions import Self
+
+T = TypeVar("T")
 
 MAX_BODY = 16 * 2**20
 """Longest body of a request, in bytes. Hostile forms have a few MB."""
@@ -126,6 +128,13 @@ def read_json(text: str | bytes) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def check_choice(value: T, choices: Collection[T]) -> T:
+    """Return ``value``; raise ``ValueError`` unless it is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(f"{value!r} is not one of {', '.join(map(str, choices))}")
+    return value
 
 
 def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:

@@ -24,7 +24,7 @@ from scrapy_omocaptcha.testing.account import OUTCOMES, Account, Job, Outcome, P
 from scrapy_omocaptcha.testing.calls import Call, format_call
 from scrapy_omocaptcha.testing.faults import Fault, FaultyServer, apply_fault
 from scrapy_omocaptcha.testing.routes import BASE_PATHS, CREDENTIALS, NOT_FOUND, PRICE_LIST_PATH, build_routes
-from scrapy_omocaptcha.testing.server import read_json
+from scrapy_omocaptcha.testing.server import check_choice, read_json
 from scrapy_omocaptcha.testing.version1 import Shape, Version1
 from scrapy_omocaptcha.testing.version2 import TaskShape, Version2
 
@@ -52,8 +52,6 @@ class OmoCaptchaService(FaultyServer):
         (from 0).
     :param clock: clock for jobs and tokens, in seconds; None for ``time.monotonic``. Tests can pass one that they
         control.
-    :param shape: variants of the answers in version 1.
-    :param task_shape: variants of the answers in version 2, those of other services included.
     :param on_event: function that gets a line of text, without any token, for each call. It is called in the server's
         thread.
     """
@@ -61,7 +59,7 @@ class OmoCaptchaService(FaultyServer):
     shape: Shape
     """Variants of the answers in version 1. They may be changed at any time."""
     task_shape: TaskShape
-    """Variants of the answers in version 2. They may be changed at any time."""
+    """Variants of the answers in version 2, those of other services included. They may be changed at any time."""
 
     def __init__(
         self,
@@ -80,7 +78,7 @@ class OmoCaptchaService(FaultyServer):
         on_event: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__([host], port, on_event)
-        _check(api_version, tuple(BASE_PATHS))
+        check_choice(api_version, BASE_PATHS)
         self.api_version = api_version
         self.api_token = api_token
         self.clock = clock or time.monotonic
@@ -170,7 +168,7 @@ class OmoCaptchaService(FaultyServer):
         :param message: message for a refused job.
         :param code: error code for a refused job in version 2.
         """
-        _check(outcome, OUTCOMES)
+        check_choice(outcome, OUTCOMES)
         self._account.plan([Plan(outcome, seconds, message, code)] * times)
 
     def random_jobs(self, rate: float, *, seed: int, outcomes: Sequence[Outcome] = OUTCOMES[1:]) -> None:
@@ -179,7 +177,7 @@ class OmoCaptchaService(FaultyServer):
         :param rate: share between 0 and 1.
         """
         for outcome in outcomes:
-            _check(outcome, OUTCOMES)
+            check_choice(outcome, OUTCOMES)
         self._account.plan_randomly(rate, seed, outcomes)
 
     # Tokens at sites
@@ -203,7 +201,7 @@ class OmoCaptchaService(FaultyServer):
         if request.path == SITEVERIFY_PATH and request.method == "POST":
             return await self._handle_siteverify(request)
         route, body = self._routes.get(request.path, NOT_FOUND), read_json(await request.read())
-        fault = self._faults.take(route.name) if route.name else None
+        fault = self._take_fault(route.name) if route.name else None
         answer = None if fault and fault.unprocessed else route.respond(request.method, body)
         self._record(request, route.name, body, answer, fault)
         if fault is not None:
@@ -235,8 +233,3 @@ class OmoCaptchaService(FaultyServer):
         with self._lock:
             self._calls.append(call)
         self._on_event(format_call(call))
-
-
-def _check(value: object, valid: Sequence[object]) -> None:
-    if value not in valid:
-        raise ValueError(f"{value!r} is not one of {', '.join(map(str, valid))}")

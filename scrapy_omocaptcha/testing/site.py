@@ -32,10 +32,11 @@ from aiohttp import web
 
 from scrapy_omocaptcha.testing.faults import FaultyServer, apply_fault
 from scrapy_omocaptcha.testing.gate import Gate
+from scrapy_omocaptcha.testing.server import check_choice
 from scrapy_omocaptcha.testing.shop import Shop
 from scrapy_omocaptcha.testing.tokenforms import Refusal, TokenForms
 from scrapy_omocaptcha.testing.visit import Visit, read_visit
-from scrapy_omocaptcha.testing.walls import Wall, find_wall
+from scrapy_omocaptcha.testing.walls import WALLS, Wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,7 +82,7 @@ class WalledSite(FaultyServer):
     ) -> None:
         super().__init__(hosts, port, on_event)
         self.service = service
-        self.wall = find_wall(wall) if isinstance(wall, str) else wall
+        self.wall = WALLS[check_choice(wall, WALLS)] if isinstance(wall, str) else wall
         self.sitekey = sitekey or f"6LtestOnly{secrets.token_hex(15)}"
         self._gzip = gzip
         self._free_delay = free_delay
@@ -141,7 +142,7 @@ class WalledSite(FaultyServer):
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         visit = await read_visit(request, self._clock())
-        fault = self._faults.take(visit.path)
+        fault = self._take_fault(visit.path)
         if fault is not None and fault.unprocessed:
             self._record(replace(visit, fault=fault.kind))
             return await apply_fault(fault, request, None, self._pause)

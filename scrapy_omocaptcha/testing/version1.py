@@ -95,14 +95,7 @@ class Version1:
         return self._good(balance=f"{self._account.balance:.5f}", message="Get balance success.")
 
     def _get_service(self, body: Mapping[str, Any]) -> str:
-        service = {
-            "id": 1,
-            "name": "reCaptcha v2",
-            "price": f"{self._account.price:f}",
-            "avg_success": "98%",
-            "avg_time": "15s",
-            "is_active": 1,
-        }
+        service = {"id": 1, "name": "reCaptcha v2", "price": f"{self._account.price:f}", "is_active": 1}
         return self._good(service=[service], message="Get service success.")
 
     def _good(self, **fields: object) -> str:

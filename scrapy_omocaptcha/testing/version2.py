@@ -59,13 +59,7 @@ class Version2:
 
     def price_list(self) -> str:
         """Return the public list of services, which needs no account."""
-        listed = {
-            "name": "reCAPTCHA v2",
-            "price": f"{self._account.price:f}",
-            "avg_success": "98%",
-            "avg_time": "60s",
-            "type": "RecaptchaV2TokenTask",
-        }
+        listed = {"name": "reCAPTCHA v2", "price": f"{self._account.price:f}", "type": "RecaptchaV2TokenTask"}
         return json.dumps({"error": False, "typeJob": [listed]})
 
     def _create_task(self, body: Mapping[str, Any]) -> str:

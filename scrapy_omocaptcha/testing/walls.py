@@ -74,14 +74,3 @@ WALLS: dict[str, Wall] = {
     "data_s": Wall("The widget carries a one-time value (data-s).", widget="data_s", opens=False),
 }
 """The usual walls by name."""
-
-
-def find_wall(name: str) -> Wall:
-    """Return a wall of :data:`WALLS` by name.
-
-    :raises ValueError: when there is none.
-    """
-    try:
-        return WALLS[name]
-    except KeyError:
-        raise ValueError(f"{name!r} is not a wall: choose from {', '.join(WALLS)}") from None

@@ -19,9 +19,9 @@ def test_the_settings_of_a_service_match_its_api_version():
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: OmoCaptchaService().fault("createJob", "meteor"), "'meteor' is not a fault: choose from reset, too_"),
+        (lambda: OmoCaptchaService().fault("createJob", "meteor"), "'meteor' is not one of reset, too_"),
         (lambda: OmoCaptchaService().next_job("explode"), "'explode' is not one of token, fail, never"),
-        (lambda: WalledSite(OmoCaptchaService(), "paper"), "'paper' is not a wall: choose from session, session_mark"),
+        (lambda: WalledSite(OmoCaptchaService(), "paper"), "'paper' is not one of session, session_mark"),
     ],
     ids=["fault", "outcome", "wall"],
 )

@@ -76,11 +76,10 @@ def open_in_memory() -> sqlite3.Connection:
 
 def identity(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from all others; None if it is not there."""
-    try:
+    with suppress(OSError):
         stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino
+        return stat.st_dev, stat.st_ino
+    return None
 
 
 def _make_tables(db: sqlite3.Connection) -> None:

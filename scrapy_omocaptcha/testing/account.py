@@ -1,9 +1,7 @@
 """Keep the jobs, tokens and money of the offline service.
 
 Both versions of the API use the same account, so this module knows nothing of HTTP or of either version. The caller
-provides the clock, and every method may be called from any thread.
-
-It is longer than other files, because jobs, tokens and money change together, under one lock.
+provides the clock, and every method may be called from any thread: jobs, tokens and money change under one lock.
 """
 
 from __future__ import annotations
@@ -191,7 +189,7 @@ class Account:
             if state == "solved" and job_id not in self._job_tokens:
                 created_at = job.ready_at - (TOKEN_SECONDS + 1 if job.outcome == "stale" else 0.0)
                 valid = job.outcome != "rejected"
-                self._job_tokens[job_id] = self._mint(job.sitekey, job.page, created_at, valid=valid)
+                self._job_tokens[job_id] = self.mint(job.sitekey, job.page, created_at, valid=valid)
             return state, self._job_tokens.get(job_id, "")
 
     def spend(self, usd: float) -> None:
@@ -199,10 +197,13 @@ class Account:
         with self._lock:
             self.balance -= Decimal(str(usd))
 
-    def mint(self, sitekey: str, page: str) -> str:
-        """Create a token without a job."""
+    def mint(self, sitekey: str, page: str, created_at: float | None = None, *, valid: bool = True) -> str:
+        """Create a token, as old as ``created_at`` says, or new."""
+        token = "03AFcWeA" + secrets.token_urlsafe(360)
         with self._lock:
-            return self._mint(sitekey, page, self.clock(), valid=True)
+            created_at = self.clock() if created_at is None else created_at
+            self._tokens[token] = _Token(sitekey, urlsplit(page).hostname or "", created_at, valid)
+        return token
 
     def verify(self, token: str, sitekey: str) -> dict[str, Any]:
         """Check a token as Google's ``siteverify`` does. A token that is accepted is thereby used up."""
@@ -225,12 +226,9 @@ class Account:
         """Return all jobs in the order of their creation."""
         with self._lock:
             now = self.clock()
-            return tuple(self._snapshot(job, now) for job in self._jobs.values())
-
-    def _snapshot(self, job: Job, now: float) -> Job:
-        token = self._tokens.get(self._job_tokens.get(job.id, ""))
-        verdicts = tuple(token.verdicts) if token is not None else ()
-        return replace(job, state=_state(job, now), verdicts=verdicts)
+            verdicts = {id: tuple(self._tokens[token].verdicts) for id, token in self._job_tokens.items()}
+            jobs = self._jobs.values()
+            return tuple(replace(job, state=_state(job, now), verdicts=verdicts.get(job.id, ())) for job in jobs)
 
     def _next_plan(self) -> Plan:
         if self._plans:
@@ -247,11 +245,6 @@ class Account:
         if isinstance(self._solve_seconds, (int, float)):
             return self._solve_seconds
         return self._solve_seconds[number % len(self._solve_seconds)]
-
-    def _mint(self, sitekey: str, page: str, created_at: float, *, valid: bool) -> str:
-        token = "03AFcWeA" + secrets.token_urlsafe(360)
-        self._tokens[token] = _Token(sitekey, urlsplit(page).hostname or "", created_at, valid)
-        return token
 
     def _token_error(self, token: _Token | None, sitekey: str) -> str | None:
         if token is None or token.sitekey != sitekey or not token.valid:

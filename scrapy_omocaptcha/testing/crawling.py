@@ -38,8 +38,6 @@ CLOSING = 5.0
 _SCRAPER = "scrapy.core.scraper"
 _HIGHEST = 1000
 """A priority above all that Scrapy has a name for."""
-_SHOWN = 3
-"""Number of requests without an end that are named."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +178,8 @@ def _unended(crawler: Crawler, timeout: float) -> str:
 def _state(crawler: Crawler) -> str:
     responses = crawler.stats.get_value("response_received_count", 0)
     active = [f"{request.method} {request.url}" for request in crawler.engine.downloader.active]
-    if not active:
-        return f"{responses} responses were received, and no request was under way"
-    more = f" and {len(active) - _SHOWN} more" if len(active) > _SHOWN else ""
-    return f"{responses} responses were received, and these were awaited: {', '.join(active[:_SHOWN])}{more}"
+    first = f", such as {', '.join(active[:3])}" if active else ""
+    return f"{responses} responses were received; requests under way: {len(active)}{first}"
 
 
 @contextmanager

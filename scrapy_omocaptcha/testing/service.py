@@ -9,8 +9,6 @@
 
 Its tokens are only accepted by its own ``siteverify``, which the sites of ``site.py`` use. It solves no captcha and
 connects to nothing.
-
-It is longer than other files, because it is all that a test sees of the service: each name here is public.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import math
 import signal
 import sys
 import threading
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
@@ -21,7 +21,7 @@ from scrapy_omocaptcha.testing.tokenforms import PASSWORD
 from scrapy_omocaptcha.testing.walls import WALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -82,8 +82,8 @@ def simulate(_: object, options: argparse.Namespace) -> int:
 
     Exit status: 0 when it was stopped; 1 when a port is not available; 2 for wrong usage.
     """
+    stop = _stop_event()
     with ExitStack() as stack:
-        stop = stack.enter_context(_stop_event())
         try:
             service, sites = _start(options, stack, partial(_tell, stop))
         except OSError as error:
@@ -157,14 +157,9 @@ def _tell(stop: threading.Event, *words: str) -> None:
         stop.set()
 
 
-@contextmanager
-def _stop_event() -> Iterator[threading.Event]:
-    """Replace the handlers of Ctrl-C and SIGTERM: both set the event that this yields."""
+def _stop_event() -> threading.Event:
+    """Return an event that Ctrl-C and SIGTERM set from now on."""
     stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

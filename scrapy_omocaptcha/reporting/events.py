@@ -21,6 +21,14 @@ from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
+_MESSAGES = {
+    "solved": "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
+    "buying": "Solving the reCAPTCHA at %s: a token usually takes %s; %s so far",
+    "handing_in": "Handing in a token for %s: %s",
+    "rejected": "The site rejected a token for %s (useless job %d of at most %d for this request)",
+    "unknown": "Whether %s accepted a token is not known (%s): %s",
+}
+"""Messages about a request by their kind; the first value of each is the address."""
 _SAME_ON_ALL_HOSTS = {"account", "redis", *(reason for reason, limit in LIMITS.items() if limit.closes_with)}
 """Reasons that are logged once for the crawl, not once for each host."""
 _MAX_WARNED = 10_000
@@ -49,62 +57,33 @@ class Events:
     def solved(self, request: Request, challenge: Challenge, jobs: int, **values: Any) -> None:
         """Report that the page that was asked for has come, by a signal with ``values``: as INFO once for its host."""
         self._send(signals.challenge_solved, request, challenge, **values)
-        logger.log(
-            self._level("solved", request.url, logging.INFO),
-            "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
-            public_address(request.url),
-            values["seconds"],
-            jobs,
-            values["cost_usd"],
-        )
+        self._tell("solved", request.url, values["seconds"], jobs, values["cost_usd"])
 
     def buying(self, url: str, waiting: int, usual_seconds: float | None) -> None:
         """Report that a token is bought: as INFO once for its host, since nothing else is told until it is there.
 
         :param waiting: the number of requests that wait for tokens.
         """
-        logger.log(
-            self._level("buying", url, logging.INFO),
-            "Solving the reCAPTCHA at %s: a token usually takes %s; %s so far",
-            public_address(url),
-            "15 to 60 s" if usual_seconds is None else f"{usual_seconds:.0f} s in this crawl",
-            waiting_requests(waiting),
-        )
+        usual = "15 to 60 s" if usual_seconds is None else f"{usual_seconds:.0f} s in this crawl"
+        self._tell("buying", url, usual, waiting_requests(waiting))
 
     def handing_in(self, request: Request, what: str) -> None:
         """Report what is sent with a token: as INFO once for its host."""
-        logger.log(
-            self._level("handing_in", request.url, logging.INFO),
-            "Handing in a token for %s: %s",
-            public_address(request.url),
-            what,
-        )
+        self._tell("handing_in", request.url, what)
 
     def rejected(self, request: Request, jobs: int, most: int) -> None:
         """Report that the site rejected a token: as INFO once for its host.
 
         :param jobs: the number of jobs of the request that were of no use; ``most`` is how many may be.
         """
-        logger.log(
-            self._level("rejected", request.url, logging.INFO),
-            "The site rejected a token for %s (useless job %d of at most %d for this request)",
-            public_address(request.url),
-            jobs,
-            most,
-        )
+        self._tell("rejected", request.url, jobs, most)
 
     def unknown(
         self, request: Request, challenge: Challenge, reason: str, message: str, seconds: float, cost: float
     ) -> None:
         """Report that it is not known whether the site accepted a token: as WARNING once for its host."""
         self._send(signals.challenge_unknown, request, challenge, reason=reason, seconds=seconds, cost_usd=cost)
-        logger.log(
-            self._level("unknown", request.url),
-            "Whether %s accepted a token is not known (%s): %s",
-            public_address(request.url),
-            reason,
-            message,
-        )
+        self._tell("unknown", request.url, reason, message, level=logging.WARNING)
 
     def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
         """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost."""
@@ -130,6 +109,9 @@ class Events:
         logger.warning("OMOcaptcha: %s", message)
         values = {"reason": reason, "host": host, "message": message}
         self._crawler.signals.send_catch_log(signals.limit_near, spider=self._crawler.spider, **values)
+
+    def _tell(self, kind: str, url: str, *values: object, level: int = logging.INFO) -> None:
+        logger.log(self._level(kind, url, level), _MESSAGES[kind], public_address(url), *values)
 
     def _level(self, reason: str, url: str, first: int = logging.WARNING, subject: str | None = None) -> int:
         """Return the level ``first`` for the first message of a kind about a subject, host or crawl, then DEBUG."""

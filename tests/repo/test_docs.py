@@ -276,6 +276,8 @@ def _logged(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in _ALOUD:
             yield from _strings(node.args[ast.unparse(node.func) == "logger.log"])
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_MESSAGES":
+            yield from _strings(ast.Tuple(node.value.values))
         elif isinstance(node, ast.Yield) and node.value is not None and path.name == "checks.py":
             yield from _strings(node.value)
 

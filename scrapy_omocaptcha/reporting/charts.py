@@ -4,6 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from operator import attrgetter
 
 from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.format import count
@@ -14,7 +15,7 @@ _LEFT, _WIDTH, _MARGIN, _HEIGHT = 52, 246, 22, 150
 _LETTER = 6.5
 """Pixels; width of a letter of a label, rather more than less."""
 _MIN_BARS = 10
-"""Space is left for this many bars, so that a single job doesn't fill the plot."""
+"""No bar is wider than one of so many, so that a single job doesn't fill the plot."""
 _MAX_BARS = 40
 _MAX_BINS = 20
 _TINY = 1e-9
@@ -33,11 +34,9 @@ def over_time(totals: Totals) -> list[str]:
     members: defaultdict[int, list[Record]] = defaultdict(list)
     for record in totals.records:
         members[(record.at - _MONDAY) // timedelta(seconds=length)].append(record)
-    first, last = min(members), max(members)
-    spare = max(0, _MIN_BARS - (last - first + 1)) // 2
-    labels = [_start(number, length, totals) for number in range(first, last + 1)]
-    labels = [*[""] * spare, *labels, *[""] * spare]
-    periods = [Totals(members[number]) for number in range(first - spare, last + spare + 1)]
+    numbers = range(min(members), max(members) + 1)
+    labels = [_start(number, length, totals) for number in numbers]
+    periods = [Totals(members[number]) for number in numbers]
     costs = {"main": [period.cost for period in periods]}
     shares = {
         outcome: [100 * period.outcomes.get(outcome, 0) / max(1, period.jobs) for period in periods]
@@ -45,7 +44,7 @@ def over_time(totals: Totals) -> list[str]:
     }
     unit, size = next((unit, size) for unit, size in (("day", _DAY), ("hour", 3600), ("minute", 60)) if length >= size)
     per = "per " + count(length // size, unit).removeprefix("1 ")
-    legend = "".join(f"<span>{dot(outcome)}{outcome}</span> " for outcome in shares)
+    legend = "".join(f'<span><i style="background: var(--{name})"></i>{name}</span> ' for name in shares)
     return [
         _plot(f"Spending {per}, USD", costs, labels),
         _plot(f"Outcomes {per}, % of jobs", shares, labels, legend=f"<div>{legend}</div>"),
@@ -54,8 +53,8 @@ def over_time(totals: Totals) -> list[str]:
 
 def solve_times(totals: Totals) -> str:
     """Plot a histogram of solve times, of which there must be one, with outliers in the last bar."""
-    values = [record.seconds for record in totals.solved if record.seconds is not None]
-    longest = min(values[-1], 3 * (totals.quantile(0.99) or 0.0)) or 1.0
+    values = [*map(attrgetter("seconds"), totals.solved)]
+    longest = min(values[-1], 3 * values[math.ceil(0.99 * len(values)) - 1]) or 1.0
     width = _nice(longest / _MAX_BINS)
     last = int(longest / width)
     jobs = Counter(min(int(value / width), last) for value in values)
@@ -113,12 +112,13 @@ def _below(labels: Sequence[str], step: float) -> Iterator[str]:
 
 def _bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], step: float, scale: float) -> Iterator[str]:
     """Draw the bars, which tell their value to who points at them."""
+    width = 0.8 * min(step, _WIDTH / _MIN_BARS)
     for number, (label, *values) in enumerate(zip(labels, *series.values(), strict=True)):
-        top = float(_HEIGHT)
+        x, top = (number + 0.5) * step - width / 2, float(_HEIGHT)
         for colour, value in zip(series, values, strict=True):
             height = value * scale
             top -= height
-            place = f'x="{(number + 0.1) * step:.1f}" y="{top:.2f}" width="{0.8 * step:.1f}" height="{height:.2f}"'
+            place = f'x="{x:.1f}" y="{top:.2f}" width="{width:.1f}" height="{height:.2f}"'
             hint = f"<title>{label}: {value:,.5g}</title>"
             yield f'<rect {place} style="fill: var(--{colour})">{hint}</rect>'
 
@@ -127,7 +127,3 @@ def _nice(least: float) -> float:
     """Round up to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - _TINY))
-
-
-def dot(colour: str) -> str:
-    return f'<i style="background: var(--{colour})"></i>'

@@ -1,7 +1,9 @@
 """Format numbers and untrusted text for reports in a terminal and on the web page."""
 
+from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.reporting.totals import Totals
@@ -11,36 +13,33 @@ LONGEST_NAME = 60
 """Characters of a host, a spider, a crawl or a reason that are shown."""
 _LONGEST_FIELD = 40
 _MAX_FIELDS = 20
-_SPOKEN = {"by_hand": "used by hand"}
-"""Reasons that are clearer in other words."""
+_IN_UTC = {"day": "day (UTC)", "crawl": "crawl (UTC)"}
+"""Heads of the columns whose names have a time."""
 
 
 def usd(amount: float, scale: float | None = None) -> str:
     """Format money with as many decimal places as an amount of the size of ``scale`` (default: ``amount``) needs."""
     size = abs(amount if scale is None else scale)
-    places = 2
-    if size < 10:
-        places = 5 if size < 1 else 3
+    places = (5, 3, 2)[bisect((1, 10), size)]
     least = 10.0**-places
-    if 0 < amount < least / 2:
-        return f"<{least:.{places}f}"
-    return f"{amount:,.{places}f}"
+    return f"<{least:.{places}f}" if 0 < amount < least / 2 else f"{amount:,.{places}f}"
 
 
 def seconds(value: float | None) -> str:
     """Format seconds without the unit; ``"-"`` if unknown."""
-    return "-" if value is None else f"{value:,.1f}"
+    return _cell(value, ",.1f")
+
+
+def _cell(value: float | None, form: str = ",") -> str:
+    return "-" if value is None else f"{value:{form}}"
 
 
 def percent(part: int, whole: int) -> str:
     """Format a percentage that is 0 or 100 only if the part is nothing or everything."""
     if part in (0, whole):
         return "100 %" if part else "0 %"
-    value = 100 * part / whole
-    # Rounded, these would be 0 and 100.
-    if value < 0.05:
-        return "<0.1 %"
-    return ">99.9 %" if value >= 99.95 else f"{value:.1f} %"
+    rounded = f"{100 * part / whole:.1f} %"
+    return {"0.0 %": "<0.1 %", "100.0 %": ">99.9 %"}.get(rounded, rounded)
 
 
 def count(number: int, noun: str) -> str:
@@ -51,21 +50,24 @@ def waiting_requests(number: int) -> str:
     return f"{count(number, 'request')} {'waits' if number == 1 else 'wait'}"
 
 
+def listed(parts: Sequence[str], most: int) -> str:
+    """Format the first parts of a list, and how many others there are."""
+    others = [f"{len(parts) - most:,} others"] if len(parts) > most else []
+    return ", ".join([*parts[:most], *others])
+
+
 def ranked(counts: Mapping[str, int], *, limit: int = 5) -> str:
-    """Format counts as ``"robots 20, breaker 3"``, the most frequent first, with those beyond ``limit`` as a sum."""
+    """Format counts as ``"robots 20, breaker 3"``, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    parts = [f"{shorten(_SPOKEN.get(name, name), LONGEST_NAME)} {number:,}" for name, number in ordered[:limit]]
-    others = ordered[limit:]
-    if others:
-        parts.append(f"{len(others)} others {sum(number for _, number in others):,}")
-    return ", ".join(parts)
+    return listed([f"{shorten(name, LONGEST_NAME)} {number:,}" for name, number in ordered], limit)
 
 
 def scope(totals: Totals) -> str:
     """Format when the jobs were bought, and for how many crawls, spiders and hosts."""
-    values = {field: {getattr(it, field) for it in (*totals.records, *totals.runs)} for field in ("crawl", "spider")}
-    values["host"] = {record.host for record in totals.records}
-    return f"{_period(totals)}: {', '.join(count(len(different), field) for field, different in values.items())}"
+    both = (*totals.records, *totals.runs)
+    members = {"crawl": both, "spider": both, "host": totals.records}
+    numbers = (count(len(set(map(attrgetter(field), them))), field) for field, them in members.items())
+    return f"{_period(totals)}: {', '.join(numbers)}"
 
 
 def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list[list[str]]:
@@ -77,19 +79,18 @@ def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list
             f"{group.jobs:,}",
             # Beside the name, where a phone shows it.
             usd(group.cost, largest),
-            *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
+            *(_cell(group.outcomes.get(outcome)) for outcome in outcomes),
             seconds(group.median),
             seconds(group.quantile(1.0)),
         ]
         for group in groups
     ]
-    label = f"{by} (UTC)" if by in ("day", "crawl") else by
-    table = [[label, "jobs", "USD", *outcomes, "median s", "slowest s"], *rows]
+    heads = [_IN_UTC.get(by, by), "jobs", "USD", *outcomes, "median s", "slowest s"]
     if by == "crawl":
-        ends = [(group.ended, ranked(group.not_solved, limit=3)) for group in groups]
-        for row, (ended, not_solved) in zip(table, [("ended", "not solved"), *ends], strict=True):
-            row += [printable(ended) or "-", printable(not_solved) or "-"]
-    return table
+        heads.append("ended")
+        for row, group in zip(rows, groups, strict=True):
+            row.append(printable(group.ended or "-"))
+    return [heads, *rows]
 
 
 def _name(group: Totals, by: str) -> str:
@@ -97,7 +98,7 @@ def _name(group: Totals, by: str) -> str:
     record = (group.records or group.runs)[0]
     is_crawl = by == "crawl" and record.crawl == group.name
     words = [minute(group.first), record.spider, group.name] if is_crawl else [group.name]
-    return " ".join(shorten(word, LONGEST_NAME) for word in words) or "(none)"
+    return " ".join(shorten(word, LONGEST_NAME) for word in words)
 
 
 def purpose(challenge: Challenge) -> str:
@@ -109,9 +110,8 @@ def purpose(challenge: Challenge) -> str:
 
 def sent(method: str, url: str, names: Sequence[str]) -> str:
     """Say what a request sends: method, address without its query, and the names of the first fields."""
-    shown = [shorten(printable(name), _LONGEST_FIELD) for name in names[:_MAX_FIELDS]]
-    more = [f"{len(names) - _MAX_FIELDS} more"] if len(names) > _MAX_FIELDS else []
-    return f"{method} {printable(public_address(url))} with {', '.join(shown + more) or 'no fields'}"
+    shown = listed([shorten(printable(name), _LONGEST_FIELD) for name in names], _MAX_FIELDS)
+    return f"{method} {printable(public_address(url))} with {shown or 'no fields'}"
 
 
 def _period(totals: Totals) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from scrapy_omocaptcha.reporting.charts import dot, over_time, solve_times
+from scrapy_omocaptcha.reporting.charts import over_time, solve_times
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, table_of, usd
 from scrapy_omocaptcha.reporting.text import COST_BASIS
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
@@ -48,7 +48,6 @@ def _figures(totals: Totals) -> str:
             f'<p class="soft">{scope(totals)}</p>',
             f"<dl>{''.join(_tiles(totals))}</dl>",
             f'<div class="plots">{"".join(plots)}</div>',
-            _outcomes(totals),
             *(_groups(totals, by) for by in ("host", "spider", "day")),
         ]
     )
@@ -58,41 +57,21 @@ def _tiles(totals: Totals) -> Iterator[str]:
     yield _tile("Jobs", f"{totals.jobs:,}")
     per_token = [f"{usd(totals.cost / totals.accepted)} per accepted token"] if totals.accepted else []
     yield _tile("Cost, USD", usd(totals.cost), *per_token)
-    # Zero would say that sites have rejected tokens of which nothing is known.
-    if list(totals.outcomes) != ["unknown"]:
-        yield _tile("Accepted", percent(totals.accepted, totals.jobs), count(totals.accepted, "token"))
-    for outcome in [it for it in ("rejected", "failed", "unknown") if it in totals.outcomes]:
-        reasons = ranked(totals.reasons.get(outcome, {}), limit=2)
-        yield _tile(outcome.capitalize(), percent(totals.outcomes[outcome], totals.jobs), reasons)
+    for outcome, number in totals.outcomes.items():
+        reasons = ranked(totals.reasons.get(outcome, {}))
+        yield _tile(outcome.capitalize(), percent(number, totals.jobs), count(number, "job"), reasons)
     if totals.not_solved:
         yield _tile("Not solved", f"{totals.not_solved.total():,}", ranked(totals.not_solved, limit=2))
     slowest = totals.slowest
     if slowest is not None:
-        if len(totals.solved) > 1:
-            median, most = seconds(totals.median), seconds(totals.quantile(0.9))
-            yield _tile("Median solve", f"{median} s", f"{most} s for 90 %")
-        label = "Slowest solve" if len(totals.solved) > 1 else "Solve time"
-        yield _tile(label, f"{seconds(slowest.seconds)} s", slowest.host, minute(slowest.at))
+        longest = f"{seconds(slowest.seconds)} s at most: {slowest.host}, {minute(slowest.at)}"
+        most = f"{seconds(totals.quantile(0.9))} s for 90 %"
+        yield _tile("Median solve", f"{seconds(totals.median)} s", most, longest)
 
 
 def _tile(label: str, value: str, *more: str) -> str:
-    details = "".join(f"<small>{_text(line)}</small>" for line in more)
+    details = "".join(f"<small>{_text(line)}</small>" for line in filter(None, more))
     return f"<div><dt>{label}</dt><dd>{_text(value)}{details}</dd></div>"
-
-
-def _outcomes(totals: Totals) -> str:
-    costs = {group.name: group.cost for group in grouped(totals, "outcome")}
-    rows = [
-        [
-            f"{dot(outcome)}{outcome}",
-            f"{number:,}",
-            usd(costs[outcome], totals.cost),
-            percent(number, totals.jobs),
-            ranked(totals.reasons.get(outcome, {}), limit=10),
-        ]
-        for outcome, number in totals.outcomes.items()
-    ]
-    return _table("Outcomes", ["outcome", "jobs", "USD", "share", "reasons"], rows)
 
 
 def _groups(totals: Totals, by: str) -> str:

@@ -7,6 +7,7 @@ from scrapy_omocaptcha.buying.records import Balance, Record
 from scrapy_omocaptcha.reporting.format import (
     LONGEST_NAME,
     count,
+    listed,
     minute,
     percent,
     printable,
@@ -116,11 +117,9 @@ def _balance(opening: Balance, closing: Balance, cost: float) -> str:
 def _would_buy(by_host: Mapping[str, tuple[int, int]], price: float) -> str:
     least, most = (sum(numbers) for numbers in zip(*by_host.values(), strict=True))
     hosts = sorted(by_host.items(), key=lambda item: (-item[1][1], item[0]))
-    named = [f"{shorten(host, LONGEST_NAME)} {_range(*jobs)}" for host, jobs in hosts[:_HOSTS]]
-    if len(hosts) > _HOSTS:
-        named.append(f"{len(hosts) - _HOSTS:,} others")
+    named = listed([f"{shorten(host, LONGEST_NAME)} {_range(*jobs)}" for host, jobs in hosts], _HOSTS)
     cost = usd(most * price) if least == most else f"{usd(least * price, most * price)} to {usd(most * price)}"
-    return f"{_range(least, most)} {'job' if most == 1 else 'jobs'} for {cost} USD not bought: {', '.join(named)}"
+    return f"{_range(least, most)} {'job' if most == 1 else 'jobs'} for {cost} USD not bought: {named}"
 
 
 def _range(least: int, most: int) -> str:

@@ -25,10 +25,10 @@ class Totals:
     """Those of their crawls, the earliest first."""
 
     @property
-    def ended(self) -> str:
-        """Return why the crawl of this name ended; empty if it was killed, or still runs."""
-        latest = max((record.time for record in self.records), default="")
-        return next((run.ended for run in self.runs[::-1] if run.crawl == self.name and run.time >= latest), "")
+    def ended(self) -> str | None:
+        """Return why the crawl of this name ended; None if it was killed, or still runs."""
+        ended = (run.ended for run in self.runs[-1:] if run.crawl == self.name and utc(run.time) >= self.last)
+        return next(ended, None)
 
     @cached_property
     def not_solved(self) -> Counter[str]:
@@ -93,17 +93,18 @@ class Totals:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for ``json.dumps``: amounts in USD, durations in seconds, times in UTC."""
+        first, last = (self.first.isoformat(), self.last.isoformat()) if self.records else (None, None)
         return {
             "jobs": self.jobs,
             **{outcome: self.outcomes.get(outcome, 0) for outcome in OUTCOMES},
             "reasons": self.reasons,
-            "ended": self.ended or None,
+            "ended": self.ended,
             "not_solved": self.not_solved if self.runs else None,
             "cost_usd": round(self.cost, 8),
             "seconds_median": self.median,
             "seconds_slowest": self.quantile(1.0),
-            "first": self.first.isoformat() if self.records else None,
-            "last": self.last.isoformat() if self.records else None,
+            "first": first,
+            "last": last,
         }
 
 

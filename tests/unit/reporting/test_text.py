@@ -155,12 +155,12 @@ def test_a_report_says_how_each_crawl_ended_and_what_was_not_solved_also_by_thos
         "\n  not solved  47: max_cost 46, robots 1\n  ended       finished 2, not known 1, omocaptcha_limit 1\n"
         in block
     )
-    ends = [(row.split()[:4], row.split(maxsplit=10)[9:]) for row in table.splitlines()[1:]]
+    ends = [(row.split()[:4], row.split()[-1]) for row in table.splitlines()[1:]]
     assert ends == [
-        (["2026-11-25", "10:00", "prices", "unwalled"], ["finished", "-"]),
-        (["2026-11-25", "09:00", "prices", "thrifty"], ["omocaptcha_limit", "max_cost 40"]),
-        (["2026-11-24", "21:00", "catalogue", "killed"], ["-", "max_cost 1"]),
-        (["2026-11-24", "20:08", "catalogue", "resumed"], ["finished", "max_cost 5, robots 1"]),
+        (["2026-11-25", "10:00", "prices", "unwalled"], "finished"),
+        (["2026-11-25", "09:00", "prices", "thrifty"], "omocaptcha_limit"),
+        (["2026-11-24", "21:00", "catalogue", "killed"], "-"),
+        (["2026-11-24", "20:08", "catalogue", "resumed"], "finished"),
     ]
     nothing = ledger_report(Totals([], runs=CRAWLS.runs[3:4]), sources=["jobs.sqlite"])
     assert nothing.startswith("0 jobs for 0.00000 USD, 2026-11-25 09:00 UTC: 1 crawl, 1 spider, 0 hosts\n")
@@ -216,7 +216,7 @@ def test_of_the_fields_that_are_sent_twenty_are_named_and_the_others_counted():
     names = [f"f{number}" for number in range(23)]
     assert "\x1b" not in sent("POST", "https://shop.example/find", ["\x1b[2J"])
     assert sent("POST", "https://shop.example/find?id=1", names[:20]).endswith("/find with " + ", ".join(names[:20]))
-    assert sent("POST", "https://shop.example/find?id=1", names).endswith(", f19, 3 more")
+    assert sent("POST", "https://shop.example/find?id=1", names).endswith(", f19, 3 others")
 
 
 def test_crawls_that_share_a_row_are_not_named_by_the_first_of_them():
@@ -230,7 +230,7 @@ def test_shorten_keeps_both_ends():
 
 
 def test_ranked_names_the_most_frequent():
-    assert ranked({"d": 3, "b": 3, "c": 2000, "a": 1}, limit=2) == "c 2,000, b 3, 2 others 4"
+    assert ranked({"d": 3, "b": 3, "c": 2000, "a": 1}, limit=2) == "c 2,000, b 3, 2 others"
 
 
 def test_tokens_that_the_spider_has_bought_itself_are_not_told_as_if_there_had_been_no_captcha():

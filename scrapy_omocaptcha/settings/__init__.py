@@ -129,10 +129,13 @@ class Settings:
         return is_allowed(host_of(self.api_url), ["omocaptcha.com"])
 
     @property
+    def has_usd_limit(self) -> bool:
+        return any(getattr(self, name) for name, limit in LIMITS.items() if not limit.counts_jobs)
+
+    @property
     def needs_price(self) -> bool:
         """Tell whether there is a limit in USD, which cannot hold unless the service names its price."""
-        has_limit = any(getattr(self, name) for name, limit in LIMITS.items() if not limit.counts_jobs)
-        return has_limit and self.price is None and not self.is_omocaptcha and not self.dry_run
+        return self.has_usd_limit and self.price is None and not self.is_omocaptcha and not self.dry_run
 
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
         """Return the domains (with their subdomains) that ``spider`` may buy jobs for; empty: all hosts."""

@@ -1,8 +1,9 @@
 """Find settings and spider attributes that would keep the add-on from solving challenges."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from itertools import dropwhile
 
 from scrapy import Spider
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
@@ -25,37 +26,32 @@ _CLOSER_TO_ENGINE = (MetaRefreshMiddleware, RetryMiddleware)
 """Middlewares of Scrapy that must process a response after ours, since they would act on a challenge."""
 _REDIRECTS = "scrapy_omocaptcha.middleware.RedirectMiddleware"
 """Our second middleware, by its path as in settings, since its module stands above this one."""
-_PREFIX = "OMOCAPTCHA_"
-_SETTINGS = {"ENABLED", *(field.name.upper() for field in fields(Settings))}
+_SETTINGS = {f"OMOCAPTCHA_{name.upper()}" for name in ("enabled", *(field.name for field in fields(Settings)))}
 _FROM_ENVIRONMENT = ("OMOCAPTCHA_API_TOKEN", "OMOCAPTCHA_REDIS_URL")
 _HOOKS = ("omocaptcha_submit", "omocaptcha_trigger")
 
 
 def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ours: type) -> Iterator[str]:
     """Yield a warning, with its cure, for each mistake in the settings; ``ours`` is the class of our middleware."""
-    if not (settings.max_cost or settings.max_cost_per_day or settings.max_jobs or settings.dry_run):
-        yield (
-            "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD"
-        )
+    if not settings.dry_run:
+        yield from _check_limits(settings, project)
     yield from _check_middlewares(project, ours)
     if not project.getbool("COOKIES_ENABLED"):
         yield (
             "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
             "set it to True"
         )
-    if settings.price == 0 and (settings.max_cost or settings.max_cost_per_day) and not settings.dry_run:
-        yield (
-            "OMOCAPTCHA_PRICE is 0, so no limit in USD can hold, whatever jobs cost: set the real price, or remove the "
-            "setting to have it fetched"
-        )
-    if settings.price is not None and settings.price >= 100 * FALLBACK_PRICE:
+    if settings.assumed_price >= 100 * FALLBACK_PRICE:
         yield (
             f"OMOCAPTCHA_PRICE is {settings.price:g} USD a job, and OMOcaptcha asks {FALLBACK_PRICE}: each job is "
             "counted at the former; set the price of one job"
         )
     yield from _check_names(project, spider)
-    yield from _check_domains(settings, spider)
-    yield from _check_scrapy_redis(settings, project)
+    if uses_scrapy_redis(project) and not project.getbool("SCHEDULER_PERSIST"):
+        yield (
+            "SCHEDULER_PERSIST is False, so the first worker to finish clears the queue of all workers, including "
+            "requests that were put back: set it to True"
+        )
 
 
 def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iterator[str]:
@@ -65,30 +61,50 @@ def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iter
             f"{host_of(settings.api_url)} has no list of prices, so no limit in USD would hold: set OMOCAPTCHA_PRICE "
             "to the price of a task in USD"
         )
-    for name in project:
-        stem = name.removeprefix(_PREFIX)
-        if stem != name and stem not in _SETTINGS:
-            similar = nearest(stem, _SETTINGS, 0.6)
-            hint = f"did you mean {_PREFIX}{similar}? If not, remove it" if similar else "remove it"
+    for name in sorted(set(project) - _SETTINGS):
+        if name.startswith("OMOCAPTCHA_"):
+            similar = nearest(name, _SETTINGS)
+            hint = f"did you mean {similar}? If not, remove it" if similar else "remove it"
             yield f"{name} is not a setting: {hint}, or rename it if it is the project's own"
     yield from _check_positions(_middlewares(project), ours)
 
 
+def _check_limits(settings: Settings, project: BaseSettings) -> Iterator[str]:
+    if not (settings.max_cost or settings.max_cost_per_day or settings.max_jobs):
+        yield (
+            "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD"
+        )
+    if settings.price == 0 and settings.has_usd_limit:
+        yield (
+            "OMOCAPTCHA_PRICE is 0, so no limit in USD can hold, whatever jobs cost: set the real price, or remove the "
+            "setting to have it fetched"
+        )
+    if settings.redis_url is None and uses_scrapy_redis(project):
+        yield (
+            "scrapy-redis shares the request queue, but each worker has limits of its own, so ten workers may spend "
+            "ten times as much: set OMOCAPTCHA_REDIS_URL to the same Redis"
+        )
+
+
 def _check_names(project: BaseSettings, spider: Spider) -> Iterator[str]:
     """Yield what is named almost as something that is read, and is read nowhere."""
-    known = {_PREFIX + stem for stem in _SETTINGS}
-    for name in sorted(filter(LIKE_OURS.match, os.environ.keys() - _FROM_ENVIRONMENT)):
-        meant = nearest(name.upper(), known)
-        if meant is not None and meant not in project and not (meant in _FROM_ENVIRONMENT and meant in os.environ):
+    is_set = {*project, *(os.environ.keys() & _FROM_ENVIRONMENT)}
+    for name, meant in _misspelt(os.environ.keys() - _FROM_ENVIRONMENT, _SETTINGS):
+        if meant not in is_set:
             in_settings = f"set {meant} in settings.py, or with -s {meant}=…"
             cure = f"rename it to {meant}" if meant in _FROM_ENVIRONMENT else in_settings
             yield f"{name} is set in the environment, which is read for {' and '.join(_FROM_ENVIRONMENT)} only: {cure}"
-    for name in project:
-        if LIKE_OURS.match(name) and not name.startswith(_PREFIX) and (meant := nearest(name.upper(), known)):
-            yield f"the setting {name} is not read: rename it to {meant}"
-    for name in dir(type(spider)):
-        if LIKE_OURS.match(name) and name not in _HOOKS and (meant := nearest(name, _HOOKS)):
-            yield f"{type(spider).__name__}.{name} is never called: rename it to {meant}"
+    for name, meant in _misspelt((name for name in project if not name.startswith("OMOCAPTCHA_")), _SETTINGS):
+        yield f"the setting {name} is not read: rename it to {meant}"
+    for name, meant in _misspelt(set(dir(type(spider))).difference(_HOOKS), _HOOKS):
+        yield f"{type(spider).__name__}.{name} is never called: rename it to {meant}"
+
+
+def _misspelt(names: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the names that are like ours, each with the known name that it is like."""
+    for name in sorted(filter(LIKE_OURS.match, names)):
+        if meant := nearest(name, known):
+            yield name, meant
 
 
 def _middlewares(project: BaseSettings) -> list[type]:
@@ -99,15 +115,15 @@ def _middlewares(project: BaseSettings) -> list[type]:
 
 def tell_closer(project: BaseSettings, ours: type) -> Iterator[str]:
     """Yield a sentence about the middlewares, but Scrapy's, that may drop or replace a response before ours gets it."""
-    names = [global_object_name(middleware) for middleware in _middlewares(project)]
-    closer = names[names.index(global_object_name(ours)) :] if global_object_name(ours) in names else []
+    names = map(global_object_name, _middlewares(project))
+    closer = dropwhile(global_object_name(ours).__ne__, names)
     if own := [name for name in closer if name.partition(".")[0] not in ("scrapy", "scrapy_omocaptcha")]:
         yield f"sees only what is let through by middlewares closer to the site: {', '.join(own)}"
 
 
 def _check_middlewares(project: BaseSettings, ours: type) -> Iterator[str]:
     middlewares = _middlewares(project)
-    missing = [global_object_name(each) for each in (ours, load_object(_REDIRECTS)) if each not in middlewares]
+    missing = sorted(map(global_object_name, {ours, load_object(_REDIRECTS)}.difference(middlewares)))
     if missing:
         yield (
             f"DOWNLOADER_MIDDLEWARES lacks {' and '.join(missing)}, so walls are missed: name scrapy_omocaptcha.Addon "
@@ -129,9 +145,7 @@ def _check_positions(middlewares: list[type], ours: type) -> Iterator[str]:
         if middleware not in middlewares:
             continue
         index = middlewares.index(middleware)
-        before, after = middlewares[:index], middlewares[index + 1 :]
-        wrong = [m.__name__ for m in before if isinstance(m, type) and issubclass(m, closer_to_site)]
-        wrong += [m.__name__ for m in after if isinstance(m, type) and issubclass(m, closer_to_engine)]
+        wrong = _named(middlewares[:index], closer_to_site) + _named(middlewares[index + 1 :], closer_to_engine)
         if wrong:
             yield (
                 f"{global_object_name(middleware)} is on the wrong side of {' and '.join(wrong)} in "
@@ -140,27 +154,6 @@ def _check_positions(middlewares: list[type], ours: type) -> Iterator[str]:
             )
 
 
-def _check_domains(settings: Settings, spider: Spider) -> Iterator[str]:
-    # The setting has none of these, or would be invalid.
-    odd = [domain for domain in settings.domains(spider) if "/" in domain or ":" in domain]
-    if odd:
-        meant = ", ".join(host_of(domain if "//" in domain else f"//{domain}") for domain in odd)
-        yield (
-            f"the spider's allowed_domains has {', '.join(odd)}, so that no host is allowed: write the host only "
-            f"({meant})"
-        )
-
-
-def _check_scrapy_redis(settings: Settings, project: BaseSettings) -> Iterator[str]:
-    if not uses_scrapy_redis(project):
-        return
-    if settings.redis_url is None and not settings.dry_run:
-        yield (
-            "scrapy-redis shares the request queue, but each worker has limits of its own, so ten workers may spend "
-            "ten times as much: set OMOCAPTCHA_REDIS_URL to the same Redis"
-        )
-    if not project.getbool("SCHEDULER_PERSIST"):
-        yield (
-            "SCHEDULER_PERSIST is False, so the first worker to finish clears the queue of all workers, including "
-            "requests that were put back: set it to True"
-        )
+def _named(middlewares: list[type], kinds: tuple[type, ...]) -> list[str]:
+    # A middleware may be a function that makes one.
+    return [each.__name__ for each in middlewares if isinstance(each, type) and issubclass(each, kinds)]

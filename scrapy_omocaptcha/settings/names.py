@@ -8,7 +8,8 @@ LIKE_OURS = re.compile(r"(?:scrapy)?_?om[ou]?[-_ ]?cap", re.IGNORECASE)
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.8) -> str | None:
-    """Return the known name that is most like ``name``, or None if none is."""
+    """Return the known name that is most like ``name`` in any case of letters, or None if none is."""
     from difflib import get_close_matches  # A project without such a mistake does without it.
 
-    return next(iter(get_close_matches(name, sorted(known), 1, likeness)), None)
+    by_upper = {each.upper(): each for each in sorted(known)}
+    return by_upper.get(next(iter(get_close_matches(name.upper(), by_upper, 1, likeness)), ""))

@@ -10,7 +10,6 @@ from scrapy.exceptions import IgnoreRequest
 
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from scrapy_omocaptcha.scrapy_versions import CURE
-from tests.helpers.scrapy_versions import warns_of_domains
 from tests.helpers.sites import pages_of, spider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
@@ -57,13 +56,11 @@ def placed(place, **others):
         *(({"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 560}}, {}), ({"DOWNLOADER": OwnDownloader}, {})),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
-        ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"allowed_domains": ["https://a.example/"]}),
         *(({}, {"allowed_domains": ["shop.example"]}), ({"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_DRY_RUN": True}, {})),
         # The project's own names.
         ({"OMOX_CAPTCHA": 1}, {"omocaptcha_submit": own, "omocaptcha_notes": own, "omocap": own, "_omocaptcha_x": own}),
     ],
 )
-@warns_of_domains
 def test_working_settings_cause_no_warning(crawl, service, settings, attributes):
     assert opened(crawl, service, settings, **attributes) == []
 
@@ -217,11 +214,6 @@ MISTAKES = {
         "price of one job",
         {"OMOCAPTCHA_PRICE": "0.55"},
     ),
-    "a URL as a domain": mistake(
-        "the spider's allowed_domains has shop.example/, shop.test:80, so that no host is allowed: write the "
-        "host only (shop.example, shop.test)",
-        allowed_domains=["shop.example/", "shop.test:80"],
-    ),
     "no middleware for redirects": mistake(
         f"DOWNLOADER_MIDDLEWARES lacks {REDIRECTS}, so walls are missed: name scrapy_omocaptcha.Addon in ADDONS, and "
         "the middlewares nowhere",
@@ -239,7 +231,6 @@ MISTAKES = {
 }
 
 
-@warns_of_domains
 @pytest.mark.parametrize("case", MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_told_once_with_its_cure(crawl, service, case, monkeypatch, tmp_path):
     told, settings, attributes = case

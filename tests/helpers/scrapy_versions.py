@@ -33,8 +33,6 @@ callbacks_come_at_once = pytest.mark.skipif(CALLBACKS_ARE_LATE, reason="callback
 zero_is_no_limit = pytest.mark.skipif(
     version_info < (2, 18), reason="with CONCURRENT_REQUESTS = 0, no crawl starts up to Scrapy 2.17"
 )
-warns_of_domains = pytest.mark.filterwarnings("ignore:allowed_domains accepts only domains")
-"""Up to Scrapy 2.17, what is wrong with ``allowed_domains`` is a warning of Python, not a line of the log."""
 has_errors_of_downloads = pytest.mark.skipif(
     not hasattr(exceptions, "DownloadFailedError"), reason="up to Scrapy 2.14, these errors are Twisted's"
 )

@@ -9,6 +9,8 @@ from tldextract import TLDExtract
 from w3lib.url import safe_url_string
 
 _PORTS = {"http": 80, "https": 443}
+_MAY_SEND = {("http", "http"), ("http", "https"), ("https", "https")}
+"""Schemes of a page and of the address that its token may be sent to."""
 
 # Use the list that ships with the library instead of downloading one, and count github.io as a suffix.
 _registrable = TLDExtract(suffix_list_urls=(), include_psl_private_domains=True, cache_dir=None)
@@ -71,22 +73,18 @@ def same_site(page: str, target: str) -> bool:
     """Tell whether a token of ``page`` may be sent to ``target``.
 
     Both must have the same registrable domain (private suffixes count), or be the same IP address or bare name. The
-    port must be the page's or the scheme's default. Nothing may go from https to http.
+    port must be the page's or the scheme's default.
     """
     try:
         here, there = urlsplit(page), urlsplit(target)
-        ports = [_port_of(here), _port_of(there)]
+        is_port = _port_of(there) in (_port_of(here), _PORTS.get(there.scheme))
     except ValueError:
         return False
-    if "\\" in there.netloc:
-        # Programs disagree about the host of such an address.
+    # Programs disagree about the host of an address with a backslash.
+    if (here.scheme, there.scheme) not in _MAY_SEND or not is_port or "\\" in there.netloc:
         return False
-    hosts = host_of(page), host_of(target)
-    if there.scheme not in _PORTS or (here.scheme, there.scheme) == ("https", "http"):
-        return False
-    if "" in hosts or ports[1] not in (ports[0], _PORTS[there.scheme]):
-        return False
-    return _site_of(hosts[0]) == _site_of(hosts[1])
+    sites = _site_of(host_of(page)), _site_of(host_of(target))
+    return sites[0] == sites[1] != ""
 
 
 def _port_of(parts: SplitResult) -> int | None:

@@ -1,12 +1,11 @@
 """Read the value of one setting as a type; invalid values raise ``ValueError`` made by :func:`invalid`."""
 
-import ipaddress
 import math
 import os
+import re
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
@@ -18,6 +17,18 @@ from scrapy_omocaptcha.settings.secret import Secret
 
 Default = TypeVar("Default", str, None)
 T = TypeVar("T")
+
+_API_VERSIONS = {"auto": None, "1": 1, "2": 2}
+_DOMAIN = re.compile(r"[. ]*[^/:. ][^/:]*")
+_BASE_URL = re.compile(
+    r"(https://[\w.-]*\w|https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\]))"
+    r"(:(?P<port>[1-9][0-9]*))?(/[^\x00-\x20\x7f?#@\\]*)?",
+    re.IGNORECASE,
+)
+"""Matches neither a user, a query, a fragment nor a backslash; http with a loopback address only."""
+_LAST_PORT = 65_535
+_REDIS_URL = re.compile(r"(redis|rediss|unix)://[^\x00-\x20\x7f#]+")
+_API_TOKEN = re.compile(r"\s*[!-~]*\s*")
 
 
 class Limit(NamedTuple):
@@ -57,15 +68,13 @@ def read_number(
     settings: BaseSettings, name: str, default: float, *, minimum: float = 0.0, maximum: float = math.inf
 ) -> float:
     value = settings.get(name, default)
-    valid = f"a number of at least {minimum:g}" + (f" and at most {maximum:g}" if maximum < math.inf else "")
     try:
-        if isinstance(value, bool):
-            raise TypeError
         number = float(value)
+        if isinstance(value, bool) or math.isinf(number) or not minimum <= number <= maximum:
+            raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise invalid(name, value, valid) from None
-    if not math.isfinite(number) or not minimum <= number <= maximum:
-        raise invalid(name, value, valid)
+        at_most = f" and at most {maximum:g}" if maximum < math.inf else ""
+        raise invalid(name, value, f"a number of at least {minimum:g}{at_most}") from None
     return number
 
 
@@ -77,18 +86,18 @@ def read_count(settings: BaseSettings, name: str, default: int, *, minimum: int 
 
 
 def read_word(settings: BaseSettings, name: str, default: Default) -> str | Default:
-    value = settings.get(name, default)
-    if value is None and default is None:
+    value: object = settings.get(name, default)
+    if value is default:
         return default
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip():
-        raise invalid(name, value, "a string" if default is None else f"a string such as {default!r}")
+    if type(value) not in (int, str) or not str(value).strip():
+        raise invalid(name, value, "a string")
     return str(value).strip()
 
 
 def read_choice(settings: BaseSettings, name: str, default: str, valid: tuple[str, ...]) -> str:
     value = settings.get(name, default)
     if value not in valid:
-        raise invalid(name, value, " or ".join(repr(word) for word in valid))
+        raise invalid(name, value, " or ".join(map(repr, valid)))
     return str(value)
 
 
@@ -111,11 +120,11 @@ def read_domains(settings: BaseSettings, name: str) -> tuple[str, ...] | None:
     valid = "a list of host names such as 'example.com'"
     try:
         domains = settings.getlist(name)
+        odd = [domain for domain in domains if not _DOMAIN.fullmatch(domain)]
     except TypeError:
         raise invalid(name, settings.get(name), valid) from None
-    for domain in domains:
-        if not isinstance(domain, str) or not domain.strip(". ") or "/" in domain or ":" in domain:
-            raise invalid(name, domain, valid)
+    if odd:
+        raise invalid(name, odd[0], valid)
     return tuple(domain.strip(". ").lower() for domain in domains)
 
 
@@ -123,27 +132,13 @@ def read_base_url(settings: BaseSettings, name: str, default: str) -> str:
     """Read the base URL of an API that calls with a credential are sent to."""
     value = settings.get(name) or default
     valid = "a URL such as 'https://…/api', without user, query or fragment; http for loopback addresses only"
-    if "@" in str(value) or "?" in str(value):
+    if not set("@?").isdisjoint(str(value)):
         # The message doesn't show the value, which may contain a credential.
         raise ValueError(f"{name} has a user, a password or a query; it must be {valid}")
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname or "", parts.port
-        # urlsplit tolerates whitespace and an empty fragment, and programs disagree about backslashes.
-        odd = not value.isprintable() or any(c in value for c in " \\#")
-    except (TypeError, ValueError, AttributeError):
-        raise invalid(name, value, valid) from None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-    if not host or port == 0 or not secure or odd:
+    found = _BASE_URL.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found["port"] or 443) > _LAST_PORT:
         raise invalid(name, value, valid)
     return str(value).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def read_redis_url(settings: BaseSettings, name: str) -> Secret | None:
@@ -151,26 +146,24 @@ def read_redis_url(settings: BaseSettings, name: str) -> Secret | None:
     value = settings.get(name)
     if value is None and not (value := os.environ.get(name)):
         return None
-    scheme, _, address = value.partition("://") if isinstance(value, str) else ("", "", "")
-    odd = not address.isprintable() or " " in address or "#" in address
-    if scheme not in ("redis", "rediss", "unix") or not address or odd:
+    if not isinstance(value, str) or not _REDIS_URL.fullmatch(value):
         # The message doesn't show the value, which may contain a password.
         raise ValueError(
             f"{name} must be a URL such as 'redis://127.0.0.1:6379/0' (or rediss://, unix://), with '#' written as "
             "'%23', or None"
         )
-    return Secret(str(value))
+    return Secret(value)
 
 
 def read_api_token(settings: BaseSettings, name: str) -> Secret:
     """Read the API token from the settings or else the environment; a dry run needs none."""
     value = settings.get(name) or os.environ.get(name) or ""
-    if not isinstance(value, str) or not value.strip().isprintable() or " " in value.strip():
+    if not isinstance(value, str) or not _API_TOKEN.fullmatch(value):
         # The message doesn't show the value, which may be a credential with a typo.
         raise ValueError(f"{name} must be a string without spaces and line breaks: copy it again from your account")
     if not value.strip() and not read_bool(settings, "OMOCAPTCHA_DRY_RUN", False):
-        similar = [each for each in (*settings, *os.environ) if each != name and nearest(each.upper(), [name], 0.85)]
-        hint = f" ({similar[0]} is not read)" if similar else ""
+        similar = nearest(name, {*settings, *os.environ} - {name}, 0.85)
+        hint = f" ({similar} is not read)" if similar else ""
         where = "in the settings or the environment"
         raise NotConfigured(f"no API token, so no captcha can be solved: set {name} {where}{hint}")
     return Secret(value.strip())
@@ -178,9 +171,9 @@ def read_api_token(settings: BaseSettings, name: str) -> Secret:
 
 def read_api_version(settings: BaseSettings, name: str) -> int | None:
     version = str(settings.get(name, "auto")).strip()  # The command line gives a string.
-    if version not in ("auto", "1", "2"):
+    if version not in _API_VERSIONS:
         raise invalid(name, settings.get(name), "'auto', 1 (jobs) or 2 (tasks)")
-    return None if version == "auto" else int(version)
+    return _API_VERSIONS[version]
 
 
 def read_price(settings: BaseSettings, name: str) -> float | None:

@@ -184,7 +184,6 @@ class OmoCaptchaMiddleware:
             return response
         self._chain.check_whole(request, response)
         self.mediums.answered(request)
-        self._upfront.answered(request, response)
         self._states.not_redirected(request)
         try:
             if self._walls.try_finish(request, response):
@@ -216,7 +215,6 @@ class OmoCaptchaMiddleware:
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge if a redirect leads to one, else the redirect; called by :class:`RedirectMiddleware`."""
-        self._upfront.answered(request, response)
         if self._is_left_alone(request) or self._chain.is_own(request):
             return response
         try:

@@ -192,11 +192,6 @@ class Components:
         kind = RedirectMiddleware if is_redirect(response) else MetaRefreshMiddleware
         return self._crawler.get_downloader_middleware(kind)
 
-    def obeys_robots(self, request: Request) -> bool:
-        """Tell whether Scrapy asks for robots.txt before it sends a request."""
-        robots = self._crawler.get_downloader_middleware(RobotsTxtMiddleware)
-        return robots is not None and not request.meta.get("dont_obey_robotstxt")
-
     async def forbids(self, target: Request, *, page: Request) -> str | None:
         """Return ``"robots"`` or ``"offsite"`` if they forbid a request that is sent because of ``page``, or None."""
         offsite, spider = self._crawler.get_downloader_middleware(OffsiteMiddleware), self._crawler.spider

@@ -56,10 +56,10 @@ def form_request(
                 yield form_request(response, {"q": name}, rejected=".error", callback=self.parse_result)
 
     It is an ordinary request: it goes through the scheduler, and can be pickled. It sends what a browser would send in
-    the session of the page (its cookiejar, its proxy); a foreign address costs nothing, nor does an unreachable one
-    where robots.txt is obeyed. After a lost answer, 429 or 5xx it is sent once more where Scrapy would retry the
-    request, so the site may act on it twice: ``meta={"dont_retry": True}`` forbids that. While the add-on is off or has
-    no API token, the form is sent with an empty token.
+    the session of the page (its cookiejar, its proxy); a foreign address costs nothing. After a lost answer, 429 or 5xx
+    it is sent once more where Scrapy would retry the request, so the site may act on it twice:
+    ``meta={"dont_retry": True}`` forbids that. While the add-on is off or has no API token, the form is sent with an
+    empty token.
 
     With ``meta={"playwright": True}`` a browser sends it: the page is loaded, its form filled in, its button pressed,
     and what the page then shows is the response.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from scrapy import Request
 from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
-from scrapy.utils.httpobj import urlparse_cached
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge
@@ -24,8 +23,6 @@ from scrapy_omocaptcha.urls import host_of
 if TYPE_CHECKING:
     from scrapy_omocaptcha.upfront.token_request import FormRecord
 
-_MAX_SITES = 10_000
-"""Sites that are known to answer. Those that are forgotten are asked once more."""
 _MAX_FORMS = 1000
 """Hosts and sitekeys whose answers to tokens are remembered."""
 
@@ -40,15 +37,7 @@ class UpfrontTokens:
         self._events = events
         self._under_way: Counter[str] = Counter()
         """The number of requests whose token is being bought or handed in, by host."""
-        self._answering: LocalCache[str, bool] = LocalCache(_MAX_SITES)
-        """The sites that have answered anything, so that a token can be handed in there."""
         self._forms: LocalCache[tuple[str, str], FormRecord] = LocalCache(_MAX_FORMS)
-
-    def answered(self, request: Request, response: Response) -> None:
-        """Record that the site of ``request`` has answered it."""
-        site = urlparse_cached(request).netloc
-        if site not in self._answering and "cached" not in response.flags:
-            self._answering[site] = True
 
     async def send(self, request: Request) -> Response:
         """Send ``request`` with the token that its meta wants, and return the response to it.
@@ -83,9 +72,6 @@ class UpfrontTokens:
             attempts: TokenRequest = make(*parts, request, wish, form, hold)
             self._under_way[host] += 1
             try:
-                is_known = urlparse_cached(request).netloc in self._answering
-                if not is_known and self._engine.components.obeys_robots(request):
-                    await attempts.ask_site()
                 return await attempts.run()
             except GivenUp as error:
                 if error.answer is not None:

@@ -1,12 +1,10 @@
 """Send one request that wants a token, and judge the answer; ``attempts`` buys the token."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
-from typing import TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 from zlib import crc32
 
 from scrapy import Request
@@ -32,8 +30,6 @@ from scrapy_omocaptcha.tokens.sending import get_page, send_submission
 from scrapy_omocaptcha.tokens.verdict import unknown, unused
 from scrapy_omocaptcha.upfront.wishes import Wish
 from scrapy_omocaptcha.urls import public_address, same_site
-
-T = TypeVar("T")
 
 _NUMBERED = re.compile(r"[\w-]*\d[\w-]*")
 _ADVICE_BEHIND_WALL = (
@@ -74,10 +70,6 @@ class TokenRequest(Attempts):
         self._is_used = False
         self.answer: Response | None = None
         """The last answer of the site."""
-
-    async def ask_site(self) -> None:
-        """Ask the site for its robots.txt once more, so that nothing is bought for one that has not answered Scrapy."""
-        await self._get(urljoin(self.request.url, "/robots.txt"), get=self.chain.send)
 
     async def run(self) -> Response:
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
@@ -206,7 +198,12 @@ class TokenRequest(Attempts):
         """Fetch the page of the form, and fill the form in as the spider has done."""
         fresh = self.wish.fresh
         assert fresh is not None
-        page = await self._get(fresh.page, get=partial(get_page, self.chain))
+        headers, meta = session_of(self.request)
+        try:
+            async with self.hold.sending():
+                page = await get_page(self.chain, Request(fresh.page, headers=headers, meta=meta, callback=NO_CALLBACK))
+        except MiddlewareFailed as error:
+            raise GivenUp(Refusal("broke", str(error))) from error
         if page is None:
             raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
@@ -243,15 +240,6 @@ class TokenRequest(Attempts):
         else:
             why = f"its form is sent to {' '.join(other_marks)}, not to {' '.join(marks)}"
         return Refusal("form_changed", f"{REASONS['form_changed']}: {page.url} was fetched, and {why}")
-
-    async def _get(self, url: str, get: Callable[[Request], Awaitable[T]]) -> T:
-        """Get an address in the session of the request, with a function that sends requests."""
-        headers, meta = session_of(self.request)
-        try:
-            async with self.hold.sending():
-                return await get(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
-        except MiddlewareFailed as error:
-            raise GivenUp(Refusal("broke", str(error))) from error
 
 
 def _without_numbers(marks: Sequence[str]) -> list[str]:

@@ -62,7 +62,7 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     try:
         rows = _inspect(process, *_read(opts, process.settings), opts.spider)
     except (OSError, ValueError) as error:
-        # There is no such file, or an address or a setting is none.
+        # The file is missing, or an address or a setting is invalid.
         logger.debug("%s cannot be judged", opts.page, exc_info=True)
         rows = [("failed", _why(error))]
     print("\n".join(map(printable, [opts.page, *(f"  {label:<9} {text}" for label, text in rows)])))
@@ -135,7 +135,7 @@ def _why(error: Exception) -> str:
     """Say why a page could not be judged."""
     text = str(error)
     if "Executable doesn't exist" in text:
-        # Playwright draws a box around what it says.
+        # Playwright's own text has a box around it.
         return (
             "Playwright has no browser: run playwright install chromium, or name one that is installed with "
             '-s PLAYWRIGHT_LAUNCH_OPTIONS=\'{"executable_path": "/usr/bin/chromium"}\''

@@ -25,7 +25,7 @@ from scrapy_omocaptcha.tokens.reasons import Refusal
 from scrapy_omocaptcha.upfront.form_request import form_request
 
 Rows = list[tuple[str, str]]
-"""What is told of a page, line by line, each with its label."""
+"""Lines about a page, each with its label."""
 
 _TO_WRITE_FOR_FORM = (
     "is_rejected(self, response), which returns True for a page that rejects the token; and parse_result(self, "
@@ -42,7 +42,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "InspectingMiddleware":
         settings = Settings.for_detection(crawler.settings)
-        # Nothing is bought, so it does not matter what others have spent.
+        # Limits that others use up do not matter, since nothing is bought.
         return cls(crawler, replace(settings, max_cost_per_day=0.0, ledger=None, redis_url=None))
 
     def _spider_opened(self, spider: Spider) -> None:

@@ -26,7 +26,7 @@ paragraph before the options, the others after them."""
 
 
 _QUIET: dict[str, Any] = {"LOG_LEVEL": "CRITICAL", "LOG_STDOUT": False, "LOG_FILE": None}
-"""What people are to read is the output, wherever and whatever the project logs of its crawls. ``-L`` turns it on."""
+"""Settings that turn off the log, wherever the project writes that of its crawls; ``-L`` turns it on."""
 
 
 class _HelpFormatter(ScrapyHelpFormatter):
@@ -76,7 +76,7 @@ class OmoCaptchaCommand(ScrapyCommand):
             raise UsageError(f"unrecognized arguments: {' '.join(args)}", print_help=False)
         assert self.settings is not None
         if opts.logfile:
-            self.settings.set("LOG_LEVEL", "DEBUG", priority="cmdline")  # Who names a file wants something in it.
+            self.settings.set("LOG_LEVEL", "DEBUG", priority="cmdline")  # A file that is named gets lines.
         super().process_options(args, opts)
         self.requires_crawler_process = opts.subcommand == "detect"
 
@@ -92,7 +92,7 @@ class OmoCaptchaCommand(ScrapyCommand):
             self.exitcode = opts.run(self, opts)
             sys.stdout.flush()
         except KeyboardInterrupt:
-            self.exitcode = 130  # What a shell says of a program that Ctrl-C has ended.
+            self.exitcode = 130  # Shells report this of a program that Ctrl-C has ended.
         except BrokenPipeError:
-            # Who reads the output, such as head, has enough of it. Python would write the rest when it ends.
+            # The reader of the output, such as head, has enough. Python would write the rest when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

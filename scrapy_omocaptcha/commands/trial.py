@@ -42,7 +42,7 @@ def try_one_job(project: BaseSettings, url: str) -> tuple[str, bool]:
     settings.setdefault_in_component_priority_dict("ADDONS", Addon, 500)
     settings.setdict(_SETTINGS, "cmdline")
     told = [("the crawl ended before the page came (-L ERROR shows why)", False)]
-    # Not the process of the command: it has an event loop from its beginning on, which asyncio.run would take away.
+    # The process of the command has an event loop from its beginning on, which asyncio.run would take away.
     process = AsyncCrawlerProcess(settings)
     process.crawl(_Trial, request=request, tell=told.append)
     process.start()
@@ -58,9 +58,9 @@ class _Trial(Spider):
     is_wall: bool | None = None
     """Whether the page is a wall, rather than one that shows its content beside a form; None until it came."""
     reason = ""
-    """Why the challenge was not solved, or why it is not known what the site made of the token."""
+    """The reason with which the challenge was not solved, or with which the token is unknown."""
     why = ""
-    """The same as a sentence, or what became of the request."""
+    """The reason as a sentence, or what became of the request."""
 
     async def start(self) -> AsyncIterator[Request]:
         for signal in (signals.challenge_failed, signals.challenge_unknown):

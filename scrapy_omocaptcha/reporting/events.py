@@ -42,7 +42,7 @@ class Events:
         self._crawler = crawler
         self._stats = stats
         self._warned: LocalCache[tuple[str, str], bool] = LocalCache(_MAX_WARNED)
-        # What closes the account was logged as an error.
+        # The error that closed the account was logged.
         self._warned["account", ""] = True
         self.dry_run: defaultdict[str, Counter[object]] = defaultdict(Counter)
         """The number of challenges that a dry run did not solve, by host and session."""

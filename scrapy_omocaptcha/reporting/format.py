@@ -77,7 +77,7 @@ def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list
         [
             printable(_name(group, by)),
             f"{group.jobs:,}",
-            # Beside the name, where a phone shows it.
+            # The cost is beside the name, where a phone shows it.
             usd(group.cost, largest),
             *(_cell(group.outcomes.get(outcome)) for outcome in outcomes),
             seconds(group.median),

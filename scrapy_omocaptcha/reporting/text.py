@@ -69,7 +69,7 @@ def crawl_report(
     bought = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD" if totals.jobs else "nothing bought"
     met = f"{count(challenges, 'challenge') if challenges else 'no challenge'} met in {count(pages, 'page')}"
     if totals.jobs and not challenges:
-        # By solve or solve_page, for what Scrapy does not show to a middleware.
+        # Spiders buy them with solve or solve_page, for what Scrapy does not show to a middleware.
         met = f"tokens bought by the spider itself in {count(pages, 'page')}"
     return _block(f"OMOcaptcha: {met}, {bought}", rows)
 

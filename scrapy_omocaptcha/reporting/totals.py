@@ -22,7 +22,7 @@ class Totals:
     name: str = ""
     """Value of the field that the records are grouped by."""
     runs: Sequence[Run] = ()
-    """Those of their crawls, the earliest first."""
+    """Runs of the records' crawls, the earliest first."""
 
     @property
     def ended(self) -> str | None:

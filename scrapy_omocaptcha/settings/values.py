@@ -32,7 +32,7 @@ _API_TOKEN = re.compile(r"\s*[!-~]*\s*")
 
 
 class Limit(NamedTuple):
-    """What a setting limits. Once it is reached, the name of its field is the reason."""
+    """The limit that a setting sets. Once it is reached, the name of its field is the reason."""
 
     measure: str
     """A field of ``Sums`` in ``buying/ledger``, and of ``measures`` in ``fleet.lua``: ``jobs…``, or USD."""

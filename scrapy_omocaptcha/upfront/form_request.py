@@ -120,7 +120,7 @@ def _values(data: Mapping[str, str | Sequence[str] | None]) -> dict[str, list[st
             kind = type(value).__name__
             raise TypeError(f"data has {kind} for {name!r}; a name is a text, a value a text, a list of texts, or None")
         values[name] = list(given)
-    # Who passes the fields of a form on passes its empty field for the token as well.
+    # Spiders that pass on all fields of a form pass its empty field for the token as well.
     values.pop(TOKEN_FIELD, None)
     return values
 
@@ -148,7 +148,7 @@ def _refill(
         raise TypeError("the page is fetched anew: name form and click with CSS selectors")
     if response.request is not None and response.request.method != "GET":
         raise ValueError(f"{response.url} is to be fetched anew, but it is the answer to a POST request")
-    # Without the values, since filling in adds fields that the form does not have.
+    # The values are left out, since filling in adds fields that the form does not have.
     plain = fill_form(response, {}, form=form, click=click).form
     assert plain is not None
     # A redirect may lead to an address for one use.

@@ -59,26 +59,24 @@ class UpfrontTokens:
         self._events.detected(request, wish.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             if refusal.reason == "dry_run":
-                # Each request needs a token of its own, as if it were a session of its own.
+                # A request needs a token of its own, as if it were a session.
                 self._events.dry_run[host][object()] += 1
             raise self._not_solved(request, refusal, wish.challenge)
-        # Only trying shows whether the request has a place for the token; better before than after paying.
+        # This raises ValueError for a request without a place for the token, before anything is paid.
         with_token(request, wish.put, "-")
         form = self._forms.setdefault((host, wish.sitekey), FormRecord())
         with self._engine.slots.hold(request) as hold:
             await self._engine.lifetime.until(lambda: self._has_room(request, host, form))
-            parts = (self._engine, self._buyer, self._policy, self._events)
-            make = self._policy.mediums.of(request).token_request() or TokenRequest
-            attempts: TokenRequest = make(*parts, request, wish, form, hold)
+            kind = self._policy.mediums.of(request).token_request() or TokenRequest
+            tries: TokenRequest = kind(self._engine, self._buyer, self._policy, self._events, request, wish, form, hold)
             self._under_way[host] += 1
             try:
-                return await attempts.run()
+                return await tries.run()
             except GivenUp as error:
                 if error.answer is not None:
                     # Scrapy retries the request as if that were the answer to it.
                     return error.answer
-                told = (attempts.wanted, attempts.jobs, attempts.answer)
-                raise self._not_solved(request, error.refusal, *told) from None
+                raise self._not_solved(request, error.refusal, tries.wanted, tries.jobs, tries.answer) from None
             finally:
                 self._under_way[host] -= 1
                 if not self._under_way[host]:

@@ -39,7 +39,7 @@ _ADVICE_BEHIND_WALL = (
 
 
 class FormRecord:
-    """What is known of a host's forms with one site key."""
+    """Facts about a host's forms with one site key."""
 
     accepts = False
     """Whether the site has accepted a token."""
@@ -81,7 +81,7 @@ class TokenRequest(Attempts):
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
         if self.wish.fresh is not None:
             await self.refill()
-        # Checked before each attempt, since other requests may have found out much since the last one.
+        # Other requests may have found out much since the last attempt.
         refusal = self.policy.upfront_refusal(self._prepared, self.wanted)
         if refusal is not None:
             raise GivenUp(refusal)

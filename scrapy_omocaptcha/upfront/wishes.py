@@ -12,12 +12,12 @@ from scrapy_omocaptcha.forms.placement import parse_put
 from scrapy_omocaptcha.urls import public_address
 
 OWN_SESSION = "omocaptcha-"
-"""How the name of a session begins that is for one request only."""
+"""Beginning of the name of a session for one request only."""
 
 
 @dataclass(frozen=True)
 class Refill:
-    """How to fill in the form of a page that is fetched anew."""
+    """A form that is filled in on a page that is fetched anew."""
 
     page: str
     """The address that the page was asked for at; a redirect may lead on from there."""
@@ -25,7 +25,7 @@ class Refill:
     form: str | None
     click: str | Literal[False] | None
     marks: Sequence[str]
-    """By what the form is known again; see ``judging.form_marks``."""
+    """Marks by which the form is known again; see ``judging.form_marks``."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Wish:
     sitekey: str
     page: str
     put: str
-    """Where the token goes in the request; see ``forms.placement``."""
+    """Place of the token in the request; see ``forms.placement``."""
     invisible: bool = False
     rejected: str | None = None
     """A CSS selector, or the name of a spider's method, that tells that the site rejected the token."""
     fresh: Refill | None = None
-    """How to make the request anew from its page; None if it can be sent as it is."""
+    """Form to make the request anew from; None if it can be sent as it is."""
 
     @property
     def challenge(self) -> Challenge:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
-from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.extension import PRIORITY, DerivedClasses
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
@@ -38,16 +37,13 @@ class Addon:
             raise ValueError(message)
         return cls()
 
-    def __repr__(self) -> str:
-        return global_object_name(type(self))  # Scrapy lists the add-ons of a crawl.
-
     def update_settings(self, settings: BaseSettings) -> None:
         """Add the middlewares, unless the user has given them other priorities or disabled them with None."""
         for component, priority in ((OmoCaptchaMiddleware, DEFAULT_PRIORITY), (RedirectMiddleware, REDIRECT_PRIORITY)):
             settings.setdefault_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", component, priority)
         with suppress(ValueError):  # The middleware reports it.
             if is_enabled(settings):
-                # A method for this would load all others, some of which may be switched off since they are gone.
+                # A method of the settings would load all extensions, also any that is switched off since it is gone.
                 extensions = {**settings.getdict("EXTENSIONS"), DerivedClasses: PRIORITY}
                 settings.set("EXTENSIONS", extensions, settings.getpriority("EXTENSIONS") or 0)
 

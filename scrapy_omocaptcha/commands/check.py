@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scrapy import Spider
-from scrapy import __version__ as scrapy_version
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
@@ -27,7 +26,6 @@ from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
 from scrapy_omocaptcha.errors import AccountError, ApiError, in_words
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import count
-from scrapy_omocaptcha.scrapy_versions import TESTED_WITH
 from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
 from scrapy_omocaptcha.settings.checks import check_settings, find_mistakes, tell_closer
 from scrapy_omocaptcha.settings.secret import Secret
@@ -37,7 +35,7 @@ _REDIS_TIMEOUT = 2.0
 
 
 class _Status(IntEnum):
-    """Whether something is in order, or why nothing can be bought because of it: the exit status of the command."""
+    """Results of a check, by the exit status of the command."""
 
     OK = 0
     WRONG = 1
@@ -49,7 +47,7 @@ class _Status(IntEnum):
 
 
 class _Line(NamedTuple):
-    """What was found out about one thing."""
+    """The result of one check."""
 
     name: str
     message: str
@@ -63,7 +61,7 @@ class _Report:
         self._is_json = is_json
         self._lines: list[_Line] = []
         self.account: dict[str, float] = {}
-        """What the service says of the account, as JSON has it."""
+        """Balance and price, as JSON has them."""
 
     @property
     def status(self) -> _Status:
@@ -122,10 +120,9 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         report.add(_Line("settings", str(error), _Status.NO_TOKEN))
         return report.end()
     except (ValueError, ImportError, NameError, TypeError) as error:
-        # A component that cannot be loaded ends crawls, too.
+        # A component that cannot be loaded also ends crawls.
         report.add(_Line("settings", str(error), _Status.SETTINGS))
         return report.end()
-    report.add(_check_scrapy())
     try:
         asyncio.run(_check_others(settings, report))
         if opts.buy and report.account and not report.status:
@@ -140,7 +137,7 @@ def _check_settings(settings: Settings, project: BaseSettings) -> list[_Line]:
     config = closest_scrapy_cfg()
     where = f"of the project of {config}" if config else "of no project: there is no scrapy.cfg here or above"
     lines = [_Line("settings", f"{where}; API token *** from {token_source(project)}")]
-    # As crawls have them, where the add-on is switched on.
+    # Crawls in which the add-on is switched on have these settings.
     with_addon = project.copy()
     Addon().update_settings(with_addon)
     mistakes = [*why_off(project), *find_mistakes(settings, with_addon, OmoCaptchaMiddleware)]
@@ -150,14 +147,6 @@ def _check_settings(settings: Settings, project: BaseSettings) -> list[_Line]:
     warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)
     told = (*tell_closer(with_addon, OmoCaptchaMiddleware), *warnings)
     return lines + [_Line("settings", sentence) for sentence in told]
-
-
-def _check_scrapy() -> _Line:
-    first, last = (tuple(map(int, number.split("."))) for number in TESTED_WITH.split(" to "))
-    used = tuple(int(part) for part in scrapy_version.split(".")[:2])
-    if first <= used <= last:
-        return _Line("scrapy", f"{scrapy_version}, which is among those that it was tested with ({TESTED_WITH})")
-    return _Line("scrapy", f"{scrapy_version} has not been tested with it ({TESTED_WITH} have)")
 
 
 async def _check_others(settings: Settings, report: _Report) -> None:
@@ -253,7 +242,7 @@ async def _check_redis(url: Secret) -> _Line:
     except ImportError:
         return _Line("redis", "OMOCAPTCHA_REDIS_URL needs: pip install 'scrapy-omocaptcha[redis]'", _Status.WRONG)
     except Exception as error:
-        # Its text may hold the password.
+        # The text of the error may hold the password.
         return _Line("redis", f"OMOCAPTCHA_REDIS_URL does not answer ({in_words(error)})", _Status.WRONG)
     return _Line("redis", "answers")
 

@@ -1,10 +1,9 @@
 """Draw the plots of the web page as SVG, which takes its colours and its font from the page's style."""
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from operator import attrgetter
 
 from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.format import count
@@ -17,7 +16,6 @@ _LETTER = 6.5
 _MIN_BARS = 10
 """No bar is wider than one of so many, so that a single job doesn't fill the plot."""
 _MAX_BARS = 40
-_MAX_BINS = 20
 _TINY = 1e-9
 """By so much may a sum of shares be more than 100 %."""
 _DAY = 86_400
@@ -27,7 +25,7 @@ _MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
 """Start of period 0, chosen so that weeks begin on Mondays."""
 
 
-def over_time(totals: Totals) -> list[str]:
+def over_time(totals: Totals) -> str:
     """Plot the cost and the share of each outcome, in periods chosen by the time between the first and the last job."""
     span = (totals.last - totals.first).total_seconds()
     length = next(length for length in _PERIODS if span / length < _MAX_BARS - 1)
@@ -45,24 +43,8 @@ def over_time(totals: Totals) -> list[str]:
     unit, size = next((unit, size) for unit, size in (("day", _DAY), ("hour", 3600), ("minute", 60)) if length >= size)
     per = "per " + count(length // size, unit).removeprefix("1 ")
     legend = "".join(f'<span><i style="background: var(--{name})"></i>{name}</span> ' for name in shares)
-    return [
-        _plot(f"Spending {per}, USD", costs, labels),
-        _plot(f"Outcomes {per}, % of jobs", shares, labels, legend=f"<div>{legend}</div>"),
-    ]
-
-
-def solve_times(totals: Totals) -> str:
-    """Plot a histogram of solve times, of which there must be one, with outliers in the last bar."""
-    values = [*map(attrgetter("seconds"), totals.solved)]
-    longest = min(values[-1], 3 * values[math.ceil(0.99 * len(values)) - 1]) or 1.0
-    width = _nice(longest / _MAX_BINS)
-    last = int(longest / width)
-    jobs = Counter(min(int(value / width), last) for value in values)
-    labels = [f"{number * width:g}-{(number + 1) * width:g}" for number in range(last + 1)]
-    if values[-1] >= (last + 1) * width:
-        labels[-1] = f"{last * width:g}+"
-    numbers = [jobs[number] for number in range(last + 1)]
-    return _plot("Jobs by solve time, seconds", {"main": numbers}, labels, least=1)
+    spending = _plot(f"Spending {per}, USD", costs, labels)
+    return spending + _plot(f"Outcomes {per}, % of jobs", shares, labels, f"<div>{legend}</div>")
 
 
 def _start(number: int, length: int, totals: Totals) -> str:
@@ -76,17 +58,14 @@ def _start(number: int, length: int, totals: Totals) -> str:
     return day if length <= 7 * _DAY else f"{day} {start.year}"
 
 
-def _plot(
-    title: str, series: Mapping[str, Sequence[float]], labels: Sequence[str], *, legend: str = "", least: float = 0
-) -> str:
+def _plot(title: str, series: Mapping[str, Sequence[float]], labels: Sequence[str], legend: str = "") -> str:
     """Return a figure with bars of stacked values.
 
     :param series: the values by the name of their colour.
     :param labels: what to write below each bar.
-    :param least: the smallest distance of two numbers beside the axis.
     """
     largest = max(map(sum, zip(*series.values(), strict=True))) or 1
-    tick = max(least, _nice(largest / 5))
+    tick = _nice(largest / 5)
     lines = math.ceil(largest / tick - _TINY)
     # Pixels per unit and per bar.
     scale, step = _HEIGHT / (lines * tick), _WIDTH / len(labels)
@@ -104,7 +83,7 @@ def _plot(
 def _below(labels: Sequence[str], step: float) -> Iterator[str]:
     """Draw those labels that touch neither each other nor an edge: one may be as wide as several bars."""
     width = max(map(len, labels)) * _LETTER
-    places = [((number + 0.5) * step, label) for number, label in enumerate(labels) if label]
+    places = [((number + 0.5) * step, label) for number, label in enumerate(labels)]
     fitting = [(x, label) for x, label in places if width / 2 <= x <= _WIDTH + _MARGIN - width / 2]
     for x, label in fitting[:: -math.ceil(1.2 * width / step)]:
         yield f'<text x="{x:.1f}" y="{_HEIGHT + 20}" text-anchor="middle">{label}</text>'

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from scrapy_omocaptcha.reporting.charts import over_time, solve_times
+from scrapy_omocaptcha.reporting.charts import over_time
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, table_of, usd
 from scrapy_omocaptcha.reporting.text import COST_BASIS
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
@@ -40,14 +40,11 @@ All times are UTC.</p>
 
 
 def _figures(totals: Totals) -> str:
-    plots = list(over_time(totals))
-    if totals.solved:
-        plots.append(solve_times(totals))
     return "\n".join(
         [
             f'<p class="soft">{scope(totals)}</p>',
             f"<dl>{''.join(_tiles(totals))}</dl>",
-            f'<div class="plots">{"".join(plots)}</div>',
+            f'<div class="plots">{over_time(totals)}</div>',
             *(_groups(totals, by) for by in ("host", "spider", "day")),
         ]
     )

@@ -174,7 +174,7 @@ def test_html_writes_a_page_besides_the_text_and_says_where(report, tmp_path):
     assert (done.returncode, done.stderr) == (0, f"The web page is in {tmp_path / 'page.html'}.\n")
     assert done.stdout.startswith("50 jobs for 0.02750 USD")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 2
     assert "Totals of the records in a.sqlite. Each job" in page
 
 

@@ -114,7 +114,7 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     assert command.settings is not None
     report = _Report(is_json=opts.json)
     try:
-        settings = Settings.for_account(command.settings)
+        settings = Settings.for_command(command.settings, dry_run=False)
         report.add(*_check_settings(settings, command.settings))
     except NotConfigured as error:
         report.add(_Line("settings", str(error), _Status.NO_TOKEN))

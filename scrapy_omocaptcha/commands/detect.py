@@ -103,7 +103,7 @@ def _inspect(process: CrawlerProcessBase, request: Request, saved: Response | No
         @classmethod
         def update_settings(cls, settings: BaseSettings) -> None:
             super().update_settings(settings)
-            Settings.for_detection(settings)
+            Settings.for_command(settings, api_token="not-needed")
             if not (is_listed(settings) and is_enabled(settings)):
                 notes.append(("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
             settings.setdict(ISOLATION if saved is None else {**ISOLATION, "ROBOTSTXT_OBEY": False}, "cmdline")

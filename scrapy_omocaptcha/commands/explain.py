@@ -5,9 +5,8 @@ needs an API token.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
@@ -41,7 +40,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "InspectingMiddleware":
-        settings = Settings.for_detection(crawler.settings)
+        settings = Settings.for_command(crawler.settings, api_token="not-needed")
         # Limits that others use up do not matter, since nothing is bought.
         return cls(crawler, replace(settings, max_cost_per_day=0.0, ledger=None, redis_url=None))
 
@@ -59,7 +58,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         widget, challenge = find_challenge(response), self._policy.find(request, response)
         is_rendered = self._policy.mediums.of(request).purpose == "browser"
         cost = "nothing"
-        calls: Iterator[tuple[str, str]] = iter(())
+        calls: Iterable[tuple[str, str]] = ()
         if challenge is not None:
             refusal = await self._policy.refusal(request, response, challenge)
             refusal = refusal or self._policy.limit_refusal(challenge, request.url)
@@ -74,9 +73,8 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
             verdict = f"passed on to the spider: {why_passed(widget, response, is_rendered=is_rendered)}"
             calls = _calls(response, is_rendered=is_rendered)
             if widget is not None and not widget.blocking and may_be_challenge(response, widget):
-                calls = chain(
-                    _overruling(response, widget, await self._policy.refusal(request, response, widget)), calls
-                )
+                refusal = await self._policy.refusal(request, response, widget)
+                calls = [*_overruling(response, widget, refusal), *calls]
         page = f"status {response.status} at {shorten(response.url, _LONGEST)}"
         rows = [("verdict", verdict), ("cost", cost), ("page", page)]
         if widget is not None:

@@ -80,8 +80,7 @@ def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list
             # The cost is beside the name, where a phone shows it.
             usd(group.cost, largest),
             *(_cell(group.outcomes.get(outcome)) for outcome in outcomes),
-            seconds(group.median),
-            seconds(group.quantile(1.0)),
+            *(seconds(group.quantile(part)) for part in (0.5, 1.0)),
         ]
         for group in groups
     ]

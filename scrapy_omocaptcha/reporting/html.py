@@ -61,9 +61,9 @@ def _tiles(totals: Totals) -> Iterator[str]:
         yield _tile("Not solved", f"{totals.not_solved.total():,}", ranked(totals.not_solved, limit=2))
     slowest = totals.slowest
     if slowest is not None:
+        median, most = (f"{seconds(totals.quantile(part))} s" for part in (0.5, 0.9))
         longest = f"{seconds(slowest.seconds)} s at most: {slowest.host}, {minute(slowest.at)}"
-        most = f"{seconds(totals.quantile(0.9))} s for 90 %"
-        yield _tile("Median solve", f"{seconds(totals.median)} s", most, longest)
+        yield _tile("Median solve", median, f"{most} for 90 %", longest)
 
 
 def _tile(label: str, value: str, *more: str) -> str:

@@ -137,7 +137,7 @@ def _solve_time(totals: Totals) -> list[tuple[str, str]]:
     if len(totals.solved) == 1:
         return [("solve time", f"{seconds(slowest.seconds)} s")]
     where = f"{shorten(slowest.host, LONGEST_NAME)}, {minute(slowest.at)} UTC"
-    return [("solve time", f"{seconds(totals.median)} s median, {seconds(slowest.seconds)} s slowest ({where})")]
+    return [("solve time", f"{seconds(totals.quantile(0.5))} s median, {seconds(slowest.seconds)} s slowest ({where})")]
 
 
 def _block(title: str, rows: Sequence[tuple[str, str]]) -> str:

@@ -73,11 +73,6 @@ class Totals:
     def slowest(self) -> Record | None:
         return self.solved[-1] if self.solved else None
 
-    @property
-    def median(self) -> float | None:
-        """Return the median solve time in seconds."""
-        return self.quantile(0.5)
-
     def quantile(self, fraction: float) -> float | None:
         """Return the solve time in seconds that ``fraction`` of the jobs did not exceed."""
         return self.solved[max(0, math.ceil(fraction * len(self.solved)) - 1)].seconds if self.solved else None
@@ -101,7 +96,7 @@ class Totals:
             "ended": self.ended,
             "not_solved": self.not_solved if self.runs else None,
             "cost_usd": round(self.cost, 8),
-            "seconds_median": self.median,
+            "seconds_median": self.quantile(0.5),
             "seconds_slowest": self.quantile(1.0),
             "first": first,
             "last": last,

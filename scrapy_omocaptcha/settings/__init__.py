@@ -155,16 +155,10 @@ class Settings:
         return cls(**{each.name: each.metadata["read"](settings) for each in fields(cls)})
 
     @classmethod
-    def for_detection(cls, settings: BaseSettings) -> Settings:
-        """Read the settings to inspect pages with, even if the add-on is disabled or has no API token."""
-        return cls.from_settings(
-            BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_API_TOKEN": "not-needed"})
-        )
-
-    @classmethod
-    def for_account(cls, settings: BaseSettings) -> Settings:
-        """Read the settings to query the account with, even if the add-on is disabled or in a dry run."""
-        return cls.from_settings(BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_DRY_RUN": False}))
+    def for_command(cls, settings: BaseSettings, **changes: object) -> Settings:
+        """Read the settings for a command, even if the add-on is disabled, with other values of some fields."""
+        changed = {f"OMOCAPTCHA_{field.upper()}": value for field, value in changes.items()}
+        return cls.from_settings(BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, **changed}))
 
 
 ONE_JOB = {

@@ -32,9 +32,9 @@ from scrapy_omocaptcha.upfront.wishes import Wish
 from scrapy_omocaptcha.urls import public_address, same_site
 
 _NUMBERED = re.compile(r"[\w-]*\d[\w-]*")
-_ADVICE_BEHIND_WALL = (
-    "whether the site took the token is not known. Go through that wall with an ordinary request before, and send the "
-    "form in its session"
+_ANOTHER_WALL = (
+    "the answer from {} is another wall: whether the site took the token is not known. Go through that wall with an "
+    "ordinary request before, and send the form in its session"
 )
 
 
@@ -116,9 +116,7 @@ class TokenRequest(Attempts):
         self.record.rejects |= rejected is True
         wall = None if rejected else self.policy.find(self.request, answer)
         if wall is not None and self._is_another(wall):
-            refusal = Refusal(
-                "another_wall", f"the answer from {public_address(wall.url)} is another wall: {_ADVICE_BEHIND_WALL}"
-            )
+            refusal = Refusal("another_wall", _ANOTHER_WALL.format(public_address(wall.url)))
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
             return Result(verdict=self.verdict_on_rejection())

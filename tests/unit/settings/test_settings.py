@@ -299,4 +299,4 @@ def test_max_cost_per_day_needs_a_ledger_or_redis():
 
 def test_an_account_is_not_asked_without_a_token_even_in_a_dry_run():
     with pytest.raises(NotConfigured, match="no API token"):
-        Settings.for_account(ScrapySettings({"OMOCAPTCHA_DRY_RUN": True}))
+        Settings.for_command(ScrapySettings({"OMOCAPTCHA_DRY_RUN": True}), dry_run=False)

@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 import sys
-import time
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -160,17 +159,16 @@ async def _check_account(settings: Settings, report: _Report) -> None:
     """Report what the first version of the API that answers says of the account, or what each of them has said."""
     answers, cure, status = [], "try again later", _Status.NO_SERVICE
     for number, api in build_apis(settings).items():
-        url, began = settings.api_urls[number], time.monotonic()
+        where = f"version {number} at {settings.api_urls[number]}"
         try:
             balance = await api.balance()
-            report.add(_Line("api", f"version {number} at {url}: answers (after {time.monotonic() - began:.1f} s)"))
+            report.add(_Line("api", f"{where}: answers"))
             line, price = await _check_price(settings, api, balance)
             report.add(_check_balance(settings, balance, price), line)
             report.account = {"balance_usd": balance.usd, "package_solves": balance.solves, "price_usd": price}
             return
         except ApiError as error:
-            took = time.monotonic() - began
-            answers.append(f"version {number} at {url}: {str(error).rstrip('.')} (after {took:.1f} s)")
+            answers.append(f"{where}: {str(error).rstrip('.')}")
             cure = error.cure or cure
             if isinstance(error, AccountError):
                 status = _Status.NO_TOKEN

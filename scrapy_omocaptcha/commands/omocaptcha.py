@@ -24,7 +24,6 @@ _SUBCOMMANDS = {
 of the subcommand that is called with (command, opts) and returns the exit status. Its docstring is the help: the first
 paragraph before the options, the others after them."""
 
-
 _QUIET: dict[str, Any] = {"LOG_LEVEL": "CRITICAL", "LOG_STDOUT": False, "LOG_FILE": None}
 """Settings that turn off the log, wherever the project writes that of its crawls; ``-L`` turns it on."""
 

@@ -60,10 +60,7 @@ class Events:
         self._tell("solved", request.url, values["seconds"], jobs, values["cost_usd"])
 
     def buying(self, url: str, waiting: int, usual_seconds: float | None) -> None:
-        """Report that a token is bought: as INFO once for its host, since nothing else is told until it is there.
-
-        :param waiting: the number of requests that wait for tokens.
-        """
+        """Report that a token is bought: as INFO once for its host, since nothing else is told until it is there."""
         usual = "15 to 60 s" if usual_seconds is None else f"{usual_seconds:.0f} s in this crawl"
         self._tell("buying", url, usual, waiting_requests(waiting))
 
@@ -72,10 +69,7 @@ class Events:
         self._tell("handing_in", request.url, what)
 
     def rejected(self, request: Request, jobs: int, most: int) -> None:
-        """Report that the site rejected a token: as INFO once for its host.
-
-        :param jobs: the number of jobs of the request that were of no use; ``most`` is how many may be.
-        """
+        """Report that a token was rejected, the useless one number ``jobs`` of ``most``: as INFO once for its host."""
         self._tell("rejected", request.url, jobs, most)
 
     def unknown(

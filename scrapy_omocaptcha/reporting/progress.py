@@ -65,13 +65,12 @@ class Progress:
     def _log(self) -> None:
         if not self.slots.held:
             return
-        stats = self.stats
         logger.info(
             "OMOcaptcha: %s, %d of %d jobs are solved, %.5f USD so far",
             waiting_requests(self.slots.held),
-            stats.get("jobs/solved"),
-            stats.get("jobs/created"),
-            stats.get("cost_usd"),
+            self.stats.get("jobs/solved"),
+            self.stats.get("jobs/created"),
+            self.stats.get("cost_usd"),
         )
 
     async def close(self, reason: str) -> None:

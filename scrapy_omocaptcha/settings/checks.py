@@ -122,8 +122,7 @@ def tell_closer(project: BaseSettings, ours: type) -> Iterator[str]:
 
 
 def _check_middlewares(project: BaseSettings, ours: type) -> Iterator[str]:
-    middlewares = _middlewares(project)
-    missing = sorted(map(global_object_name, {ours, load_object(_REDIRECTS)}.difference(middlewares)))
+    missing = sorted(map(global_object_name, {ours, load_object(_REDIRECTS)}.difference(_middlewares(project))))
     if missing:
         yield (
             f"DOWNLOADER_MIDDLEWARES lacks {' and '.join(missing)}, so walls are missed: name scrapy_omocaptcha.Addon "

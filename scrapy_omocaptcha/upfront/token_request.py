@@ -60,7 +60,6 @@ class TokenRequest(Attempts):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.chain = self.engine.chain
-        self._will_retry = self.engine.components.will_retry
         hooks, rejected = self.policy.hooks, self.wish.rejected
         self._is_rejected = None if rejected is None else hooks.rejection_test(rejected)
         """Tells whether an answer shows that the site rejected the token; None where nobody has said how."""
@@ -99,7 +98,7 @@ class TokenRequest(Attempts):
             async with self.hold.sending():
                 answer = await self.submit(token)
         except HandoverBroke as error:
-            if self.is_first and (not error.is_sent or self._will_retry(self.request, error.kind)):
+            if self.is_first and (not error.is_sent or self.engine.components.will_retry(self.request, error.kind)):
                 raise
             if not error.is_sent:
                 return Result(verdict=unused("page_failed"), error=GivenUp(Refusal("broke", str(error))))
@@ -120,7 +119,7 @@ class TokenRequest(Attempts):
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
             return Result(verdict=self.verdict_on_rejection())
-        if is_overloaded(answer) and self.is_first and self._will_retry(self.request, answer):
+        if is_overloaded(answer) and self.is_first and self.engine.components.will_retry(self.request, answer):
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         verdict = self.judge(answer, rejected)
         self.record.accepts |= verdict is ACCEPTED

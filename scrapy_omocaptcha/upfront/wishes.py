@@ -70,10 +70,7 @@ def read_wish(request: Request) -> Wish:
     values, where = request.meta["omocaptcha"], f"meta['omocaptcha'] of {public_address(request.url)}"
     if unknown := set(values) - set(Wish.__dataclass_fields__):
         raise ValueError(f"{where} has {sorted(map(str, unknown))}; valid are {sorted(Wish.__dataclass_fields__)}")
-    needed = ["sitekey", "page", "put"]
-    if "rejected" in values:
-        needed.append("rejected")
-    for key in needed:
+    for key in ("sitekey", "page", "put", *(values.keys() & {"rejected"})):
         if not (isinstance(values.get(key), str) and values[key]):
             raise ValueError(f"{where} has {key}={values.get(key)!r}; it must be a text")
     check_sitekey(values["sitekey"], where)

@@ -70,7 +70,7 @@ def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_pa
         told = {name: message for name, _, message in lines}
         assert (status, list(told)) == (0, ["settings", "api", "balance", "price", "ledger"])
         # Not what the other version says, such as that the token is wrong.
-        assert re.fullmatch(rf"version {version} at {re.escape(service.url)}: answers \(after \d\.\d s\)", told["api"])
+        assert told["api"] == f"version {version} at {service.url}: answers"
         assert told["balance"] == "7.50000 USD"
         assert told["price"] == (
             "0.00050 USD a job in the service's list; crawls count 0.00050 for each job; "

@@ -52,7 +52,7 @@ def waiting_requests(number: int) -> str:
 
 def listed(parts: Sequence[str], most: int) -> str:
     """Format the first parts of a list, and how many others there are."""
-    others = [f"{len(parts) - most:,} others"] if len(parts) > most else []
+    others = [count(len(parts) - most, "other")] if len(parts) > most else []
     return ", ".join([*parts[:most], *others])
 
 

@@ -231,6 +231,7 @@ def test_shorten_keeps_both_ends():
 
 def test_ranked_names_the_most_frequent():
     assert ranked({"d": 3, "b": 3, "c": 2000, "a": 1}, limit=2) == "c 2,000, b 3, 2 others"
+    assert ranked({"a": 2, "b": 1}, limit=1) == "a 2, 1 other"
 
 
 def test_tokens_that_the_spider_has_bought_itself_are_not_told_as_if_there_had_been_no_captcha():

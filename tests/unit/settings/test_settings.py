@@ -74,6 +74,10 @@ VALID = [
     *(("DRY_RUN", "True", True), ("DRY_RUN", "0", False), ("DRY_RUN", 1, True)),
     *(("API_URL", f"https://api.example.com{end}", f"https://api.example.com{end}") for end in ("/v1", ":8443/api")),
     ("API_URL", "https://api.example.com/v1/", "https://api.example.com/v1"),
+    *(
+        ("API_URL", url, url)
+        for url in ("HTTPS://API.example.com", "https://a_pi.bücher.example/v1", "https://[::1]:8443")
+    ),
 ]
 
 
@@ -111,7 +115,7 @@ INVALID = [
             *("omocaptcha.com/api", "ftp://omocaptcha.com/api", "https://", "https:///api", "https://[::1/api"),
             *("https://omocaptcha.com:99999/api", "https://omocaptcha.com:0/api", "https://omocaptcha.com\\api"),
             *("https://omocaptcha.com/api#", "https://omocaptcha.com/api#x", "https://omocaptcha.com/a pi"),
-            *(" https://omocaptcha.com/api", "https://omo\ncaptcha.com/api"),
+            *(" https://omocaptcha.com/api", "https://omo\ncaptcha.com/api", "https://omocaptcha.com/\0"),
             *(5, ["https://omocaptcha.com/api"], b"https://omocaptcha.com/api"),
         )
     ),

@@ -6,6 +6,7 @@ from contextlib import suppress
 from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
+from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.extension import PRIORITY, DerivedClasses
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
@@ -36,6 +37,9 @@ class Addon:
             logger.error("OMOcaptcha: %s", message)
             raise ValueError(message)
         return cls()
+
+    def __repr__(self) -> str:
+        return global_object_name(type(self))  # Scrapy lists the add-ons of a crawl.
 
     def update_settings(self, settings: BaseSettings) -> None:
         """Add the middlewares, unless the user has given them other priorities or disabled them with None."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scrapy import Spider
+from scrapy import __version__ as scrapy_version
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
@@ -25,6 +26,7 @@ from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
 from scrapy_omocaptcha.errors import AccountError, ApiError, in_words
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import count
+from scrapy_omocaptcha.scrapy_versions import TESTED_WITH
 from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
 from scrapy_omocaptcha.settings.checks import check_settings, find_mistakes, tell_closer
 from scrapy_omocaptcha.settings.secret import Secret
@@ -122,6 +124,7 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         # A component that cannot be loaded also ends crawls.
         report.add(_Line("settings", str(error), _Status.SETTINGS))
         return report.end()
+    report.add(_check_scrapy())
     try:
         asyncio.run(_check_others(settings, report))
         if opts.buy and report.account and not report.status:
@@ -146,6 +149,14 @@ def _check_settings(settings: Settings, project: BaseSettings) -> list[_Line]:
     warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)
     told = (*tell_closer(with_addon, OmoCaptchaMiddleware), *warnings)
     return lines + [_Line("settings", sentence) for sentence in told]
+
+
+def _check_scrapy() -> _Line:
+    first, last = (tuple(map(int, number.split("."))) for number in TESTED_WITH.split(" to "))
+    used = tuple(int(part) for part in scrapy_version.split(".")[:2])
+    if first <= used <= last:
+        return _Line("scrapy", f"{scrapy_version}, which is among those that it was tested with ({TESTED_WITH})")
+    return _Line("scrapy", f"{scrapy_version} has not been tested with it ({TESTED_WITH} have)")
 
 
 async def _check_others(settings: Settings, report: _Report) -> None:

@@ -86,9 +86,9 @@ def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list
     ]
     heads = [_IN_UTC.get(by, by), "jobs", "USD", *outcomes, "median s", "slowest s"]
     if by == "crawl":
-        heads.append("ended")
+        heads += ["ended", "not solved"]
         for row, group in zip(rows, groups, strict=True):
-            row.append(printable(group.ended or "-"))
+            row += [printable(group.ended or "-"), ranked(group.not_solved, limit=3) or "-"]
     return [heads, *rows]
 
 

@@ -1,11 +1,13 @@
 """Read the value of one setting as a type; invalid values raise ``ValueError`` made by :func:`invalid`."""
 
+import ipaddress
 import math
 import os
 import re
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
@@ -20,13 +22,6 @@ T = TypeVar("T")
 
 _API_VERSIONS = {"auto": None, "1": 1, "2": 2}
 _DOMAIN = re.compile(r"[. ]*[^/:. ][^/:]*")
-_BASE_URL = re.compile(
-    r"(https://[\w.-]*\w|https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\]))"
-    r"(:(?P<port>[1-9][0-9]*))?(/[^\x00-\x20\x7f?#@\\]*)?",
-    re.IGNORECASE,
-)
-"""Matches neither a user, a query, a fragment nor a backslash; http with a loopback address only."""
-_LAST_PORT = 65_535
 _REDIS_URL = re.compile(r"(redis|rediss|unix)://[^\x00-\x20\x7f#]+")
 _API_TOKEN = re.compile(r"\s*[!-~]*\s*")
 
@@ -132,13 +127,27 @@ def read_base_url(settings: BaseSettings, name: str, default: str) -> str:
     """Read the base URL of an API that calls with a credential are sent to."""
     value = settings.get(name) or default
     valid = "a URL such as 'https://…/api', without user, query or fragment; http for loopback addresses only"
-    if not set("@?").isdisjoint(str(value)):
+    if "@" in str(value) or "?" in str(value):
         # The message doesn't show the value, which may contain a credential.
         raise ValueError(f"{name} has a user, a password or a query; it must be {valid}")
-    found = _BASE_URL.fullmatch(value) if isinstance(value, str) else None
-    if found is None or int(found["port"] or 443) > _LAST_PORT:
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname or "", parts.port
+        # urlsplit tolerates whitespace and an empty fragment, and programs disagree about backslashes.
+        odd = not value.isprintable() or any(c in value for c in " \\#")
+    except (TypeError, ValueError, AttributeError):
+        raise invalid(name, value, valid) from None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+    if not host or port == 0 or not secure or odd:
         raise invalid(name, value, valid)
     return str(value).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def read_redis_url(settings: BaseSettings, name: str) -> Secret | None:

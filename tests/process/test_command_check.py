@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from scrapy_omocaptcha.buying.database import read_ledger
+from scrapy_omocaptcha.commands import check as command
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from scrapy_omocaptcha.tokens.reasons import TEST_KEY
 from tests.helpers import sites
@@ -68,7 +69,7 @@ def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_pa
         limits = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_MAX_JOBS=20")
         status, lines = check(*limits, *price, url=service.url)
         told = {name: message for name, _, message in lines}
-        assert (status, list(told)) == (0, ["settings", "api", "balance", "price", "ledger"])
+        assert (status, list(told)) == (0, ["settings", "scrapy", "api", "balance", "price", "ledger"])
         # Not what the other version says, such as that the token is wrong.
         assert told["api"] == f"version {version} at {service.url}: answers"
         assert told["balance"] == "7.50000 USD"
@@ -82,6 +83,16 @@ def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_pa
         assert told["ledger"] == f"{tmp_path / 'jobs.sqlite'} can be written"
         assert {call.name for call in service.calls} <= {"getBalance", "getService"}
         assert list(tmp_path.glob("jobs*")) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "is_tested"), [("2.17.1", False), ("2.18.0", True), ("2.19.2", True), ("2.20.0", False)]
+)
+def test_it_is_told_whether_this_version_of_scrapy_was_tested(monkeypatch, version, is_tested):
+    monkeypatch.setattr(command, "scrapy_version", version)
+    monkeypatch.setattr(command, "TESTED_WITH", "2.18 to 2.19")
+    line = command._check_scrapy()
+    assert (line.message.startswith(f"{version}, which is among those"), line.status) == (is_tested, 0)
 
 
 def test_the_page_about_the_command_shows_such_lines(scrapy, service, tmp_path):

@@ -187,12 +187,12 @@ def test_crawls_are_told_with_how_they_ended_and_what_was_not_solved_the_latest_
     runs = [Run(f"2026-11-25T0{n}:00:00Z", "prices", f"crawl{n}", "finished", {"robots": n}) for n in range(1, 9)]
     seen = look([job(), job(crawl="crawl1")], [Run("2026-11-24T21:00:00Z", "", "c0ffee", "shutdown", {}), *runs])
     assert re.search(r"Not solved\n+36\nrobots 36\n", seen["text"])
-    ends = re.findall(r"(crawl\d|c0ffee)\n*\t.*\t(\w+)", seen["text"].rpartition("Crawls")[2])
-    latest_first = [(f"crawl{n}", "finished") for n in (*range(8, 1, -1), 1)]
+    ends = re.findall(r"(crawl\d|c0ffee)\n*\t.*\t(\w+)\t(.*)", seen["text"].rpartition("Crawls")[2])
+    latest_first = [(f"crawl{n}", "finished", f"robots {n}") for n in (*range(8, 1, -1), 1)]
     # The one with jobs is as old as its first.
-    assert ends == [*latest_first[:-1], *sorted([latest_first[-1], ("c0ffee", "shutdown")])]
+    assert ends == [*latest_first[:-1], *sorted([latest_first[-1], ("c0ffee", "shutdown", "-")])]
     days = [Run(f"2026-11-{n // 9 + 10}T08:00:00Z", "", f"c{n}", "finished", {"robots": 1}) for n in range(99)]
-    assert re.search(r"40 earlier\n*\t1\t.*\t-(\n|$)", look([job(time="2026-11-01T08:00:00Z")], days)["text"])
+    assert re.search(r"40 earlier\n*\t1\t.*\t-\trobots 39", look([job(time="2026-11-01T08:00:00Z")], days)["text"])
     assert "prices crawl1" in look([], runs)["text"]
 
 

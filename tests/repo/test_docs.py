@@ -220,7 +220,7 @@ def test_the_modules_that_the_picture_names_exist():
     assert hasattr(scrapy_omocaptcha.OmoCaptchaMiddleware, "process_response")
 
 
-def test_the_places_of_an_outcome_exist_and_are_eleven():
+def test_the_places_of_an_outcome_exist_and_are_ten():
     lines = code(page("design"), "places-of-an-outcome").splitlines()
     assert len({line.split()[0] for line in lines}) == 10
     for place in (ROOT / line.split()[0] for line in lines):

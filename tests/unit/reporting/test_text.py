@@ -155,12 +155,12 @@ def test_a_report_says_how_each_crawl_ended_and_what_was_not_solved_also_by_thos
         "\n  not solved  47: max_cost 46, robots 1\n  ended       finished 2, not known 1, omocaptcha_limit 1\n"
         in block
     )
-    ends = [(row.split()[:4], row.split()[-1]) for row in table.splitlines()[1:]]
+    ends = [(row.split()[:4], row.split(maxsplit=10)[9:]) for row in table.splitlines()[1:]]
     assert ends == [
-        (["2026-11-25", "10:00", "prices", "unwalled"], "finished"),
-        (["2026-11-25", "09:00", "prices", "thrifty"], "omocaptcha_limit"),
-        (["2026-11-24", "21:00", "catalogue", "killed"], "-"),
-        (["2026-11-24", "20:08", "catalogue", "resumed"], "finished"),
+        (["2026-11-25", "10:00", "prices", "unwalled"], ["finished", "-"]),
+        (["2026-11-25", "09:00", "prices", "thrifty"], ["omocaptcha_limit", "max_cost 40"]),
+        (["2026-11-24", "21:00", "catalogue", "killed"], ["-", "max_cost 1"]),
+        (["2026-11-24", "20:08", "catalogue", "resumed"], ["finished", "max_cost 5, robots 1"]),
     ]
     nothing = ledger_report(Totals([], runs=CRAWLS.runs[3:4]), sources=["jobs.sqlite"])
     assert nothing.startswith("0 jobs for 0.00000 USD, 2026-11-25 09:00 UTC: 1 crawl, 1 spider, 0 hosts\n")

@@ -17,7 +17,7 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.format import waiting_requests
 from scrapy_omocaptcha.settings import LIMITS
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ class Events:
         """The number of challenges that a dry run did not solve, by host and session."""
         self.not_solved: Counter[str] = Counter()
         """The number of challenges that were not solved, by reason."""
+        self.not_solved_at: Counter[str] = Counter()
+        """The same, by host."""
 
     def detected(self, request: Request, challenge: Challenge, verdict: str) -> None:
         """Report and count a challenge that was met; its verdict is ``"solve"``, or the reason why it is not solved."""
@@ -90,6 +92,7 @@ class Events:
         :param paid_for: the request whose page is lost though jobs were bought for it, which is always a WARNING.
         """
         self.not_solved[reason] += 1
+        self.not_solved_at[host_of(url)] += 1
         self._stats.inc(f"skipped/{reason}")
         # The breaker's message names the host or domain for which nothing is bought.
         level = self._level(reason, url, subject=message if reason == "breaker" else None)

@@ -86,6 +86,7 @@ class Progress:
             challenges=int(self.stats.get("challenges")),
             pages=self.pages,
             not_solved=self.events.not_solved,
+            not_solved_at=self.events.not_solved_at,
             opening_balance=buyer.account.balance,
             closing_balance=closing_balance,
             # Only buying shows whether one job opens a wall for a session, or each page needs one.

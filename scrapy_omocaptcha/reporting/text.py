@@ -35,6 +35,7 @@ def crawl_report(
     challenges: int,
     pages: int,
     not_solved: Mapping[str, int],
+    not_solved_at: Mapping[str, int] | None = None,
     opening_balance: Balance | None = None,
     closing_balance: Balance | None = None,
     would_buy: Mapping[str, tuple[int, int]] | None = None,
@@ -45,6 +46,7 @@ def crawl_report(
 
     :param pages: number of pages that the spider got.
     :param not_solved: number of challenges that were left alone or not solved, by reason.
+    :param not_solved_at: the same by host.
     :param opening_balance: balance of the account when the spider opened; None if unknown, as for the closing one.
     :param would_buy: the least and the most jobs that a dry run would have bought, by host, each at ``price`` in USD.
     :param account_closed: why nothing was bought any more, if the account could not buy.
@@ -61,7 +63,7 @@ def crawl_report(
     if opening_balance is not None and closing_balance is not None:
         rows.append(("balance", _balance(opening_balance, closing_balance, totals.cost)))
     rows += _solve_time(totals)
-    rows += _not_solved(not_solved)
+    rows += _not_solved(not_solved, not_solved_at or {})
     if would_buy:
         rows.append(("dry run", _would_buy(would_buy, price)))
     if totals.jobs:
@@ -82,7 +84,7 @@ def ledger_report(totals: Totals, *, sources: Sequence[str], by: str | None = No
     accepted = f": {usd(totals.cost / totals.accepted)} USD per accepted token" if totals.accepted else ""
     rows.append(("cost", f"{usd(totals.cost)} USD{accepted}"))
     rows += _solve_time(totals)
-    rows += _not_solved(totals.not_solved)
+    rows += _not_solved(totals.not_solved, {})
     rows.append(("ended", ranked(Counter(crawl.ended or "not known" for crawl in grouped(totals, "crawl")))))
     rows.append(("basis", f"the records in {_names(sources)}. {COST_BASIS}"))
     block = _block(f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD, {scope(totals)}", rows)
@@ -126,8 +128,9 @@ def _range(least: int, most: int) -> str:
     return f"{most:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def _not_solved(reasons: Mapping[str, int]) -> list[tuple[str, str]]:
-    return [("not solved", f"{sum(reasons.values()):,}: {ranked(reasons, limit=10)}")] if reasons else []
+def _not_solved(reasons: Mapping[str, int], hosts: Mapping[str, int]) -> list[tuple[str, str]]:
+    where = f"; at {ranked(hosts, limit=_HOSTS)}" if hosts else ""
+    return [("not solved", f"{sum(reasons.values()):,}: {ranked(reasons, limit=10)}{where}")] if reasons else []
 
 
 def _solve_time(totals: Totals) -> list[tuple[str, str]]:

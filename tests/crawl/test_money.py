@@ -581,7 +581,7 @@ def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(
     assert crawled.stats["finish_reason"] == "omocaptcha_limit"
     (record,) = read_ledger(ledger)
     assert (record.job, record.outcome, record.reason) == (crawled.pages[0].job, "unknown", "by_hand")
-    assert any("used by hand 1" in line and "abandoned" not in line for line in crawled.said(logging.INFO))
+    assert any("by_hand 1" in line and "abandoned" not in line for line in crawled.said(logging.INFO))
     assert crawl(ByHand, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1}).stats["finish_reason"] == "finished"
 
 

@@ -27,7 +27,11 @@ SOME = [
 
 def test_the_report_of_a_crawl_names_challenges_pages_money_time_and_what_was_not_solved():
     balances = {"opening_balance": Balance(10.0), "closing_balance": Balance(9.99725)}
-    text = crawl_report(SOME, challenges=7, pages=1250, not_solved={"robots": 2, "enterprise": 5}, **balances)
+    not_solved = {
+        "not_solved": {"robots": 2, "enterprise": 5},
+        "not_solved_at": {"a.example": 1, "shop.example": 6},
+    }
+    text = crawl_report(SOME, challenges=7, pages=1250, **not_solved, **balances)
     assert text == (
         "OMOcaptcha: 7 challenges met in 1,250 pages, 5 jobs for 0.00275 USD\n"
         "  accepted    2   40.0 %\n"
@@ -36,7 +40,7 @@ def test_the_report_of_a_crawl_names_challenges_pages_money_time_and_what_was_no
         "  cost        0.00275 USD: 0.00220 USD per 1,000 pages\n"
         "  balance     10.00000 USD before, 9.99725 after: 0.00275 less, as expected\n"
         "  solve time  12.0 s median, 61.0 s slowest (shop.example, 2026-11-25 00:30 UTC)\n"
-        "  not solved  7: enterprise 5, robots 2\n"
+        "  not solved  7: enterprise 5, robots 2; at shop.example 6, a.example 1\n"
         "  basis       Each job is counted at its price when bought, including failed jobs."
     )
 

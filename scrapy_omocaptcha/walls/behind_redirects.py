@@ -94,19 +94,21 @@ class WallsBehindRedirects:
 
         :param answer: that to the request; ``shown`` is that to the token.
         """
-        reason = doubt_about(request, answer)
-        if reason is not None:
+        reason, url = doubt_about(request, answer), self._leads_to(request, answer)
+        if reason is not None or url is None:
             return reason
-        if isinstance(answer, Response) and is_redirect(answer):
+        is_closed = self._targets.of(url).kind in WALLS
+        if isinstance(answer, Request) and self._targets.is_walled_page(url):
+            is_closed = shown is None or not same_address(shown.url, url)
+        return "redirect" if is_closed else None
+
+    def _leads_to(self, request: Request, answer: Answer) -> str | None:
+        """Return the address that an answer redirects to, if that may be the one at which the request met its wall."""
+        if isinstance(answer, Response):
             # A spider that handles redirects gets those to a wall, too, where a look at it fails.
-            url = redirect_target(request.url, answer.headers.get("Location"))
-            return "redirect" if url is not None and self._targets.of(url).kind in WALLS else None
+            return redirect_target(request.url, answer.headers.get("Location")) if is_redirect(answer) else None
         led_to = self._states.peek(request).led_to
-        if led_to is None or not _is_redirect_to(answer, led_to):
-            return None
-        if self._targets.is_walled_page(answer.url):
-            return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
-        return "redirect" if self._targets.of(answer.url).kind in WALLS else None
+        return answer.url if led_to is not None and _is_redirect_to(answer, led_to) else None
 
     def record_opened(self, request: Request, answer: Answer) -> None:
         """Record that ``answer`` shows the wall to be open to which a request was redirected before."""

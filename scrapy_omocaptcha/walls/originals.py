@@ -23,13 +23,13 @@ def write(request: Request, original: Original | None) -> Original:
     """Return what a redirected request asks for, given what was written at its first redirect, if this is another."""
     if original is not None:
         return {**original, "hops": [*original["hops"], request.url]}
-    headers = {name: request.headers.getlist(name) for name in _REPLACED_HEADERS if name in request.headers}
+    replaced = [name for name in _REPLACED_HEADERS if name in request.headers]
     return {
         "hops": [request.url],
         "url": request.url,
         "method": request.method,
         "body": b64encode(request.body).decode(),
-        "headers": {name: [value.decode("latin-1") for value in values] for name, values in headers.items()},
+        "headers": {name: [value.decode("latin-1") for value in request.headers.getlist(name)] for name in replaced},
         "cookies": request.cookies,
         "priority": request.priority,
         "dont_filter": request.dont_filter,
@@ -56,7 +56,7 @@ def leads_back(request: Request, url: str, original: Original | None) -> bool:
     The duplicate filter knows that address.
     """
     hops = [] if original is None else original["hops"]
-    return [address_of(hop) for hop in (*hops, request.url)].count(url) == 1
+    return list(map(address_of, (*hops, request.url))).count(url) == 1
 
 
 def hops_to(request: Request, original: Original | None) -> list[str]:

@@ -9,6 +9,7 @@ import scrapy
 
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.nightly import by_pairs
 from tests.helpers.sites import Site, challenge, cleared, page, redirect, sending, spider, won
 
 ORDERS = 12
@@ -74,12 +75,10 @@ GATES = {
     "leads back": lambda request: f"/hold?next={request.path}",
     "says nothing": lambda request: "/hold",
 }
+WITH_PAGES = {"orders only": False, "pages, too": True}
 
 
-@pytest.mark.parametrize("with_pages", [False, True], ids=["orders only", "pages, too"])
-@pytest.mark.parametrize("opened", ["home", "back", "challenge"])
-@pytest.mark.parametrize("gate", GATES)
-@pytest.mark.parametrize("clearance", [3, 1000])
+@by_pairs(clearance=[3, 1000], gate=list(GATES), opened=["home", "back", "challenge"], with_pages=WITH_PAGES)
 def test_orders_that_a_gate_withholds_are_executed_once_each(crawl, service, gate, opened, clearance, with_pages):
     with OrderSite(gate=GATES[gate], opened=opened, clearance=clearance) as site:
         requests = site.orders() + site.pages(ORDERS if with_pages else 0)
@@ -107,12 +106,12 @@ def test_the_page_of_a_gate_that_says_nothing_is_taken_for_the_answer_to_an_orde
     assert site.executed == {}
 
 
-@pytest.mark.parametrize("with_pages", [False, True], ids=["orders only", "pages, too"])
-@pytest.mark.parametrize("receipt", [lambda id_: f"/receipt/{id_}", lambda id_: "/thanks"], ids=["own", "shared"])
-@pytest.mark.parametrize(
-    "gate", [None, GATES["named"], GATES["says nothing"]], ids=["in place", "named", "says nothing"]
+@by_pairs(
+    clearance=[1, 3, 5, 1000],
+    gate={"in place": None, "named": GATES["named"], "says nothing": GATES["says nothing"]},
+    receipt={"own": lambda id_: f"/receipt/{id_}", "shared": lambda id_: "/thanks"},
+    with_pages=WITH_PAGES,
 )
-@pytest.mark.parametrize("clearance", [1, 3, 5, 1000])
 def test_an_order_whose_answer_is_behind_the_wall_is_executed_once(
     crawl, service, gate, receipt, clearance, with_pages
 ):

@@ -14,6 +14,7 @@ from scrapy.exceptions import IgnoreRequest
 
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.nightly import by_pairs
 from tests.helpers.sites import CHALLENGE, Site, challenge, cleared, page, redirect, sending, spider, won
 
 OUR_STATS = re.compile("omocaptcha/|log_count/|elapsed_time|start_time|finish_time|memusage/")
@@ -158,9 +159,7 @@ def compare(crawl, service):
     return compare
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("status", [200, 403, 429, 503])
-@pytest.mark.parametrize("case", CASES)
+@by_pairs(case=CASES, status=[200, 403, 429, 503], kind=list(KINDS))
 def test_what_nothing_is_bought_for_passes_on_as_without_the_add_on(compare, service, case, status, kind):
     spider, settings = KINDS[kind](status)
     if case == "hook":

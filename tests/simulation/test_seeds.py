@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 
 from tests.helpers.commands import ROOT, python
+from tests.helpers.nightly import nightly
 from tests.simulation import clock, sockets
 from tests.simulation.__main__ import main
 from tests.simulation.clock import NeverEnds
@@ -20,6 +21,8 @@ from tests.simulation.shrink import kind_of, shrink
 from tests.simulation.simulation import Killed, simulated
 
 CHUNK = 12
+FIRST = range(1, 120, CHUNK)
+"""The first seed of each chunk, of which four are crawled with each change."""
 SOCKETS = {1: "finished", 67: "stopped", 402: "killed"}
 """Seeds and how their crawls end; those of even seeds run without a reactor."""
 
@@ -29,7 +32,7 @@ def _warm():
     warm_up()
 
 
-@pytest.mark.parametrize("first", range(1, 120, CHUNK))
+@pytest.mark.parametrize("first", [*FIRST[:4], *map(nightly, FIRST[4:])])
 def test_nothing_is_wrong_with_the_crawls_of_these_seeds(first):
     wrong = {seed: run(plan(seed)).wrong for seed in range(first, first + CHUNK)}
     failed = {f"make simulation ARGS='--seed {seed}'": sentences for seed, sentences in wrong.items() if sentences}

@@ -16,10 +16,7 @@ PAGES = {"rate": 4, "expiring": 4}
 """How many pages are asked for, where it is not two."""
 JOBS = {"per_page": 2, "expiring": 2}
 """How many jobs that costs, where it is not one."""
-PARTS = [
-    slice(0, None, 30),
-    *(nightly(part) for part in (slice(15, None, 30), *(slice(start, None, 15) for start in range(1, 15)))),
-]
+PARTS = [slice(0, None, 15), *(nightly(slice(start, None, 15)) for start in range(1, 15))]
 """Parts of the labelled pages."""
 
 

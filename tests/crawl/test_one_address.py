@@ -740,17 +740,18 @@ def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(cra
 @pytest.mark.parametrize("clearance", [None, 1, 3, 1000])
 def test_pages_that_many_links_redirect_to_come_once_though_each_is_behind_a_wall(crawl, service, clearance, spends):
     """``clearance`` is for so many pages, or for so many requests, and the wall shows its challenge in their place."""
-    left = 3
+    spent, free = 0, 3
 
     def answer(request, form):
-        nonlocal left
+        nonlocal spent, free
         if request.path == "/verify":
-            left = clearance
+            spent, free = 0, clearance
             return redirect(form["next"])
         is_link = request.path.startswith("/go/")
-        if not is_link and clearance and left <= 0:
+        if clearance and spent >= free and not is_link:
             return challenge(next=request.path)
-        left -= not is_link or spends == "requests"
+        if spends == "requests" or not is_link:
+            spent += 1
         if is_link:
             return redirect(f"/p/{request.path.split('/')[2]}")
         return page("".join(f"<a href=/go/{number}{request.path}>link</a>" for number in range(10)))

@@ -11,8 +11,12 @@ from scrapy_omocaptcha.urls import host_of, public_address, same_address
 
 Answer = Response | Request
 """A response, or the request that a redirect leads to, which Scrapy follows."""
-_OF_PROXIES = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, 499)
-"""Nginx logs 499, and some proxies send it, where a client has gone."""
+_OVERLOADED = frozenset((HTTPStatus.TOO_MANY_REQUESTS, *range(HTTPStatus.INTERNAL_SERVER_ERROR, 1000)))
+"""Statuses of sites that cannot answer just now."""
+_DOUBTFUL = _OVERLOADED | {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+"""Statuses that may come from a wall as well as from the page behind it."""
+_LOST = _OVERLOADED | {HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, 499}
+"""Statuses of overloaded sites and of proxies. Nginx logs 499, and some proxies send it, where a client has gone."""
 _NOTHING = re.compile(
     rb"\xef\xbb\xbf|\xc2\xa0|&nbsp;|<!--.*?-->|<!doctype[^>]*>|</?(?:html|head|body)\b[^>]*>", re.IGNORECASE | re.DOTALL
 )
@@ -35,7 +39,7 @@ def is_stored(request: Request, response: Response) -> bool:
 
 def is_overloaded(answer: Response) -> bool:
     """Tell whether a site could not answer just now."""
-    return answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return answer.status in _OVERLOADED
 
 
 def is_blank(answer: Response) -> bool:
@@ -46,10 +50,9 @@ def is_blank(answer: Response) -> bool:
 
 def is_lost(answer: Response) -> bool:
     """Tell whether an answer to a token cannot be the site's word about it: it may come from a proxy, or is empty."""
-    if answer.status in _OF_PROXIES or is_overloaded(answer):
-        return True
-    leads_on = answer.status >= HTTPStatus.MULTIPLE_CHOICES and bool(answer.headers.get("Location"))
-    return is_good(answer) and is_blank(answer) and not leads_on
+    leads_on = answer.status >= HTTPStatus.MULTIPLE_CHOICES and "Location" in answer.headers
+    says_nothing = is_good(answer) and is_blank(answer) and not leads_on
+    return says_nothing or answer.status in _LOST
 
 
 def doubt_about(request: Request, answer: Answer) -> str | None:
@@ -59,9 +62,8 @@ def doubt_about(request: Request, answer: Answer) -> str | None:
         return "broke" if is_retry else None
     if answer.status < HTTPStatus.MULTIPLE_CHOICES and is_blank(answer):
         return "no_page"
-    # A page that says that there is none shows it, too. These statuses may come from the wall, or an overloaded site.
-    is_refused = answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-    return "http_error" if is_refused or is_overloaded(answer) else None
+    # A page that says that there is none, such as 404, shows that the wall is open, too.
+    return "http_error" if answer.status in _DOUBTFUL else None
 
 
 def is_page_of(request: Request, answer: Response) -> bool:
@@ -72,12 +74,12 @@ def is_page_of(request: Request, answer: Response) -> bool:
 
 def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
     """Tell whether a challenge that came after a token is the one that the token was for: same key, same form."""
-    return challenge.sitekey == later.sitekey and form_marks(challenge.form) == form_marks(later.form)
+    return (challenge.sitekey, form_marks(challenge.form)) == (later.sitekey, form_marks(later.form))
 
 
 def is_other_wall(challenge: Challenge, later: Challenge) -> bool:
     """Tell whether a challenge that came after a token is another one for sure; the form of one wall may change."""
-    return challenge.sitekey != later.sitekey or host_of(challenge.url) != host_of(later.url)
+    return (challenge.sitekey, host_of(challenge.url)) != (later.sitekey, host_of(later.url))
 
 
 def form_marks(form: Form | None) -> list[str]:

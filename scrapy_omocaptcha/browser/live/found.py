@@ -5,6 +5,7 @@ The page's HTML tells what a widget is, as at walls; the page itself, whether it
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from playwright.async_api import Error, Frame, JSHandle, Page
@@ -36,7 +37,7 @@ class Found(NamedTuple):
 
     def is_usable(self) -> bool:
         """Tell whether it is a reCAPTCHA v2 widget that is rendered."""
-        return self.challenge is not None and self.widget is not None
+        return None not in (self.challenge, self.widget)
 
     def __str__(self) -> str:
         assert self.widget is not None
@@ -56,7 +57,7 @@ async def find_widget(page: Page, selector: str | None, is_closing: Callable[[],
 
     async def look() -> bool:
         found[:] = [each for frame in page.frames for each in await _look_into(page, frame, selector)]
-        return page.is_closed() or any(each.is_usable() and each.is_meant for each in found)
+        return page.is_closed() or any(each.is_meant for each in filter(Found.is_usable, found))
 
     await until(look, WIDGET_TIMEOUT, is_closing)
     if is_closing():
@@ -74,8 +75,8 @@ async def find_widget(page: Page, selector: str | None, is_closing: Callable[[],
 def _choose(where: str, selector: str | None, found: list[Found]) -> Found:
     """Return the widget that is meant: the only one, or the only one that is visible."""
     usable = list(filter(Found.is_usable, found))
-    meant = [each for each in usable if each.is_meant]
-    meant = [each for each in meant if each.is_visible] or meant
+    meant = list(filter(attrgetter("is_meant"), usable))
+    meant = list(filter(attrgetter("is_visible"), meant)) or meant
     if len(meant) == 1:
         return meant[0]
     listed = "; ".join(map(str, meant or usable))
@@ -93,7 +94,7 @@ def _choose(where: str, selector: str | None, found: list[Found]) -> Found:
 async def _look_into(page: Page, frame: Frame, selector: str | None) -> list[Found]:
     """Return the widgets of a frame; those of other sites, as Google's own, have none that the page can use."""
     url = page.url if frame.url.startswith("about:") else frame.url
-    if frame != page.main_frame and not same_site(page.url, url):
+    if not same_site(page.url, url):
         return []
     found: list[Found] = []
     # A frame may be on its way to another address.
@@ -109,17 +110,20 @@ async def _look_into(page: Page, frame: Frame, selector: str | None) -> list[Fou
 
 def _match(frame: Frame, root: JSHandle, widgets: list[dict[str, Any]], challenges: list[Challenge]) -> Iterator[Found]:
     """Yield what is known of each widget that is rendered, or of those in the HTML if none is."""
-    by_key = {challenge.sitekey: challenge for challenge in reversed(challenges)}
-    by_place = {(each.sitekey, each.form and each.form.number): each for each in reversed(challenges)}
+    # The first challenge of each key, and of each key in each form.
+    known: dict[object, Challenge] = {}
+    for challenge in reversed(challenges):
+        number = challenge.form and challenge.form.number
+        known[challenge.sitekey] = known[challenge.sitekey, number] = challenge
     seen: list[tuple[str, int | None]] = []
     for each in widgets:
         place = sitekey, number = each["sitekey"], each["form"]
         # Of a form that cannot be sent, the number is all that is needed.
         form = None if number is None else Form("GET", "", (), number=number)
-        if place in by_place:
-            form = by_place[place].form
+        if place in known:
+            form = known[place].form
         widget = LiveWidget(frame, sitekey, form, root, seen.count(place))
         seen.append(place)
-        yield Found(by_place.get(place, by_key.get(sitekey)), widget, each["isVisible"], each["isMeant"])
+        yield Found(known.get(place, known.get(sitekey)), widget, each["isVisible"], each["isMeant"])
     if not widgets:
         yield from (Found(challenge, None) for challenge in challenges)

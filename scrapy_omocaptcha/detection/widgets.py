@@ -8,7 +8,8 @@ those of other products, are left out.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, filterfalse, islice
+from operator import attrgetter
 from typing import Any
 
 from lxml.html import HtmlElement
@@ -70,7 +71,7 @@ def find_widgets(selector: Selector) -> list[Widget]:
     widgets = _Widgets(page)
     widgets.add_only_key()
     found = widgets.shown()
-    if not found or any(widget.sitekey is None for widget in found.values()):
+    if not found or None in map(attrgetter("sitekey"), found.values()):
         # More elements may be widgets than was thought, so all is read anew.
         page.add_by_name()
         widgets = _Widgets(page)
@@ -78,7 +79,7 @@ def find_widgets(selector: Selector) -> list[Widget]:
         widgets.add_plugin()
         widgets.add_only_key()
         found = widgets.shown()
-    in_order = filter(found.get, page.root.iter()) if len(found) > 1 else found
+    in_order = filter(found.get, page.root.iter())
     return [_with_callback(found[element], page) for element in islice(in_order, min(len(found), MAX_WIDGETS))]
 
 
@@ -172,17 +173,16 @@ class _Widgets:
         targets = list(filter(self._page.is_live, selected))
         # If a script looks up several nested elements, the innermost is the container.
         outer = set(chain.from_iterable(map(HtmlElement.iterancestors, targets)))
-        targets = [target for target in targets if target not in outer]
+        targets = list(filterfalse(outer.__contains__, targets))
         is_created = not targets and render.creates_container and render.sitekey
         return [self._page.root] if is_created else targets
 
     def _add_frames(self) -> None:
         """Add the widgets that a browser had rendered when the page was saved."""
-        keys_with_pictures = {frame.key for frame in self._page.live_frames("bframe")}
+        keys_with_pictures = set(map(attrgetter("key"), self._page.live_frames("bframe")))
         is_alone = len(self._by_element) == 1
         for frame in self._page.live_frames("anchor"):
-            ancestors = set(frame.element.iterancestors())
-            widget = next((widget for element, widget in self._by_element.items() if element in ancestors), None)
+            widget = next(filter(None, map(self._by_element.get, frame.element.iterancestors())), None)
             if not widget and (frame.invisible or is_alone):
                 widget = self._first_with(frame.key)
             # A badge may also be v3's, which never shows pictures.
@@ -198,8 +198,8 @@ class _Widgets:
 
     def _is_shown(self, widget: Widget) -> bool:
         """Tell whether something renders a widget, and not as one of reCAPTCHA v3."""
-        is_rendered = widget.sitekey or widget.rendered or self._page.loads_widgets
-        return bool(is_rendered) and widget.sitekey not in self._page.score_keys
+        is_rendered = any((widget.sitekey, widget.rendered, self._page.loads_widgets))
+        return is_rendered and widget.sitekey not in self._page.score_keys
 
 
 def _key(value: str) -> str | None:

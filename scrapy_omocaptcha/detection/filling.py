@@ -141,7 +141,7 @@ def _describe(page: WidgetPage) -> str:
     shown = []
     for form in forms[:_MAX_SHOWN]:
         attributes = "".join(f" {name}={form.get(name)!r}" for name in ("id", "name", "action") if form.get(name))
-        shown.append(f"<form{attributes}> with {', '.join(page.controls.names(form)) or 'no fields'}")
+        shown.append(f"<form{attributes}> with {page.controls.listed(form)}")
     if len(forms) > _MAX_SHOWN:
         shown.append("and more")
     return "; ".join(shown) or "no form"

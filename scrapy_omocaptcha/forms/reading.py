@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain, filterfalse
 from types import MappingProxyType
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
@@ -16,14 +17,15 @@ from scrapy_omocaptcha.forms.controls import fill, is_button, is_checked_radio, 
 from scrapy_omocaptcha.forms.encoding import choose_charset
 from scrapy_omocaptcha.forms.owners import Owners
 from scrapy_omocaptcha.forms.page import Inherited
+from scrapy_omocaptcha.urls import address_of
 
 MAX_LENGTH = 16_000_000
 """Maximum length in characters of all names and values of a form. A page of any length can ask for more: each selected
 option of a list repeats the list's name."""
 
 _CONTROLS = ("input", "button", "select", "textarea")
+_METHODS = {"post": "POST", "dialog": "DIALOG"}
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def read_form(
@@ -57,15 +59,14 @@ def read_form(
                 raise ValueError(f"{name!r} is a file to upload, which cannot be filled in")
             files.add(name)
         fields += _take_pairs(control, left)
-    if sum(len(name) + len(value) for name, value in fields) > MAX_LENGTH:
+    if sum(map(len, chain.from_iterable(fields))) > MAX_LENGTH:
         raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
     more = [(name, value) for name, given in left.items() for value in given]
     if more and by_controls:
-        known = ", ".join(all_controls.names(form)) or "no fields"
-        raise ValueError(f"it has no field for the value of {more[0][0]!r}; it has {known}")
-    method, enctype = _attribute(form, button, "method").upper(), _attribute(form, button, "enctype").lower()
+        raise ValueError(f"it has no field for the value of {more[0][0]!r}; it has {all_controls.listed(form)}")
+    enctype = _attribute(form, button, "enctype").lower()
     return Form(
-        method=method if method in ("POST", "DIALOG") else "GET",
+        method=_METHODS.get(_attribute(form, button, "method").lower(), "GET"),
         url=_target(_attribute(form, button, "action"), all_controls),
         fields=(*fields, *more),
         enctype=enctype if enctype in _ENCTYPES else _ENCTYPES[0],
@@ -96,9 +97,8 @@ class Controls:
 
     def of(self, form: HtmlElement | None) -> list[HtmlElement]:
         """Return the controls of ``form`` in tree order, with the textarea of Google's script if it adds one."""
-        controls = self._by_form[form]
-        own = [control for control in controls if control not in self._added]
-        return own if any(map(_is_token_textarea, own)) else controls
+        own = list(filterfalse(self._added.__contains__, self._by_form[form]))
+        return own if any(map(_is_token_textarea, own)) else self._by_form[form]
 
     def sent(self, form: HtmlElement, button: HtmlElement | None, filled: Collection[str]) -> Iterator[HtmlElement]:
         """Yield the controls that ``form`` sends if ``button`` is pressed: no other button, and none that is ignored.
@@ -111,14 +111,17 @@ class Controls:
         ignored = set(checked).difference({radio.get("name"): radio for radio in checked}.values())
         ignored.update(filter(self.is_disabled, controls))
         for control in controls:
-            is_filled = control.get("name", "") in filled and not _is_token_textarea(control)
-            is_skipped = is_button(control) or (control in ignored and not is_filled)
-            if control is button or not is_skipped:
+            is_ignored = control in ignored and control.get("name", "") not in filled
+            if control is button or not (is_ignored or is_button(control)):
                 yield control
 
     def names(self, form: HtmlElement | None) -> list[str]:
         """Return the names of the controls of ``form``, each once."""
-        return list(dict.fromkeys(name for control in self.of(form) if (name := control.get("name"))))
+        return list(dict.fromkeys(filter(None, (control.get("name") for control in self.of(form)))))
+
+    def listed(self, form: HtmlElement) -> str:
+        """Return the names of the controls of ``form`` for an error."""
+        return ", ".join(self.names(form)) or "no fields"
 
     def owner(self, element: HtmlElement) -> HtmlElement | None:
         """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the open one."""
@@ -223,7 +226,4 @@ def _target(action: str, controls: Controls) -> str:
         return controls.page.url
     path, mark, rest = action.partition("?")
     target = urljoin(controls.base_url, path.replace("\\", "/") + mark + rest)
-    url = urlsplit(safe_url_string(target, controls.page.encoding))
-    if url.scheme in _DEFAULT_PORTS:
-        url = url._replace(netloc=url.netloc.removesuffix(_DEFAULT_PORTS[url.scheme]), path=url.path or "/")
-    return url.geturl()
+    return address_of(safe_url_string(target, controls.page.encoding))

@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import filterfalse, islice
+from itertools import filterfalse, islice, repeat
 from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 
-from scrapy_omocaptcha.challenge import TOKEN_FIELD, Judgement
+from scrapy_omocaptcha.challenge import Judgement
 from scrapy_omocaptcha.detection.content import count_words, shortened
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES, wall_word
 from scrapy_omocaptcha.detection.phrases import find_check, find_withholding, is_about_check
@@ -87,7 +87,7 @@ class Case:
     @cached_property
     def site_words(self) -> frozenset[str]:
         """Return the words of the page's host, which may be those of the site's name, and of its own address."""
-        return self.own_words.union(split_name(_parts_of(self.url).hostname or ""))
+        return self.own_words.union(split_name(_parts_of(self.url).netloc.lower()))
 
     @cached_property
     def target_words(self) -> list[str]:
@@ -98,14 +98,14 @@ class Case:
 
     @cached_property
     def choices(self) -> list[tuple[str, str]]:
-        """Return what the form sends besides the token, without what was asked for by address or by POST."""
-        return list(filter(self._is_choice, self.fields))
+        """Return what the form sends, without what was asked for by address or by POST."""
+        return list(filterfalse(self._is_asked, self.fields))
 
     @cached_property
     def below(self) -> str | None:
         """Return the path of the form's address below the page's own; empty if it is the same, None if it is not."""
         own, path = map(_path_of, (self.url, self.target))
-        is_below = self.target and f"{path}/".startswith(f"{own}/") and (own or not path)
+        is_below = f"{path}/".startswith(f"{own}/") and (own or not path)
         return path[len(own) :] if is_below else None
 
     @property
@@ -155,13 +155,12 @@ class Case:
         deed = find_deed(text)
         return deed if deed and self.site_words.isdisjoint(split_name(deed)) else None
 
-    def _is_choice(self, field: tuple[str, str]) -> bool:
-        is_asked = field in self.asked or self.own_words.issuperset(split_name(field[0]))
-        return field[0] != TOKEN_FIELD and not is_asked
+    def _is_asked(self, field: tuple[str, str]) -> bool:
+        return field in self.asked or self.own_words.issuperset(split_name(field[0]))
 
     def _find(self, find: Callable[[str], str | None]) -> Iterator[str]:
         """Yield where on the page ``find`` finds a phrase, and which."""
-        texts = (("title", self.title), *(("heading", text) for text in self.headings), ("page", self.near))
+        texts = (("title", self.title), *zip(repeat("heading"), self.headings), ("page", self.near))
         return (f"the {where} says '{phrase}'" for where, text in texts if (phrase := find(text)))
 
 
@@ -208,10 +207,9 @@ def _doubts(case: Case) -> Reasons:
         yield "", "the page is too long to be read"
     yield from _doubts_of_buttons(case)
     yield from _doubts_of_target(case)
-    for text in (*case.labels, *case.headings, *case.inside, case.beside):
-        if deed := case.find_deed(text) or find_price(text):
-            yield deed, f"the page says '{deed}' beside the widget"
-            break
+    texts = (*case.labels, *case.headings, *case.inside, case.beside)
+    for deed in islice(filter(None, (*map(case.find_deed, texts), *map(find_price, texts))), 1):
+        yield deed, f"the page says '{deed}' beside the widget"
     yield from _doubts_of_form(case)
     if case.withholding:
         if case.beside.strip() and not is_about_check(case.beside):

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from playwright.async_api import Error, Frame, Page, Request, Response, Route
@@ -139,11 +140,7 @@ def navigated_frame(request: Request) -> Frame | None:
 @contextmanager
 def masking(secret: str) -> Iterator[None]:
     """Mask a token in all that is logged of a browser while the block runs; an empty one is none."""
-
-    def mask(record: logging.LogRecord) -> bool:
-        _mask(record, secret)
-        return True
-
+    mask = partial(_mask, secret)
     loggers = [logging.getLogger(name) for name in _LOGGERS] if secret else []
     for logger in loggers:
         logger.addFilter(mask)
@@ -154,8 +151,8 @@ def masking(secret: str) -> Iterator[None]:
             logger.removeFilter(mask)
 
 
-def _mask(record: logging.LogRecord, secret: str) -> None:
-    """Mask a token in the message of a record, in its extra fields, and in its error."""
+def _mask(secret: str, record: logging.LogRecord) -> bool:
+    """Mask a token in the message of a record, in its extra fields, and in its error; return True to have it logged."""
 
     def without(value: Any) -> Any:
         text = str(value)
@@ -172,3 +169,4 @@ def _mask(record: logging.LogRecord, secret: str) -> None:
     if record.exc_info and without(record.exc_info[1]) is not record.exc_info[1]:
         # The traceback names the address as well.
         record.exc_info = None
+    return True

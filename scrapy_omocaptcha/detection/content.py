@@ -152,7 +152,7 @@ class PageText:
             if headings is None:
                 self._add(element.text)
             else:
-                self._add_headings(headings)
+                self.headings += islice(filter(None, map(_text, headings)), _MAX_HEADINGS - len(self.headings))
                 walk.skip_subtree()
         self._end_block()
         self.is_whole = next(walk, None) is None
@@ -182,9 +182,6 @@ class PageText:
         if text := " ".join(" ".join(self._pieces).split()):
             self._blocks.append(text)
         self._pieces.clear()
-
-    def _add_headings(self, elements: Iterable[HtmlElement]) -> None:
-        self.headings += islice(filter(None, map(_text, elements)), _MAX_HEADINGS - len(self.headings))
 
 
 def _sentences(blocks: Iterable[str]) -> list[str]:

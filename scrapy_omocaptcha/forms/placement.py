@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import reduce
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
@@ -96,9 +97,7 @@ def _json_with(request: Request, name: str, token: str) -> bytes:
     except ValueError as error:
         raise ValueError("its body is not JSON") from error
     *path, last = [key.replace("~1", "/").replace("~0", "~") for key in name.split("/")[1:]]
-    parent = document
-    for key in path:
-        parent = _child(parent, key)
+    parent = reduce(_child, path, document)
     if isinstance(parent, dict):
         parent[last] = token
     elif isinstance(parent, list) and last in ("-", str(len(parent))):

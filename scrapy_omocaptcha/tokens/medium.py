@@ -60,15 +60,6 @@ class PlainMedium:
     def begin(self, request: Request, find: Find) -> None:
         """Prepare a request that goes to the site."""
 
-    def answered(self, request: Request) -> None:
-        """Undo what ``begin`` has prepared: there is an answer, or an error."""
-
-    def give_back(self, request: Request) -> None:
-        """Make a request fit to be written to a disk."""
-
-    def close(self) -> None:
-        """End what is open when the spider is closed."""
-
     def passage(self) -> Callable[..., Any] | None:
         """Return what makes a ``Passage`` of its arguments; None where the page's form takes the token."""
         return None
@@ -98,14 +89,16 @@ class Mediums:
         return self.driven if is_driven else self._plain
 
     def close(self) -> None:
+        """End what is open when the spider is closed."""
         if self.driven is not None:
             self.driven.close()
 
     def answered(self, request: Request) -> None:
-        # Whatever the medium of the request is: a middleware may have changed that meanwhile.
+        """Undo what ``begin`` has prepared, whatever the medium of the request is: a middleware may have changed it."""
         if self.driven is not None:
             self.driven.answered(request)
 
     def give_back(self, request: Request) -> None:
+        """Make a request fit to be written to a disk."""
         if self.driven is not None:
             self.driven.give_back(request)

@@ -73,7 +73,10 @@ def opened(handed: Handed, answer: Answer, doubt: str | None, *, others_hand_in:
     :param others_hand_in: whether other requests of the session hand in tokens of their own meanwhile.
     """
     if doubt is not None:
-        return _doubtful(doubt, answer)
+        if isinstance(answer, Request):
+            return unknown(doubt, is_useless=True)
+        # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
+        return unknown(doubt, _UNKNOWN[doubt].format(status=answer.status), is_useless=not is_overloaded(answer))
     if not handed.is_seen or (handed.broke is not None and not handed.broke.is_sent):
         return unknown("not_seen")
     # If the site has answered the token with an error, another request may have opened the wall.
@@ -82,11 +85,3 @@ def opened(handed: Handed, answer: Answer, doubt: str | None, *, others_hand_in:
     if handed.broke is not None and handed.answer is None and others_hand_in:
         return unknown("broke", "the answer to the token was lost")
     return ACCEPTED
-
-
-def _doubtful(doubt: str, answer: Answer) -> Verdict:
-    """Return what became of a token after which ``answer`` came, for which there is a ``doubt``."""
-    if isinstance(answer, Request):
-        return unknown(doubt, is_useless=True)
-    # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
-    return unknown(doubt, _UNKNOWN[doubt].format(status=answer.status), is_useless=not is_overloaded(answer))

@@ -42,7 +42,7 @@ class Progress:
 
     done: int = 0
     led_by: str = ""
-    """HTTP method of the request whose answer they have led to; that to a GET can be shown again."""
+    """HTTP method of the request to whose answer the methods have led; the answer to a GET can be shown again."""
 
 
 class WatchedMethods:
@@ -144,8 +144,7 @@ class PageHandover(WatchedMethods):
         self.has_moved = False
         """Whether the page showed anything new after the token was handed in."""
         self.is_page = False
-        """Whether the page showed then, before the spider's methods were called, what was asked for, or the page that
-        they had led to before."""
+        """Whether the page then showed what was asked for, or what the spider's methods had led to the first time."""
 
     @property
     def is_handed_in(self) -> bool:

@@ -37,7 +37,7 @@ _FURNITURE_NAMES = re.compile(
     r"(?:(?:site|page|main|top|global|left|right)[-_]?)?(?:nav|navbar|navigation|menu|topbar|header|footer|sidebar"
     r"|breadcrumbs?|cookies?|consent|copyright|search)(?:[-_]?(?:bar|banner|nav|menu|box|form|links|list|inner))?"
 )
-"""Words of classes and ids."""
+"""Matches classes and ids of what stands beside the content."""
 _TEXTS = XPath("descendant::text()[not(parent::script or parent::style)] | descendant-or-self::img/@alt")
 _LETTER = re.compile(r"[^\W\d_]")
 _SENTENCE = re.compile(r"[^.!?。\uff01\uff1f\u061f]+[.!?。\uff01\uff1f\u061f]*")
@@ -90,7 +90,7 @@ class PageText:
         """The index of the block at which each of the places begins."""
         self._ends = dict.fromkeys(places, 0)
         self.headings: list[str] = []
-        """The headings of the content, and those and the pictures of the page's header."""
+        """The headings of the content and of the page's header, and the words for the header's pictures."""
         self.is_whole = True
         """Whether the page was read to its end."""
         self._attributes_in = cache(self._read_attributes)
@@ -158,7 +158,7 @@ class PageText:
         self.is_whole = next(walk, None) is None
 
     def _headings_of(self, element: HtmlElement) -> Iterable[HtmlElement] | None:
-        """Return the headings of an element that is not read as text, of which most have none; None if it is read."""
+        """Return the headings of an element whose text is not read, often none; None if its text is read."""
         is_content = element.tag not in _NOT_CONTENT_TAGS
         if is_content and self._is_furniture(element):
             return element.iter(*_HEADINGS, "img") if _is_header(element) else ()
@@ -167,7 +167,7 @@ class PageText:
         return None if is_content else ()
 
     def _mark(self, element: HtmlElement, places: dict[HtmlElement, int]) -> None:
-        """Begin a block at the start or the end of an element, unless it is inline, and keep which it is."""
+        """Begin a block at the start or the end of an element, unless that is inline; note the number of a place's."""
         if element in places or element.tag not in _INLINE_TAGS:
             self._end_block()
         if element in places:

@@ -29,12 +29,12 @@ from scrapy_omocaptcha.detection.words import (
 _MAX_DOUBTS = 10
 _MAX_WORDS = 12
 _MAX_OTHER_WORDS = 5
-"""Words of sentences that are about the check alone: those with a phrase of a wall, and others ("Tick the box")."""
+"""Longest sentences about the check alone, in words: with a phrase of a wall, and without one ("Tick the box")."""
 _LONGEST_ADDRESS = 500
 _CLOUDFLARE = re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_")
 _NO_WORD = re.compile(r"(?!\d+[.,]\d\d$)(?![^\W\d_A-Z]{2,}$)\S+")
 _RANDOM = re.compile(r"(?=.*\d)[\w+/=.:-]{16,}")
-"""Match what is neither a word nor a sum, and a signature and the like."""
+"""Match values that are neither a word nor a sum, and random ones, such as signatures."""
 _CALL = re.compile(r"(?<![\w.])(?:window\.)?(?!if\b|function\b)([\w$]+)\s*\(")
 _SPOKEN = re.compile(r"(?:alt|aria-label|title)=.|data-[^=]*=.* ", re.DOTALL)
 """Matches an attribute whose value is read out or shown to a visitor."""

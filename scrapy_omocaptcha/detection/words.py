@@ -101,7 +101,7 @@ _BESIDES = frozenset(
     suche recherche búsqueda ricerca
     """.split()
 )
-"""Words that may stand beside these: "to the page"."""
+"""Words that may stand beside one that goes on: "Continue to the page"."""
 _GOING_ON_WITHOUT_SPACES = re.compile(
     "(?:继续|繼續|下一步|验证|驗證|确认|確認|提交|进入|進入|访问|查看|打开|返回|我不是机器人|我不是機器人|我是|人类|人類|真人|页面|网站|通过|通過|检查"
     "|開始|开始|続ける|続行|次へ|進む|認証|する|して|表示|開く|ページを?|へ|私は|ロボットではありません|ではない|送信|検証|チェック"
@@ -116,7 +116,7 @@ _GOING_ON_ALONE = frozenset(
 )
 """Words of buttons that go on only where they say nothing else: "Send", but not "Send my vote"."""
 _MINE = re.compile("my|mijn|mein(?:en?)?|min|mitt|mina|mon|ma|mes|mis?|meu|minha|mi[oa]|мо[йюёяї]|mój|moj[aąeiu]|můj")
-"""A button that goes on with what is the visitor's does something: "Confirm my signature"."""
+"""Matches words for what is the visitor's, with which no button just goes on: "Confirm my signature"."""
 _LETTERS = re.compile(r"(?:[^\W_]|[\u0e31-\u0e4e])+")
 _CAMEL = re.compile(r"([a-z])([A-Z])")
 

@@ -46,7 +46,7 @@ class Policy:
     walls: WeakKeyDictionary[Request, Challenge] = field(default_factory=WeakKeyDictionary, init=False)
     """The challenges for which tokens were handed in, by requests that are being taken through them."""
     _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
-    """Why no token opens a wall, by host and site key. Each has cost a job."""
+    """Why no token opens a wall, by host and site key. Each entry has cost a job."""
     _opened_by_cookie: set[str] = field(default_factory=set, init=False)
     """Hosts that have set a cookie in answer to a token, which Scrapy has thrown away."""
 

@@ -144,7 +144,7 @@ async def _follow(
 
 
 def _target(answer: Response) -> str | None:
-    """Return the address that an answer redirects to. Browsers follow no other scheme, and Scrapy would read a file."""
+    """Return the web address that an answer redirects to. Scrapy would also follow one of a file, and read that."""
     target = redirect_target(answer.url, answer.headers.get("Location"))
     return target if urlsplit(target or "").scheme in ("http", "https") else None
 

@@ -49,7 +49,7 @@ class Handed(NamedTuple):
     is_page: bool
     """Whether the answer, should it be no challenge, is the page that was asked for."""
     is_own_address: bool = False
-    """Whether the token was sent to the address of the page that was asked for, by whatever query."""
+    """Whether the token was sent to the address of the page that was asked for, with whatever query."""
     broke: HandoverBroke | None = None
     """Why the token may not have been read."""
     sent: tuple[Request, Submission] | None = None

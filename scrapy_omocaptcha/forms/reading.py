@@ -193,8 +193,6 @@ class Controls:
 def _take_pairs(control: HtmlElement, left: dict[str, list[str]]) -> list[tuple[str, str]]:
     """Return the name-value pairs that ``control`` sends; values for its name are taken out of those ``left``."""
     name = control.get("name", "")
-    if _is_token_textarea(control):
-        return [(TOKEN_FIELD, "")]
     if name in left:
         return [(name, value) for value in fill(control, left[name])]
     if is_input(control, "image"):

@@ -79,7 +79,7 @@ class BrowserPassage(Passage):
             if page is not None or has_acted:
                 # The spider's methods are not called a second time, whatever they have made of the page since.
                 verdict = ACCEPTED if handover.is_sent else unknown("not_seen")
-                return Result(page, verdict, answer if isinstance(answer, Exception) else None, submitted=page)
+                return Result(page, verdict, _error_of(answer), submitted=page)
         handed = self._handed(handover, answer)
         if not handover.is_sent:
             # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
@@ -130,7 +130,7 @@ class BrowserPassage(Passage):
             return Result(verdict=unused("not_rendered"), error=GivenUp(Refusal.of("not_rendered")))
         if self.is_first:
             raise handover.failure(answer)
-        return Result(verdict=unused("page_failed"), error=answer if isinstance(answer, Exception) else None)
+        return Result(verdict=unused("page_failed"), error=_error_of(answer))
 
     async def send(self, shown: Response | None = None) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
@@ -150,3 +150,7 @@ class BrowserPassage(Passage):
     async def discard(self) -> None:
         """Close the page of the challenge at hand."""
         await self.browser.close_page(self.request)
+
+
+def _error_of(answer: Answer | Exception) -> Exception | None:
+    return answer if isinstance(answer, Exception) else None

@@ -113,12 +113,11 @@ def addresses_of(functions: Iterable[Function]) -> Iterator[str]:
 def _function(code: Code, part: slice) -> tuple[slice | None, str]:
     """Return the body and the first parameter of the function at the beginning of ``part``."""
     head = _HEAD.match(code.bare, part.start, min(part.stop, part.start + 500))
-    if head is None or head.end() >= len(code.bare):
-        return None, ""
+    assert head is not None  # All parts of the pattern are optional.
     if head["parameter"]:
         parameter, after = head["parameter"].strip(), head.end()
     else:
-        parameters = code.block(head.end()) if code.bare[head.end()] == "(" else None
+        parameters = code.block(head.end()) if code.bare.startswith("(", head.end()) else None
         if parameters is None:
             return None, ""
         parameter, after = code.bare[parameters].partition(",")[0].strip(), parameters.stop + 1

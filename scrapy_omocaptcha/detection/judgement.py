@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import filterfalse, islice, repeat
+from itertools import chain, filterfalse, islice, repeat
 from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 
 from scrapy_omocaptcha.challenge import Judgement
@@ -197,7 +197,7 @@ def _doubts(case: Case) -> Reasons:
     yield from _doubts_of_buttons(case)
     yield from _doubts_of_target(case)
     texts = (*case.labels, *case.headings, *case.inside, case.beside)
-    for deed in islice(filter(None, (*map(case.find_deed, texts), *map(find_price, texts))), 1):
+    for deed in islice(filter(None, chain(map(case.find_deed, texts), map(find_price, texts))), 1):
         yield deed, f"the page says '{deed}' beside the widget"
     yield from _doubts_of_form(case)
     if case.withholding:

@@ -7,7 +7,7 @@ doubt, a page is left alone: the words of walls are listed in ``phrases`` and ``
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain, filterfalse, islice, repeat
 from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
@@ -31,6 +31,7 @@ _MAX_WORDS = 12
 _MAX_OTHER_WORDS = 5
 """Longest sentences about the check alone, in words: that name it, and that do not ("Tick the box")."""
 _LONGEST_ADDRESS = 500
+_CLOUDFLARE = re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_")
 _NO_WORD = re.compile(r"(?!\d+[.,]\d\d$)(?![^\W\d_A-Z]{2,}$)\S+")
 _RANDOM = re.compile(r"(?=.*\d)[\w+/=.:-]{16,}")
 """Match values that are neither a word nor a sum, and random ones, such as signatures."""
@@ -107,10 +108,17 @@ class Case:
         is_below = f"{path}/".startswith(f"{own}/") and (own or not path)
         return path[len(own) :] if is_below else None
 
+    @property
+    def is_cloudflare(self) -> bool:
+        """Tell whether it is Cloudflare's captcha page, which says in any language what a site wants it to say."""
+        return _CLOUDFLARE.search(self.target) is not None
+
     @cached_property
     def withholding(self) -> tuple[str, ...]:
         """Return what says that the page withholds the one that was asked for."""
         said = []
+        if self.is_cloudflare:
+            said.append("it is Cloudflare's captcha page")
         # Gates that ask for an age or for consent return to the page, too.
         signs = (self.status in WALL_STATUSES, bool(self.checks), self.asks_elsewhere)
         if self._returns and signs.count(True) >= 2:
@@ -161,6 +169,9 @@ def judge(case: Case) -> tuple[Judgement, tuple[str, ...], str]:
     whole = "form" if case.target else "page"
     if case.field is not None:
         return "acts", (f"the {whole} also asks for {case.field}",), ""
+    if case.is_cloudflare:
+        # Cloudflare's page shows a text of the site.
+        case = replace(case, inside=(), beside="")
     status = [f"status {case.status}"] if case.status in WALL_STATUSES else []
     says = (*status, *case.withholding, *case.checks)
     if deed := next(_deeds(case), None):

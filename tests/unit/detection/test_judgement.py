@@ -99,6 +99,20 @@ def test_an_address_that_only_mentions_captchas_makes_no_page_blocking(path):
     assert not judged(WALL_FORM, url=f"https://site.example{path}").blocking
 
 
+CLOUDFLARE = {
+    "Cloudflare": f'<form id="challenge-form" action="/cdn-cgi/l/chk_captcha">{CONTAINER}</form>',
+    "Cloudflare, later": f'<form action="/?__cf_chl_captcha_tk__=1" method=post>{CONTAINER}</form>',
+}
+
+
+@pytest.mark.parametrize("body", CLOUDFLARE.values(), ids=CLOUDFLARE)
+def test_cloudflares_form_is_blocking_whatever_its_status_and_words(body):
+    said = "<p>Would you like to hear more of the boats of Anna? Join for 5 USD.</p>"
+    challenge = judged(body.replace(CONTAINER, f"{said}{CONTAINER}"))
+    assert challenge.blocking
+    assert "it is Cloudflare's captcha page" in challenge.evidence
+
+
 @pytest.mark.parametrize("name", ["Sucuri WebSite Firewall", "CIDRAM", "Imunify360"])
 def test_a_firewall_that_names_itself_is_blocking(name):
     assert judged(f"<h1>Access Denied</h1><p>{name}</p>{CONTAINER}").blocking

@@ -29,7 +29,7 @@ from scrapy_omocaptcha.detection.words import (
 _MAX_DOUBTS = 10
 _MAX_WORDS = 12
 _MAX_OTHER_WORDS = 5
-"""Longest sentences about the check alone, in words: that name it, and that do not ("Tick the box")."""
+"""Longest sentences about the check alone, in words: with a phrase of a wall, and without one ("Tick the box")."""
 _LONGEST_ADDRESS = 500
 _CLOUDFLARE = re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_")
 _NO_WORD = re.compile(r"(?!\d+[.,]\d\d$)(?![^\W\d_A-Z]{2,}$)\S+")
@@ -105,7 +105,7 @@ class Case:
     def below(self) -> str | None:
         """Return the path of the form's address below the page's own; empty if it is the same, None if it is not."""
         own, path = map(_path_of, (self.url, self.target))
-        is_below = f"{path}/".startswith(f"{own}/") and (own or not path)
+        is_below = self.target and f"{path}/".startswith(f"{own}/") and (own or not path)
         return path[len(own) :] if is_below else None
 
     @property
@@ -285,7 +285,7 @@ def _says_nothing(name: str, value: str, case: Case) -> bool:
 
 def _is_about_check(text: str) -> bool:
     """Tell whether a text is about the check and about nothing else, as long ones may be."""
-    most = _MAX_WORDS if find_check(text) else _MAX_OTHER_WORDS
+    most = _MAX_WORDS if find_check(text) or find_withholding(text) else _MAX_OTHER_WORDS
     return only_goes_on(text) or (is_about_check(text) and count_words(text) <= most)
 
 

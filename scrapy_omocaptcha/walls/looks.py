@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from scrapy import Request
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.datatypes import LocalCache
@@ -11,7 +12,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
-from scrapy_omocaptcha.errors import MiddlewareFailed
+from scrapy_omocaptcha.errors import CrawlClosing, MiddlewareFailed
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of
 
@@ -20,6 +21,7 @@ _FOR_LOOKING = {"dont_cache": True, "dont_redirect": True}
 _MERE_GET: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
 """A look must not do what the request asks for."""
 _WRITTEN = ("download_latency", "download_slot", "download_timeout")
+_Fetched = dict[Hashable, tuple[Request, Response | Exception]]
 Looked = tuple[Response | None, Challenge | None]
 """What a redirect leads to, and the challenge that it is. There is no response where Scrapy's components forbid to
 follow the redirect, or where it leads on and on."""
@@ -30,11 +32,11 @@ class Looks:
 
     def __init__(self, engine: Engine, policy: Policy) -> None:
         self._components, self._chain, self._policy = engine.components, engine.chain, policy
-        self._kept: LocalCache[Hashable, tuple[Request, Response]] = LocalCache(_MAX_KEPT)
-        """What was sent, and the answer."""
+        self._kept: LocalCache[Hashable, tuple[Request, Response | Exception]] = LocalCache(_MAX_KEPT)
+        """What was sent, and the answer, or the error in its place."""
 
     def take(self, request: Request) -> Response | None:
-        """Return what was fetched for a request when its redirect came, or None."""
+        """Return what was fetched for a request when its redirect came, or None; raise the error where that failed."""
         sent, answer = self._kept.pop(_key(request), (None, None)) if self._kept else (None, None)
         if sent is None or request.method != "GET":
             # The answer to another method may change what is there.
@@ -44,6 +46,8 @@ class Looks:
             request.headers.setdefault(name, values)
         request.meta.update({key: sent.meta[key] for key in _WRITTEN if key in sent.meta})
         self._components.downloaded_for(request, sent)
+        if isinstance(answer, Exception):
+            raise answer
         return answer
 
     def drop(self, request: Request) -> None:
@@ -59,39 +63,53 @@ class Looks:
         :param is_wall: whether a challenge is known to be there, so that what was fetched before may be outdated.
         :raises CrawlClosing: when the crawl closes before there is an answer. Errors are raised as they are.
         """
-        fetched: dict[Hashable, tuple[Request, Response]] = {}
-        redirected = await self._components.redirect(request, response)
-        while redirected is not None and redirected.url != request.url and _key(redirected) not in fetched:
-            answer: Response | Request | None
-            sent, answer = self._kept.pop(_key(redirected), (redirected, None))
+        fetched: _Fetched = {}
+        try:
+            redirected = await self._components.redirect(request, response)
+            while redirected is not None and redirected.url != request.url and _key(redirected) not in fetched:
+                sent, answer = await self._fetch(request, redirected, fetched, is_wall=is_wall)
+                if not isinstance(answer, Response):
+                    redirected = answer if follow else None
+                    continue
+                led_on = await self._components.redirect(redirected, answer) if is_redirect(answer) else None
+                if led_on is None:
+                    challenge = self._policy.find(request, answer)
+                    if challenge is not None:
+                        fetched.clear()
+                        if self._components.jar(request) is not None and host_of(sent.url) == host_of(request.url):
+                            # The passage compares these cookies with the session's: newer ones make its form void.
+                            request.headers.setlist("Cookie", sent.headers.getlist("Cookie"))
+                    # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
+                    stored = [flag for flag in response.flags if flag == "cached"]
+                    return answer.replace(flags=[*answer.flags, *stored]), challenge
+                redirected = led_on if follow else None
+        finally:
+            self._kept.update(fetched)
+        return None, None
+
+    async def _fetch(
+        self, request: Request, redirected: Request, fetched: _Fetched, *, is_wall: bool
+    ) -> tuple[Request, Response | Request | None]:
+        """Return what was sent for a redirect of ``request``, and the answer; note in ``fetched`` what the site did."""
+        key = _key(redirected)
+        sent, answer = self._kept.pop(key, (redirected, None))
+        try:
+            if isinstance(answer, Exception) and not is_wall:
+                raise answer
             if answer is None or is_wall:
                 sent = redirected.replace(meta={**redirected.meta, **_FOR_LOOKING}, **_MERE_GET)
-                try:
-                    answer = await self._chain.follow(sent, page=request)
-                except Exception as error:
-                    if isinstance(error, MiddlewareFailed) and error.downloaded is not None:
-                        # The middleware sees it once more, in the request that Scrapy makes of the redirect.
-                        fetched[_key(redirected)] = sent, error.downloaded
-                    self._kept.update(fetched)
-                    raise
-            if not isinstance(answer, Response):
-                redirected = answer if follow else None
-                continue
-            fetched[_key(redirected)] = sent, answer
-            led_on = await self._components.redirect(redirected, answer) if is_redirect(answer) else None
-            if led_on is None:
-                challenge = self._policy.find(request, answer)
-                if challenge is None:
-                    self._kept.update(fetched)
-                elif self._components.jar(request) is not None and host_of(sent.url) == host_of(request.url):
-                    # The passage compares these cookies with the session's, since newer ones make its form void.
-                    request.headers.setlist("Cookie", sent.headers.getlist("Cookie"))
-                # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
-                stored = [flag for flag in response.flags if flag == "cached"]
-                return answer.replace(flags=[*answer.flags, *stored]), challenge
-            redirected = led_on if follow else None
-        self._kept.update(fetched)
-        return None, None
+                answer = await self._chain.follow(sent, page=request)
+        except (CrawlClosing, IgnoreRequest):
+            raise
+        except Exception as error:
+            # Scrapy's request for it gets the error, or what a middleware has failed on, for that to see once more.
+            what = error.downloaded if isinstance(error, MiddlewareFailed) else error
+            if what is not None and not is_wall:
+                fetched[key] = sent, what
+            raise
+        if isinstance(answer, Response):
+            fetched[key] = sent, answer
+        return sent, answer
 
 
 def _key(request: Request) -> Hashable:

@@ -9,7 +9,7 @@ All other redirects are left to Scrapy, with what was asked for in their meta; s
 """
 
 from dataclasses import replace
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
@@ -57,6 +57,8 @@ class Redirects:
         """Requests that are sent again and got the page at hand, and what Scrapy makes of their redirects to it."""
         self.behind: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
         """What redirects lead to that Scrapy does not follow, by their requests, if that is a challenge or the page."""
+        self._marked: WeakSet[Request] = WeakSet()
+        """Requests whose redirects the duplicate filter knows before Scrapy makes them."""
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
@@ -136,14 +138,12 @@ class Redirects:
         """Do as :meth:`_look` if what is known of the target asks for it; else return None."""
         seen = self._seen(request, url, is_through=is_through)
         action = decide(seen, is_safe=request.method in SAFE_METHODS)
-        if action is Action.LOOK:
-            is_first = seen.is_named and seen.kind is Kind.UNKNOWN
-            if is_first and not await self._may_be_looked_at(request, response):
-                return None
+        is_first = seen.is_named and seen.kind is Kind.UNKNOWN
+        if action is Action.LOOK and (not is_first or await self._may_be_looked_at(request, response)):
             return await self._look(request, response, url)
-        if action is not Action.ASK:
+        if action not in (Action.LOOK, Action.ASK):
             return None
-        if self._is_unsure_of_filter(request, response, url):
+        if action is Action.ASK and self._is_unsure_of_filter(request, response, url):
             is_worth_it = await self._mark_seen(request, response)
         else:
             is_worth_it = self._were_many_dropped(request, response, url)
@@ -172,7 +172,7 @@ class Redirects:
     def _must_pass(self, request: Request, url: str, *, is_through: bool) -> bool:
         """Tell whether the duplicate filter must not drop what Scrapy makes of a redirect."""
         state, target = self._states.peek(request), self._targets.of(url)
-        if self._may_be_lost(request, url):
+        if request in self._marked or self._may_be_lost(request, url):
             return True
         if state.original is not None and self._targets.of(request.url).kind in WALLS:
             # A wall redirects back to what was asked for before, which the duplicate filter knows.
@@ -201,9 +201,16 @@ class Redirects:
         )
 
     async def _may_be_looked_at(self, request: Request, response: Response) -> bool:
-        """Tell whether a redirect leads to what a look would fetch as Scrapy would: by GET, and from the site."""
+        """Tell whether a look would fetch what Scrapy is about to: by GET, from the site, and no duplicate."""
         redirected = await self._components.redirect(request, response)
-        return redirected is not None and redirected.method == "GET" and not self._components.is_cached(redirected)
+        if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
+            return False
+        if self._has_foreign_duplicates or not self._components.will_redirect(request, response):
+            return True
+        if self._states.mark_seen(request, redirected):
+            return False
+        self._marked.add(request)
+        return True
 
     async def refreshed(self, request: Request, response: Response) -> Response | Request:
         """Do as :meth:`redirected` for a page that may have a meta refresh, unless it is a challenge itself."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from typing import Any
+from weakref import WeakSet
 
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
@@ -13,10 +14,13 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.errors import CrawlClosing, MiddlewareFailed
+from scrapy_omocaptcha.forms.submission import VALIDATORS
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of
 
 _MAX_KEPT = 100
+_VARYING = (b"User-Agent", b"Referer", b"Proxy-Authorization", *VALIDATORS)
+"""Headers that middlewares may set differently each time."""
 _FOR_LOOKING = {"dont_cache": True, "dont_redirect": True}
 _MERE_GET: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
 """A look must not do what the request asks for."""
@@ -34,12 +38,17 @@ class Looks:
         self._components, self._chain, self._policy = engine.components, engine.chain, policy
         self._kept: LocalCache[Hashable, tuple[Request, Response | Exception]] = LocalCache(_MAX_KEPT)
         """What was sent, and the answer, or the error in its place."""
+        self._dropped: WeakSet[Request] = WeakSet()
+        """What was sent for redirects that were dropped."""
 
     def take(self, request: Request) -> Response | None:
         """Return what was fetched for a request when its redirect came, or None; raise the error where that failed."""
-        sent, answer = self._kept.pop(_key(request), (None, None)) if self._kept else (None, None)
-        if sent is None or request.method != "GET":
-            # The answer to another method may change what is there.
+        sent, _ = self._kept.get(_key(request), (None, None)) if self._kept else (None, None)
+        if sent is None or self._is_of_another(request, sent):
+            return None
+        _, answer = self._kept.pop(_key(request))
+        if request.method != "GET" or (sent in self._dropped and request.dont_filter):
+            # The answer to another method may change what is there, and a later request is to see what is there then.
             return None
         # The downloader and the middlewares closer to the site have written into the request that was sent.
         for name, values in sent.headers.items():
@@ -50,12 +59,17 @@ class Looks:
             raise answer
         return answer
 
+    def _is_of_another(self, request: Request, sent: Request) -> bool:
+        """Tell whether a request has other headers than what was sent, as those of another user, or for a language."""
+        ignored = _VARYING if self._components.jar(request) is None else (*_VARYING, b"Cookie")
+        names = [name for name in request.headers if name not in ignored]
+        return any(request.headers.getlist(name) != sent.headers.getlist(name) for name in names)
+
     def drop(self, request: Request) -> None:
-        """Forget what was fetched for a request that is not sent."""
+        """Keep what was fetched for a redirect that is dropped as a duplicate for the request that was there before."""
         sent, _ = self._kept.get(_key(request), (None, None))
         if sent is not None and sent.meta.get("redirect_urls") == request.meta.get("redirect_urls"):
-            # Others that are dropped are duplicates of that for which it was fetched.
-            del self._kept[_key(request)]
+            self._dropped.add(sent)
 
     async def look(self, request: Request, response: Response, *, follow: bool = True, is_wall: bool) -> Looked:
         """Return what a redirect leads to, by further ones if ``follow``.
@@ -92,13 +106,14 @@ class Looks:
     ) -> tuple[Request, Response | Request | None]:
         """Return what was sent for a redirect of ``request``, and the answer; note in ``fetched`` what the site did."""
         key = _key(redirected)
+        answer: Response | Request | Exception | None
         sent, answer = self._kept.pop(key, (redirected, None))
         try:
-            if isinstance(answer, Exception) and not is_wall:
-                raise answer
             if answer is None or is_wall:
                 sent = redirected.replace(meta={**redirected.meta, **_FOR_LOOKING}, **_MERE_GET)
                 answer = await self._chain.follow(sent, page=request)
+            if isinstance(answer, Exception):
+                raise answer
         except (CrawlClosing, IgnoreRequest):
             raise
         except Exception as error:
@@ -113,6 +128,5 @@ class Looks:
 
 
 def _key(request: Request) -> Hashable:
-    """Return what a request that looks and the one that Scrapy makes of a redirect have in common, but no two users."""
-    headers = tuple(request.headers.get(name) for name in ("Authorization", "Cookie"))
-    return address_of(request.url), request.meta.get("cookiejar"), headers
+    """Return what a request that looks and the one that Scrapy makes of a redirect have in common."""
+    return address_of(request.url), request.meta.get("cookiejar")

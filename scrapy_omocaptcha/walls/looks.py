@@ -44,7 +44,7 @@ class Looks:
     def take(self, request: Request) -> Response | None:
         """Return what was fetched for a request when its redirect came, or None; raise the error where that failed."""
         sent, _ = self._kept.get(_key(request), (None, None)) if self._kept else (None, None)
-        if sent is None or self._is_of_another(request, sent):
+        if sent is None or request.method == "HEAD" or self._is_of_another(request, sent):
             return None
         _, answer = self._kept.pop(_key(request))
         if request.method != "GET" or (sent in self._dropped and request.dont_filter):
@@ -58,6 +58,10 @@ class Looks:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def is_full(self) -> bool:
+        """Tell whether another look could push out what was fetched before."""
+        return len(self._kept) >= _MAX_KEPT
 
     def _is_of_another(self, request: Request, sent: Request) -> bool:
         """Tell whether a request has other headers than what was sent, as those of another user, or for a language."""

@@ -202,6 +202,8 @@ class Redirects:
 
     async def _may_be_looked_at(self, request: Request, response: Response) -> bool:
         """Tell whether a look would fetch what Scrapy is about to: by GET, from the site, and no duplicate."""
+        if self.looks.is_full():
+            return False
         redirected = await self._components.redirect(request, response)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
             return False

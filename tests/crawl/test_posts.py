@@ -292,7 +292,7 @@ def test_no_page_is_lost_to_a_stop_while_its_address_is_looked_at(crawl, service
     assert came == Counter(url.replace("go", "challenge") for url in urls)
 
 
-@pytest.mark.parametrize("by", ["Authorization", "Cookie"])
+@pytest.mark.parametrize("by", ["Authorization", "Cookie", "X-User"])
 def test_what_was_fetched_for_one_user_is_not_shown_to_another(crawl, service, by):
     def answer(request, form):
         return redirect("/challenge/me") if request.path == "/go" else page(request.headers[by])
@@ -374,6 +374,79 @@ def test_an_address_that_is_good_once_is_fetched_once_for_all_that_are_redirecte
         fetched = Counter(path for _, path, *_ in site.requests)
     assert [one.text for one in crawled.pages] == ["the page"]
     assert fetched["/challenge?t=once"] == 1
+
+
+def test_an_address_that_is_good_once_is_fetched_once_though_the_spider_asks_for_it_as_well(crawl, service):
+    with Tickets("/challenge?t=once") as site:
+        requests = [scrapy.Request(f"{site.origin}/go")]
+        requests.append(scrapy.Request(f"{site.origin}/challenge?t=once", priority=-1))
+        crawled = crawl(sending(*requests), {**service.settings, "CONCURRENT_REQUESTS": 1})
+        fetched = Counter(path for _, path, *_ in site.requests)
+    assert [one.text for one in crawled.pages] == ["the page"]
+    assert fetched == {"/go": 1, "/challenge?t=once": 1}
+
+
+@pytest.mark.parametrize("handles", [False, True], ids=["scrapy follows", "the spider follows"])
+def test_an_address_that_is_good_once_is_fetched_once_though_its_redirects_set_cookies(crawl, service, handles):
+    class SetsCookies(Tickets):
+        def _respond(self, request, form):
+            response = super()._respond(request, form)
+            response.set_cookie("visit", str(len(self.requests)), path="/")
+            return response
+
+    class Follows(RecordingSpider):
+        handle_httpstatus_list = (302,) if handles else ()
+
+        def page(self, response, asked=None):
+            if response.status == 302:
+                url = response.urljoin(response.headers["Location"].decode())
+                yield scrapy.Request(url, self.page, errback=self.failed)
+            else:
+                self.pages.append(response)
+
+    with SetsCookies("/challenge?t=once", ["/captcha?t=1", "/captcha?t=2"]) as site:
+        urls = [f"{site.origin}/first", f"{site.origin}/go"]
+        crawled = crawl(Follows, {**service.settings, "CONCURRENT_REQUESTS": 1}, urls=urls)
+        fetched = Counter(path for _, path, *_ in site.requests)
+    assert "the page" in [one.text for one in crawled.pages]
+    assert set(fetched.values()) == {1}
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_no_address_is_fetched_twice_where_redirects_are_more_than_scrapy_follows(crawl, service, most):
+    with Tickets("/challenge?t=once", ["/captcha?t=1", "/captcha?t=2"]) as site:
+        crawl(spider(f"{site.origin}/go"), {**service.settings, "REDIRECT_MAX_TIMES": most})
+        fetched = Counter(path for _, path, *_ in site.requests)
+    assert fetched == dict.fromkeys(["/go", "/captcha?t=1", "/captcha?t=2"][: most + 1], 1)
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_an_address_that_sounds_like_a_walls_is_asked_as_often_as_scrapy_does_where_that_fails(crawl, service, retries):
+    def answer(request, form):
+        if request.path == "/challenge":
+            request.transport.abort()
+        return redirect("/challenge?t=once")
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/go"), {**service.settings, "RETRY_TIMES": retries})
+        fetched = Counter(path for _, path, *_ in site.requests)
+    assert len(crawled.failures) == 1
+    assert fetched == {"/go": 1, "/challenge?t=once": 1 + retries}
+
+
+def test_no_page_is_lost_where_more_redirects_wait_than_what_they_lead_to_is_kept_of(crawl, service):
+    used = Counter()
+
+    def answer(request, form):
+        if "/go/" in request.path:
+            return redirect(request.path.replace("go", "challenge"))
+        used[request.path] += 1
+        return page("the page" if used[request.path] == 1 else "this link was used")
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/go/{number}" for number in range(120)]
+        crawled = crawl(spider(*urls), {**service.settings, "REDIRECT_PRIORITY_ADJUST": -5})
+    assert [one.text for one in crawled.pages] == ["the page"] * 120
 
 
 @pytest.mark.parametrize("hops", [(), ("/sso?t=1", "/captcha?t=2")])

@@ -60,8 +60,8 @@ class Looks:
         return answer
 
     def is_full(self) -> bool:
-        """Tell whether another look could push out what was fetched before."""
-        return len(self._kept) >= _MAX_KEPT
+        """Tell whether another look could push out what was fetched before: others are under way."""
+        return len(self._kept) >= _MAX_KEPT // 2
 
     def _is_of_another(self, request: Request, sent: Request) -> bool:
         """Tell whether a request has other headers than what was sent, as those of another user, or for a language."""

@@ -25,6 +25,7 @@ _FOR_LOOKING = {"dont_cache": True, "dont_redirect": True}
 _MERE_GET: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
 """A look must not do what the request asks for."""
 _WRITTEN = ("download_latency", "download_slot", "download_timeout")
+"""Keys of meta that are written while a request is sent."""
 _Fetched = dict[Hashable, tuple[Request, Response | Exception]]
 Looked = tuple[Response | None, Challenge | None]
 """What a redirect leads to, and the challenge that it is. There is no response where Scrapy's components forbid to
@@ -69,8 +70,8 @@ class Looks:
         names = [name for name in request.headers if name not in ignored]
         return any(request.headers.getlist(name) != sent.headers.getlist(name) for name in names)
 
-    def drop(self, request: Request) -> None:
-        """Keep what was fetched for a redirect that is dropped as a duplicate for the request that was there before."""
+    def record_dropped(self, request: Request) -> None:
+        """Leave what was fetched for a redirect to the request of which it is dropped as a duplicate, if that waits."""
         sent, _ = self._kept.get(_key(request), (None, None))
         if sent is not None and sent.meta.get("redirect_urls") == request.meta.get("redirect_urls"):
             self._dropped.add(sent)

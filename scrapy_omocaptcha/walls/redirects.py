@@ -9,12 +9,13 @@ All other redirects are left to Scrapy, with what was asked for in their meta; s
 """
 
 from dataclasses import replace
-from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
+from scrapy.utils.datatypes import LocalCache
 from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
@@ -38,6 +39,8 @@ from scrapy_omocaptcha.walls.withheld import Withheld
 _ENOUGH_DROPPED = 2
 """Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
 
+_MAX_MARKED = 10_000
+
 
 class Redirects:
     """The redirects of one crawl."""
@@ -57,8 +60,8 @@ class Redirects:
         """Requests that are sent again and got the page at hand, and what Scrapy makes of their redirects to it."""
         self.behind: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
         """What redirects lead to that Scrapy does not follow, by their requests, if that is a challenge or the page."""
-        self._marked: WeakSet[Request] = WeakSet()
-        """Requests whose redirects the duplicate filter knows before Scrapy makes them."""
+        self._marked: LocalCache[str, bool] = LocalCache(_MAX_MARKED)
+        """Addresses that the duplicate filter knows before Scrapy has made a request for them."""
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
@@ -67,7 +70,7 @@ class Redirects:
         """Whether another worker may get what Scrapy follows here, since it goes through the common queue."""
         self._has_foreign_duplicates = self._is_shared or self._components.is_resumed()
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
-        crawler.signals.connect(self.looks.drop, signals.request_dropped)
+        crawler.signals.connect(self.looks.record_dropped, signals.request_dropped)
 
     async def redirected(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
         """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
@@ -139,7 +142,7 @@ class Redirects:
         seen = self._seen(request, url, is_through=is_through)
         action = decide(seen, is_safe=request.method in SAFE_METHODS)
         is_first = seen.is_named and seen.kind is Kind.UNKNOWN
-        if action is Action.LOOK and (not is_first or await self._may_be_looked_at(request, response)):
+        if action is Action.LOOK and (not is_first or await self._may_be_looked_at(request, response, url)):
             return await self._look(request, response, url)
         if action not in (Action.LOOK, Action.ASK):
             return None
@@ -162,7 +165,7 @@ class Redirects:
             # Only the request that was redirected straight to a wall can have been withheld by it.
             is_chain = state.original is not None and is_safe and state.original["method"] in SAFE_METHODS
             original = originals.write(request, state.original if is_chain else None)
-        must_pass = self._must_pass(request, url, is_through=is_through)
+        must_pass = self._marked.pop(url, False) or self._must_pass(request, url, is_through=is_through)
         if must_pass:
             self._targets.record_page_given(url)
         if not is_answer and request.method != "HEAD":
@@ -172,7 +175,7 @@ class Redirects:
     def _must_pass(self, request: Request, url: str, *, is_through: bool) -> bool:
         """Tell whether the duplicate filter must not drop what Scrapy makes of a redirect."""
         state, target = self._states.peek(request), self._targets.of(url)
-        if request in self._marked or self._may_be_lost(request, url):
+        if self._may_be_lost(request, url):
             return True
         if state.original is not None and self._targets.of(request.url).kind in WALLS:
             # A wall redirects back to what was asked for before, which the duplicate filter knows.
@@ -200,7 +203,7 @@ class Redirects:
             is_of_another=self._targets.is_walled_page(url) and not is_for_it,
         )
 
-    async def _may_be_looked_at(self, request: Request, response: Response) -> bool:
+    async def _may_be_looked_at(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether a look would fetch what Scrapy is about to: by GET, from the site, and no duplicate."""
         if self.looks.is_full():
             return False
@@ -211,7 +214,7 @@ class Redirects:
             return True
         if self._states.mark_seen(request, redirected):
             return False
-        self._marked.add(request)
+        self._marked[url] = True
         return True
 
     async def refreshed(self, request: Request, response: Response) -> Response | Request:

@@ -205,9 +205,7 @@ class Redirects:
 
     async def _may_be_looked_at(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether a look would fetch what Scrapy is about to: by GET, from the site, and no duplicate."""
-        if self.looks.is_full():
-            return False
-        redirected = await self._components.redirect(request, response)
+        redirected = None if self.looks.is_full() else await self._redirect(request, response)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
             return False
         if self._has_foreign_duplicates or not self._components.will_redirect(request, response):
@@ -291,12 +289,16 @@ class Redirects:
 
     async def _mark_seen(self, request: Request, response: Response) -> bool:
         """Have Scrapy drop other redirects like this one from now on; tell whether it would have dropped this one."""
-        try:
-            redirected = await self._components.redirect(request, response)
-        except IgnoreRequest:
-            # Scrapy raises it as well, once all middlewares have seen the response.
-            return False
+        redirected = await self._redirect(request, response)
         return redirected is not None and self._states.mark_seen(request, redirected)
+
+    async def _redirect(self, request: Request, response: Response) -> Request | None:
+        """Return what Scrapy would make of a redirect, or None if it follows none, as after too many."""
+        try:
+            return await self._components.redirect(request, response)
+        except IgnoreRequest:
+            # Scrapy raises it as well, once all middlewares have seen the response, if the spider does not get that.
+            return None
 
     def _were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether so many redirects to an address were dropped, or not followed, that a look at it is worth it.

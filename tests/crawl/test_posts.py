@@ -420,6 +420,14 @@ def test_no_address_is_fetched_twice_where_redirects_are_more_than_scrapy_follow
     assert fetched == dict.fromkeys(["/go", "/captcha?t=1", "/captcha?t=2"][: most + 1], 1)
 
 
+def test_a_spider_that_handles_redirects_gets_one_that_scrapy_would_not_follow_any_more(crawl, service):
+    with Tickets("/challenge?t=once") as site:
+        meta = {"handle_httpstatus_list": [302], "redirect_times": 20}
+        crawled = crawl(sending(scrapy.Request(f"{site.origin}/go", meta=meta)), service.settings)
+    assert crawled.failures == []
+    assert [one.status for one in crawled.pages] == [302]
+
+
 @pytest.mark.parametrize("retries", [0, 2])
 def test_an_address_that_sounds_like_a_walls_is_asked_as_often_as_scrapy_does_where_that_fails(crawl, service, retries):
     def answer(request, form):

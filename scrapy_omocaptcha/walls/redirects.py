@@ -142,7 +142,7 @@ class Redirects:
         seen = self._seen(request, url, is_through=is_through)
         action = decide(seen, is_safe=request.method in SAFE_METHODS)
         is_first = seen.is_named and seen.kind is Kind.UNKNOWN
-        if action is Action.LOOK and (not is_first or await self._may_be_looked_at(request, response, url)):
+        if action is Action.LOOK and (not is_first or await self._mark_to_look(request, response, url)):
             return await self._look(request, response, url)
         if action not in (Action.LOOK, Action.ASK):
             return None
@@ -203,8 +203,11 @@ class Redirects:
             is_of_another=self._targets.is_walled_page(url) and not is_for_it,
         )
 
-    async def _may_be_looked_at(self, request: Request, response: Response, url: str) -> bool:
-        """Tell whether a look would fetch what Scrapy is about to: by GET, from the site, and no duplicate."""
+    async def _mark_to_look(self, request: Request, response: Response, url: str) -> bool:
+        """Have the duplicate filter know what a look is to fetch; tell whether Scrapy itself would fetch that.
+
+        It would not if it is no GET, or a duplicate, or if HttpCache has it.
+        """
         redirected = None if self.looks.is_full() else await self._redirect(request, response)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
             return False

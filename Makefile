@@ -154,6 +154,7 @@ $(VENV)/test $(VENV)/dev $(VENV)/docs $(VENV)/mutants .venv-foreign/foreign-clie
 # What is measured beside this project. The npm package and the pages of formasaurus are left out if npm or pip fails.
 .venv-bench/others: setup.cfg pyproject.toml benchmarks/peers.txt
 	$(MAKE) .venv-bench/test VENV=.venv-bench EXTRA="--requirement benchmarks/peers.txt"
+	.venv-bench/bin/$(INSTALL) --no-deps capmonstercloudclient==4.3.1
 	npm install --silent --no-save --prefix .venv-bench is-antibot@2.5.15 || true
 	.venv-bench/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
 	  --dest .venv-bench/formasaurus formasaurus==0.10.0 && \

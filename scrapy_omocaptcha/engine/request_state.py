@@ -25,7 +25,7 @@ class RequestState:
     original: dict[str, Any] | None = None
     """The request before its first redirect, as JSON."""
     followed: list[str] = field(default_factory=list)
-    """Addresses to which Scrapy has followed redirects from it before it was sent again."""
+    """Addresses to which it was redirected before it was sent again for their walls."""
     led_to: str | None = None
     """The address of the redirect behind which there was a wall."""
     asked_again: bool = False

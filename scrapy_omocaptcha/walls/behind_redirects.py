@@ -26,7 +26,7 @@ class WallsBehindRedirects:
         self._looks, self._targets, self._posts, self._withheld = looks, targets, posts, withheld
 
     async def before(self, request: Request, *, is_through: bool) -> Answer | None:
-        """Return what is there in the place of a POST that was redirected to a wall, before it is sent once more."""
+        """Do as :meth:`at_wall` for a POST that comes out of the scheduler; record it as sent again if it is to be."""
         answer = await self.at_wall(request, is_open=is_through)
         if answer is None:
             self._posts.record_sent(request)
@@ -73,7 +73,7 @@ class WallsBehindRedirects:
         withheld = self._withheld.take_back(request, is_wall=True)
         if withheld is not None or answer is None or not is_good(answer) or is_blank(answer):
             return withheld
-        if public_address(answer.url) == public_address(request.url) or self._targets.has_others_like(request.url):
+        if public_address(answer.url) == public_address(request.url) or self._targets.may_have_others_like(request.url):
             # The address may be the page, or one of several pages with the challenge in their place.
             return None
         self._targets.record_always_closed(request.url)
@@ -87,7 +87,7 @@ class WallsBehindRedirects:
     def may_be_page_of_another(self, request: Request) -> bool:
         """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
         led_to = self._states.peek(request).led_to
-        return led_to is not None and self._targets.has_others_like(led_to)
+        return led_to is not None and self._targets.may_have_others_like(led_to)
 
     def doubt_of_page(self, request: Request, answer: Answer, shown: Response | None) -> str | None:
         """Return why what came for a request, after a token, does not show that the wall is open; None if it does.

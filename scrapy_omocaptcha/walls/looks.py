@@ -29,7 +29,7 @@ _WRITTEN = ("download_latency", "download_slot", "download_timeout")
 _Fetched = dict[Hashable, tuple[Request, Response | Exception]]
 Looked = tuple[Response | None, Challenge | None]
 """What a redirect leads to, and the challenge that it is. There is no response where Scrapy's components forbid to
-follow the redirect, or where it leads on and on."""
+follow the redirect, or where it leads back, or on and on, or on at all if only its target was to be fetched."""
 
 
 class Looks:
@@ -40,7 +40,7 @@ class Looks:
         self._kept: LocalCache[Hashable, tuple[Request, Response | Exception]] = LocalCache(_MAX_KEPT)
         """What was sent, and the answer, or the error in its place."""
         self._dropped: WeakSet[Request] = WeakSet()
-        """What was sent for redirects that were dropped."""
+        """What was sent for redirects that were dropped as duplicates of requests which may still come for it."""
 
     def take(self, request: Request) -> Response | None:
         """Return what was fetched for a request when its redirect came, or None; raise the error where that failed."""
@@ -61,7 +61,7 @@ class Looks:
         return answer
 
     def is_full(self) -> bool:
-        """Tell whether another look could push out what was fetched before: others are under way."""
+        """Tell whether so much is kept that looks under way could push out some of it."""
         return len(self._kept) >= _MAX_KEPT // 2
 
     def _is_of_another(self, request: Request, sent: Request) -> bool:

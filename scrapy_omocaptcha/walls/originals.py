@@ -60,6 +60,6 @@ def leads_back(request: Request, url: str, original: Original | None) -> bool:
 
 
 def hops_to(request: Request, original: Original | None) -> list[str]:
-    """Return the addresses that redirects have led a request to; the last one is its own, the only one without any."""
+    """Return the addresses that redirects have led a request to, the last one its own; only that without redirects."""
     hops = [] if original is None else original["hops"][1:]
     return [*hops, request.url]

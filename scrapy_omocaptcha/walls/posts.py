@@ -46,7 +46,7 @@ class Posts:
         if not was_stopped or request.method not in SAFE_METHODS:
             return False
         # A page may have moved, and a challenge that others show as well is in the place of pages.
-        is_page = is_part_of(url, request.url) or self._targets.has_others_like(request.url)
+        is_page = is_part_of(url, request.url) or self._targets.may_have_others_like(request.url)
         return not is_page and self._targets.of(url).kind not in WALLS
 
     def may_be_executed(self, request: Request) -> bool:

@@ -2,8 +2,8 @@
 
 A wall that redirects every page to an address of its own (302 to ``/captcha``) would otherwise leave only the request
 for that address, and Scrapy's dupefilter would drop all such requests but the first. So what a redirect leads to is
-fetched while the request that was redirected is in hand, if that has proven to be a wall, or is named like one. If it
-is none, Scrapy's request for it gets what was fetched.
+fetched while the request that was redirected is in hand, if that has proven to be a wall, or is named like one, or may
+be one for all that Scrapy's dupefilter drops. If it is none, Scrapy's request for it gets what was fetched.
 
 All other redirects are left to Scrapy, with what was asked for in their meta; see ``withheld``.
 """
@@ -65,7 +65,7 @@ class Redirects:
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
-        """Whether a token has been handed in. Before that, no wall can be open."""
+        """Whether a token has been handed in. Before that, a wall that shows a page is not taken for open."""
         self._is_shared = uses_scrapy_redis(crawler.settings)
         """Whether another worker may get what Scrapy follows here, since it goes through the common queue."""
         self._has_foreign_duplicates = self._is_shared or self._components.is_resumed()
@@ -146,8 +146,10 @@ class Redirects:
             return await self._look(request, response, url)
         if action not in (Action.LOOK, Action.ASK):
             return None
+        # A target that must not be looked at first may prove to be worth it later, as any other.
         if action is Action.ASK and self._is_unsure_of_filter(request, response, url):
-            is_worth_it = await self._mark_seen(request, response)
+            redirected = await self._redirect(request, response)
+            is_worth_it = redirected is not None and self._mark_seen(request, redirected, url)
         else:
             is_worth_it = self._were_many_dropped(request, response, url)
         is_guess = not self._has_foreign_duplicates
@@ -204,19 +206,17 @@ class Redirects:
         )
 
     async def _mark_to_look(self, request: Request, response: Response, url: str) -> bool:
-        """Have the duplicate filter know what a look is to fetch; tell whether Scrapy itself would fetch that.
+        """Have the duplicate filter know what a look is to fetch; tell whether there is to be one.
 
-        It would not if it is no GET, or a duplicate, or if HttpCache has it.
+        There is none for what Scrapy would not fetch: a duplicate, or what HttpCache has; nor for what is no GET, nor
+        while too much is kept that others have fetched. Filters that know other crawls or runs are not asked.
         """
         redirected = None if self.looks.is_full() else await self._redirect(request, response)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
             return False
         if self._has_foreign_duplicates or not self._components.will_redirect(request, response):
             return True
-        if self._states.mark_seen(request, redirected):
-            return False
-        self._marked[url] = True
-        return True
+        return not self._mark_seen(request, redirected, url)
 
     async def refreshed(self, request: Request, response: Response) -> Response | Request:
         """Do as :meth:`redirected` for a page that may have a meta refresh, unless it is a challenge itself."""
@@ -290,10 +290,12 @@ class Redirects:
         kind = self._targets.of(url).kind
         return (kind is Kind.UNKNOWN and self._has_foreign_duplicates) or (kind is Kind.FOLLOWED and self._is_shared)
 
-    async def _mark_seen(self, request: Request, response: Response) -> bool:
+    def _mark_seen(self, request: Request, redirected: Request, url: str) -> bool:
         """Have Scrapy drop other redirects like this one from now on; tell whether it would have dropped this one."""
-        redirected = await self._redirect(request, response)
-        return redirected is not None and self._states.mark_seen(request, redirected)
+        if self._states.mark_seen(request, redirected):
+            return True
+        self._marked[url] = True
+        return False
 
     async def _redirect(self, request: Request, response: Response) -> Request | None:
         """Return what Scrapy would make of a redirect, or None if it follows none, as after too many."""
@@ -383,6 +385,9 @@ class Redirects:
         is_withheld = self.posts.is_withheld(request, url) and not state.followed
         if kind in WALLS and not state.asked_again and (request.method in SAFE_METHODS or is_withheld):
             # The wall has been opened meanwhile. Only a page has anything to show now.
+            if request.method not in SAFE_METHODS:
+                # That the wall has withheld it is believed once.
+                self._states.of(request).led_to = url
             return await self.send_again(request, page)
         is_opened = kind is Kind.WALL and self._has_handed_in
         if is_opened or (kind is Kind.UNKNOWN and self._may_be_lost(request, url)):

@@ -24,7 +24,7 @@ class Kind(Enum):
     FOLLOWED = "Scrapy follows a redirect there, and the answer is not there yet"
     PAGE = "it has shown no challenge"
     WALL = "it has shown a challenge"
-    GATE = "a wall without a page of its own: a request that is through is redirected to something else"
+    GATE = "a wall without a page of its own, for good: a request that is through is redirected to something else"
     OPEN = "it was a wall, and shows a page that no request has got yet"
 
 
@@ -65,6 +65,7 @@ class Targets:
         self.has_met_wall = False
 
     def of(self, url: str) -> Target:
+        """Return what is known of an address, from now on even if that is nothing."""
         return self._targets.get(address_of(url)) or self._targets.setdefault(public_address(url), Target())
 
     def is_walled_page(self, url: str) -> bool:
@@ -93,7 +94,7 @@ class Targets:
 
     def record_open(self, url: str) -> None:
         """Record that what was a wall, or led to one, shows a page."""
-        self._targets[url] = replace(self.of(url), kind=Kind.OPEN, has_been_wall=True)
+        self._targets[url] = replace(self.of(url), kind=Kind.OPEN, has_been_wall=True, times_looked=0)
 
     def record_page_given(self, url: str) -> None:
         """Record that a request gets the page of a wall that is open, of which others are duplicates from now on."""
@@ -182,7 +183,7 @@ class Targets:
             target.kind = Kind.PAGE
         self.has_met_wall |= is_wall
 
-    def has_others_like(self, url: str) -> bool:
-        """Tell whether other targets have shown a challenge with the marks of this one."""
+    def may_have_others_like(self, url: str) -> bool:
+        """Tell whether other targets have the marks of this one; if it has none, whether others have none either."""
         target = self.of(url)
         return any(other is not target and other.marks == target.marks for other in self._targets.values())

@@ -47,7 +47,7 @@ class Withheld:
         return len(self._dropped.get(public_address(url), ()))
 
     def may_learn_from(self, request: Request) -> bool:
-        """Tell whether the answer to a request may tell where redirects lead: of each once a wall was met."""
+        """Tell whether the answer to a request may tell where redirects lead: to any request, once a wall was met."""
         is_awaited = bool(self._dropped) and public_address(request.url) in self._dropped
         return self._targets.has_met_wall or is_awaited or self._states.has(request)
 

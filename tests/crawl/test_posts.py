@@ -487,6 +487,29 @@ def test_an_address_whose_answer_cannot_be_decompressed_is_not_fetched_once_more
     assert fetched == dict.fromkeys(["/go", *hops, "/challenge?t=once"], 1)
 
 
+def test_a_wall_that_leads_on_and_then_shows_its_challenge_is_believed_once_that_it_withholds_an_order(crawl, service):
+    executed = 0
+
+    def answer(request, form):
+        nonlocal executed
+        if request.path == "/verify":
+            return won("/home") if executed else challenge()
+        if request.path == "/home":
+            return page("home")
+        if request.path == "/captcha":
+            return redirect("/home") if executed == 1 else challenge()
+        executed += request.path == "/order"
+        return redirect("/captcha")
+
+    with Site(answer) as site:
+        page_before = scrapy.Request(f"{site.origin}/page", priority=1)
+        order = scrapy.Request(f"{site.origin}/order", method="POST")
+        settings = {**service.settings, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+        crawled = crawl(sending(page_before, order), settings)
+    assert executed == 2
+    assert [error.reason for error in crawled.failures] == ["attempts", "sent_again"]
+
+
 @pytest.mark.parametrize("opened", ["challenge", "page"])
 @pytest.mark.parametrize("gate", ["named", "leads back"])
 @pytest.mark.parametrize("limit", [{"OMOCAPTCHA_MAX_COST": 0.0001}, {"OMOCAPTCHA_DRY_RUN": True}])

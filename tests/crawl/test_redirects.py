@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 import scrapy
 from aiohttp import web
+from scrapy.core.scheduler import Scheduler
 
 from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, wishing, won
 
@@ -320,3 +321,19 @@ def test_sessions_whose_links_redirect_to_walled_pages_need_a_token_each(crawl, 
         crawled = crawl(sending(*requests), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
     assert len(crawled.pages) == len(requests)
     assert len(service.jobs) == sessions
+
+
+class SharedFilter(Scheduler):
+    """Scheduler that is taken for that of scrapy-redis, whose duplicate filter other workers share."""
+
+    __module__ = "scrapy_redis.scheduler"
+
+
+def test_pages_that_differ_by_their_query_come_where_other_workers_share_the_duplicate_filter(crawl, service):
+    def answer(request, form):
+        return redirect(f"/item?{request.query_string}") if request.path == "/go" else page(request.path_qs)
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/go?id={number}" for number in range(8)]
+        crawled = crawl(spider(*urls), {**service.settings, "SCHEDULER": SharedFilter})
+    assert sorted(one.text for one in crawled.pages) == [f"/item?id={number}" for number in range(8)]

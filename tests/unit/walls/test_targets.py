@@ -100,7 +100,14 @@ def test_a_target_is_like_others_that_have_shown_a_challenge_with_its_marks():
     targets = Targets()
     for path, marks in {"/1": MARKS, "/2": ("other",)}.items():
         targets.record_shown(SHOP + path, is_wall=True, marks=marks)
-    assert not targets.has_others_like(f"{SHOP}/1")
+    assert not targets.may_have_others_like(f"{SHOP}/1")
     targets.record_shown(URL, is_wall=True, marks=MARKS)
     targets.record_shown(URL, is_wall=False)
-    assert [targets.has_others_like(url) for url in (URL, f"{SHOP}/1", f"{SHOP}/2")] == [True, True, False]
+    assert [targets.may_have_others_like(url) for url in (URL, f"{SHOP}/1", f"{SHOP}/2")] == [True, True, False]
+
+
+def test_how_often_a_wall_was_looked_at_counts_no_more_once_it_is_open():
+    targets = Targets()
+    targets.record_look(URL)
+    targets.record_open(URL)
+    assert targets.of(URL).times_looked == 0

@@ -65,8 +65,8 @@ OPENING = {
         OUTSIDE, "fetch('/verify', {headers: {'X-Token': token}}).then(() => location.reload())"
     ),
     "a callback that sends encoded": wall(OUTSIDE, "fetch('/verify?' + btoa(token)).then(() => location.reload())"),
-    "a callback that sends after 2 s beside its form": wall(
-        f"<form method=post action=/deed>{CALLBACK}<button>Continue</button></form>", f"setTimeout(() => {SHOW}, 2000)"
+    "a callback that sends after 1 s beside its form": wall(
+        f"<form method=post action=/deed>{CALLBACK}<button>Continue</button></form>", f"setTimeout(() => {SHOW}, 1000)"
     ),
     "a callback that sends encoded beside its form": wall(
         f"<form method=post action=/deed>{CALLBACK}<button>Continue</button></form>",

@@ -84,7 +84,7 @@ def read_word(settings: BaseSettings, name: str, default: Default) -> str | Defa
     value: object = settings.get(name, default)
     if value is default:
         return default
-    if type(value) not in (int, str) or not str(value).strip():
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip():
         raise invalid(name, value, "a string")
     return str(value).strip()
 

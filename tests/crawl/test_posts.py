@@ -342,27 +342,29 @@ class Tickets(Site):
         return redirect(later[0]) if later else page("the page")
 
 
+class Follows(RecordingSpider):
+    """Spider that follows redirects itself where it is told to handle them."""
+
+    def page(self, response, asked=None):
+        if response.status == 302:
+            url = response.urljoin(response.headers["Location"].decode())
+            yield scrapy.Request(url, self.page, errback=self.failed)
+        else:
+            self.pages.append(response)
+
+
+FOLLOWERS = {"scrapy follows": (), "the spider follows": (302,)}
 TICKETS = ["/challenge?t=once", "/2fa/challenge", "/oauth/challenge?code=1", "/captcha?return=/go"]
 
 
-@pytest.mark.parametrize("handles", [False, True], ids=["scrapy follows", "the spider follows"])
+@pytest.mark.parametrize("handled", FOLLOWERS.values(), ids=FOLLOWERS)
 @pytest.mark.parametrize("hops", [(), ("/verify-human?t=1",), ("/sso?t=1", "/captcha?t=2")])
 @pytest.mark.parametrize("address", TICKETS)
 def test_an_address_that_is_good_once_is_fetched_once_though_it_sounds_like_a_walls(
-    crawl, service, address, hops, handles
+    crawl, service, address, hops, handled
 ):
-    class Follows(RecordingSpider):
-        handle_httpstatus_list = (302,) if handles else ()
-
-        def page(self, response, asked=None):
-            if response.status == 302:
-                url = response.urljoin(response.headers["Location"].decode())
-                yield scrapy.Request(url, self.page, errback=self.failed)
-            else:
-                self.pages.append(response)
-
     with Tickets(address, hops) as site:
-        crawled = crawl(Follows, service.settings, urls=[f"{site.origin}/go"])
+        crawled = crawl(Follows, service.settings, urls=[f"{site.origin}/go"], handle_httpstatus_list=handled)
         fetched = Counter(path for _, path, *_ in site.requests)
     assert [one.text for one in crawled.pages] == ["the page"]
     assert fetched == dict.fromkeys(["/go", *hops, address], 1)
@@ -386,27 +388,17 @@ def test_an_address_that_is_good_once_is_fetched_once_though_the_spider_asks_for
     assert fetched == {"/go": 1, "/challenge?t=once": 1}
 
 
-@pytest.mark.parametrize("handles", [False, True], ids=["scrapy follows", "the spider follows"])
-def test_an_address_that_is_good_once_is_fetched_once_though_its_redirects_set_cookies(crawl, service, handles):
+@pytest.mark.parametrize("handled", FOLLOWERS.values(), ids=FOLLOWERS)
+def test_an_address_that_is_good_once_is_fetched_once_though_its_redirects_set_cookies(crawl, service, handled):
     class SetsCookies(Tickets):
         def _respond(self, request, form):
             response = super()._respond(request, form)
             response.set_cookie("visit", str(len(self.requests)), path="/")
             return response
 
-    class Follows(RecordingSpider):
-        handle_httpstatus_list = (302,) if handles else ()
-
-        def page(self, response, asked=None):
-            if response.status == 302:
-                url = response.urljoin(response.headers["Location"].decode())
-                yield scrapy.Request(url, self.page, errback=self.failed)
-            else:
-                self.pages.append(response)
-
     with SetsCookies("/challenge?t=once", ["/captcha?t=1", "/captcha?t=2"]) as site:
-        urls = [f"{site.origin}/first", f"{site.origin}/go"]
-        crawled = crawl(Follows, {**service.settings, "CONCURRENT_REQUESTS": 1}, urls=urls)
+        urls, settings = [f"{site.origin}/first", f"{site.origin}/go"], {**service.settings, "CONCURRENT_REQUESTS": 1}
+        crawled = crawl(Follows, settings, urls=urls, handle_httpstatus_list=handled)
         fetched = Counter(path for _, path, *_ in site.requests)
     assert "the page" in [one.text for one in crawled.pages]
     assert set(fetched.values()) == {1}

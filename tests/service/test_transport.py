@@ -130,8 +130,10 @@ class PlainServer(socketserver.TCPServer):
             self.received += data
             # The head and the body of a call may arrive separately.
             if self.received.endswith(b"}") or self.received.startswith(b"GET "):
+                # A client that has the answer may change this for its next call.
+                is_last = not self.keep_open
                 connection.sendall(self.answer)
-                if not self.keep_open:
+                if is_last:
                     return
 
 

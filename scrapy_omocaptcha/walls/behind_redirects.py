@@ -1,6 +1,5 @@
 """Ask, and judge, for requests that have met a wall behind a redirect rather than in the place of their page."""
 
-from dataclasses import replace
 from http import HTTPStatus
 
 from scrapy import Request
@@ -8,13 +7,12 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
-from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
-from scrapy_omocaptcha.tokens.judging import Answer, doubt_about, is_blank, is_good
-from scrapy_omocaptcha.urls import public_address, redirect_target, same_address
+from scrapy_omocaptcha.tokens.judging import Answer, doubt_about, is_good
+from scrapy_omocaptcha.urls import public_address, redirect_target
 from scrapy_omocaptcha.walls.looks import Looks
 from scrapy_omocaptcha.walls.posts import Posts
-from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Targets
+from scrapy_omocaptcha.walls.targets import WALLS, Targets
 from scrapy_omocaptcha.walls.withheld import Withheld
 
 
@@ -43,20 +41,9 @@ class WallsBehindRedirects:
         if led_to is None:
             return None
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
-        if self._targets.of(led_to).kind in PAGES:
-            redirected = await self._components.redirect(request, redirect)
-            if redirected is not None:
-                self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
-            return redirected
         if is_open or self._targets.of(led_to).is_always_closed:
             return None
-        try:
-            answer, challenge = await self._looks.look(request, redirect, is_wall=True)
-        except CrawlClosing:
-            raise
-        except Exception:
-            # The POST is redirected there again if the wall is closed.
-            return None
+        answer, challenge = await self._looks.look(request, redirect, is_wall=True)
         if answer is None or challenge is None:
             return None
         self._withheld.record_wall(led_to, answer, challenge)
@@ -70,14 +57,15 @@ class WallsBehindRedirects:
         """
         if not self._posts.has_post(request):
             return None
-        withheld = self._withheld.take_back(request, is_wall=True)
-        if withheld is not None or answer is None or not is_good(answer) or is_blank(answer):
-            return withheld
-        if public_address(answer.url) == public_address(request.url) or self._targets.may_have_others_like(request.url):
-            # The address may be the page, or one of several pages with the challenge in their place.
-            return None
-        self._targets.record_always_closed(request.url)
+        if answer is not None and self._shows_other_page(request, answer):
+            self._targets.record_always_closed(request.url)
         return self._withheld.take_back(request, is_wall=True)
+
+    def _shows_other_page(self, request: Request, answer: Response) -> bool:
+        """Tell whether a token has led to another page than the address at which ``request`` meets its challenge."""
+        is_elsewhere = is_good(answer) and public_address(answer.url) != public_address(request.url)
+        # Otherwise, the address may be one of several pages with the challenge in their place.
+        return is_elsewhere and not self._targets.may_have_others_like(request.url)
 
     def is_page_of_another(self, request: Request) -> bool:
         """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
@@ -89,18 +77,11 @@ class WallsBehindRedirects:
         led_to = self._states.peek(request).led_to
         return led_to is not None and self._targets.may_have_others_like(led_to)
 
-    def doubt_of_page(self, request: Request, answer: Answer, shown: Response | None) -> str | None:
-        """Return why what came for a request, after a token, does not show that the wall is open; None if it does.
-
-        :param answer: that to the request; ``shown`` is that to the token.
-        """
-        reason, url = doubt_about(request, answer), self._leads_to(request, answer)
-        if reason is not None or url is None:
-            return reason
-        is_closed = self._targets.of(url).kind in WALLS
-        if isinstance(answer, Request) and self._targets.is_walled_page(url):
-            is_closed = shown is None or not same_address(shown.url, url)
-        return "redirect" if is_closed else None
+    def doubt_of_page(self, request: Request, answer: Answer) -> str | None:
+        """Return why what came for a request, after a token, does not show that the wall is open; None if it does."""
+        url = self._leads_to(request, answer)
+        is_closed = url is not None and self._targets.of(url).kind in WALLS
+        return doubt_about(request, answer) or ("redirect" if is_closed else None)
 
     def _leads_to(self, request: Request, answer: Answer) -> str | None:
         """Return the address that an answer redirects to, if that may be the one at which the request met its wall."""
@@ -108,17 +89,10 @@ class WallsBehindRedirects:
             # A spider that handles redirects gets those to a wall, too, where a look at it fails.
             return redirect_target(request.url, answer.headers.get("Location")) if is_redirect(answer) else None
         led_to = self._states.peek(request).led_to
-        return answer.url if led_to is not None and _is_redirect_to(answer, led_to) else None
+        return answer.url if led_to and public_address(answer.url) == public_address(led_to) else None
 
     def record_opened(self, request: Request, answer: Answer) -> None:
         """Record that ``answer`` shows the wall to be open to which a request was redirected before."""
         led_to = self._states.peek(request).led_to
-        if led_to is None or _is_redirect_to(answer, led_to):
-            return
-        if is_good(answer) and not same_address(answer.url, led_to):
+        if led_to is not None and is_good(answer) and public_address(answer.url) != public_address(led_to):
             self._withheld.prove_gate(led_to)
-
-
-def _is_redirect_to(answer: Answer, url: str) -> bool:
-    """Tell whether what came for a request is what Scrapy makes of a redirect to ``url``."""
-    return isinstance(answer, Request) and public_address(answer.url) == public_address(url)

@@ -19,8 +19,8 @@ class Seen(NamedTuple):
     """What is known of the address that a redirect leads to."""
 
     kind: Kind
-    is_named: bool = False
-    """Whether a word in the address, such as ``/captcha``, says that it is a wall's."""
+    is_unseen: bool = False
+    """Whether a word in the address, such as ``/captcha``, says that it is a wall's, and nobody has been there."""
     may_be_lost: bool = False
     """Whether what was asked for could be lost if Scrapy follows: a POST that a wall says it has withheld; a GET that
     is redirected to any wall, or to where it was followed before."""
@@ -39,9 +39,8 @@ def decide(seen: Seen, *, is_safe: bool) -> Action:
     """
     if seen.is_of_another:
         return Action.KEEP if is_safe else Action.FOLLOW
-    is_unseen = seen.is_named and seen.kind is Kind.UNKNOWN
     may_be_closed = seen.has_been_wall and not seen.is_through
-    if seen.may_be_lost or is_unseen or may_be_closed:
+    if seen.may_be_lost or seen.is_unseen or may_be_closed:
         return Action.LOOK
     if is_safe:
         return Action.ASK

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable
 from typing import Any
-from weakref import WeakSet
 
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
@@ -29,7 +28,7 @@ _WRITTEN = ("download_latency", "download_slot", "download_timeout")
 _Fetched = dict[Hashable, tuple[Request, Response | Exception]]
 Looked = tuple[Response | None, Challenge | None]
 """What a redirect leads to, and the challenge that it is. There is no response where Scrapy's components forbid to
-follow the redirect, or where it leads back, or on and on, or on at all if only its target was to be fetched."""
+follow the redirect, or where it leads back, or on and on."""
 
 
 class Looks:
@@ -39,17 +38,15 @@ class Looks:
         self._components, self._chain, self._policy = engine.components, engine.chain, policy
         self._kept: LocalCache[Hashable, tuple[Request, Response | Exception]] = LocalCache(_MAX_KEPT)
         """What was sent, and the answer, or the error in its place."""
-        self._dropped: WeakSet[Request] = WeakSet()
-        """What was sent for redirects that were dropped as duplicates of requests which may still come for it."""
 
     def take(self, request: Request) -> Response | None:
         """Return what was fetched for a request when its redirect came, or None; raise the error where that failed."""
         sent, _ = self._kept.get(_key(request), (None, None)) if self._kept else (None, None)
-        if sent is None or request.method == "HEAD" or self._is_of_another(request, sent):
+        if sent is None or self._is_of_another(request, sent):
             return None
         _, answer = self._kept.pop(_key(request))
-        if request.method != "GET" or (sent in self._dropped and request.dont_filter):
-            # The answer to another method may change what is there, and a later request is to see what is there then.
+        if request.method != "GET":
+            # What is there may be another after it.
             return None
         # The downloader and the middlewares closer to the site have written into the request that was sent.
         for name, values in sent.headers.items():
@@ -70,14 +67,8 @@ class Looks:
         names = [name for name in request.headers if name not in ignored]
         return any(request.headers.getlist(name) != sent.headers.getlist(name) for name in names)
 
-    def record_dropped(self, request: Request) -> None:
-        """Leave what was fetched for a redirect to the request of which it is dropped as a duplicate, if that waits."""
-        sent, _ = self._kept.get(_key(request), (None, None))
-        if sent is not None and sent.meta.get("redirect_urls") == request.meta.get("redirect_urls"):
-            self._dropped.add(sent)
-
-    async def look(self, request: Request, response: Response, *, follow: bool = True, is_wall: bool) -> Looked:
-        """Return what a redirect leads to, by further ones if ``follow``.
+    async def look(self, request: Request, response: Response, *, is_wall: bool) -> Looked:
+        """Return what a redirect leads to, by further ones where it redirects on.
 
         :param is_wall: whether a challenge is known to be there, so that what was fetched before may be outdated.
         :raises CrawlClosing: when the crawl closes before there is an answer. Errors are raised as they are.
@@ -88,7 +79,7 @@ class Looks:
             while redirected is not None and redirected.url != request.url and _key(redirected) not in fetched:
                 sent, answer = await self._fetch(request, redirected, fetched, is_wall=is_wall)
                 if not isinstance(answer, Response):
-                    redirected = answer if follow else None
+                    redirected = answer
                     continue
                 led_on = await self._components.redirect(redirected, answer) if is_redirect(answer) else None
                 if led_on is None:
@@ -101,7 +92,7 @@ class Looks:
                     # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
                     stored = [flag for flag in response.flags if flag == "cached"]
                     return answer.replace(flags=[*answer.flags, *stored]), challenge
-                redirected = led_on if follow else None
+                redirected = led_on
         finally:
             self._kept.update(fetched)
         return None, None
@@ -124,7 +115,7 @@ class Looks:
         except Exception as error:
             # Scrapy's request for it gets the error, or what a middleware has failed on, for that to see once more.
             what = error.downloaded if isinstance(error, MiddlewareFailed) else error
-            if what is not None and not is_wall:
+            if what is not None:
                 fetched[key] = sent, what
             raise
         if isinstance(answer, Response):

@@ -21,15 +21,15 @@ _REPLACED_HEADERS = (*_CONTENT_HEADERS, "Referer", "Authorization", "Cookie")
 
 def write(request: Request, original: Original | None) -> Original:
     """Return what a redirected request asks for, given what was written at its first redirect, if this is another."""
+    hops = way_of(request, original)
     if original is not None:
-        return {**original, "hops": [*original["hops"], request.url]}
-    replaced = [name for name in _REPLACED_HEADERS if name in request.headers]
+        return {**original, "hops": hops}
+    own = {name: request.headers.getlist(name) for name in _REPLACED_HEADERS if name in request.headers}
     return {
-        "hops": [request.url],
-        "url": request.url,
+        "hops": hops,
         "method": request.method,
         "body": b64encode(request.body).decode(),
-        "headers": {name: [value.decode("latin-1") for value in request.headers.getlist(name)] for name in replaced},
+        "headers": {name: [value.decode("latin-1") for value in values] for name, values in own.items()},
         "cookies": request.cookies,
         "priority": request.priority,
         "dont_filter": request.dont_filter,
@@ -45,9 +45,15 @@ def rebuild(request: Request, original: Original) -> Request:
     # As bytes, since a text would be written in another encoding than it was read in.
     headers.update({name: [value.encode("latin-1") for value in kept] for name, kept in original["headers"].items()})
     meta = {key: value for key, value in request.meta.items() if key not in _OWN_META} | original["meta"]
-    values: dict[str, Any] = {name: original[name] for name in ("url", "method", "cookies", "priority", "dont_filter")}
-    rebuilt: Request = request.replace(**values, body=b64decode(original["body"]), headers=headers, meta=meta)
+    values: dict[str, Any] = {name: original[name] for name in ("method", "cookies", "priority", "dont_filter")}
+    values |= {"url": original["hops"][0], "body": b64decode(original["body"])}
+    rebuilt: Request = request.replace(**values, headers=headers, meta=meta)
     return rebuilt
+
+
+def way_of(request: Request, original: Original | None) -> list[str]:
+    """Return the addresses that redirects have led a request along: what was asked for first, its own last."""
+    return [request.url] if original is None else [*original["hops"], request.url]
 
 
 def leads_back(request: Request, url: str, original: Original | None) -> bool:
@@ -55,11 +61,4 @@ def leads_back(request: Request, url: str, original: Original | None) -> bool:
 
     The duplicate filter knows that address.
     """
-    hops = [] if original is None else original["hops"]
-    return list(map(address_of, (*hops, request.url))).count(url) == 1
-
-
-def hops_to(request: Request, original: Original | None) -> list[str]:
-    """Return the addresses that redirects have led a request to, the last one its own; only that without redirects."""
-    hops = [] if original is None else original["hops"][1:]
-    return [*hops, request.url]
+    return list(map(address_of, way_of(request, original))).count(url) == 1

@@ -406,7 +406,7 @@ class Passage(Attempts):
         return handed if is_for_spider else handed._replace(answer=shown, sent=None)
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
-        doubt = self.redirects.walls.doubt_of_page(self.request, answer, handed.answer)
+        doubt = self.redirects.walls.doubt_of_page(self.request, answer)
         if doubt is None:
             self.redirects.walls.record_opened(self.request, answer)
         return opened(handed, answer, doubt, others_hand_in=self.is_alone)

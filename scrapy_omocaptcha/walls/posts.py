@@ -8,6 +8,7 @@ from scrapy import Request
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.urls import is_part_of, public_address
+from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.targets import WALLS, Kind, Targets
 
 
@@ -35,15 +36,12 @@ class Posts:
 
         That is proven of a gate. What another address claims is believed once.
         """
-        original = self._states.peek(request).original
-        asked = request.url if original is None else original["url"]
-        is_first = self._is_gate(url) or not self.was_followed(request, url)
-        return is_first and self._targets.withholds(url, asked)
+        asked = originals.way_of(request, self._states.peek(request).original)[0]
+        return not self._was_believed(request, url) and self._targets.withholds(url, asked)
 
     def has_led_on(self, request: Request, url: str) -> bool:
         """Tell whether a GET for what a POST was redirected to is led elsewhere, now that its challenge is gone."""
-        was_stopped = self.has_post(request) and self._states.peek(request).asked_again
-        if not was_stopped or request.method not in SAFE_METHODS:
+        if not (self.has_post(request) and request.method in SAFE_METHODS and self._states.peek(request).asked_again):
             return False
         # A page may have moved, and a challenge that others show as well is in the place of pages.
         is_page = is_part_of(url, request.url) or self._targets.may_have_others_like(request.url)
@@ -52,13 +50,17 @@ class Posts:
     def may_be_executed(self, request: Request) -> bool:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
         claim = request.url if self.has_post(request) else self.wall_of(request)
-        return claim is not None and not self._is_gate(claim) and self.was_followed(request, claim)
+        return claim is not None and self._was_believed(request, claim)
 
     def record_sent(self, request: Request) -> None:
         """Record that a request is sent again, so that a claim to have withheld it is not believed once more."""
         claim = self.wall_of(request)
         if claim is not None and not self._is_gate(claim):
             self._states.of(request).followed.append(claim)
+
+    def _was_believed(self, request: Request, url: str) -> bool:
+        """Tell whether a POST was sent again because ``url``, which is no proven gate, claimed to have withheld it."""
+        return not self._is_gate(url) and self.was_followed(request, url)
 
     def _is_gate(self, url: str) -> bool:
         return self._targets.of(url).kind is Kind.GATE

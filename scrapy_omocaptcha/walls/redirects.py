@@ -11,7 +11,7 @@ All other redirects are left to Scrapy, with what was asked for in their meta; s
 from dataclasses import replace
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from scrapy import Request, signals
+from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
@@ -37,7 +37,7 @@ from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 from scrapy_omocaptcha.walls.withheld import Withheld
 
 _ENOUGH_DROPPED = 2
-"""Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
+"""Dropped redirects to an address after which another is looked behind; twice as many after each look."""
 
 _MAX_MARKED = 10_000
 
@@ -70,7 +70,6 @@ class Redirects:
         """Whether another worker may get what Scrapy follows here, since it goes through the common queue."""
         self._has_foreign_duplicates = self._is_shared or self._components.is_resumed()
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
-        crawler.signals.connect(self.looks.record_dropped, signals.request_dropped)
 
     async def redirected(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
         """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
@@ -90,9 +89,11 @@ class Redirects:
         if has_led_on:
             self.withheld.prove_gate(request.url)
         again = self.withheld.take_back(request, is_wall=has_led_on)
-        # At hosts where nothing is bought, redirects are Scrapy's.
-        if again is not None or not is_allowed(host_of(url), self._policy.domains):
-            return again or response
+        if again is not None:
+            return again
+        if not is_allowed(host_of(url), self._policy.domains):
+            # Where nothing is bought, redirects are Scrapy's.
+            return response
         lock = await self._lock(request, url)
         try:
             return await self._decided(request, response, url, is_through=is_through)
@@ -101,27 +102,27 @@ class Redirects:
                 lock.release()
 
     async def _lock(self, request: Request, url: str) -> DeferredLock | None:
-        """Wait until it is known what an address shows that is named like a wall, if another request is about to look.
+        """Wait until it is known what an address shows, if another request that was redirected there may look at it.
 
         :returns: the lock that keeps others waiting until this request has looked, or None if others need not wait.
         """
-        if not self._targets.is_named(url) or self._targets.of(url).kind is not Kind.UNKNOWN:
+        if not self._targets.is_unseen(url):
             return None
         lock = self._locks.setdefault(address_of(url), DeferredLock())
-        try:
-            await self._lifetime.wait(lock.acquire())
-        except CrawlClosing:
-            if request.method in SAFE_METHODS:
-                raise
-            return None
-        if self._targets.of(url).kind is Kind.UNKNOWN:
+        await self._lifetime.wait(lock.acquire())
+        if self._targets.is_unseen(url):
             return lock
         lock.release()
         return None
 
     async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
         """Look where a redirect leads, if that is to be done, or leave it to Scrapy or to the spider."""
-        answer = await self._look_if_needed(request, response, url, is_through=is_through)
+        try:
+            is_worth_it = await self._is_worth_a_look(request, response, url, is_through=is_through)
+        except IgnoreRequest:
+            # There were too many redirects, for which Scrapy raises it as well, if the spider does not get them.
+            is_worth_it = False
+        answer = await self._look(request, response, url) if is_worth_it else None
         is_for_scrapy = self._components.will_redirect(request, response)
         if isinstance(answer, Response) and not is_for_scrapy:
             # The other middlewares see the redirect, which the spider gets if nothing is bought.
@@ -135,42 +136,35 @@ class Redirects:
             self._targets.record_not_followed(url)
         return response
 
-    async def _look_if_needed(
-        self, request: Request, response: Response, url: str, *, is_through: bool
-    ) -> Response | Request | None:
-        """Do as :meth:`_look` if what is known of the target asks for it; else return None."""
+    async def _is_worth_a_look(self, request: Request, response: Response, url: str, *, is_through: bool) -> bool:
+        """Tell whether what is known of a redirect's target asks for it to be fetched before Scrapy follows."""
         seen = self._seen(request, url, is_through=is_through)
         action = decide(seen, is_safe=request.method in SAFE_METHODS)
-        is_first = seen.is_named and seen.kind is Kind.UNKNOWN
-        if action is Action.LOOK and (not is_first or await self._mark_to_look(request, response, url)):
-            return await self._look(request, response, url)
-        if action not in (Action.LOOK, Action.ASK):
-            return None
-        # A target that must not be looked at first may prove to be worth it later, as any other.
+        if action is Action.LOOK and (not seen.is_unseen or await self._mark_to_look(request, response, url)):
+            return True
         if action is Action.ASK and self._is_unsure_of_filter(request, response, url):
-            redirected = await self._redirect(request, response)
-            is_worth_it = redirected is not None and self._mark_seen(request, redirected, url)
-        else:
-            is_worth_it = self._were_many_dropped(request, response, url)
-        is_guess = not self._has_foreign_duplicates
-        return await self._look(request, response, url, is_guess=is_guess) if is_worth_it else None
+            redirected = await self._components.redirect(request, response)
+            return redirected is not None and self._mark_seen(request, redirected, url)
+        # A target that must not be looked at first may prove to be worth it later, as any other.
+        return action in (Action.LOOK, Action.ASK) and self._were_many_dropped(request, response, url)
 
     def _leave_to_scrapy(self, request: Request, url: str, *, is_through: bool) -> None:
         """Let Scrapy follow a redirect, with what was asked for in its meta where that may be sent again."""
         state, is_safe = self._states.peek(request), request.method in SAFE_METHODS
-        # A request that is through its own host's wall gets whatever another host shows, be it a wall.
-        is_answer = is_through and host_of(url) != host_of(request.url)
+        # A request that is through its own host's wall gets whatever another host shows, be it a wall. So does HEAD,
+        # which has no body to show a challenge.
+        is_answer = request.method == "HEAD" or (is_through and host_of(url) != host_of(request.url))
         # Asked anew, since a look may have shown what is there.
         action = decide(self._seen(request, url, is_through=is_through), is_safe=is_safe)
         original = None
         if not is_answer and action is not Action.FOLLOW:
-            # Only the request that was redirected straight to a wall can have been withheld by it.
-            is_chain = state.original is not None and is_safe and state.original["method"] in SAFE_METHODS
+            # Of several redirects, only the one straight to a wall can be that of a POST which was withheld.
+            is_chain = is_safe and not self.posts.has_post(request)
             original = originals.write(request, state.original if is_chain else None)
         must_pass = self._marked.pop(url, False) or self._must_pass(request, url, is_through=is_through)
         if must_pass:
             self._targets.record_page_given(url)
-        if not is_answer and request.method != "HEAD":
+        if not is_answer:
             self._targets.record_followed(url, request.url)
         self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
 
@@ -179,15 +173,11 @@ class Redirects:
         state, target = self._states.peek(request), self._targets.of(url)
         if self._may_be_lost(request, url):
             return True
-        if state.original is not None and self._targets.of(request.url).kind in WALLS:
+        is_at_wall = is_through or self._targets.of(request.url).kind in WALLS
+        if is_at_wall and originals.leads_back(request, url, state.original):
             # A wall redirects back to what was asked for before, which the duplicate filter knows.
             return True
         if target.kind is Kind.UNKNOWN and self._has_foreign_duplicates:
-            return True
-        if request.method not in SAFE_METHODS and self._targets.has_met_wall and self._targets.has_been_wall(url):
-            # Each POST gets the answer of its own redirect.
-            return True
-        if is_through and originals.leads_back(request, url, state.original):
             return True
         # A page that the spider has requested itself is there, or will be.
         return target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
@@ -198,7 +188,7 @@ class Redirects:
         is_safe = request.method in SAFE_METHODS
         return Seen(
             self._targets.of(url).kind,
-            is_named=self._targets.is_named(url),
+            is_unseen=self._targets.is_unseen(url),
             may_be_lost=self._may_be_lost(request, url) if is_safe else self._targets.withholds(url, request.url),
             has_been_wall=self._targets.has_been_wall(url),
             is_through=is_through or not self._targets.has_met_wall,
@@ -211,7 +201,7 @@ class Redirects:
         There is none for what Scrapy would not fetch: a duplicate, or what HttpCache has; nor for what is no GET, nor
         while too much is kept that others have fetched. Filters that know other crawls or runs are not asked.
         """
-        redirected = None if self.looks.is_full() else await self._redirect(request, response)
+        redirected = None if self.looks.is_full() else await self._components.redirect(request, response)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
             return False
         if self._has_foreign_duplicates or not self._components.will_redirect(request, response):
@@ -297,72 +287,51 @@ class Redirects:
         self._marked[url] = True
         return False
 
-    async def _redirect(self, request: Request, response: Response) -> Request | None:
-        """Return what Scrapy would make of a redirect, or None if it follows none, as after too many."""
-        try:
-            return await self._components.redirect(request, response)
-        except IgnoreRequest:
-            # Scrapy raises it as well, once all middlewares have seen the response, if the spider does not get that.
-            return None
-
     def _were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether so many redirects to an address were dropped, or not followed, that a look at it is worth it.
 
         Where the spider has asked for the address itself, all redirects there are dropped.
         """
         target, dropped = self._targets.of(url), self.withheld.count_dropped(url)
-        if self._targets.has_been_wall(url):
-            # The clearance may have ended, but each look uses up some of it.
-            return dropped >= _ENOUGH_DROPPED << target.times_looked
         is_followed = target.kind is Kind.FOLLOWED and self._components.will_redirect(request, response)
-        if target.kind in PAGES or is_followed:
+        if is_followed or (target.kind in PAGES and not self._targets.has_been_wall(url)):
             return False
-        return dropped + target.not_followed >= _ENOUGH_DROPPED
+        # The clearance for a former wall may have ended, but each look uses up some of it.
+        return dropped + target.not_followed >= _ENOUGH_DROPPED << target.times_looked
 
-    async def _look(
-        self, request: Request, response: Response, url: str, *, is_guess: bool = False
-    ) -> Response | Request | None:
-        """Return what the target of a redirect answers, if that is the answer to ``request``; else None.
-
-        :param is_guess: whether nothing but dropped redirects tells that it may be a wall.
-        """
-        may_be_wall = self._may_be_lost(request, url)
+    async def _look(self, request: Request, response: Response, url: str) -> Response | Request | None:
+        """Return what the target of a redirect answers, if that is the answer to ``request``; else None."""
         self._targets.record_look(url)
         try:
-            answer, challenge = await self._fetch(request, response, url, follow=not is_guess)
-        except IgnoreRequest:
-            answer, challenge = None, None
+            answer, challenge = await self._fetch(request, response, url)
         except CrawlClosing:
-            kind = self._targets.of(url).kind
-            if kind is Kind.GATE or (kind is Kind.WALL and request.method in SAFE_METHODS):
+            if request.method in SAFE_METHODS:
                 raise
-            # The crawl that resumes asks for the target, which the duplicate filter knows, not for what may have been
-            # executed.
+            # The crawl that resumes asks for the target, not for what may have been executed.
             return None
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
         if answer is None:
-            # An address that redirects on and on shows no challenge either.
-            return None if may_be_wall else await self._found_page(request, response, url, None)
+            return None
         if challenge is not None:
             return self._found_challenge(request, url, answer, challenge)
         return None if is_overloaded(answer) else await self._found_page(request, response, url, answer)
 
-    async def _fetch(self, request: Request, response: Response, url: str, *, follow: bool) -> Looked:
+    async def _fetch(self, request: Request, response: Response, url: str) -> Looked:
         """Return what the target of a redirect answers, unless that is at hand."""
         shown = self._pages_at_hand.pop(request, None)
         if shown is not None and same_address(shown.url, url):
             return shown, self._policy.find(request, shown)
         is_wall = self._targets.of(url).kind in WALLS
-        return await self.looks.look(request, response, follow=follow, is_wall=is_wall)
+        return await self.looks.look(request, response, is_wall=is_wall)
 
     def _found_challenge(self, request: Request, url: str, answer: Response, challenge: Challenge) -> Response | None:
         """Record a challenge behind a redirect, and return it if it withholds ``request``."""
         marks, is_safe = wall_marks(challenge), request.method in SAFE_METHODS
         if self._targets.is_walled_page(url) and self._comes_back(request, url):
             return answer
-        if self._targets.is_in_place(marks) and self._targets.may_be_page(url):
+        if self._targets.is_in_place(url, marks):
             if self._targets.of(url).kind not in PAGES:
                 self._targets.record_in_place(url, marks, is_open=self._may_be_lost(request, url))
             return None
@@ -375,12 +344,9 @@ class Redirects:
         return answer
 
     async def _found_page(
-        self, request: Request, response: Response, url: str, page: Response | None
+        self, request: Request, response: Response, url: str, page: Response
     ) -> Response | Request | None:
-        """Record that a redirect leads to no challenge, and return what ``request`` gets, if that is not the redirect.
-
-        :param page: what is there; None if nobody knows.
-        """
+        """Record that a redirect leads to a page, and return what ``request`` gets, if that is not the redirect."""
         state, kind = self._states.peek(request), self._targets.of(url).kind
         is_withheld = self.posts.is_withheld(request, url) and not state.followed
         if kind in WALLS and not state.asked_again and (request.method in SAFE_METHODS or is_withheld):
@@ -390,12 +356,11 @@ class Redirects:
                 self._states.of(request).led_to = url
             return await self.send_again(request, page)
         is_opened = kind is Kind.WALL and self._has_handed_in
-        if is_opened or (kind is Kind.UNKNOWN and self._may_be_lost(request, url)):
+        if is_opened:
             self._targets.record_open(url)
         self.withheld.record_shown(url, is_wall=False)
-        if page is None or not is_opened or not self._may_be_its_page(request, response, page):
-            return None
-        return page if await self._share_page(request, response, page) else None
+        is_its_page = is_opened and self._may_be_its_page(request, response, page)
+        return await self._share_page(request, response, page) if is_its_page else None
 
     def _may_be_its_page(self, request: Request, response: Response, page: Response) -> bool:
         """Tell whether ``page`` is what a request asks for, which is redirected to it after a token, too."""
@@ -406,13 +371,13 @@ class Redirects:
             return False
         return is_redirect(response) and self._components.will_redirect(request, response)
 
-    async def _share_page(self, request: Request, response: Response, page: Response) -> bool:
-        """Record that a page is behind a wall; tell whether ``request`` gets it, and others are duplicates now."""
+    async def _share_page(self, request: Request, response: Response, page: Response) -> Response | None:
+        """Record that a page is behind a wall, and return it if ``request`` gets it, and others are duplicates now."""
         url = address_of(page.url)
         self._targets.record_behind_wall(url)
         redirected = await self._components.redirect(request, response)
         if redirected is None or self._targets.of(url).is_requested:
-            return False
+            return None
         self._states.mark_seen(request, redirected)
         self._redirects_to_share[request] = redirected
-        return True
+        return page

@@ -70,11 +70,11 @@ class Targets:
 
     def is_walled_page(self, url: str) -> bool:
         """Tell whether a target is a page behind a wall, which a session that is through is redirected to as well."""
-        return self.is_in_place(self.of(url).marks) and self.may_be_page(url)
+        return self.is_in_place(url, self.of(url).marks)
 
-    def is_in_place(self, marks: Marks | None) -> bool:
-        """Tell whether challenges with these marks are at the pages themselves: they were found at two of them."""
-        return len(self._walled_pages.get(marks, ())) > 1
+    def is_in_place(self, url: str, marks: Marks | None) -> bool:
+        """Tell whether a challenge with these marks is in the place of the page: it was in that of two pages before."""
+        return len(self._walled_pages.get(marks, ())) > 1 and self.may_be_page(url)
 
     def may_be_page(self, url: str) -> bool:
         return not self.is_named(url) and self.of(url).kind is not Kind.GATE
@@ -141,8 +141,9 @@ class Targets:
         target.kind, marks = Kind.PAGE, target.marks
         if marks is None:
             return
-        self._walled_pages.setdefault(marks, set()).add(url)
-        if not self.is_in_place(marks):
+        pages = self._walled_pages.setdefault(marks, set())
+        pages.add(url)
+        if len(pages) == 1:
             return
         for target in self._targets.values():
             if target.marks == marks and target.kind is not Kind.GATE:
@@ -160,6 +161,10 @@ class Targets:
     def is_named(self, url: str) -> bool:
         """Tell whether an address is named like that of a wall."""
         return wall_word(url) is not None
+
+    def is_unseen(self, url: str) -> bool:
+        """Tell whether nothing but the name of an address says that it may be a wall's."""
+        return self.of(url).kind is Kind.UNKNOWN and self.is_named(url)
 
     def claims(self, url: str, asked: str) -> bool:
         """Tell whether a challenge at ``url`` claims to withhold what redirects there: the address ``asked`` for."""

@@ -4,6 +4,7 @@ Redirects that Scrapy follows have what was asked for in their meta. Where the a
 that is scheduled again, unless it is a POST that may have been executed; see ``posts``.
 """
 
+from collections import deque
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import chain
@@ -37,7 +38,7 @@ class Withheld:
         self._crawler = crawler
         self._lifetime, self._states = engine.lifetime, engine.states
         self._targets, self._posts = targets, posts
-        self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
+        self._dropped: LocalCache[str, deque[Request]] = LocalCache(_MAX_UNDECIDED)
         """Redirects that were dropped as duplicates, by target, until it is known what is there."""
         crawler.signals.connect(self._record_dropped, signals.request_dropped)
         self._states.collect_unfinished = self._unfinished
@@ -65,33 +66,36 @@ class Withheld:
             return self.take_back(request, is_wall=False)
         # A challenge that has come from behind a redirect is not in the place of this page.
         marks = wall_marks(challenge) if same_address(request.url, response.url) else None
-        if not (self._targets.is_in_place(marks) and self._targets.may_be_page(request.url)):
+        if not self._targets.is_in_place(request.url, marks):
             self._record_answer(request, is_wall=True, marks=marks)
             return self.take_back(request, is_wall=True)
         # The challenge is solved at the page, as if the spider had requested that itself.
-        for url in originals.hops_to(request, self._states.peek(request).original):
+        for url in self._targets_of(request):
             self._targets.record_in_place(url, marks)
             self._dropped.pop(public_address(url), None)
         return None
 
+    def _targets_of(self, request: Request) -> list[str]:
+        """Return the addresses that redirects have led a request to, or its own where none have."""
+        way = originals.way_of(request, self._states.peek(request).original)
+        return way[1:] or way
+
     def _record_answer(self, request: Request, *, is_wall: bool, marks: Marks | None = None) -> None:
         """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
-        original = self._states.peek(request).original
-        if original is None:
+        if self._states.peek(request).original is None:
             if not is_wall and public_address(request.url) not in self._dropped:
                 return
             self._targets.record_requested(request.url, is_wall=is_wall)
-        for url in originals.hops_to(request, original):
+        for url in self._targets_of(request):
             self.record_shown(url, is_wall=is_wall, marks=marks if same_address(url, request.url) else None)
 
     def _record_dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
         if not self._states.take(request) or self._states.peek(request).original is None:
             return
-        target, dropped = self._targets.of(request.url), self._dropped.setdefault(public_address(request.url), [])
+        target = self._targets.of(request.url)
         self._targets.record_dropped(request.url, request.meta["redirect_urls"][-1])
-        if len(dropped) < _MAX_DROPPED:
-            dropped.append(request)
+        self._dropped.setdefault(public_address(request.url), deque(maxlen=_MAX_DROPPED)).append(request)
         # An address that was a wall may be one again for this session, which a look will show.
         if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):
             self.record_shown(request.url, is_wall=target.kind in WALLS)
@@ -120,15 +124,9 @@ class Withheld:
         """Record what an address has shown, and schedule what was dropped on its way there."""
         self._targets.record_shown(url, is_wall=is_wall, marks=marks)
         for request in self._dropped.pop(public_address(url), ()):
-            again = self._rebuild_original(request) if is_wall else None
-            if again is not None:
-                self._crawler.engine.crawl(again)
-            elif is_wall and self._posts.has_post(request):
-                # A POST counts as executed, and what it was redirected to is its answer.
-                self._crawler.engine.crawl(self._states.give_back(request))
-            elif not is_wall and not same_address(request.url, url):
-                # With another query, it may be another page.
-                self._dropped.setdefault(public_address(url), []).append(request)
+            if is_wall:
+                # A POST may count as executed. What it was redirected to is its answer, then.
+                self._crawler.engine.crawl(self._rebuild_original(request) or self._states.give_back(request))
 
     def take_back(self, request: Request, *, is_wall: bool) -> Request | None:
         """Return what was asked for before a redirect, with its state for the scheduler, if it is to be sent again.
@@ -137,10 +135,11 @@ class Withheld:
         :raises CrawlClosing: when it is to be, and the crawl is closing.
         """
         state = self._states.peek(request)
-        if not is_wall and state.original is not None:
-            # A wall that has been opened meanwhile has nothing to show any more.
-            is_wall = self._targets.of(request.url).kind in WALLS and not state.followed
-        again = self._rebuild_original(request) if is_wall else None
+        if state.original is None:
+            return None
+        # A wall that has been opened meanwhile has nothing to show any more.
+        is_open = self._targets.of(request.url).kind in WALLS and not state.followed
+        again = self._rebuild_original(request) if is_wall or is_open else None
         if again is not None and self._lifetime.closing:
             raise CrawlClosing()
         return again
@@ -152,7 +151,7 @@ class Withheld:
             return None
         if is_post and not self._posts.is_withheld(request, request.url):
             return None
-        hops = originals.hops_to(request, state.original)
+        hops = self._targets_of(request)
         if not is_post:
             self._targets.record_stopped(hops)
         # A mere claim to have withheld a POST is recorded once the POST is sent.

@@ -14,8 +14,7 @@ CASES = [
     *[(Seen(kind), Action.ASK, Action.FOLLOW) for kind in PAGES],
     *[(Seen(kind, may_be_lost=True), Action.LOOK, Action.LOOK) for kind in Kind],
     *[(Seen(kind, is_of_another=True), Action.KEEP, Action.FOLLOW) for kind in Kind],
-    (Seen(Kind.UNKNOWN, is_named=True), Action.LOOK, Action.LOOK),
-    (Seen(Kind.FOLLOWED, is_named=True), Action.ASK, Action.KEEP),
+    (Seen(Kind.UNKNOWN, is_unseen=True), Action.LOOK, Action.LOOK),
     (Seen(Kind.PAGE, has_been_wall=True), Action.LOOK, Action.LOOK),
     (Seen(Kind.PAGE, has_been_wall=True, is_through=True), Action.ASK, Action.KEEP),
 ]

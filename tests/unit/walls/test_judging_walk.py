@@ -52,7 +52,7 @@ class Evidence(Passage):
             posts=SimpleNamespace(may_be_executed=lambda request: False),
             walls=SimpleNamespace(
                 record_opened=lambda request, answer: None,
-                doubt_of_page=lambda request, answer, shown: doubt_about(request, answer),
+                doubt_of_page=doubt_about,
                 take_back_withheld=lambda request, answer: None,
             ),
         )

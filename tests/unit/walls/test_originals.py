@@ -8,7 +8,7 @@ from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.http import Response
 from scrapy.utils.test import get_crawler
 
-from scrapy_omocaptcha.walls.originals import hops_to, leads_back, rebuild, write
+from scrapy_omocaptcha.walls.originals import leads_back, rebuild, way_of, write
 
 PAGE, GATE, ELSEWHERE = "https://shop.example/page?p=2", "https://shop.example/gate", "https://wall.example/"
 CONTENT_HEADERS = {"Content-Type": "text/x", "Content-Encoding": "identity", "Content-Language": "de"}
@@ -60,11 +60,11 @@ def test_a_request_is_rebuilt_with_its_own_download_slot(address, own):
     assert rebuild(request, original).meta == own
 
 
-def test_the_targets_are_the_addresses_that_redirects_of_this_request_have_hops_to():
+def test_the_way_of_a_request_begins_with_what_was_asked_for_and_ends_with_its_own_address():
     old = Request(PAGE, meta={"redirect_times": 1, "redirect_urls": ["https://shop.example/old"]})
-    assert hops_to(old, None) == [old.url]
-    assert hops_to(*redirected(old, GATE)) == [GATE]
-    assert hops_to(*redirected(old, GATE, PAGE, ELSEWHERE)) == [GATE, PAGE, ELSEWHERE]
+    assert way_of(old, None) == [PAGE]
+    assert way_of(*redirected(old, GATE)) == [PAGE, GATE]
+    assert way_of(*redirected(old, GATE, PAGE, ELSEWHERE)) == [PAGE, GATE, PAGE, ELSEWHERE]
 
 
 @pytest.mark.parametrize(("addresses", "is_back"), [([GATE], True), ([GATE, PAGE, GATE], False), ([ELSEWHERE], True)])

@@ -83,7 +83,7 @@ def test_challenges_of_a_kind_are_in_the_place_of_pages_once_two_of_them_are_fou
     for path, is_known in {"/other": False, "/1": False, "/2": True}.items():
         assert targets.of(f"{SHOP}/WALL").kind is Kind.WALL
         targets.record_behind_wall(SHOP + path)
-        assert targets.is_in_place(MARKS) is targets.is_walled_page(f"{SHOP}/1") is is_known
+        assert targets.is_in_place(f"{SHOP}/new", MARKS) is targets.is_walled_page(f"{SHOP}/1") is is_known
     kinds = {kind: targets.of(f"{SHOP}/{kind.name}") for kind in Kind}
     # What was redirected to the wall first is sent again, and gets the page.
     assert {kind: target.kind for kind, target in kinds.items()} == {
@@ -93,7 +93,7 @@ def test_challenges_of_a_kind_are_in_the_place_of_pages_once_two_of_them_are_fou
     assert [kind for kind, target in kinds.items() if target.has_been_wall] == [Kind.GATE]
     assert targets.of(f"{SHOP}/asked").kind is Kind.PAGE
     assert [targets.is_walled_page(f"{SHOP}/{name}") for name in ("PAGE", "GATE", "other")] == [True, False, False]
-    assert not targets.is_in_place(None)
+    assert not targets.is_in_place(f"{SHOP}/new", None)
 
 
 def test_a_target_is_like_others_that_have_shown_a_challenge_with_its_marks():

@@ -35,7 +35,7 @@ CONCURRENT_JOBS = 32
 """The default of OMOCAPTCHA_CONCURRENT_JOBS."""
 _TRACEBACK = r"^Traceback.*?(?=^\d{4}-|\Z)"
 _PASSED_ON = re.compile(
-    r'(?:^  File ".*/engine/request_state\.py", line \d+, in \w+\n(?:    .*\n)*)+(?=  File ".*/scrapy_redis/)',
+    r'(?:^  File ".*/engine/(?:mixins|request_state)\.py", line .*\n(?:    .*\n)*)+(?=  File ".*/scrapy_redis/)',
     re.MULTILINE,
 )
 """The frames through which an error of scrapy-redis' scheduler passes."""
@@ -241,8 +241,8 @@ def judge(fleet: FleetCrawl, shops: Shops, workers: int, max_jobs: int) -> list[
         line.split()[0]
         for worker in fleet.workers
         for line in worker.ends
-        # What a worker asked of its Redis as that went may have failed a request.
-        if not (worker.went_down and line.startswith("ConnectionError"))
+        # What a worker asked of its Redis as that went may have failed a request, as it would without the add-on.
+        if not line.startswith("ConnectionError")
     )
     wrong = {
         f"{fleet.lost} pages are lost, more than may be": fleet.lost > fleet.may_be_lost + workers,

@@ -66,10 +66,11 @@ class Redirects:
         """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, a wall that shows a page is not taken for open."""
-        self._is_shared = uses_scrapy_redis(crawler.settings)
-        """Whether another worker may get what Scrapy follows here, since it goes through the common queue."""
-        self._has_foreign_duplicates = self._is_shared or self._components.is_resumed()
-        """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
+        self._asked_elsewhere: tuple[Kind, ...] = (Kind.UNKNOWN,) if self._components.is_resumed() else ()
+        """Kinds of targets that Scrapy's dupefilter may know as other workers or other runs have asked for them."""
+        if uses_scrapy_redis(crawler.settings):
+            # What Scrapy follows here goes through the common queue, and another worker may get it.
+            self._asked_elsewhere = (Kind.UNKNOWN, Kind.FOLLOWED)
 
     async def redirected(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
         """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
@@ -84,11 +85,7 @@ class Redirects:
         if url is None or isinstance(request, Submission):
             # A form that the spider submits itself holds a token, which must not be written down, nor sent again.
             return response
-        self.withheld.record_way_through(request, url)
-        has_led_on = self.posts.has_led_on(request, url)
-        if has_led_on:
-            self.withheld.prove_gate(request.url)
-        again = self.withheld.take_back(request, is_wall=has_led_on)
+        again = self.withheld.redirected(request, url)
         if again is not None:
             return again
         if not is_allowed(host_of(url), self._policy.domains):
@@ -118,7 +115,7 @@ class Redirects:
     async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
         """Look where a redirect leads, if that is to be done, or leave it to Scrapy or to the spider."""
         try:
-            is_worth_it = await self._is_worth_a_look(request, response, url, is_through=is_through)
+            is_worth_it = await self._decide_to_look(request, response, url, is_through=is_through)
         except IgnoreRequest:
             # There were too many redirects, for which Scrapy raises it as well, if the spider does not get them.
             is_worth_it = False
@@ -136,13 +133,17 @@ class Redirects:
             self._targets.record_not_followed(url)
         return response
 
-    async def _is_worth_a_look(self, request: Request, response: Response, url: str, *, is_through: bool) -> bool:
-        """Tell whether what is known of a redirect's target asks for it to be fetched before Scrapy follows."""
+    async def _decide_to_look(self, request: Request, response: Response, url: str, *, is_through: bool) -> bool:
+        """Decide whether the target of a redirect is fetched first, and have the duplicate filter know what is."""
         seen = self._seen(request, url, is_through=is_through)
         action = decide(seen, is_safe=request.method in SAFE_METHODS)
         if action is Action.LOOK and (not seen.is_unseen or await self._mark_to_look(request, response, url)):
             return True
-        if action is Action.ASK and self._is_unsure_of_filter(request, response, url):
+        if (
+            action is Action.ASK
+            and seen.kind in self._asked_elsewhere
+            and self._components.will_redirect(request, response)
+        ):
             redirected = await self._components.redirect(request, response)
             return redirected is not None and self._mark_seen(request, redirected, url)
         # A target that must not be looked at first may prove to be worth it later, as any other.
@@ -177,8 +178,6 @@ class Redirects:
         if is_at_wall and originals.leads_back(request, url, state.original):
             # A wall redirects back to what was asked for before, which the duplicate filter knows.
             return True
-        if target.kind is Kind.UNKNOWN and self._has_foreign_duplicates:
-            return True
         # A page that the spider has requested itself is there, or will be.
         return target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
 
@@ -204,7 +203,7 @@ class Redirects:
         redirected = None if self.looks.is_full() else await self._components.redirect(request, response)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
             return False
-        if self._has_foreign_duplicates or not self._components.will_redirect(request, response):
+        if self._asked_elsewhere or not self._components.will_redirect(request, response):
             return True
         return not self._mark_seen(request, redirected, url)
 
@@ -248,7 +247,7 @@ class Redirects:
                 # The answer to a token is what its redirect leads to, even if that is a wall, or if another run has
                 # asked for it before.
                 state = self._states.peek(request)
-                must_pass = self._has_foreign_duplicates or originals.leads_back(request, url, state.original)
+                must_pass = bool(self._asked_elsewhere) or originals.leads_back(request, url, state.original)
                 self._states.write(redirected, replace(state, original=None, led_to=None), must_pass=must_pass)
                 return redirected
         if request.method == "GET" and not same_address(answer.url, request.url):
@@ -272,13 +271,6 @@ class Redirects:
             # To the duplicate filter it is what was followed when it was a wall.
             return kind is Kind.OPEN and url in map(address_of, followed)
         return kind in WALLS or self.posts.was_followed(request, url)
-
-    def _is_unsure_of_filter(self, request: Request, response: Response, url: str) -> bool:
-        """Tell whether Scrapy could drop a redirect as a duplicate of what another worker or run has asked for."""
-        if not self._components.will_redirect(request, response):
-            return False
-        kind = self._targets.of(url).kind
-        return (kind is Kind.UNKNOWN and self._has_foreign_duplicates) or (kind is Kind.FOLLOWED and self._is_shared)
 
     def _mark_seen(self, request: Request, redirected: Request, url: str) -> bool:
         """Have Scrapy drop other redirects like this one from now on; tell whether it would have dropped this one."""

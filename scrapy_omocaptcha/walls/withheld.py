@@ -80,6 +80,14 @@ class Withheld:
         way = originals.way_of(request, self._states.peek(request).original)
         return way[1:] or way
 
+    def redirected(self, request: Request, url: str) -> Request | None:
+        """Record what it shows that a request is redirected to ``url``, and return what :meth:`answered` returns."""
+        self.record_way_through(request, url)
+        has_led_on = self._posts.has_led_on(request, url)
+        if has_led_on:
+            self.prove_gate(request.url)
+        return self.take_back(request, is_wall=has_led_on)
+
     def _record_answer(self, request: Request, *, is_wall: bool, marks: Marks | None = None) -> None:
         """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
         if self._states.peek(request).original is None:

@@ -42,7 +42,7 @@ class Looks:
     def take(self, request: Request) -> Response | None:
         """Return what was fetched for a request when its redirect came, or None; raise the error where that failed."""
         sent, _ = self._kept.get(_key(request), (None, None)) if self._kept else (None, None)
-        if sent is None or self._is_of_another(request, sent):
+        if sent is None or request.method == "HEAD" or self._is_of_another(request, sent):
             return None
         _, answer = self._kept.pop(_key(request))
         if request.method != "GET":

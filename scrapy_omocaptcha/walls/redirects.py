@@ -297,9 +297,9 @@ class Redirects:
         try:
             answer, challenge = await self._fetch(request, response, url)
         except CrawlClosing:
-            if request.method in SAFE_METHODS:
+            if request.method in SAFE_METHODS and self._targets.of(url).kind in WALLS:
                 raise
-            # The crawl that resumes asks for the target, not for what may have been executed.
+            # The crawl that resumes asks for the target, not for what has been answered and may have been executed.
             return None
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.

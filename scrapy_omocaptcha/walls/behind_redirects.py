@@ -7,6 +7,7 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
+from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.tokens.judging import Answer, doubt_about, is_good
 from scrapy_omocaptcha.urls import public_address, redirect_target
@@ -43,7 +44,13 @@ class WallsBehindRedirects:
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
         if is_open or self._targets.of(led_to).is_always_closed:
             return None
-        answer, challenge = await self._looks.look(request, redirect, is_wall=True)
+        try:
+            answer, challenge = await self._looks.look(request, redirect, is_wall=True)
+        except CrawlClosing:
+            raise
+        except Exception:
+            # The POST is redirected there again if the wall is closed.
+            return None
         if answer is None or challenge is None:
             return None
         self._withheld.record_wall(led_to, answer, challenge)
@@ -57,9 +64,11 @@ class WallsBehindRedirects:
         """
         if not self._posts.has_post(request):
             return None
-        if answer is not None and self._shows_other_page(request, answer):
+        withheld = self._withheld.take_back(request, is_wall=True)
+        if withheld is None and answer is not None and self._shows_other_page(request, answer):
             self._targets.record_always_closed(request.url)
-        return self._withheld.take_back(request, is_wall=True)
+            return self._withheld.take_back(request, is_wall=True)
+        return withheld
 
     def _shows_other_page(self, request: Request, answer: Response) -> bool:
         """Tell whether a token has led to another page than the address at which ``request`` meets its challenge."""

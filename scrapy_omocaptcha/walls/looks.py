@@ -115,7 +115,7 @@ class Looks:
         except Exception as error:
             # Scrapy's request for it gets the error, or what a middleware has failed on, for that to see once more.
             what = error.downloaded if isinstance(error, MiddlewareFailed) else error
-            if what is not None:
+            if what is not None and not is_wall:
                 fetched[key] = sent, what
             raise
         if isinstance(answer, Response):

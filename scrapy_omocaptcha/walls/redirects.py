@@ -37,7 +37,7 @@ from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 from scrapy_omocaptcha.walls.withheld import Withheld
 
 _ENOUGH_DROPPED = 2
-"""Dropped redirects to an address after which another is looked behind; twice as many after each look."""
+"""Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
 
 _MAX_MARKED = 10_000
 
@@ -106,7 +106,13 @@ class Redirects:
         if not self._targets.is_unseen(url):
             return None
         lock = self._locks.setdefault(address_of(url), DeferredLock())
-        await self._lifetime.wait(lock.acquire())
+        try:
+            await self._lifetime.wait(lock.acquire())
+        except CrawlClosing:
+            if request.method in SAFE_METHODS:
+                raise
+            # The crawl that resumes asks for the target, not for what has been answered and may have been executed.
+            return None
         if self._targets.is_unseen(url):
             return lock
         lock.release()
@@ -177,6 +183,8 @@ class Redirects:
         is_at_wall = is_through or self._targets.of(request.url).kind in WALLS
         if is_at_wall and originals.leads_back(request, url, state.original):
             # A wall redirects back to what was asked for before, which the duplicate filter knows.
+            return True
+        if target.kind is Kind.UNKNOWN and self._asked_elsewhere:
             return True
         # A page that the spider has requested itself is there, or will be.
         return target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
@@ -285,11 +293,12 @@ class Redirects:
         Where the spider has asked for the address itself, all redirects there are dropped.
         """
         target, dropped = self._targets.of(url), self.withheld.count_dropped(url)
+        if self._targets.has_been_wall(url):
+            # The clearance may have ended, but each look uses up some of it.
+            return dropped >= _ENOUGH_DROPPED << target.times_looked
         is_followed = target.kind is Kind.FOLLOWED and self._components.will_redirect(request, response)
-        if is_followed or (target.kind in PAGES and not self._targets.has_been_wall(url)):
-            return False
-        # The clearance for a former wall may have ended, but each look uses up some of it.
-        return dropped + target.not_followed >= _ENOUGH_DROPPED << target.times_looked
+        is_known = is_followed or target.kind in PAGES
+        return not is_known and dropped + target.not_followed >= _ENOUGH_DROPPED
 
     async def _look(self, request: Request, response: Response, url: str) -> Response | Request | None:
         """Return what the target of a redirect answers, if that is the answer to ``request``; else None."""
@@ -297,9 +306,10 @@ class Redirects:
         try:
             answer, challenge = await self._fetch(request, response, url)
         except CrawlClosing:
-            if request.method in SAFE_METHODS and self._targets.of(url).kind in WALLS:
+            kind = self._targets.of(url).kind
+            if kind is Kind.GATE or (kind is Kind.WALL and request.method in SAFE_METHODS):
                 raise
-            # The crawl that resumes asks for the target, not for what has been answered and may have been executed.
+            # The crawl that resumes asks for the target.
             return None
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.

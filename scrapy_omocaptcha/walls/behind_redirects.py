@@ -53,7 +53,7 @@ class WallsBehindRedirects:
             return None
         if answer is None or challenge is None:
             return None
-        self._withheld.record_wall(led_to, answer, challenge)
+        self._withheld.record_shown(led_to, answer.url, challenge)
         return answer
 
     def take_back_withheld(self, request: Request, answer: Response | None = None) -> Request | None:
@@ -94,11 +94,10 @@ class WallsBehindRedirects:
 
     def _leads_to(self, request: Request, answer: Answer) -> str | None:
         """Return the address that an answer redirects to, if that may be the one at which the request met its wall."""
-        if isinstance(answer, Response):
-            # A spider that handles redirects gets those to a wall, too, where a look at it fails.
-            return redirect_target(request.url, answer.headers.get("Location")) if is_redirect(answer) else None
-        led_to = self._states.peek(request).led_to
-        return answer.url if led_to and public_address(answer.url) == public_address(led_to) else None
+        if isinstance(answer, Request):
+            return answer.url if self._states.peek(request).led_to else None
+        # A spider that handles redirects gets those to a wall, too, where a look at it fails.
+        return redirect_target(request.url, answer.headers.get("Location")) if is_redirect(answer) else None
 
     def record_opened(self, request: Request, answer: Answer) -> None:
         """Record that ``answer`` shows the wall to be open to which a request was redirected before."""

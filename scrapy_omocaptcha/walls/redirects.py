@@ -330,17 +330,17 @@ class Redirects:
 
     def _found_challenge(self, request: Request, url: str, answer: Response, challenge: Challenge) -> Response | None:
         """Record a challenge behind a redirect, and return it if it withholds ``request``."""
-        marks, is_safe = wall_marks(challenge), request.method in SAFE_METHODS
+        marks = wall_marks(challenge)
         if self._targets.is_walled_page(url) and self._comes_back(request, url):
             return answer
         if self._targets.is_in_place(url, marks):
             if self._targets.of(url).kind not in PAGES:
                 self._targets.record_in_place(url, marks, is_open=self._may_be_lost(request, url))
             return None
-        if is_safe:
+        if request.method in SAFE_METHODS:
             self._targets.record_stopped([url])
-        self.withheld.record_wall(url, answer, challenge)
-        if not is_safe and not self._targets.withholds(url, request.url):
+        self.withheld.record_shown(url, answer.url, challenge)
+        if not self._targets.withholds(url, request.url):
             return None
         self._states.of(request).led_to = url
         return answer
@@ -360,7 +360,7 @@ class Redirects:
         is_opened = kind is Kind.WALL and self._has_handed_in
         if is_opened:
             self._targets.record_open(url)
-        self.withheld.record_shown(url, is_wall=False)
+        self.withheld.record_shown(url, page.url, None)
         is_its_page = is_opened and self._may_be_its_page(request, response, page)
         return await self._share_page(request, response, page) if is_its_page else None
 

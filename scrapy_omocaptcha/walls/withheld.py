@@ -17,7 +17,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
-from scrapy_omocaptcha.tokens.judging import Marks, is_good, wall_marks
+from scrapy_omocaptcha.tokens.judging import is_good, wall_marks
 from scrapy_omocaptcha.urls import public_address, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.posts import Posts
@@ -62,12 +62,13 @@ class Withheld:
             if is_good(response):
                 self.record_way_through(request, response.url)
             if _shows_page(request, response):
-                self._record_answer(request, is_wall=False)
+                self._record_answer(request, response, None)
             return self.take_back(request, is_wall=False)
+        marks = wall_marks(challenge)
         # A challenge that has come from behind a redirect is not in the place of this page.
-        marks = wall_marks(challenge) if same_address(request.url, response.url) else None
-        if not self._targets.is_in_place(request.url, marks):
-            self._record_answer(request, is_wall=True, marks=marks)
+        is_of_page = same_address(request.url, response.url) and self._targets.is_in_place(request.url, marks)
+        if not is_of_page:
+            self._record_answer(request, response, challenge)
             return self.take_back(request, is_wall=True)
         # The challenge is solved at the page, as if the spider had requested that itself.
         for url in self._targets_of(request):
@@ -88,14 +89,14 @@ class Withheld:
             self.prove_gate(request.url)
         return self.take_back(request, is_wall=has_led_on)
 
-    def _record_answer(self, request: Request, *, is_wall: bool, marks: Marks | None = None) -> None:
+    def _record_answer(self, request: Request, response: Response, challenge: Challenge | None) -> None:
         """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
         if self._states.peek(request).original is None:
-            if not is_wall and public_address(request.url) not in self._dropped:
+            if challenge is None and public_address(request.url) not in self._dropped:
                 return
-            self._targets.record_requested(request.url, is_wall=is_wall)
+            self._targets.record_requested(request.url, is_wall=challenge is not None)
         for url in self._targets_of(request):
-            self.record_shown(url, is_wall=is_wall, marks=marks if same_address(url, request.url) else None)
+            self.record_shown(url, response.url, challenge)
 
     def _record_dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
@@ -106,7 +107,7 @@ class Withheld:
         self._dropped.setdefault(public_address(request.url), deque(maxlen=_MAX_DROPPED)).append(request)
         # An address that was a wall may be one again for this session, which a look will show.
         if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):
-            self.record_shown(request.url, is_wall=target.kind in WALLS)
+            self._end_wait(request.url, is_wall=target.kind in WALLS)
 
     def _unfinished(self) -> list[Request]:
         """Return the redirects that have been dropped while another one finds out what is there."""
@@ -116,7 +117,7 @@ class Withheld:
     def prove_gate(self, url: str) -> None:
         """Record that an address is a gate, and schedule what it has withheld."""
         self._targets.record_gate(url)
-        self.record_shown(url, is_wall=True)
+        self._end_wait(url, is_wall=True)
 
     def record_way_through(self, request: Request, url: str) -> None:
         """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
@@ -124,17 +125,26 @@ class Withheld:
         if led_to is not None and self._posts.was_followed(request, led_to) and not same_address(url, led_to):
             self.prove_gate(led_to)
 
-    def record_wall(self, url: str, answer: Response, challenge: Challenge) -> None:
-        # A challenge that has come from behind another redirect is not in the place of this address.
-        self.record_shown(url, is_wall=True, marks=wall_marks(challenge) if same_address(answer.url, url) else None)
+    def record_shown(self, url: str, at: str, challenge: Challenge | None) -> None:
+        """Record what an address has shown, and schedule what was dropped on its way there.
 
-    def record_shown(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
-        """Record what an address has shown, and schedule what was dropped on its way there."""
-        self._targets.record_shown(url, is_wall=is_wall, marks=marks)
-        for request in self._dropped.pop(public_address(url), ()):
-            if is_wall:
-                # A POST may count as executed. What it was redirected to is its answer, then.
-                self._crawler.engine.crawl(self._rebuild_original(request) or self._states.give_back(request))
+        :param at: the address of the answer, which may have come from behind another redirect.
+        :param challenge: what the answer is; None if it is none.
+        """
+        # Only what is in the place of the address itself can be known again by its marks.
+        marks = wall_marks(challenge) if challenge is not None and same_address(at, url) else None
+        self._targets.record_shown(url, is_wall=challenge is not None, marks=marks)
+        self._end_wait(url, is_wall=challenge is not None)
+
+    def _end_wait(self, url: str, *, is_wall: bool) -> None:
+        """Schedule what was dropped on its way to a wall, and forget what was dropped on its way to a page."""
+        dropped = self._dropped.pop(public_address(url), ())
+        if not is_wall:
+            return
+        for request in dropped:
+            # A POST may count as executed. What it was redirected to is its answer, then.
+            again = self._rebuild_original(request, is_wall=True)
+            self._crawler.engine.crawl(again or self._states.give_back(request))
 
     def take_back(self, request: Request, *, is_wall: bool) -> Request | None:
         """Return what was asked for before a redirect, with its state for the scheduler, if it is to be sent again.
@@ -142,30 +152,29 @@ class Withheld:
         :param is_wall: whether the answer to ``request`` is a challenge.
         :raises CrawlClosing: when it is to be, and the crawl is closing.
         """
-        state = self._states.peek(request)
-        if state.original is None:
-            return None
-        # A wall that has been opened meanwhile has nothing to show any more.
-        is_open = self._targets.of(request.url).kind in WALLS and not state.followed
-        again = self._rebuild_original(request) if is_wall or is_open else None
+        again = self._rebuild_original(request, is_wall=is_wall)
         if again is not None and self._lifetime.closing:
             raise CrawlClosing()
         return again
 
-    def _rebuild_original(self, request: Request) -> Request | None:
+    def _rebuild_original(self, request: Request, *, is_wall: bool) -> Request | None:
         """Make what was asked for before redirects to a wall, and write its state; None if it may not be sent again."""
         state, is_post = self._states.peek(request), self._posts.has_post(request)
         if state.original is None or len(state.followed) > _MAX_FOLLOWED:
             return None
+        # A wall that has been opened meanwhile has nothing to show any more.
+        was_wall = self._targets.of(request.url).kind in WALLS and not state.followed
+        if not (is_wall or was_wall):
+            return None
         if is_post and not self._posts.is_withheld(request, request.url):
             return None
-        hops = self._targets_of(request)
+        led_to = self._targets_of(request)
         if not is_post:
-            self._targets.record_stopped(hops)
+            self._targets.record_stopped(led_to)
         # A mere claim to have withheld a POST is recorded once the POST is sent.
         is_claim = is_post and self._targets.of(request.url).kind is not Kind.GATE
         again = originals.rebuild(request, state.original)
-        followed = state.followed if is_claim else [*state.followed, *hops]
+        followed = state.followed if is_claim else [*state.followed, *led_to]
         state = replace(state, original=None, followed=followed, led_to=request.url)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))

@@ -318,8 +318,11 @@ class Passage(Attempts):
         if result is not None:
             return result
         self.session.record_asked_again()
+        answer = handed.answer
+        # An error, or JSON for a script, answers the token, and is not what a redirect to its address would show.
+        is_page = isinstance(answer, HtmlResponse) and answer.status < HTTPStatus.MULTIPLE_CHOICES
         try:
-            again = await self.send(handed.answer)
+            again = await self.send(answer if is_page else None)
         except Exception as error:
             if not self.is_alone:
                 # The other requests of the session ask again then, rather than buy a token each.

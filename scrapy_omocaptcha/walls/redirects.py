@@ -323,7 +323,7 @@ class Redirects:
     async def _fetch(self, request: Request, response: Response, url: str) -> Looked:
         """Return what the target of a redirect answers, unless that is at hand."""
         shown = self._pages_at_hand.pop(request, None)
-        if shown is not None and same_address(shown.url, url):
+        if shown is not None and same_address(shown.url, url) and self._targets.may_be_page(url):
             return shown, self._policy.find(request, shown)
         is_wall = self._targets.of(url).kind in WALLS
         return await self.looks.look(request, response, is_wall=is_wall)

@@ -7,11 +7,13 @@ from itertools import count
 
 import pytest
 import scrapy
+from aiohttp import web
 from scrapy import signals
 from scrapy.exceptions import CloseSpider
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.engine.request_state import RequestState
+from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.walls import originals
 from tests.helpers.components import hears
@@ -836,3 +838,30 @@ def test_a_redirect_that_is_dropped_once_its_target_is_a_wall_again_is_not_lost(
     with Site(lambda request, form: page()) as site:
         crawled = crawl(IsDropped, service.settings)
     assert [one.url for one in crawled.pages] == [f"{site.origin}/second"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "rejection"),
+    [
+        ("/captcha", web.json_response({"ok": False})),
+        ("/captcha", web.json_response({"ok": False}, status=400)),
+        ("/hold", web.json_response({"ok": False})),
+        ("/hold", page("<p>Try again", 400)),
+    ],
+    ids=["JSON, named", "an error with JSON, named", "JSON", "an error"],
+)
+def test_what_a_gate_answers_to_a_token_at_its_own_address_is_not_what_the_address_shows(
+    crawl, service, gate, rejection
+):
+    def answer(request, form):
+        if request.path != gate:
+            return redirect(gate)
+        return web.Response(**rejected) if form else challenge(gate)
+
+    rejected = {"status": rejection.status, "body": rejection.body, "content_type": rejection.content_type}
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page/1", f"{site.origin}/page/2"), service.settings)
+    assert crawled.pages == []
+    assert {type(error) for error in crawled.failures} == {ChallengeNotSolved}
+    assert crawled.count("tokens/accepted") == 0
+    assert crawled.count("tokens/rejected") == len(service.jobs) <= 5

@@ -60,7 +60,7 @@ class Widget:
     """Addresses to which either callback may send something, as its code has them."""
 
     def merge(self, **said: Any) -> None:
-        """Add what another source says of the same widget; what is known already stays."""
+        """Add what another source says of the same widget; what is not empty stays."""
         for name, value in said.items():
             setattr(self, name, getattr(self, name) or value)
 
@@ -72,7 +72,7 @@ def find_widgets(selector: Selector) -> list[Widget]:
     widgets.add_only_key()
     found = widgets.shown()
     if not found or None in map(attrgetter("sitekey"), found.values()):
-        # More elements may be widgets than was thought, so all is read anew.
+        # The key may be at an element that only its name tells, so all is read anew with those.
         page.add_by_name()
         widgets = _Widgets(page)
         widgets.add_fallbacks()

@@ -24,8 +24,8 @@ class RequestState:
     """Whether any job was bought for the request, whatever came of that."""
     original: dict[str, Any] | None = None
     """The request before its first redirect, as JSON."""
-    followed: list[str] = field(default_factory=list)
-    """Addresses to which it was redirected before it was sent again for their walls."""
+    resent_for: list[str] = field(default_factory=list)
+    """Addresses for whose walls it was sent again, since it had been redirected there."""
     led_to: str | None = None
     """The address of the redirect behind which there was a wall."""
     asked_again: bool = False
@@ -151,7 +151,7 @@ class RequestStates:
     def keep_for_retry(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.peek(request)
-        if (state.is_paid_for or state.original or state.followed) and not request.meta.get("dont_retry"):
+        if (state.is_paid_for or state.original or state.resent_for) and not request.meta.get("dont_retry"):
             self._retried[_retry_key(request, retries=1)] = state.as_json(), request.meta.get("redirect_urls")
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]

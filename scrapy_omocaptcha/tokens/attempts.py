@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class Outdated(Exception):
-    """The challenge at hand changed after :meth:`Attempts.ready` returned it, before its token was handed in."""
+    """The challenge at hand changed between :meth:`Attempts.wait_until_ready` and :meth:`Attempts.hand_in`."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Attempts(ABC):
         self.jobs = 0
         """Jobs bought so far in this run."""
         self.is_first = True
-        """Whether the token at hand has not been handed in before."""
+        """Whether the token at hand is handed in for the first time: not so after a handover that broke off."""
         self._job_error: JobError | None = None
         """Why the last job gave no token; None if it gave one."""
         self._rejections = 0
@@ -110,7 +110,7 @@ class Attempts(ABC):
         :raises Outdated: when nothing was handed in, since ``wait_until_ready`` has to be called again first.
         """
 
-    async def attempt(self) -> Result:
+    async def make_attempts(self) -> Result:
         """Make attempts until one gives an answer, or raise ``GivenUp``."""
         is_given_up = False
         try:
@@ -172,7 +172,7 @@ class Attempts(ABC):
                     result = await self.try_token(purchase)
         finally:
             self.purchase = None
-            # A redirect that was followed has copied the count into its own meta: a job is counted when it has failed.
+            # Counted only once the job has failed: Scrapy's request for a redirect copies the count before.
             if result.answer is None:
                 self._state.useless_jobs += 1
         return result
@@ -209,7 +209,7 @@ class Attempts(ABC):
         return result
 
     async def _try_to_hand_in(self, token: Token) -> Result:
-        """Wait until a token may be handed in, do so, and return what came of it, whatever but HandoverBroke is raised.
+        """Wait until a token may be handed in, do so, and return what came of it, be it an error but HandoverBroke.
 
         There is no verdict if the crawl closed before.
         """

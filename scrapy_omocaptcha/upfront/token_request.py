@@ -67,12 +67,13 @@ class TokenRequest(Attempts):
         self._prepared = self.request
         """The request that the token is put into."""
         self._is_used = False
+        """Whether the form at hand was sent."""
         self.answer: Response | None = None
         """The last answer of the site."""
 
     async def run(self) -> Response:
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
-        answer = self.report(self.wanted, await self.attempt())
+        answer = self.report(self.wanted, await self.make_attempts())
         assert isinstance(answer, Response)
         return self.engine.components.deliver(self.request, answer)
 
@@ -215,7 +216,7 @@ class TokenRequest(Attempts):
             raise GivenUp(Refusal("form_changed", message)) from None
         refusal = await self.policy.target_refusal(self.request, self.wanted, encoded["url"])
         if refusal is None:
-            refusal = self._changed(page, plain)
+            refusal = self._refusal_if_changed(page, plain)
         if refusal is not None:
             raise GivenUp(refusal)
         headers = self.request.headers.copy()
@@ -223,7 +224,7 @@ class TokenRequest(Attempts):
         self._prepared = self.request.replace(**encoded, headers=headers)
         self._is_used = False
 
-    def _changed(self, page: Response, plain: Challenge) -> Refusal | None:
+    def _refusal_if_changed(self, page: Response, plain: Challenge) -> Refusal | None:
         """Return why the form of a fresh page is not the one that the spider has filled in, or None."""
         assert self.wish.fresh is not None
         assert plain.form is not None

@@ -53,7 +53,7 @@ class WallsBehindRedirects:
             return None
         if answer is None or challenge is None:
             return None
-        self._withheld.record_shown(led_to, answer.url, challenge)
+        self._withheld.settle(led_to, answer.url, challenge)
         return answer
 
     def take_back_withheld(self, request: Request, answer: Response | None = None) -> Request | None:

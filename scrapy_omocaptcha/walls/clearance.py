@@ -9,7 +9,7 @@ from enum import Enum
 from http.cookiejar import Cookie
 
 _SURE_AFTER = 3
-"""After so many clearances in a row that held for one page each, a page without a token disproves nothing."""
+"""After so many clearances in a row that held for one page each, a page without a token counts as a free page."""
 
 
 class Worth(Enum):

@@ -15,11 +15,11 @@ class Action(Enum):
     LOOK = "the address is fetched while the request is in hand: a challenge there is the answer to the request"
 
 
-class Seen(NamedTuple):
+class Known(NamedTuple):
     """What is known of the address that a redirect leads to."""
 
     kind: Kind
-    is_unseen: bool = False
+    is_suspect: bool = False
     """Whether a word in the address, such as ``/captcha``, says that it is a wall's, and nobody has been there."""
     may_be_lost: bool = False
     """Whether what was asked for could be lost if Scrapy follows: a POST that a wall says it has withheld; a GET that
@@ -32,17 +32,17 @@ class Seen(NamedTuple):
     """Whether it is a page with a challenge in its place that another request solves."""
 
 
-def decide(seen: Seen, *, is_safe: bool) -> Action:
+def decide(known: Known, *, is_safe: bool) -> Action:
     """Return what is done about a redirect.
 
     :param is_safe: whether the redirected request may be sent again though it was answered, as GET and HEAD may be.
     """
-    if seen.is_of_another:
+    if known.is_of_another:
         return Action.KEEP if is_safe else Action.FOLLOW
-    may_be_closed = seen.has_been_wall and not seen.is_through
-    if seen.may_be_lost or seen.is_unseen or may_be_closed:
+    may_be_closed = known.has_been_wall and not known.is_through
+    if known.may_be_lost or known.is_suspect or may_be_closed:
         return Action.LOOK
     if is_safe:
         return Action.ASK
-    is_answer = seen.kind in PAGES and not seen.has_been_wall
+    is_answer = known.kind in PAGES and not known.has_been_wall
     return Action.FOLLOW if is_answer else Action.KEEP

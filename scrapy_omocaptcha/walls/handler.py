@@ -65,7 +65,7 @@ class WallHandler:
             # nothing would end the hold.
             self._sessions.sent(request)
             return
-        since, cookies = self._sessions.stamp(), request.cookies
+        since, cookies = self._sessions.next_stamp(), request.cookies
 
         def back() -> None:
             # Only the site does not get them.
@@ -87,7 +87,7 @@ class WallHandler:
     async def before(self, request: Request) -> Answer | None:
         """Return what is in the place of a POST that a wall has redirected, before it is sent once more in vain."""
         session = self._sessions.known(request)
-        is_through = session is not None and session.clearance.was_there_at(self._sessions.stamp())
+        is_through = session is not None and session.clearance.was_there_at(self._sessions.next_stamp())
         return await self._redirects.walls.before(request, is_through=is_through)
 
     async def redirected(self, request: Request, response: Response) -> Answer:
@@ -99,7 +99,7 @@ class WallHandler:
             # A passage counts itself what it sends again, with the newest cookies that there are.
             session.record_answer()
             self._sessions.keep_cookies(session, request, response, stamp)
-        is_through = session is not None and session.clearance.was_there_at(stamp or self._sessions.stamp())
+        is_through = session is not None and session.clearance.was_there_at(stamp or self._sessions.next_stamp())
         answer = await self._redirects.redirected(request, response, is_through=is_through)
         if answer is response and request not in self._redirects.behind and session is not None and stamp:
             session.clearance.record_other_use(stamp)

@@ -164,7 +164,7 @@ class Passage(Attempts):
                 return await self._lead()
             if role is Role.ALONE:
                 self.is_alone = True
-                return await self.attempt()
+                return await self.make_attempts()
             if role is Role.WAIT:
                 await self.engine.lifetime.wait(session.turns.wait(challenged=True))
             try:
@@ -193,12 +193,12 @@ class Passage(Attempts):
             if is_outdated:
                 await self.check()
             passed = await self.look_again() if is_outdated else None
-            result = await self.attempt() if passed is None else Result(passed)
+            result = await self.make_attempts() if passed is None else Result(passed)
             if result.proves_open:
                 worth = self._worth(result)
                 session.clearance.record_won(self.cookies(), worth)
                 if worth is not Worth.DOUBTFUL and self.cookie_values() != self.page.cookies:
-                    self.sessions.visitors.record_won(self.request, self.page.challenge, self.sessions.stamp())
+                    self.sessions.visitors.record_won(self.request, self.page.challenge, self.sessions.next_stamp())
             return result
         finally:
             # The session keeps this function, which must not keep the request.
@@ -256,7 +256,7 @@ class Passage(Attempts):
 
         :param shown: a page that need not be fetched once more, should a redirect lead to it.
         """
-        since, self.stamp = self.stamp, self.sessions.stamp()
+        since, self.stamp = self.stamp, self.sessions.next_stamp()
         self.session.clearance.record_sent(since, self.stamp)
         with self.answering():
             return await self.redirects.send_again(self.request, shown, has_token=self.purchase is not None)

@@ -27,9 +27,9 @@ class Posts:
         original = self._states.peek(request).original
         return original is not None and original["method"] not in SAFE_METHODS
 
-    def was_followed(self, request: Request, url: str) -> bool:
+    def was_resent_for(self, request: Request, url: str) -> bool:
         """Tell whether a request was sent again since it had been redirected to ``url``, whatever its query."""
-        return public_address(url) in map(public_address, self._states.peek(request).followed)
+        return public_address(url) in map(public_address, self._states.peek(request).resent_for)
 
     def is_withheld(self, request: Request, url: str) -> bool:
         """Tell whether the challenge at ``url`` has withheld a POST, be it ``request`` or what that was made of.
@@ -56,11 +56,11 @@ class Posts:
         """Record that a request is sent again, so that a claim to have withheld it is not believed once more."""
         claim = self.wall_of(request)
         if claim is not None and not self._is_gate(claim):
-            self._states.of(request).followed.append(claim)
+            self._states.of(request).resent_for.append(claim)
 
     def _was_believed(self, request: Request, url: str) -> bool:
         """Tell whether a POST was sent again because ``url``, which is no proven gate, claimed to have withheld it."""
-        return not self._is_gate(url) and self.was_followed(request, url)
+        return not self._is_gate(url) and self.was_resent_for(request, url)
 
     def _is_gate(self, url: str) -> bool:
         return self._targets.of(url).kind is Kind.GATE

@@ -2,8 +2,8 @@
 
 A wall that redirects every page to an address of its own (302 to ``/captcha``) would otherwise leave only the request
 for that address, and Scrapy's dupefilter would drop all such requests but the first. So what a redirect leads to is
-fetched while the request that was redirected is in hand, if that has proven to be a wall, or is named like one, or may
-be one for all that Scrapy's dupefilter drops. If it is none, Scrapy's request for it gets what was fetched.
+fetched while the request that was redirected is in hand, if that has proven to be a wall, or is named like one, or if
+so many redirects there were dropped that it may be one. If it is none, Scrapy's request for it gets what was fetched.
 
 All other redirects are left to Scrapy, with what was asked for in their meta; see ``withheld``.
 """
@@ -30,7 +30,7 @@ from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.behind_redirects import WallsBehindRedirects
-from scrapy_omocaptcha.walls.decisions import Action, Seen, decide
+from scrapy_omocaptcha.walls.decisions import Action, Known, decide
 from scrapy_omocaptcha.walls.looks import Looked, Looks
 from scrapy_omocaptcha.walls.posts import Posts
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
@@ -39,7 +39,7 @@ from scrapy_omocaptcha.walls.withheld import Withheld
 _ENOUGH_DROPPED = 2
 """Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
 
-_MAX_MARKED = 10_000
+_MAX_IN_FILTER = 10_000
 
 
 class Redirects:
@@ -56,11 +56,11 @@ class Redirects:
         self.walls = WallsBehindRedirects(engine, self.looks, targets, self.posts, self.withheld)
         self._pages_at_hand: WeakKeyDictionary[Request, Response | None] = WeakKeyDictionary()
         """Requests that are sent again for a token, and the page at hand, if any, for their redirects."""
-        self._redirects_to_share: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
+        self._redirects_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """Requests that are sent again and got the page at hand, and what Scrapy makes of their redirects to it."""
         self.behind: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
         """What redirects lead to that Scrapy does not follow, by their requests, if that is a challenge or the page."""
-        self._marked: LocalCache[str, bool] = LocalCache(_MAX_MARKED)
+        self._in_filter: LocalCache[str, bool] = LocalCache(_MAX_IN_FILTER)
         """Addresses that the duplicate filter knows before Scrapy has made a request for them."""
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         """Keep requests waiting while another one is the first to look at an address."""
@@ -103,7 +103,7 @@ class Redirects:
 
         :returns: the lock that keeps others waiting until this request has looked, or None if others need not wait.
         """
-        if not self._targets.is_unseen(url):
+        if not self._targets.is_suspect(url):
             return None
         lock = self._locks.setdefault(address_of(url), DeferredLock())
         try:
@@ -113,7 +113,7 @@ class Redirects:
                 raise
             # The crawl that resumes asks for the target, not for what has been answered and may have been executed.
             return None
-        if self._targets.is_unseen(url):
+        if self._targets.is_suspect(url):
             return lock
         lock.release()
         return None
@@ -121,7 +121,7 @@ class Redirects:
     async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
         """Look where a redirect leads, if that is to be done, or leave it to Scrapy or to the spider."""
         try:
-            is_worth_it = await self._decide_to_look(request, response, url, is_through=is_through)
+            is_worth_it = await self._claim_if_worth_it(request, response, url, is_through=is_through)
         except IgnoreRequest:
             # There were too many redirects, for which Scrapy raises it as well, if the spider does not get them.
             is_worth_it = False
@@ -139,19 +139,19 @@ class Redirects:
             self._targets.record_not_followed(url)
         return response
 
-    async def _decide_to_look(self, request: Request, response: Response, url: str, *, is_through: bool) -> bool:
+    async def _claim_if_worth_it(self, request: Request, response: Response, url: str, *, is_through: bool) -> bool:
         """Decide whether the target of a redirect is fetched first, and have the duplicate filter know what is."""
-        seen = self._seen(request, url, is_through=is_through)
-        action = decide(seen, is_safe=request.method in SAFE_METHODS)
-        if action is Action.LOOK and (not seen.is_unseen or await self._mark_to_look(request, response, url)):
+        known = self._known(request, url, is_through=is_through)
+        action = decide(known, is_safe=request.method in SAFE_METHODS)
+        if action is Action.LOOK and (not known.is_suspect or await self._claim_look(request, response, url)):
             return True
         if (
             action is Action.ASK
-            and seen.kind in self._asked_elsewhere
+            and known.kind in self._asked_elsewhere
             and self._components.will_redirect(request, response)
         ):
             redirected = await self._components.redirect(request, response)
-            return redirected is not None and self._mark_seen(request, redirected, url)
+            return redirected is not None and self._add_to_filter(request, redirected, url)
         # A target that must not be looked at first may prove to be worth it later, as any other.
         return action in (Action.LOOK, Action.ASK) and self._were_many_dropped(request, response, url)
 
@@ -162,13 +162,13 @@ class Redirects:
         # which has no body to show a challenge.
         is_answer = request.method == "HEAD" or (is_through and host_of(url) != host_of(request.url))
         # Asked anew, since a look may have shown what is there.
-        action = decide(self._seen(request, url, is_through=is_through), is_safe=is_safe)
+        action = decide(self._known(request, url, is_through=is_through), is_safe=is_safe)
         original = None
         if not is_answer and action is not Action.FOLLOW:
             # Of several redirects, only the one straight to a wall can be that of a POST which was withheld.
             is_chain = is_safe and not self.posts.has_post(request)
             original = originals.write(request, state.original if is_chain else None)
-        must_pass = self._marked.pop(url, False) or self._must_pass(request, url, is_through=is_through)
+        must_pass = self._in_filter.pop(url, False) or self._must_pass(request, url, is_through=is_through)
         if must_pass:
             self._targets.record_page_given(url)
         if not is_answer:
@@ -189,20 +189,20 @@ class Redirects:
         # A page that the spider has requested itself is there, or will be.
         return target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
 
-    def _seen(self, request: Request, url: str, *, is_through: bool) -> Seen:
+    def _known(self, request: Request, url: str, *, is_through: bool) -> Known:
         # A request for which the page is here already, or a token for it, gets that.
         is_for_it = request in self._pages_at_hand and self._comes_back(request, url)
         is_safe = request.method in SAFE_METHODS
-        return Seen(
+        return Known(
             self._targets.of(url).kind,
-            is_unseen=self._targets.is_unseen(url),
+            is_suspect=self._targets.is_suspect(url),
             may_be_lost=self._may_be_lost(request, url) if is_safe else self._targets.withholds(url, request.url),
             has_been_wall=self._targets.has_been_wall(url),
             is_through=is_through or not self._targets.has_met_wall,
             is_of_another=self._targets.is_walled_page(url) and not is_for_it,
         )
 
-    async def _mark_to_look(self, request: Request, response: Response, url: str) -> bool:
+    async def _claim_look(self, request: Request, response: Response, url: str) -> bool:
         """Have the duplicate filter know what a look is to fetch; tell whether there is to be one.
 
         There is none for what Scrapy would not fetch: a duplicate, or what HttpCache has; nor for what is no GET, nor
@@ -213,7 +213,7 @@ class Redirects:
             return False
         if self._asked_elsewhere or not self._components.will_redirect(request, response):
             return True
-        return not self._mark_seen(request, redirected, url)
+        return not self._add_to_filter(request, redirected, url)
 
     async def refreshed(self, request: Request, response: Response) -> Response | Request:
         """Do as :meth:`redirected` for a page that may have a meta refresh, unless it is a challenge itself."""
@@ -237,7 +237,7 @@ class Redirects:
             answer = await self._chain.send_again(request)
         finally:
             self._pages_at_hand.pop(request, None)
-            redirected = self._redirects_to_share.pop(request, None)
+            redirected = self._redirects_to_page.pop(request, None)
         if redirected is not None and isinstance(answer, Response):
             self._components.replace_in_place(request, redirected)
             # HttpCache still has the challenge, and a later crawl would pay for that.
@@ -273,18 +273,18 @@ class Redirects:
         return state.asked_again and state.led_to == url and self._targets.of(url).kind not in (Kind.PAGE, Kind.GATE)
 
     def _may_be_lost(self, request: Request, url: str) -> bool:
-        """Tell whether Scrapy could lose a request by following its redirect, for all that is known of both."""
-        kind, followed = self._targets.of(url).kind, self._states.peek(request).followed
+        """Tell whether Scrapy could lose a request by following its redirect, as far as is known."""
+        kind, resent_for = self._targets.of(url).kind, self._states.peek(request).resent_for
         if kind in PAGES:
-            # To the duplicate filter it is what was followed when it was a wall.
-            return kind is Kind.OPEN and url in map(address_of, followed)
-        return kind in WALLS or self.posts.was_followed(request, url)
+            # The duplicate filter knows the address from the time when it was a wall.
+            return kind is Kind.OPEN and url in map(address_of, resent_for)
+        return kind in WALLS or self.posts.was_resent_for(request, url)
 
-    def _mark_seen(self, request: Request, redirected: Request, url: str) -> bool:
-        """Have Scrapy drop other redirects like this one from now on; tell whether it would have dropped this one."""
+    def _add_to_filter(self, request: Request, redirected: Request, url: str) -> bool:
+        """Have the duplicate filter know what Scrapy makes of a redirect; tell whether it would have dropped that."""
         if self._states.mark_seen(request, redirected):
             return True
-        self._marked[url] = True
+        self._in_filter[url] = True
         return False
 
     def _were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
@@ -339,7 +339,7 @@ class Redirects:
             return None
         if request.method in SAFE_METHODS:
             self._targets.record_stopped([url])
-        self.withheld.record_shown(url, answer.url, challenge)
+        self.withheld.settle(url, answer.url, challenge)
         if not self._targets.withholds(url, request.url):
             return None
         self._states.of(request).led_to = url
@@ -350,7 +350,7 @@ class Redirects:
     ) -> Response | Request | None:
         """Record that a redirect leads to a page, and return what ``request`` gets, if that is not the redirect."""
         state, kind = self._states.peek(request), self._targets.of(url).kind
-        is_withheld = self.posts.is_withheld(request, url) and not state.followed
+        is_withheld = self.posts.is_withheld(request, url) and not state.resent_for
         if kind in WALLS and not state.asked_again and (request.method in SAFE_METHODS or is_withheld):
             # The wall has been opened meanwhile. Only a page has anything to show now.
             if request.method not in SAFE_METHODS:
@@ -360,9 +360,9 @@ class Redirects:
         is_opened = kind is Kind.WALL and self._has_handed_in
         if is_opened:
             self._targets.record_open(url)
-        self.withheld.record_shown(url, page.url, None)
+        self.withheld.settle(url, page.url, None)
         is_its_page = is_opened and self._may_be_its_page(request, response, page)
-        return await self._share_page(request, response, page) if is_its_page else None
+        return await self._give_page(request, response, page) if is_its_page else None
 
     def _may_be_its_page(self, request: Request, response: Response, page: Response) -> bool:
         """Tell whether ``page`` is what a request asks for, which is redirected to it after a token, too."""
@@ -373,7 +373,7 @@ class Redirects:
             return False
         return is_redirect(response) and self._components.will_redirect(request, response)
 
-    async def _share_page(self, request: Request, response: Response, page: Response) -> Response | None:
+    async def _give_page(self, request: Request, response: Response, page: Response) -> Response | None:
         """Record that a page is behind a wall, and return it if ``request`` gets it, and others are duplicates now."""
         url = address_of(page.url)
         self._targets.record_behind_wall(url)
@@ -381,5 +381,5 @@ class Redirects:
         if redirected is None or self._targets.of(url).is_requested:
             return None
         self._states.mark_seen(request, redirected)
-        self._redirects_to_share[request] = redirected
+        self._redirects_to_page[request] = redirected
         return page

@@ -38,9 +38,9 @@ class Session:
         self.leading: int | None = None
         """Stamp of the request that solves the wall at the moment."""
         self._lets_new_ones_through = False
-        """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
+        """Whether a request that was sent later than the leader's got its page, so that new requests are not held."""
         self.is_handing_in = False
-        """Whether the leader hands a token in. An answer to a new request could outdate its form."""
+        """Whether a request hands a token in. An answer to a new request could outdate its form."""
         self.submitting = DeferredLock()
         """Keeps tokens apart that each open the wall for one page, which is asked for after the token."""
         self.answers = 0
@@ -86,11 +86,11 @@ class Session:
         self.turns.go_on()
 
     def begin_handing_in(self) -> None:
-        """Record that the leader is about to hand a token in."""
+        """Record that a request is about to hand a token in."""
         self.is_handing_in = True
 
     def end_handing_in(self) -> None:
-        """Record that the leader has handed its token in, or has none any more."""
+        """Record that a request has handed its token in, or has none any more."""
         self.is_handing_in = False
         if self._lets_new_ones_through:
             self.turns.release_all(challenged=False)
@@ -108,7 +108,7 @@ class Session:
         :param has_met_wall: whether the same request was answered with a challenge before.
         """
         if self.leading is not None and stamp > self.leading:
-            # A request that was sent after the leader was let through: the wall is not around the whole session.
+            # A request that was sent later than the leader's got its page, so not all pages are behind the wall.
             self._lets_new_ones_through = True
             if not self.is_handing_in:
                 self.turns.release_all(challenged=False)

@@ -36,7 +36,7 @@ class Sessions:
         self._sessions: OrderedDict[Key, Session] = OrderedDict()
         """The sessions by key, the least recently used first."""
         self.visitors = Visitors(mediums)
-        self.stamp = count(_LONG_AGO + 1).__next__
+        self.next_stamp = count(_LONG_AGO + 1).__next__
         """Returns a stamp for what is sent now."""
         # A WeakKeyDictionary takes several times as long, and each request of a crawl is written down here.
         self._stamps: dict[ref[Request], int] = {}
@@ -61,7 +61,7 @@ class Sessions:
             from scrapy_omocaptcha.walls.session import Session
 
             self._forget_oldest()
-            self._sessions[key] = Session(key[0], self.stamp)
+            self._sessions[key] = Session(key[0], self.next_stamp)
         self._sessions.move_to_end(key)
         return self._sessions[key]
 
@@ -81,7 +81,7 @@ class Sessions:
         if len(self._stamps) >= self._max_stamps:
             self._stamps = {sent: stamp for sent, stamp in self._stamps.items() if sent() is not None}
             self._max_stamps = 2 * len(self._stamps) + _MAX_LOST
-        stamp = self._stamps[ref(request)] = self.stamp()
+        stamp = self._stamps[ref(request)] = self.next_stamp()
         return stamp
 
     def answered(self, request: Request) -> int:

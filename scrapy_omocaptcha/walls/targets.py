@@ -65,7 +65,10 @@ class Targets:
         self.has_met_wall = False
 
     def of(self, url: str) -> Target:
-        """Return what is known of an address, from now on even if that is nothing."""
+        """Return the record of an address, which is made if there is none.
+
+        An address whose query tells a page has a record of its own; all others share that of their path.
+        """
         return self._targets.get(address_of(url)) or self._targets.setdefault(public_address(url), Target())
 
     def is_walled_page(self, url: str) -> bool:
@@ -162,7 +165,7 @@ class Targets:
         """Tell whether an address is named like that of a wall."""
         return wall_word(url) is not None
 
-    def is_unseen(self, url: str) -> bool:
+    def is_suspect(self, url: str) -> bool:
         """Tell whether nothing but the name of an address says that it may be a wall's."""
         return self.of(url).kind is Kind.UNKNOWN and self.is_named(url)
 

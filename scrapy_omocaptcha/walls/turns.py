@@ -61,7 +61,7 @@ class Turns:
         finally:
             self._is_releasing = False
         if self.is_idle:
-            # The function holds the download slot of the host, which Scrapy could drop.
+            # The function refers to the download slot of the host, which Scrapy may want to free.
             self._concurrency = _one_at_once
 
     def release_all(self, *, challenged: bool) -> None:

@@ -96,7 +96,7 @@ class Withheld:
                 return
             self._targets.record_requested(request.url, is_wall=challenge is not None)
         for url in self._targets_of(request):
-            self.record_shown(url, response.url, challenge)
+            self.settle(url, response.url, challenge)
 
     def _record_dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
@@ -122,10 +122,10 @@ class Withheld:
     def record_way_through(self, request: Request, url: str) -> None:
         """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
         led_to = self._states.peek(request).led_to
-        if led_to is not None and self._posts.was_followed(request, led_to) and not same_address(url, led_to):
+        if led_to is not None and self._posts.was_resent_for(request, led_to) and not same_address(url, led_to):
             self.prove_gate(led_to)
 
-    def record_shown(self, url: str, at: str, challenge: Challenge | None) -> None:
+    def settle(self, url: str, at: str, challenge: Challenge | None) -> None:
         """Record what an address has shown, and schedule what was dropped on its way there.
 
         :param at: the address of the answer, which may have come from behind another redirect.
@@ -160,10 +160,10 @@ class Withheld:
     def _rebuild_original(self, request: Request, *, is_wall: bool) -> Request | None:
         """Make what was asked for before redirects to a wall, and write its state; None if it may not be sent again."""
         state, is_post = self._states.peek(request), self._posts.has_post(request)
-        if state.original is None or len(state.followed) > _MAX_FOLLOWED:
+        if state.original is None or len(state.resent_for) > _MAX_FOLLOWED:
             return None
         # A wall that has been opened meanwhile has nothing to show any more.
-        was_wall = self._targets.of(request.url).kind in WALLS and not state.followed
+        was_wall = self._targets.of(request.url).kind in WALLS and not state.resent_for
         if not (is_wall or was_wall):
             return None
         if is_post and not self._posts.is_withheld(request, request.url):
@@ -174,8 +174,8 @@ class Withheld:
         # A mere claim to have withheld a POST is recorded once the POST is sent.
         is_claim = is_post and self._targets.of(request.url).kind is not Kind.GATE
         again = originals.rebuild(request, state.original)
-        followed = state.followed if is_claim else [*state.followed, *led_to]
-        state = replace(state, original=None, followed=followed, led_to=request.url)
+        resent_for = state.resent_for if is_claim else [*state.resent_for, *led_to]
+        state = replace(state, original=None, resent_for=resent_for, led_to=request.url)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again

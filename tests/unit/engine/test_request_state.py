@@ -288,10 +288,10 @@ def test_what_is_known_of_a_request_is_not_taken_for_the_retry_of_anothers_sessi
         out_of_the_scheduler(states, spiders_request(spider, **{**values, **changes})) for changes in ({}, own)
     )
     for number, request in enumerate((mine, others), start=1):
-        states.of(request).followed.append(number)
+        states.of(request).resent_for.append(number)
         states.keep_for_retry(request)
     retries = [get_retry_request(request, spider=spider, reason="test") for request in (others, mine)]
-    assert [states.of(out_of_the_scheduler(states, retry)).followed for retry in retries] == [[2], [1]]
+    assert [states.of(out_of_the_scheduler(states, retry)).resent_for for retry in retries] == [[2], [1]]
 
 
 def test_what_is_given_back_is_not_taken_for_a_retry_that_the_duplicate_filter_could_drop(spider, states):

@@ -279,12 +279,12 @@ def test_a_stamp_tells_the_order_of_sending_and_whether_a_clearance_was_won_sinc
     early, late = request({}), request({"url": "https://shop.example/late"})
     sessions.sent(early)
     session = sessions.session(early)
-    session.lead(sessions.stamp())
+    session.lead(sessions.next_stamp())
     session.clearance.record_won([], Worth.NEW)
     session.stop_leading(lambda: 1)
     sessions.sent(late)
-    one, two, three = sessions.answered(early), sessions.answered(late), sessions.stamp()
-    four = sessions.stamp()
+    one, two, three = sessions.answered(early), sessions.answered(late), sessions.next_stamp()
+    four = sessions.next_stamp()
     session.clearance.record_sent(two, four)
     session.clearance.record_sent(0, three)
     assert one < two < three
@@ -303,9 +303,9 @@ def test_a_request_has_its_stamp_until_it_is_answered_and_else_one_of_before_eve
     session = sessions.session(walled)
     assert session.role(sessions.stamp_of(walled)) is Role.LEAD
     assert not session.clearance.has_changed_since(sessions.stamp_of(walled))
-    assert not session.clearance.was_there_at(sessions.stamp())
+    assert not session.clearance.was_there_at(sessions.next_stamp())
     session.clearance.record_won([], Worth.PROVEN)
-    assert session.clearance.was_there_at(sessions.stamp())
+    assert session.clearance.was_there_at(sessions.next_stamp())
     assert session.role(sessions.answered(walled)) is Role.ASK_AGAIN
 
 
@@ -322,7 +322,7 @@ def test_others_under_way_are_those_of_the_session_that_have_not_come_back(sessi
 
 def test_of_a_thousand_sessions_the_least_recently_used_is_forgotten_that_is_not_in_use(sessions):
     first, second, third, fourth, *others = [request({"url": f"https://{number}.example/"}) for number in range(1001)]
-    sessions.session(first).lead(sessions.stamp())
+    sessions.session(first).lead(sessions.next_stamp())
     for one in (second, third, fourth, *others[:-1]):
         sessions.session(one)
     assert sessions.known(second)
@@ -396,7 +396,7 @@ def test_an_answer_changes_only_cookies_of_the_session_that_its_request_was_sent
 ):
     walled = request({"headers": {"Cookie": sent_with}})
     session = sessions.session(walled)
-    early = sessions.stamp()
+    early = sessions.next_stamp()
     answer(components, walled.url, "session=older")
     if moment == "won":
         session.clearance.record_won(sessions.cookies(walled), Worth.NEW)
@@ -404,9 +404,9 @@ def test_an_answer_changes_only_cookies_of_the_session_that_its_request_was_sent
         session.clearance.record_token(sessions.cookies(walled))
     # The leader's own, or of a request that was sent since.
     newer = answer(components, walled.url, "session=kept")
-    sessions.keep_cookies(session, request({}), newer, sessions.stamp())
+    sessions.keep_cookies(session, request({}), newer, sessions.next_stamp())
     late = answer(components, walled.url, "session=answer's")
-    sessions.keep_cookies(session, walled, late, early if is_early else sessions.stamp())
+    sessions.keep_cookies(session, walled, late, early if is_early else sessions.next_stamp())
     assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
     last = answer(components, walled.url, "session=last")
     sessions.keep_cookies(session, request({}), last, early)
@@ -414,7 +414,7 @@ def test_an_answer_changes_only_cookies_of_the_session_that_its_request_was_sent
     # HttpCache has stored it before, whenever that is asked for.
     last.flags.append("cached")
     components.kept.extract_cookies(last, walled)
-    sessions.keep_cookies(session, request({"headers": {"Cookie": f"session={value}"}}), last, sessions.stamp())
+    sessions.keep_cookies(session, request({"headers": {"Cookie": f"session={value}"}}), last, sessions.next_stamp())
     assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
 
 

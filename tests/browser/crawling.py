@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from scrapy_omocaptcha.testing import browser_settings
 from tests.browser.live_pages import LiveSite
 from tests.helpers.crawling import Crawl, Crawls, RecordingSpider, reason_of
 from tests.helpers.leaks import Search, error_texts, log_texts
+from tests.helpers.nightly import nightly
 
 
 class BrowserSpider(RecordingSpider):
@@ -88,6 +89,8 @@ class Case:
     """``make(service, hosts=hosts)`` returns the site."""
     meta: dict[str, Any] = field(default_factory=dict)
     """More meta of its requests."""
+    nightly: bool = False
+    """Whether only the crawl of a run with nightly tests has it."""
 
     site: Any = None
     pages: list[Any] = field(default_factory=list)
@@ -102,6 +105,11 @@ class Case:
     @property
     def reasons(self) -> list[str]:
         return [reason_of(error) for error in self.failures]
+
+
+def names(cases: Mapping[str, Case]) -> list[Any]:
+    """Return the values of a test's parameter that names one of these cases, of which some are nightly."""
+    return [nightly(name) if case.nightly else name for name, case in cases.items()]
 
 
 class CasesSpider(BrowserSpider):

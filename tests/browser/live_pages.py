@@ -40,6 +40,10 @@ def _on_submit(script: str) -> str:
     return f"<script>form.onsubmit = (event) => {{ event.preventDefault(); {script} }};</script>"
 
 
+FREEZE = "const it = new XMLHttpRequest(); it.open('GET', '/never', false); it.send()"
+"""A script that waits for ``/never``, which does not answer: its page runs nothing else, as in an endless loop, but
+without its CPU."""
+
 _TOKEN = "grecaptcha.getResponse()"
 _QUERY = f"'q=Albatross&g-recaptcha-response=' + {_TOKEN}"
 WAYS = {
@@ -86,7 +90,7 @@ BAD = {
     "blocked": _form(),
     "outside": "<form action='/logout' method='post'><button>Log out</button></form>"
     f"{_WIDGET}<button id='go' onclick=\"fetch('/logout')\"></button>",
-    "endless": _form(_CALLBACK) + "<script>function passed(token) { while (true); }</script>",
+    "endless": _form(_CALLBACK) + f"<script>function passed(token) {{ {FREEZE}; }}</script>",
     "throws": _form(_CALLBACK)
     + "<script>function passed(token) { throw new Error('no place for ' + token); }</script>",
 }

@@ -20,14 +20,17 @@ from playwright.async_api import Error
 
 from scrapy_omocaptcha import solve_page
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, NotBought
-from tests.browser.crawling import Case, CasesSpider, WithPage
+from tests.browser.crawling import Case, CasesSpider, WithPage, names
 from tests.browser.live_pages import WAYS, LiveSite, comes
+from tests.helpers.nightly import nightly
 from tests.helpers.pages import FOLDER, needs_pages
 from tests.helpers.sites import Site
 
 SAVED = ("047-demo-kathykao-fallback", "075-webcode-explicit", "081-mailjet-key-in-js")
 SENDS = "082-abenteuer-astronomie-invisible"
 """A saved page whose callback sends its form."""
+BY_DAY = ("fetch", "frame", "callback", "late")
+"""Ways that stand for the others, which are nightly."""
 SENT_BY_CALLBACK = ("callback", "invisible button")
 SENT_IN_PLACE = ("fetch", "xhr")
 """Ways to send a token after which the page stays what it is."""
@@ -70,11 +73,11 @@ DRIVES = []
 """What is driven in one crawl."""
 
 
-def drives(*ways, make=LiveSite):
+def drives(*ways, make=LiveSite, nightly=False):
     """Have a function drive pages in the crawl of all ``DRIVES``."""
 
     def decorate(function):
-        DRIVES.append(Drive(function, ways, make=make))
+        DRIVES.append(Drive(function, ways, make=make, nightly=nightly))
         return DRIVES[-1]
 
     return decorate
@@ -83,7 +86,7 @@ def drives(*ways, make=LiveSite):
 @pytest.fixture(scope="session")
 def driven(together):
     """Drive all pages of ``DRIVES``, those first that wait for what never comes."""
-    drives = sorted(DRIVES, key=lambda drive: drive is not see_refused)
+    drives = sorted(DRIVES, key=lambda drive: drive.function is not see_refused.function)
     settings = {"USER_AGENT": "boats/1.0", "DEFAULT_REQUEST_HEADERS": {"X-Of-Scrapy": "yes"}}
     return together(Drives, drives, page_fails=True, **settings)
 
@@ -110,10 +113,10 @@ async def search(page, crawler, site):
         await frame.wait_for_function("!document.asks")
 
 
-SEARCHES = {way: drives(way)(search) for way in (*WAYS, "late")}
+SEARCHES = {way: drives(way, nightly=way not in BY_DAY)(search) for way in (*WAYS, "late")}
 
 
-@pytest.mark.parametrize("way", SEARCHES)
+@pytest.mark.parametrize("way", names(SEARCHES))
 def test_the_site_gets_the_token_in_whatever_way_its_page_sends_it(driven, way):
     one = SEARCHES[way]
     assert (one.problems, one.jobs) == ([], [("accepted", "")])
@@ -131,10 +134,10 @@ async def press(page, crawler, site):
     await page.wait_for_selector(".result")
 
 
-PRESSED = {way: drives(way)(press) for way in ("other address", "callback", "idle callback")}
+PRESSED = {way: drives(way, nightly=way != "callback")(press) for way in ("other address", "callback", "idle callback")}
 
 
-@pytest.mark.parametrize("way", PRESSED)
+@pytest.mark.parametrize("way", names(PRESSED))
 def test_the_button_is_pressed_where_that_is_wanted_unless_the_callback_sends_the_token(driven, way):
     one = PRESSED[way]
     assert (one.problems, one.site.accepted) == ([], 1)
@@ -188,10 +191,10 @@ async def search_and_go_on(page, crawler, site):
     await page.goto(f"{site.url}/free/1")
 
 
-GOING_ON = {way: drives(way)(search_and_go_on) for way in ("other address", "wall")}
+GOING_ON = {way: drives(way, nightly=way != "wall")(search_and_go_on) for way in ("other address", "wall")}
 
 
-@pytest.mark.parametrize("way", GOING_ON)
+@pytest.mark.parametrize("way", names(GOING_ON))
 def test_what_the_page_sends_has_the_user_agent_that_the_page_was_asked_for_with(driven, way):
     one = GOING_ON[way]
     first, *_, sent, last = [visit for visit in one.site.requests if visit.path != "/favicon.ico"]
@@ -213,7 +216,7 @@ REFUSED = {
 }
 
 
-@drives(*REFUSED)
+@drives("none", "two", "elsewhere")
 async def see_refused(page, crawler, site):
     way = site.way(page.url)
     error, said = REFUSED[way]
@@ -223,6 +226,9 @@ async def see_refused(page, crawler, site):
         for widget, wrong in (("#nowhere", "leads to none of the widgets.*/newsletter"), ("a[", "no CSS selector")):
             with pytest.raises(ValueError, match=wrong):
                 await solve_page(page, crawler=crawler, widget=widget)
+
+
+see_more_refused = drives("v3", "enterprise", "blocked", nightly=True)(see_refused.function)
 
 
 @drives("other address")
@@ -246,15 +252,20 @@ async def have_frame_of_another_site_refused(page, crawler, site):
 
 @pytest.mark.parametrize(
     "drive",
-    [see_refused, have_none_and_closed_refused, have_frame_of_another_site_refused],
-    ids=["unsolvable", "none and closed", "of another site"],
+    [
+        pytest.param(see_refused, id="unsolvable"),
+        nightly(see_more_refused, id="more unsolvable"),
+        pytest.param(have_none_and_closed_refused, id="none and closed"),
+        pytest.param(have_frame_of_another_site_refused, id="of another site"),
+    ],
 )
 def test_what_cannot_be_solved_is_refused_before_anything_is_paid(driven, drive):
     assert (drive.problems, drive.bought) == ([], 0)
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"), [({"OMOCAPTCHA_MAX_COST": 0.0001}, "max_cost"), ({"OMOCAPTCHA_DRY_RUN": True}, "dry_run")]
+    ("settings", "reason"),
+    [({"OMOCAPTCHA_MAX_COST": 0.0001}, "max_cost"), nightly({"OMOCAPTCHA_DRY_RUN": True}, "dry_run")],
 )
 def test_the_limits_of_the_crawl_hold(together, settings, reason):
     async def refused(page, crawler, site):
@@ -269,7 +280,14 @@ def test_the_limits_of_the_crawl_hold(together, settings, reason):
     assert reasons == {"127.0.0.2": reason, "127.0.0.3": "host_not_allowed"}
 
 
-def test_a_page_that_is_gone_when_its_token_comes_is_named(together):
+@pytest.mark.parametrize(
+    "ways",
+    [
+        pytest.param(["page.goto(at)"], id="left"),
+        nightly(["page.close()", "page.evaluate('form.remove()')"], id="closed or changed"),
+    ],
+)
+def test_a_page_that_is_gone_when_its_token_comes_is_named(together, ways):
     async def leave(way, page, crawler, site):
         solving = asyncio.ensure_future(solve_page(page, crawler=crawler))
         await comes(lambda: any(job.page.startswith(site.url) for job in site.service.jobs))
@@ -277,7 +295,6 @@ def test_a_page_that_is_gone_when_its_token_comes_is_named(together):
         with pytest.raises(HandoverBroke, match=f"the page {site.at('other address')} was closed"):
             await solving
 
-    ways = ("page.close()", "page.goto(at)", "page.evaluate('form.remove()')")
     leaving = {way: Drive(partial(leave, way), ["other address"]) for way in ways}
     # The service is asked for the token after some seconds.
     together(Drives, leaving.values(), OMOCAPTCHA_POLL_INTERVAL=0.4)
@@ -308,7 +325,14 @@ def test_no_button_outside_of_the_form_of_the_widget_is_pressed(driven):
     assert [visit.path for visit in press_nothing.site.requests if visit.path == "/logout"] == []
 
 
-@drives("endless")
+def never_answering(service, hosts):
+    """Return a site with a page that freezes."""
+    site = LiveSite(service, hosts=hosts)
+    site.fault("/never", "hang")
+    return site
+
+
+@drives("endless", make=never_answering)
 async def see_page_freeze(page, crawler, site):
     with pytest.raises(HandoverBroke, match="does not answer since it was given its token, so it was closed"):
         await solve_page(page, crawler=crawler)
@@ -462,7 +486,6 @@ class SavedSite(Site):
         return web.Response(body=re.sub(rb'action="https?://[^/"]+', b'action="', saved), content_type="text/html")
 
 
-@drives(*SAVED, SENDS, make=SavedSite)
 async def solve_saved(page, crawler, site):
     await solve_page(page, crawler=crawler)
     if SENDS in page.url:
@@ -471,8 +494,12 @@ async def solve_saved(page, crawler, site):
         site.given.append(await page.evaluate("grecaptcha.getResponse()") != "")
 
 
+SOLVED = {name: drives(name, make=SavedSite, nightly=name != SAVED[-1])(solve_saved) for name in (*SAVED, SENDS)}
+
+
 @needs_pages
-def test_the_widgets_of_saved_pages_that_only_a_script_can_submit_are_given_a_token(driven):
-    assert solve_saved.problems == []
-    assert solve_saved.site.given == [True] * len(SAVED)
-    assert solve_saved.bought == len(SAVED) + len(solve_saved.site.sent) == len(SAVED) + 1
+@pytest.mark.parametrize("name", names(SOLVED))
+def test_the_widget_of_a_saved_page_that_only_a_script_can_submit_is_given_a_token(driven, name):
+    one = SOLVED[name]
+    assert (one.problems, one.bought) == ([], 1)
+    assert (one.site.given, len(one.site.sent)) == (([], 1) if name == SENDS else ([True], 0))

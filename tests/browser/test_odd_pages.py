@@ -10,8 +10,9 @@ from aiohttp import web
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.testing import WalledSite
-from tests.browser.crawling import BrowserSpider, Case, CasesSpider, WithPage, methods
+from tests.browser.crawling import BrowserSpider, Case, CasesSpider, WithPage, methods, names
 from tests.helpers import sites
+from tests.helpers.nightly import nightly
 
 FIELD = "g-recaptcha-response"
 GOOGLE = "<script src=https://www.google.com/recaptcha/api.js></script>"
@@ -90,7 +91,7 @@ def changing(change):
 
 
 CHANGES = {
-    change: Case(make=changing(change))
+    change: Case(make=changing(change), nightly=change.startswith(("location", "document")))
     for change in (
         "history.pushState({}, '', '?verifying')",
         "location.hash = 'verifying'",
@@ -105,10 +106,10 @@ def thanking(status, answered=clear):
     return at(walled_by(lambda: scripted(thanks, status), lambda: answered(web.Response(text="ok"))))
 
 
-THANKS = {status: Case(make=thanking(status)) for status in (200, 403, 503)}
+THANKS = {status: Case(make=thanking(status), nightly=status != 403) for status in (200, 403, 503)}
 # Its page methods would fail in the challenge.
 WAITS = {"playwright_page_methods": [PageMethod("wait_for_selector", ".item", timeout=100)]}
-IN_VAIN = Case(make=thanking(503, answered=lambda answer: answer), meta=WAITS)
+IN_VAIN = Case(make=thanking(503, answered=lambda answer: answer), meta=WAITS, nightly=True)
 IN_ITS_PLACE = Case(
     make=at(
         walled_by(
@@ -125,6 +126,7 @@ IN_A_WINDOW = Case(
         )
     )
 )
+IN_PLACE = {**THANKS, "in a window": IN_A_WINDOW}
 ELSEWHERE = "127.0.0.222"
 
 
@@ -141,7 +143,7 @@ def stealing(script):
 
 
 THEFTS = {
-    script: Case(make=stealing(script))
+    script: Case(make=stealing(script), nightly="Worker" not in script)
     for script in (
         "window.open(address)",
         "navigator.sendBeacon(address)",
@@ -242,7 +244,7 @@ async def note(page):
 
 NOTED = []
 REFUSING = Case(make=refusing(), meta={"playwright_page_methods": [PageMethod(note)]})
-OPAQUE = Case(make=opaque())
+OPAQUE = Case(make=opaque(), nightly=True)
 
 
 def framing(request):
@@ -251,7 +253,7 @@ def framing(request):
 
 
 REDIRECTED = Case(make=at(sites.behind_wall(framing, gate="/gate", opens_at="/page/1")))
-BREAKS = Case(make=opaque(breaks=True), meta={"dont_retry": True})
+BREAKS = Case(make=opaque(breaks=True), meta={"dont_retry": True}, nightly=True)
 CASES = [
     *(*CHANGES.values(), *THANKS.values(), IN_VAIN, IN_ITS_PLACE, IN_A_WINDOW, *THEFTS.values()),
     *(BESIDE_ANOTHER, OVERLOADED, IN_ADDRESS, CLICKED, MOVING_ON, REFUSING, OPAQUE, BREAKS, REDIRECTED),
@@ -283,14 +285,15 @@ def crawled(together):
 ACCEPTED = [("accepted", "")]
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", names(CHANGES))
 def test_what_a_page_shows_before_its_token_is_answered_is_not_the_answer(crawled, change):
     assert [page.css(".item::text").get() for page in CHANGES[change].pages] == ["Lamp"]
     assert (CHANGES[change].bought, CHANGES[change].jobs) == (1, ACCEPTED)
 
 
-@pytest.mark.parametrize("case", [*THANKS.values(), IN_A_WINDOW], ids=[*THANKS, "in a window"])
-def test_what_comes_in_the_place_of_a_challenge_or_in_a_window_of_its_own_is_not_the_page(crawled, case):
+@pytest.mark.parametrize("name", names(IN_PLACE))
+def test_what_comes_in_the_place_of_a_challenge_or_in_a_window_of_its_own_is_not_the_page(crawled, name):
+    case = IN_PLACE[name]
     assert [page.css(".item::text").get() for page in case.pages] == ["Lamp"]
     assert case.jobs == ACCEPTED
 
@@ -300,12 +303,13 @@ def test_what_a_script_shows_of_a_page_that_shows_its_challenge_each_time_is_the
     assert (IN_ITS_PLACE.bought, IN_ITS_PLACE.jobs) == (1, [("unknown", "widget_again")])
 
 
+@pytest.mark.nightly
 def test_a_challenge_that_is_changed_in_its_place_gets_each_token_once_whatever_its_status(crawled):
     assert (IN_VAIN.reasons, IN_VAIN.bought) == (["attempts"], 3)
     assert [path for _, path, *_ in IN_VAIN.site.requests].count("/verify") == 3
 
 
-@pytest.mark.parametrize("script", THEFTS)
+@pytest.mark.parametrize("script", names(THEFTS))
 def test_no_other_site_gets_the_token_by_whatever_way_it_is_sent(crawled, script):
     theft = THEFTS[script]
     assert (theft.reasons, theft.bought) == (["foreign_form"], 1)
@@ -356,6 +360,7 @@ def test_a_live_page_has_no_token_in_its_address_nor_in_the_referer_of_what_foll
     assert [headers["Referer"] for _, path, _, headers in CLICKED.site.requests if path == "/next"] == [address]
 
 
+@pytest.mark.nightly
 def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted(crawled):
     (page,) = OPAQUE.pages
     assert (page.status, OPAQUE.bought, OPAQUE.jobs) == (200, 1, [("unknown", "not_seen")])
@@ -364,6 +369,7 @@ def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted(crawle
     assert any("accepted a token is not known (not_seen)" in line for line in said)
 
 
+@pytest.mark.nightly
 def test_a_token_that_no_request_was_seen_to_carry_is_accounted_for_where_the_page_then_fails(crawled):
     assert (BREAKS.pages, len(BREAKS.failures), BREAKS.bought) == ([], 1, 1)
     assert [outcome for outcome, _ in BREAKS.jobs] == ["unknown"]
@@ -408,7 +414,7 @@ def test_an_open_page_that_is_never_loaded_is_not_waited_for(browse):
     assert len(crawled.pages) == 1
 
 
-@pytest.mark.parametrize(("wall", "jobs"), [("session", 1), ("per_page", 3)])
+@pytest.mark.parametrize(("wall", "jobs"), [("session", 1), nightly("per_page", 3)])
 def test_a_page_that_the_spider_brings_again_and_again_is_used_kept_and_not_watched_any_more(
     browse, service, walled, wall, jobs
 ):

@@ -9,14 +9,24 @@ import pytest
 from aiohttp import web
 from scrapy_playwright.page import PageMethod
 
-from tests.browser.crawling import BrowserSpider, Case, CasesSpider
-from tests.browser.live_pages import comes
+from tests.browser.crawling import BrowserSpider, Case, CasesSpider, names
+from tests.browser.live_pages import FREEZE, comes
 from tests.browser.test_odd_pages import ACCEPTED, CALLBACK, ELSEWHERE, FIELD, GOOGLE, PAGE, SEND, WIDGET, at, clear
 from tests.helpers import sites
+from tests.helpers.nightly import nightly
 
 SAYS = "<title>Access denied</title><h1>Confirm that you are not a robot to see this page</h1>"
 LOG_OUT = "<header><form method=post action=/deed><button>Log out</button></form></header>"
 SHOW = "send(token).then(() => location.reload())"
+BY_DAY = {
+    *("a callback that sends in a header", "a callback that sends after 1 s beside its form"),
+    *("a newsletter with the same key and address", "a button outside of its form"),
+    "no callback, and buttons of others",
+    "a callback that never returns",
+    *("without promises, in a form", "with other methods of forms, in a form", "that removes its widget, outside"),
+    "a header",
+}
+"""The cases of each rule that stand for its others, which are nightly."""
 
 
 def wall(body, callback="", *, head="", answer=None):
@@ -30,6 +40,8 @@ def wall(body, callback="", *, head="", answer=None):
         given = None if answer is None else answer(request, form)
         if given is not None:
             return await given if asyncio.iscoroutine(given) else given
+        if request.path == "/never":
+            await asyncio.Event().wait()
         if request.path == "/verify":
             is_token = form.get(FIELD) or request.headers.get("X-Token") or request.query_string
             return clear(sites.redirect("/page/1", 303)) if is_token else sites.page("no", 400)
@@ -93,7 +105,7 @@ OPENING = {
     ),
     "a window that it opens before it sends": wall(CALLBACK, f"window.open('/ad'); setTimeout(() => {SHOW}, 300)"),
 }
-OPENED = {name: Case(make=make) for name, make in OPENING.items()}
+OPENED = {name: Case(make=make, nightly=name not in BY_DAY) for name, make in OPENING.items()}
 
 NOTHING_TO_SEND = {
     "no callback, and buttons of others": wall(f"{LOG_OUT}<main>{WIDGET}{WORDLESS}</main>"),
@@ -105,14 +117,14 @@ NOTHING_TO_SEND = {
     ),
     "an encoded token that opens nothing": wall(OUTSIDE, "fetch('/opaque?' + btoa(token))"),
 }
-NOT_SEEN = {name: Case(make=make) for name, make in NOTHING_TO_SEND.items()}
+NOT_SEEN = {name: Case(make=make, nightly=name not in BY_DAY) for name, make in NOTHING_TO_SEND.items()}
 FREEZING = {
-    "a callback that never returns": wall(OUTSIDE, "while (true);"),
+    "a callback that never returns": wall(OUTSIDE, FREEZE),
     "a callback that never returns in a form": wall(
         f"<form method=post action=/deed>{CALLBACK}<button>Continue</button></form>", "while (true);"
     ),
 }
-FROZEN = {name: Case(make=make) for name, make in FREEZING.items()}
+FROZEN = {name: Case(make=make, nightly=name not in BY_DAY) for name, make in FREEZING.items()}
 
 BAD = {
     "without promises": "window.Promise = undefined",
@@ -126,10 +138,13 @@ BAD = {
     "that freezes its objects": "[Object, Element, HTMLTextAreaElement].map((each) => Object.freeze(each.prototype))",
     # The first time, scrapy-playwright would wait for it without end, with or without the add-on.
     "that freezes": "localStorage.loads = 1 + (localStorage.loads | 0);"
-    " if (localStorage.loads == 2) setTimeout(() => { while (true); }, 400)",
+    f" if (localStorage.loads == 2) setTimeout(() => {{ {FREEZE}; }}, 400)",
 }
 HOSTILE = {
-    f"{name}, {where}": Case(make=wall(f"{LOG_OUT}{body}", "send(token)", head=f"<script>{script}</script>"))
+    f"{name}, {where}": Case(
+        make=wall(f"{LOG_OUT}{body}", "send(token)", head=f"<script>{script}</script>"),
+        nightly=f"{name}, {where}" not in BY_DAY,
+    )
     for name, script in BAD.items()
     for where, body in {"outside": CALLBACK, "in a form": f"<form method=post action=/opaque>{CALLBACK}</form>"}.items()
 }
@@ -166,7 +181,7 @@ ELSEWHERE_BOUND = {
     ),
     "a body": elsewhere("fetch(there, {method: 'POST', mode: 'no-cors', body: token})"),
 }
-STOPPED = {name: Case(make=make) for name, make in ELSEWHERE_BOUND.items()}
+STOPPED = {name: Case(make=make, nightly=name not in BY_DAY) for name, make in ELSEWHERE_BOUND.items()}
 REPEATED = Case(
     make=wall(f"<form method=post action=/verify>{WIDGET}<button>Continue</button></form>", answer=repeated)
 )
@@ -175,7 +190,8 @@ SOCKET = Case(
         f"{LOG_OUT}{CALLBACK}",
         f"const it = new WebSocket(`ws://{ELSEWHERE}:${{location.port}}/socket`); it.onopen = () => it.send(token)",
         answer=lambda request, form: socket(request, form) if request.path == "/socket" else None,
-    )
+    ),
+    nightly=True,
 )
 
 # What the spider does in its page
@@ -230,11 +246,12 @@ def methods(*given):
 
 ADDS = Case(make=shop(), meta=methods(*clicks("#add")))
 FAILS = Case(make=shop(), meta=methods(PageMethod(click_and_fail)))
-WALL_BEHIND_LINK = Case(make=shop(front=False, behind=gate), meta=methods(*clicks("#more")))
+WALL_BEHIND_LINK = Case(make=shop(front=False, behind=gate), meta=methods(*clicks("#more")), nightly=True)
 WALLS_ON_BOTH_SIDES = Case(make=shop(behind=gate), meta=methods(*clicks("#more")))
 WALL_BEHIND_POST = Case(make=shop(front=False, behind=gate), meta=methods(*clicks("#add")))
 
 CASES = [
+    *HOSTILE.values(),
     *FROZEN.values(),
     *NOT_SEEN.values(),
     *OPENED.values(),
@@ -246,15 +263,10 @@ CASES = [
 @pytest.fixture(scope="session")
 def crawled(together):
     """Ask for the page of each case."""
-    return together(CasesSpider, CASES, page_fails=True, CONCURRENT_REQUESTS=16)
+    return together(CasesSpider, CASES, page_fails=True, CONCURRENT_REQUESTS=20)
 
 
-@pytest.fixture(scope="session")
-def crawled_hostile(together):
-    return together(CasesSpider, list(HOSTILE.values()), page_fails=True, CONCURRENT_REQUESTS=20)
-
-
-@pytest.mark.parametrize("name", OPENED)
+@pytest.mark.parametrize("name", names(OPENED))
 def test_a_wall_opens_by_what_is_its_own_and_nothing_else_is_sent(crawled, name):
     case = OPENED[name]
     assert [page.css(".item::text").get() for page in case.pages] == ["Lamp"]
@@ -265,22 +277,22 @@ def test_a_wall_opens_by_what_is_its_own_and_nothing_else_is_sent(crawled, name)
     assert "news" not in sent[0]
 
 
-@pytest.mark.parametrize("name", NOT_SEEN)
+@pytest.mark.parametrize("name", names(NOT_SEEN))
 def test_a_page_that_sends_nothing_costs_one_job_and_says_so(crawled, name):
     case = NOT_SEEN[name]
     assert (case.pages, case.reasons, case.bought, case.jobs) == ([], ["not_seen"], 1, [("unknown", "not_seen")])
     assert counted(case, "/deed") == []
 
 
-@pytest.mark.parametrize("name", FROZEN)
+@pytest.mark.parametrize("name", names(FROZEN))
 def test_a_page_that_does_not_answer_any_more_is_closed_and_costs_one_job(crawled, name):
     case = FROZEN[name]
     assert (case.pages, case.reasons, case.bought, case.jobs) == ([], ["broke"], 1, [("unknown", "broke")])
     assert counted(case, "/deed") == []
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_page_costs_one_job_at_most_and_does_nothing_else(crawled_hostile, name):
+@pytest.mark.parametrize("name", names(HOSTILE))
+def test_a_hostile_page_costs_one_job_at_most_and_does_nothing_else(crawled, name):
     case = HOSTILE[name]
     assert len(case.pages) + len(case.failures) == 1
     assert case.bought <= 1
@@ -288,14 +300,16 @@ def test_a_hostile_page_costs_one_job_at_most_and_does_nothing_else(crawled_host
     assert len(counted(case, "/verify")) <= 1
 
 
-@pytest.mark.parametrize("name", STOPPED)
+@pytest.mark.parametrize("name", names(STOPPED))
 def test_no_request_takes_a_token_to_another_site_in_whatever_part(crawled, name):
     case = STOPPED[name]
     assert (case.reasons, case.bought) == (["foreign_form"], 1)
     assert not [path for _, path, *_ in case.site.requests if path.startswith(("/steal", "/deed"))]
 
 
-@pytest.mark.parametrize(("case", "reason"), [(REPEATED, "foreign_form"), (SOCKET, "not_seen")], ids=["307", "socket"])
+@pytest.mark.parametrize(
+    ("case", "reason"), [pytest.param(REPEATED, "foreign_form", id="307"), nightly(SOCKET, "not_seen", id="socket")]
+)
 def test_what_comes_of_a_token_that_could_not_be_kept_from_another_site_is_not_the_page(crawled, case, reason):
     assert (case.pages, case.reasons, case.bought, case.jobs) == ([], [reason], 1, [("unknown", reason)])
 
@@ -312,7 +326,9 @@ def test_an_error_of_a_page_method_behind_a_wall_is_that_of_the_spider(crawled):
     assert (FAILS.bought, FAILS.jobs) == (1, ACCEPTED)
 
 
-@pytest.mark.parametrize(("case", "jobs"), [(WALL_BEHIND_LINK, 1), (WALLS_ON_BOTH_SIDES, 2)], ids=["behind", "both"])
+@pytest.mark.parametrize(
+    ("case", "jobs"), [nightly(WALL_BEHIND_LINK, 1, id="behind"), pytest.param(WALLS_ON_BOTH_SIDES, 2, id="both")]
+)
 def test_a_wall_behind_a_click_is_solved_for_what_it_leads_to_without_a_second_click(crawled, case, jobs):
     assert [page.css(".cart::text").get() for page in case.pages] == ["One lamp"]
     assert (case.bought, case.jobs) == (jobs, ACCEPTED * jobs)
@@ -340,7 +356,7 @@ class ClosesWhileFrozen(BrowserSpider):
 
 
 def test_a_crawl_that_closes_does_not_wait_for_a_page_that_does_not_answer(browse, service):
-    freezing = "navigator.sendBeacon('/ad'); setTimeout(() => { while (true); }, 150)"
+    freezing = f"navigator.sendBeacon('/ad'); setTimeout(() => {{ {FREEZE}; }}, 150)"
     with wall(OUTSIDE, freezing)(service, ("127.0.0.9",)) as site:
         crawled = browse(ClosesWhileFrozen, urls=[f"{site.origin}/page/1"], site=site)
     assert (crawled.stats["finish_reason"], crawled.failures, len(service.jobs)) == ("test", [], 1)

@@ -50,6 +50,10 @@ def _files_with_form() -> list[str]:
     return [label["file"] for label in labels() if label["is_v2"] and label["form"] and label["file"] != NEVER_SENT]
 
 
+FILES = _files_with_form()
+RULES_OF_BUTTONS = [rule for rule in OWN if re.search("button|image|submit", OWN[rule])]
+
+
 def _widget(response: HtmlResponse, selector: str) -> HtmlElement:
     found = response.selector.root.cssselect(selector)
     return next(e for e in found if not any(a.tag in ("noscript", "template") for a in e.iterancestors()))
@@ -89,14 +93,14 @@ def _comparable(method: str, url: str, headers: dict[str, str], body: bytes) -> 
 
 @needs_pages
 @pytest.mark.parametrize("pressed", [pytest.param(True, id="pressed"), nightly(False, id="scripted")])
-@pytest.mark.parametrize("file", _files_with_form())
+@pytest.mark.parametrize("file", [*FILES[::4], *(nightly(file) for file in FILES if file not in FILES[::4])])
 def test_the_form_of_a_saved_page_is_submitted_as_the_browser_submits_it(browser, file, pressed):
     body = (FOLDER / file).read_bytes()
     _compare(browser, body, selector=SELECTORS.get(file, ".g-recaptcha"), pressed=pressed)
 
 
 @needs_pages
-@pytest.mark.parametrize("file", _files_with_form())
+@pytest.mark.parametrize("file", FILES)
 def test_the_form_of_a_found_challenge_is_one_that_was_compared_with_the_browser(file):
     response = HtmlResponse(URL, body=(FOLDER / file).read_bytes())
     selector = SELECTORS.get(file, ".g-recaptcha")
@@ -109,14 +113,22 @@ def test_the_form_of_a_found_challenge_is_one_that_was_compared_with_the_browser
 # Without a button, it makes no difference whether a visitor or a script submits the form.
 @pytest.mark.parametrize(
     ("rule", "pressed"),
-    [(rule, True) for rule in OWN] + [(rule, False) for rule in OWN if re.search("button|image|submit", OWN[rule])],
+    [
+        *((rule, True) for rule in OWN),
+        *(nightly(rule, False) for rule in RULES_OF_BUTTONS[1:]),
+        (RULES_OF_BUTTONS[0], False),
+    ],
 )
 def test_the_form_of_each_rule_is_submitted_as_the_browser_submits_it(browser, rule, pressed):
     _compare(browser, OWN[rule].encode(), pressed=pressed, charset="utf-8")
 
 
 @pytest.mark.parametrize(
-    "charset", ["windows-1252", "iso-8859-2", "windows-1251", "shift_jis", "gbk", "euc-kr", "big5", "koi8-r"]
+    "charset",
+    [
+        *("windows-1252", "shift_jis"),
+        *map(nightly, ("iso-8859-2", "windows-1251", "gbk", "euc-kr", "big5", "koi8-r")),
+    ],
 )
 def test_a_form_is_submitted_in_the_encoding_of_its_page_as_in_the_browser(browser, charset):
     page = OWN["charset"].encode(charset, "xmlcharrefreplace")
@@ -124,7 +136,7 @@ def test_a_form_is_submitted_in_the_encoding_of_its_page_as_in_the_browser(brows
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("target", ["/own", "http://other.example/"])
+@pytest.mark.parametrize("target", [nightly("/own"), "http://other.example/"])
 def test_the_referrer_policy_of_the_page_holds_as_in_the_browser(browser, policy, target):
     page = form_page("", f"method=post action={target}").encode()
     _compare(browser, page, pressed=True, charset="utf-8", headers={"Referrer-Policy": policy})

@@ -148,19 +148,33 @@ def methods(selector: str = ".item", *, timeout: int = 10_000) -> list[PageMetho
     return [PageMethod("wait_for_selector", selector, timeout=timeout), PageMethod("evaluate", "document.title")]
 
 
-class SharedDriver:
-    """Gives scrapy-playwright browsers of one driver, which is slower to start than they, and ends with the process."""
+class SharedBrowser:
+    """Gives the crawls of scrapy-playwright one browser, which takes longer to start than to show a page.
+
+    It ends with the process, or when a test kills it.
+    """
 
     driver: Any = None
+    browser: Any = None
 
     def __init__(self, config) -> None:
-        self.launch_browser = lambda: self.driver.chromium.launch(**config.launch_options)
+        self._options = config.launch_options
 
     async def start(self) -> None:
-        SharedDriver.driver = self.driver or await async_playwright().start()
+        SharedBrowser.driver = self.driver or await async_playwright().start()
+
+    async def launch_browser(self) -> Any:
+        if self.browser is None or not self.browser.is_connected():
+            SharedBrowser.browser = await self.driver.chromium.launch(**self._options)
+            # Scrapy-playwright closes it, and then this.
+            self.browser.close = self.close
+        return self.browser
 
     async def close(self) -> None:
-        """Leave the driver to the crawls that follow."""
+        """Leave the browser to the crawls that follow."""
+        if self.browser is not None:
+            # They would be told of its end.
+            self.browser._impl_obj.remove_all_listeners("disconnected")
 
 
 class Browsing:
@@ -176,7 +190,7 @@ class Browsing:
         :param taken: how many places of contexts it does not give back.
         :param page_fails: whether scrapy-playwright logs the traceback of a page that fails.
         """
-        ours = {**self._service.settings, **browser_settings(), "PLAYWRIGHT_BROWSER_PROVIDER": SharedDriver}
+        ours = {**self._service.settings, **browser_settings(), "PLAYWRIGHT_BROWSER_PROVIDER": SharedBrowser}
         crawled = self._crawl(spider, {**ours, **(settings or {})}, **kwargs)
         assert (crawled.spider.left_open, crawled.spider.taken) == (0, taken), crawled.said(logging.DEBUG)
         assert self._leaks(crawled) == []

@@ -11,7 +11,7 @@ import scrapy
 from docutils import nodes
 
 from scrapy_omocaptcha.testing import simulate
-from tests.browser.crawling import SharedDriver
+from tests.browser.crawling import SharedBrowser
 from tests.helpers.docs import code, module, offline_box, page, written_instead
 from tests.helpers.nightly import nightly
 
@@ -292,7 +292,7 @@ def browser_settings(chromium, omocaptcha_browser, tmp_path):
     """Return the settings of the page about JavaScript, with an offline Chromium."""
     told = module(code(page("recipes/javascript"), "javascript-settings"), tmp_path)
     told = {name: value for name, value in told.items() if name.isupper()}
-    return {**omocaptcha_browser, **told, "PLAYWRIGHT_BROWSER_PROVIDER": SharedDriver}
+    return {**omocaptcha_browser, **told, "PLAYWRIGHT_BROWSER_PROVIDER": SharedBrowser}
 
 
 @pytest.mark.sockets

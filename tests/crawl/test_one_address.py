@@ -19,6 +19,7 @@ from scrapy_omocaptcha.walls import originals
 from tests.helpers.components import hears
 from tests.helpers.crawling import FollowingSpider, RecordingSpider
 from tests.helpers.hard_walls import OneAddress
+from tests.helpers.nightly import nightly
 from tests.helpers.scrapy_versions import CALLBACKS_ARE_LATE
 from tests.helpers.sites import (
     Site,
@@ -177,8 +178,13 @@ def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there
     assert Counter(one.url for run in runs for one in run.pages) == Counter(urls)
 
 
-@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
-@pytest.mark.parametrize(("pages", "jobs"), [(3, 11), (12, 4), (1000, 3)])
+@pytest.mark.parametrize(
+    ("pages", "jobs", "gate"),
+    [
+        *((3, 11, "/captcha"), (12, 4, "/hold"), (1000, 3, "/captcha")),
+        *(nightly(3, 11, "/hold"), nightly(12, 4, "/captcha"), nightly(1000, 3, "/hold")),
+    ],
+)
 def test_pages_that_have_moved_are_all_there_though_the_wall_is_closed_again_when_a_crawl_resumes(
     crawl, service, tmp_path, gate, pages, jobs
 ):
@@ -738,8 +744,13 @@ def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(cra
     assert opens_at != "/page" or asked == ["GET", "POST", "GET"] * 2
 
 
-@pytest.mark.parametrize("spends", ["pages", "requests"])
-@pytest.mark.parametrize("clearance", [None, 1, 3, 1000])
+@pytest.mark.parametrize(
+    ("clearance", "spends"),
+    [
+        *((None, "pages"), (1, "pages"), (3, "requests"), (1000, "requests")),
+        *(nightly(None, "requests"), nightly(1, "requests"), nightly(3, "pages"), nightly(1000, "pages")),
+    ],
+)
 def test_pages_that_many_links_redirect_to_come_once_though_each_is_behind_a_wall(crawl, service, clearance, spends):
     """``clearance`` is for so many pages, or for so many requests, and the wall shows its challenge in their place."""
     spent, free = 0, 3

@@ -18,6 +18,7 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import SETTINGS, RecordingSpider
+from tests.helpers.nightly import nightly
 from tests.helpers.scrapy_versions import sleep, zero_is_no_limit
 from tests.helpers.sites import pages_of
 
@@ -187,7 +188,7 @@ WAYS = {
 
 
 @pytest.mark.filterwarnings("ignore:.*fetch.. method of .*OldDownloader.* requires a spider argument")
-@pytest.mark.parametrize("wall", ["session", "redirect"])
+@pytest.mark.parametrize("wall", ["redirect", nightly("session")])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_wall_is_opened_for_one_job_and_all_goes_through_the_projects_own_classes(crawl, service, walled, way, wall):
     site = walled(wall, catalogue_pages=PAGES)

@@ -9,6 +9,7 @@ import scrapy
 from aiohttp import web
 from scrapy.core.scheduler import Scheduler
 
+from tests.helpers.nightly import nightly
 from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, wishing, won
 
 # -- to a wall -------------------------------------------------------------------------------------------------------
@@ -299,7 +300,7 @@ def test_a_redirect_to_what_is_not_http_is_not_followed(crawl, service, location
     assert {path for _, path, *_ in site.requests} == {"/page", "/verify"}
 
 
-@pytest.mark.parametrize("links", [3, 6])
+@pytest.mark.parametrize("links", [3, nightly(6)])
 def test_sessions_whose_links_redirect_to_walled_pages_need_a_token_each(crawl, service, links):
     """The challenge is in the place of the pages. A token at hand is used though other pages have shown that since."""
     sessions = 16

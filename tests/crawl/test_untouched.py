@@ -14,7 +14,7 @@ from scrapy.exceptions import IgnoreRequest
 
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.nightly import by_pairs
+from tests.helpers.nightly import by_pairs, nightly
 from tests.helpers.sites import CHALLENGE, Site, challenge, cleared, page, redirect, sending, spider, won
 
 OUR_STATS = re.compile("omocaptcha/|log_count/|elapsed_time|start_time|finish_time|memusage/")
@@ -237,7 +237,7 @@ def _asks_once(self):
     yield scrapy.Request(self.urls[0], self.page, errback=self.failed, cb_kwargs={"asked": "/page/1"})
 
 
-@pytest.mark.parametrize("status", [403, 429, 503])
+@pytest.mark.parametrize("status", [403, nightly(429), nightly(503)])
 def test_a_host_that_is_left_alone_for_a_while_gets_no_more_pages_asked_for_than_without_the_add_on(
     compare, service, status
 ):

@@ -202,7 +202,7 @@ def test_a_redis_that_hangs_delays_no_request_that_does_not_need_it(crawl, servi
     assert len(service.jobs) == counts(redis)[0] == 4
 
 
-@pytest.mark.parametrize(("goes", "comes"), [("stop", "start"), ("freeze", "thaw")])
+@pytest.mark.parametrize(("goes", "comes"), [("stop", "start"), nightly("freeze", "thaw")])
 def test_a_crawl_that_closes_while_it_waits_for_redis_keeps_its_requests(
     crawl, service, walled, redis, shared, when_unavailable, tmp_path, goes, comes
 ):

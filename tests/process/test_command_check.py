@@ -20,6 +20,7 @@ from scrapy_omocaptcha.tokens.reasons import TEST_KEY
 from tests.helpers import sites
 from tests.helpers.commands import options_of
 from tests.helpers.docs import code, page
+from tests.helpers.nightly import nightly
 from tests.helpers.sites import CHALLENGE, Site
 
 TOKEN = "offline-token-that-nobody-may-see"
@@ -220,7 +221,7 @@ def test_what_is_no_api_is_told(check, answer, said):
     [
         ({}, "accepted; the job cost 0.00055 USD", "accepted"),
         ({"refuse_every": 1}, "rejected", "rejected"),
-        ({"job": "never"}, "failed (timeout)", "failed"),
+        nightly({"job": "never"}, "failed (timeout)", "failed"),
         ({"job": "fail"}, "failed (failed)", "failed"),
         ({"job": "refused"}, "nothing was bought: ", None),
         ({"fault": "empty"}, "failed (lost)", "failed"),

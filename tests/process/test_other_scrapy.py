@@ -36,7 +36,7 @@ RENAMED = {
     "total_concurrency": "engine.downloader.total_concurrency",
 }
 """Names of Scrapy, and what each of them is part of."""
-ALWAYS = ("_slot", "fetch", "jars")
+ALWAYS = ("_slot", "jars")
 EACH = [name if name in ALWAYS else nightly(name) for name in RENAMED]
 
 

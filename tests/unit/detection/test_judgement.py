@@ -10,6 +10,7 @@ from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import Challenge, find_challenge
 from tests.helpers.labelled_pages import labelled, response
+from tests.helpers.nightly import nightly
 from tests.helpers.widgetpages import API, WIDGET
 
 CONTAINER = f"{API}<div {WIDGET}></div>"
@@ -485,7 +486,7 @@ def test_a_field_that_the_spider_has_sent_itself_leaves_no_doubt_where_the_wall_
     assert find_challenge(page, asked).blocking is is_blocking
 
 
-@pytest.mark.parametrize("status", SHOWN_AT)
+@pytest.mark.parametrize("status", [*SHOWN_AT[:2], *map(nightly, SHOWN_AT[2:])])
 def test_of_the_pages_that_do_something_or_may_do_so_hardly_any_is_taken_for_a_wall(status):
     acting = labelled("action", "doubtful")
     sent = [page["file"] for page in acting if is_blocking(page, status)]

@@ -1,5 +1,6 @@
 """Ask, and judge, for requests that have met a wall behind a redirect rather than in the place of their page."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from scrapy import Request
@@ -13,7 +14,7 @@ from scrapy_omocaptcha.tokens.judging import Answer, doubt_about, is_good
 from scrapy_omocaptcha.urls import public_address, redirect_target
 from scrapy_omocaptcha.walls.looks import Looks
 from scrapy_omocaptcha.walls.posts import Posts
-from scrapy_omocaptcha.walls.targets import WALLS, Targets
+from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Targets
 from scrapy_omocaptcha.walls.withheld import Withheld
 
 
@@ -42,10 +43,15 @@ class WallsBehindRedirects:
         if led_to is None:
             return None
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
+        if self._targets.of(led_to).kind in PAGES:
+            redirected = await self._components.redirect(request, redirect)
+            if redirected is not None:
+                self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
+            return redirected
         if is_open or self._targets.of(led_to).is_always_closed:
             return None
         try:
-            answer, challenge = await self._looks.look(request, redirect, is_wall=True)
+            answer, challenge = await self._looks.look(request, redirect, follow=True, is_wall=True)
         except CrawlClosing:
             raise
         except Exception:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from typing import Any
+from weakref import WeakSet
 
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
@@ -28,7 +29,7 @@ _WRITTEN = ("download_latency", "download_slot", "download_timeout")
 _Fetched = dict[Hashable, tuple[Request, Response | Exception]]
 Looked = tuple[Response | None, Challenge | None]
 """What a redirect leads to, and the challenge that it is. There is no response where Scrapy's components forbid to
-follow the redirect, or where it leads back, or on and on."""
+follow the redirect, or where it leads back, or on and on, or on at all if only its target was to be fetched."""
 
 
 class Looks:
@@ -38,6 +39,8 @@ class Looks:
         self._components, self._chain, self._policy = engine.components, engine.chain, policy
         self._kept: LocalCache[Hashable, tuple[Request, Response | Exception]] = LocalCache(_MAX_KEPT)
         """What was sent, and the answer, or the error in its place."""
+        self._dropped: WeakSet[Request] = WeakSet()
+        """What was sent for redirects that were dropped as duplicates of requests which may still come for it."""
 
     def take(self, request: Request) -> Response | None:
         """Return what was fetched for a request when its redirect came, or None; raise the error where that failed."""
@@ -45,8 +48,8 @@ class Looks:
         if sent is None or request.method == "HEAD" or self._is_of_another(request, sent):
             return None
         _, answer = self._kept.pop(_key(request))
-        if request.method != "GET":
-            # What is there may be another after it.
+        if request.method != "GET" or (sent in self._dropped and request.dont_filter):
+            # The answer to another method may change what is there, and a later request is to see what is there then.
             return None
         # The downloader and the middlewares closer to the site have written into the request that was sent.
         for name, values in sent.headers.items():
@@ -67,8 +70,14 @@ class Looks:
         names = [name for name in request.headers if name not in ignored]
         return any(request.headers.getlist(name) != sent.headers.getlist(name) for name in names)
 
-    async def look(self, request: Request, response: Response, *, is_wall: bool) -> Looked:
-        """Return what a redirect leads to, by further ones where it redirects on.
+    def record_dropped(self, request: Request) -> None:
+        """Leave what was fetched for a redirect to the request of which it is dropped as a duplicate, if that waits."""
+        sent, _ = self._kept.get(_key(request), (None, None))
+        if sent is not None and sent.meta.get("redirect_urls") == request.meta.get("redirect_urls"):
+            self._dropped.add(sent)
+
+    async def look(self, request: Request, response: Response, *, follow: bool, is_wall: bool) -> Looked:
+        """Return what a redirect leads to, by further ones if ``follow``.
 
         :param is_wall: whether a challenge is known to be there, so that what was fetched before may be outdated.
         :raises CrawlClosing: when the crawl closes before there is an answer. Errors are raised as they are.
@@ -79,7 +88,7 @@ class Looks:
             while redirected is not None and redirected.url != request.url and _key(redirected) not in fetched:
                 sent, answer = await self._fetch(request, redirected, fetched, is_wall=is_wall)
                 if not isinstance(answer, Response):
-                    redirected = answer
+                    redirected = answer if follow else None
                     continue
                 led_on = await self._components.redirect(redirected, answer) if is_redirect(answer) else None
                 if led_on is None:
@@ -92,7 +101,7 @@ class Looks:
                     # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
                     stored = [flag for flag in response.flags if flag == "cached"]
                     return answer.replace(flags=[*answer.flags, *stored]), challenge
-                redirected = led_on
+                redirected = led_on if follow else None
         finally:
             self._kept.update(fetched)
         return None, None

@@ -11,7 +11,7 @@ All other redirects are left to Scrapy, with what was asked for in their meta; s
 from dataclasses import replace
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from scrapy import Request
+from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
@@ -71,6 +71,7 @@ class Redirects:
         if uses_scrapy_redis(crawler.settings):
             # What Scrapy follows here goes through the common queue, and another worker may get it.
             self._asked_elsewhere = (Kind.UNKNOWN, Kind.FOLLOWED)
+        crawler.signals.connect(self.looks.record_dropped, signals.request_dropped)
 
     async def redirected(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
         """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
@@ -120,12 +121,7 @@ class Redirects:
 
     async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
         """Look where a redirect leads, if that is to be done, or leave it to Scrapy or to the spider."""
-        try:
-            is_worth_it = await self._claim_if_worth_it(request, response, url, is_through=is_through)
-        except IgnoreRequest:
-            # There were too many redirects, for which Scrapy raises it as well, if the spider does not get them.
-            is_worth_it = False
-        answer = await self._look(request, response, url) if is_worth_it else None
+        answer = await self._look_if_needed(request, response, url, is_through=is_through)
         is_for_scrapy = self._components.will_redirect(request, response)
         if isinstance(answer, Response) and not is_for_scrapy:
             # The other middlewares see the redirect, which the spider gets if nothing is bought.
@@ -139,28 +135,30 @@ class Redirects:
             self._targets.record_not_followed(url)
         return response
 
-    async def _claim_if_worth_it(self, request: Request, response: Response, url: str, *, is_through: bool) -> bool:
-        """Decide whether the target of a redirect is fetched first, and have the duplicate filter know what is."""
+    async def _look_if_needed(
+        self, request: Request, response: Response, url: str, *, is_through: bool
+    ) -> Response | Request | None:
+        """Do as :meth:`_look` if what is known of the target asks for it; else return None."""
         known = self._known(request, url, is_through=is_through)
         action = decide(known, is_safe=request.method in SAFE_METHODS)
         if action is Action.LOOK and (not known.is_suspect or await self._claim_look(request, response, url)):
-            return True
-        if (
-            action is Action.ASK
-            and known.kind in self._asked_elsewhere
-            and self._components.will_redirect(request, response)
-        ):
-            redirected = await self._components.redirect(request, response)
-            return redirected is not None and self._add_to_filter(request, redirected, url)
-        # A target that must not be looked at first may prove to be worth it later, as any other.
-        return action in (Action.LOOK, Action.ASK) and self._were_many_dropped(request, response, url)
+            return await self._look(request, response, url, follow=True)
+        if action not in (Action.LOOK, Action.ASK):
+            return None
+        is_for_scrapy = self._components.will_redirect(request, response)
+        if action is Action.ASK and known.kind in self._asked_elsewhere and is_for_scrapy:
+            redirected = await self._redirect(request, response)
+            is_worth_it = redirected is not None and self._add_to_filter(request, redirected, url)
+        else:
+            # A target that must not be looked at first may prove to be worth it later, as any other.
+            is_worth_it = self._were_many_dropped(request, response, url)
+        return await self._look(request, response, url, follow=bool(self._asked_elsewhere)) if is_worth_it else None
 
     def _leave_to_scrapy(self, request: Request, url: str, *, is_through: bool) -> None:
         """Let Scrapy follow a redirect, with what was asked for in its meta where that may be sent again."""
         state, is_safe = self._states.peek(request), request.method in SAFE_METHODS
-        # A request that is through its own host's wall gets whatever another host shows, be it a wall. So does HEAD,
-        # which has no body to show a challenge.
-        is_answer = request.method == "HEAD" or (is_through and host_of(url) != host_of(request.url))
+        # A request that is through its own host's wall gets whatever another host shows, be it a wall.
+        is_answer = is_through and host_of(url) != host_of(request.url)
         # Asked anew, since a look may have shown what is there.
         action = decide(self._known(request, url, is_through=is_through), is_safe=is_safe)
         original = None
@@ -171,7 +169,7 @@ class Redirects:
         must_pass = self._in_filter.pop(url, False) or self._must_pass(request, url, is_through=is_through)
         if must_pass:
             self._targets.record_page_given(url)
-        if not is_answer:
+        if not is_answer and request.method != "HEAD":
             self._targets.record_followed(url, request.url)
         self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
 
@@ -180,11 +178,15 @@ class Redirects:
         state, target = self._states.peek(request), self._targets.of(url)
         if self._may_be_lost(request, url):
             return True
-        is_at_wall = is_through or self._targets.of(request.url).kind in WALLS
-        if is_at_wall and originals.leads_back(request, url, state.original):
+        if state.original is not None and self._targets.of(request.url).kind in WALLS:
             # A wall redirects back to what was asked for before, which the duplicate filter knows.
             return True
         if target.kind is Kind.UNKNOWN and self._asked_elsewhere:
+            return True
+        if request.method not in SAFE_METHODS and self._targets.has_met_wall and self._targets.has_been_wall(url):
+            # Each POST gets the answer of its own redirect.
+            return True
+        if is_through and originals.leads_back(request, url, state.original):
             return True
         # A page that the spider has requested itself is there, or will be.
         return target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
@@ -208,12 +210,20 @@ class Redirects:
         There is none for what Scrapy would not fetch: a duplicate, or what HttpCache has; nor for what is no GET, nor
         while too much is kept that others have fetched. Filters that know other crawls or runs are not asked.
         """
-        redirected = None if self.looks.is_full() else await self._components.redirect(request, response)
+        redirected = None if self.looks.is_full() else await self._redirect(request, response)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
             return False
         if self._asked_elsewhere or not self._components.will_redirect(request, response):
             return True
         return not self._add_to_filter(request, redirected, url)
+
+    async def _redirect(self, request: Request, response: Response) -> Request | None:
+        """Return what Scrapy would make of a redirect, or None if it follows none, as after too many."""
+        try:
+            return await self._components.redirect(request, response)
+        except IgnoreRequest:
+            # Scrapy raises it as well, once all middlewares have seen the response, if the spider does not get that.
+            return None
 
     async def refreshed(self, request: Request, response: Response) -> Response | Request:
         """Do as :meth:`redirected` for a page that may have a meta refresh, unless it is a challenge itself."""
@@ -300,11 +310,15 @@ class Redirects:
         is_known = is_followed or target.kind in PAGES
         return not is_known and dropped + target.not_followed >= _ENOUGH_DROPPED
 
-    async def _look(self, request: Request, response: Response, url: str) -> Response | Request | None:
-        """Return what the target of a redirect answers, if that is the answer to ``request``; else None."""
+    async def _look(self, request: Request, response: Response, url: str, *, follow: bool) -> Response | Request | None:
+        """Return what the target of a redirect answers, if that is the answer to ``request``; else None.
+
+        :param follow: whether further redirects are followed: not where nothing but dropped ones tells of a wall.
+        """
+        may_be_wall = self._may_be_lost(request, url)
         self._targets.record_look(url)
         try:
-            answer, challenge = await self._fetch(request, response, url)
+            answer, challenge = await self._fetch(request, response, url, follow=follow)
         except CrawlClosing:
             kind = self._targets.of(url).kind
             if kind is Kind.GATE or (kind is Kind.WALL and request.method in SAFE_METHODS):
@@ -315,18 +329,19 @@ class Redirects:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
         if answer is None:
-            return None
+            # An address that redirects on and on shows no challenge either.
+            return None if may_be_wall else await self._found_page(request, response, url, None)
         if challenge is not None:
             return self._found_challenge(request, url, answer, challenge)
         return None if is_overloaded(answer) else await self._found_page(request, response, url, answer)
 
-    async def _fetch(self, request: Request, response: Response, url: str) -> Looked:
+    async def _fetch(self, request: Request, response: Response, url: str, *, follow: bool) -> Looked:
         """Return what the target of a redirect answers, unless that is at hand."""
         shown = self._pages_at_hand.pop(request, None)
         if shown is not None and same_address(shown.url, url) and self._targets.may_be_page(url):
             return shown, self._policy.find(request, shown)
         is_wall = self._targets.of(url).kind in WALLS
-        return await self.looks.look(request, response, is_wall=is_wall)
+        return await self.looks.look(request, response, follow=follow, is_wall=is_wall)
 
     def _found_challenge(self, request: Request, url: str, answer: Response, challenge: Challenge) -> Response | None:
         """Record a challenge behind a redirect, and return it if it withholds ``request``."""
@@ -346,9 +361,12 @@ class Redirects:
         return answer
 
     async def _found_page(
-        self, request: Request, response: Response, url: str, page: Response
+        self, request: Request, response: Response, url: str, page: Response | None
     ) -> Response | Request | None:
-        """Record that a redirect leads to a page, and return what ``request`` gets, if that is not the redirect."""
+        """Record that a redirect leads to no challenge, and return what ``request`` gets, if that is not the redirect.
+
+        :param page: what is there; None if nobody knows.
+        """
         state, kind = self._states.peek(request), self._targets.of(url).kind
         is_withheld = self.posts.is_withheld(request, url) and not state.resent_for
         if kind in WALLS and not state.asked_again and (request.method in SAFE_METHODS or is_withheld):
@@ -358,11 +376,12 @@ class Redirects:
                 self._states.of(request).led_to = url
             return await self.send_again(request, page)
         is_opened = kind is Kind.WALL and self._has_handed_in
-        if is_opened:
+        if is_opened or (kind is Kind.UNKNOWN and self._may_be_lost(request, url)):
             self._targets.record_open(url)
-        self.withheld.settle(url, page.url, None)
-        is_its_page = is_opened and self._may_be_its_page(request, response, page)
-        return await self._give_page(request, response, page) if is_its_page else None
+        self.withheld.settle(url, url, None)
+        if page is None or not is_opened or not self._may_be_its_page(request, response, page):
+            return None
+        return await self._give_page(request, response, page)
 
     def _may_be_its_page(self, request: Request, response: Response, page: Response) -> bool:
         """Tell whether ``page`` is what a request asks for, which is redirected to it after a token, too."""

@@ -104,10 +104,13 @@ class Withheld:
             return
         target = self._targets.of(request.url)
         self._targets.record_dropped(request.url, request.meta["redirect_urls"][-1])
-        self._dropped.setdefault(public_address(request.url), deque(maxlen=_MAX_DROPPED)).append(request)
+        self._keep_dropped(request)
         # An address that was a wall may be one again for this session, which a look will show.
         if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):
             self._end_wait(request.url, is_wall=target.kind in WALLS)
+
+    def _keep_dropped(self, request: Request) -> None:
+        self._dropped.setdefault(public_address(request.url), deque(maxlen=_MAX_DROPPED)).append(request)
 
     def _unfinished(self) -> list[Request]:
         """Return the redirects that have been dropped while another one finds out what is there."""
@@ -138,13 +141,14 @@ class Withheld:
 
     def _end_wait(self, url: str, *, is_wall: bool) -> None:
         """Schedule what was dropped on its way to a wall, and forget what was dropped on its way to a page."""
-        dropped = self._dropped.pop(public_address(url), ())
-        if not is_wall:
-            return
-        for request in dropped:
-            # A POST may count as executed. What it was redirected to is its answer, then.
-            again = self._rebuild_original(request, is_wall=True)
-            self._crawler.engine.crawl(again or self._states.give_back(request))
+        for request in self._dropped.pop(public_address(url), ()):
+            if is_wall:
+                # A POST may count as executed. What it was redirected to is its answer, then.
+                again = self._rebuild_original(request, is_wall=True)
+                self._crawler.engine.crawl(again or self._states.give_back(request))
+            elif not same_address(request.url, url):
+                # With another query, it may be another page.
+                self._keep_dropped(request)
 
     def take_back(self, request: Request, *, is_wall: bool) -> Request | None:
         """Return what was asked for before a redirect, with its state for the scheduler, if it is to be sent again.

@@ -375,7 +375,7 @@ class Passage(Attempts):
             # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
             # breaker to take the job for one that was of use.
             self._copy_back(handed)
-            verdict = self._opened(handed, answer)
+            verdict = self._opened(handed, answer, is_proof=False)
             if verdict is ACCEPTED:
                 is_sure = _is_direct(handed) and answer.status < HTTPStatus.MULTIPLE_CHOICES
                 verdict = replace(ACCEPTED, is_useless=None) if is_sure else unknown("widget_again")
@@ -408,9 +408,13 @@ class Passage(Attempts):
         is_for_spider = self.engine.components.is_redirect_for_spider(self.request, answer)
         return handed if is_for_spider else handed._replace(answer=shown, sent=None)
 
-    def _opened(self, handed: Handed, answer: Answer) -> Verdict:
+    def _opened(self, handed: Handed, answer: Answer, *, is_proof: bool = True) -> Verdict:
+        """Return the verdict on a token for which ``answer`` is the page.
+
+        :param is_proof: whether that page came for the request, so that it shows whether its redirect led to a gate.
+        """
         doubt = self.redirects.walls.doubt_of_page(self.request, answer)
-        if doubt is None:
+        if doubt is None and is_proof:
             self.redirects.walls.record_opened(self.request, answer)
         return opened(handed, answer, doubt, others_hand_in=self.is_alone)
 

@@ -125,7 +125,9 @@ class Withheld:
     def record_way_through(self, request: Request, url: str) -> None:
         """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
         led_to = self._states.peek(request).led_to
-        if led_to is not None and self._posts.was_resent_for(request, led_to) and not same_address(url, led_to):
+        if led_to is None or same_address(url, led_to) or self._targets.of(url).kind in WALLS:
+            return
+        if self._posts.was_resent_for(request, led_to):
             self.prove_gate(led_to)
 
     def settle(self, url: str, at: str, challenge: Challenge | None) -> None:

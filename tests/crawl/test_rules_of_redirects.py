@@ -1,0 +1,137 @@
+"""Whole crawls say what becomes of each request that is redirected, with one test for each rule."""
+
+import asyncio
+from collections import Counter
+
+import scrapy
+
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, won
+
+
+def orders(site, count):
+    return [scrapy.FormRequest(f"{site.origin}/order", formdata={"id": str(number)}) for number in range(count)]
+
+
+def test_a_stop_keeps_what_waits_at_a_wall_that_redirects_led_to(crawl, service, tmp_path):
+    """The second page is at a wall, so that the others wait while a token is bought for it."""
+    walled = behind_wall()
+
+    def answer(request, form):
+        return redirect(request.path.replace("old", "new")) if "/old/" in request.path else walled(request, form)
+
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "CONCURRENT_REQUESTS": 4}
+    with Site(answer) as site:
+        urls = [f"{site.origin}/old/{number}" for number in range(8)]
+        runs = [crawl(spider(*urls), {**settings, "CLOSESPIDER_PAGECOUNT": most}) for most in (1, 0)]
+    came = Counter(one.url for run in runs for one in run.pages)
+    assert came == Counter(url.replace("old", "new") for url in urls)
+
+
+def test_an_order_that_is_redirected_to_what_was_a_page_before_it_was_a_wall_is_not_lost(crawl, service):
+    """Its token was good for the wall in the place of a page, and is not for the one that redirects orders."""
+    walled = []
+
+    def answer(request, form):
+        through = len(service.jobs) if cleared(request) else 0
+        if request.path == "/verify":
+            return won("/home")
+        if request.path == "/captcha" and through < 2:
+            return challenge() if walled else page("be back soon")
+        if request.path == "/walled":
+            walled.append(request)
+            return page("walled") if through else challenge()
+        is_open = through == 2 or request.path == "/home"
+        return page(request.path) if is_open else redirect("/captcha")
+
+    class Orders(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}/first", self.first, errback=self.failed)
+
+        def first(self, response):
+            yield scrapy.Request(f"{site.origin}/walled", self.second, errback=self.failed)
+
+        def second(self, response):
+            for order in orders(site, 4):
+                yield order.replace(callback=self.page, errback=self.failed)
+
+    with Site(answer) as site:
+        crawled = crawl(Orders, {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert len(crawled.pages) + len(crawled.failures) == 4
+    assert set(crawled.reasons) <= {"sent_again"}
+
+
+def test_a_page_that_redirects_lead_to_does_not_speak_for_another_query_of_its_path(crawl, service):
+    """The free page comes once all members are redirected, and their wall only after it."""
+    asked, free = set(), asyncio.Event()
+    members = {f"/member/{number}" for number in range(6)}
+    redirected = asyncio.Event()
+
+    async def answer(request, form):
+        if request.path == "/verify":
+            return won("/home")
+        if request.path_qs == "/area?id=1":
+            await redirected.wait()
+        if request.path_qs == "/area?id=2":
+            await free.wait()
+            return challenge()
+        if request.path.startswith("/free/"):
+            return redirect("/area?id=1")
+        if request.path in members and not cleared(request):
+            asked.add(request.path)
+            if asked == members:
+                redirected.set()
+            return redirect("/area?id=2")
+        return page(request.path)
+
+    class Frees(RecordingSpider):
+        def page(self, response, asked=None):
+            super().page(response)
+            free.set()
+
+    with Site(answer) as site:
+        urls = [site.origin + path for path in ("/free/1", "/free/2", *sorted(members))]
+        crawled = crawl(Frees, service.settings, urls=urls)
+    assert members <= {one.text for one in crawled.pages}
+
+
+def test_each_order_gets_what_a_wall_that_keeps_its_method_leads_to_once_it_is_open(crawl, service):
+    """Such redirects are POST themselves, so that none of them is another's duplicate."""
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/home")
+        if request.path == "/hold":
+            return redirect("/home") if cleared(request) else challenge()
+        is_open = cleared(request) or request.path == "/home"
+        return page(request.path) if is_open else redirect("/hold", 307)
+
+    with Site(answer) as site:
+        crawled = crawl(sending(*orders(site, 5)), service.settings)
+    assert [one.text for one in crawled.pages] == ["/home"] * 5
+    assert len(service.jobs) == 1
+
+
+def test_an_order_is_executed_once_though_its_receipt_is_where_a_link_met_a_wall(crawl, service):
+    """The link meets it once all orders are executed, and their receipts do when its token is handed in."""
+    executed, all_are, handed_in = Counter(), asyncio.Event(), asyncio.Event()
+    walled = behind_wall()
+
+    async def answer(request, form):
+        if request.path.startswith("/link/"):
+            return redirect("/thanks")
+        if request.path == "/order":
+            executed[form["id"]] += 1
+            if len(executed) == 4:
+                all_are.set()
+            return redirect(f"/thanks?from=/order&n={form['id']}", 303)
+        if request.path == "/verify":
+            handed_in.set()
+        else:
+            await (handed_in if request.query else all_are).wait()
+        return walled(request, form)
+
+    with Site(answer) as site:
+        links = [scrapy.Request(f"{site.origin}/link/{number}") for number in range(4)]
+        crawl(sending(*links, *orders(site, 4)), service.settings)
+    assert executed == dict.fromkeys("0123", 1)

@@ -135,3 +135,98 @@ def test_an_order_is_executed_once_though_its_receipt_is_where_a_link_met_a_wall
         links = [scrapy.Request(f"{site.origin}/link/{number}") for number in range(4)]
         crawl(sending(*links, *orders(site, 4)), service.settings)
     assert executed == dict.fromkeys("0123", 1)
+
+
+def test_a_spider_that_asks_again_for_where_redirects_lead_gets_what_is_there_now(crawl, service):
+    """The site has no wall."""
+    placed = []
+
+    def answer(request, form):
+        if request.path == "/order":
+            placed.append(request)
+        return redirect("/status") if request.path.startswith("/link/") else page("ordered" if placed else "new")
+
+    class AsksAgain(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}/status", self.first)
+
+        def first(self, response):
+            for number in range(4):
+                yield scrapy.Request(f"{site.origin}/link/{number}", priority=2)
+            yield scrapy.Request(f"{site.origin}/order", self.ordered, "POST", priority=1)
+
+        def ordered(self, response):
+            yield scrapy.Request(f"{site.origin}/status", self.page, dont_filter=True)
+
+    with Site(answer) as site:
+        crawled = crawl(AsksAgain, {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert [one.text for one in crawled.pages] == ["ordered"]
+
+
+def test_no_head_request_that_is_redirected_to_a_wall_is_lost(crawl, service):
+    """A HEAD request opens no wall, so that it ends with what the wall answers it."""
+    with Site(behind_wall(gate="/hold")) as site:
+        heads = [scrapy.Request(f"{site.origin}/file/{number}", method="HEAD") for number in range(6)]
+        pages = [scrapy.Request(f"{site.origin}/page/{number}") for number in range(6)]
+        crawled = crawl(sending(*heads, *pages), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert {one.url for one in crawled.pages} >= {request.url for request in pages}
+    assert len(crawled.pages) + len(crawled.failures) == 12
+
+
+def test_an_address_that_leads_off_the_site_is_looked_at_once_for_all_that_are_redirected_to_it(crawl, service):
+    """The spider handles redirects itself, with a session for each request, and may not leave the site."""
+    away = {"/challenge": "http://sso.example/"}
+
+    with Site(lambda request, form: redirect(away.get(request.path, "/challenge"))) as site:
+        links = [
+            scrapy.Request(f"{site.origin}/link/{number}", meta={"handle_httpstatus_list": [302], "cookiejar": number})
+            for number in range(5)
+        ]
+        crawled = crawl(sending(*links, allowed_domains=["127.0.0.9"]), service.settings)
+        looks = [path for _, path, *_ in site.requests if path == "/challenge"]
+    assert [one.status for one in crawled.pages] == [302] * 5
+    assert looks == ["/challenge"]
+
+
+def test_a_look_at_where_redirects_lead_does_not_go_on_to_what_was_fetched_from_there(crawl, service):
+    """The spider has asked for the address itself, which leads on to one that is good once."""
+    on = {"/go": "/once?t=1"}
+
+    def answer(request, form):
+        return page() if request.path == "/once" else redirect(on.get(request.path, "/go"))
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/go", *(f"{site.origin}/link/{number}" for number in range(4))]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+        fetched = [path for _, path, *_ in site.requests if path == "/once?t=1"]
+    assert [one.url for one in crawled.pages] == [f"{site.origin}/once?t=1"]
+    assert fetched == ["/once?t=1"]
+
+
+def test_an_order_is_executed_twice_at_most_where_its_receipt_claims_to_be_a_wall(crawl, service):
+    """A clearance is good for three pages, and the address of each receipt names the order."""
+    executed, left = Counter(), Counter()
+
+    def answer(request, form):
+        session = request.cookies.get("clearance", "")
+        if request.path == "/verify":
+            session = str(len(service.jobs))
+            left[session] = 3
+            response = redirect("/home")
+            response.set_cookie("clearance", session, path="/")
+            return response
+        if request.path == "/home":
+            return page("home")
+        if request.path == "/captcha":
+            return redirect("/home") if left[session] else challenge()
+        if not left[session]:
+            return redirect("/captcha")
+        left[session] -= 1
+        executed.update(form.values())
+        return page("the receipt") if request.query else redirect(f"/thanks?from=/order&n={form['id']}", 303)
+
+    with Site(answer) as site:
+        crawled = crawl(sending(*orders(site, 6)), service.settings)
+    assert max(executed.values()) <= 2
+    assert set(crawled.reasons) <= {"sent_again"}
+    assert len(crawled.pages) + len(crawled.failures) == 6

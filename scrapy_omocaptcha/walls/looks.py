@@ -67,7 +67,7 @@ class Looks:
     def _is_of_another(self, request: Request, sent: Request) -> bool:
         """Tell whether a request has other headers than what was sent, as those of another user, or for a language."""
         ignored = _VARYING if self._components.jar(request) is None else (*_VARYING, b"Cookie")
-        names = [name for name in request.headers if name not in ignored]
+        names = set(request.headers).difference(ignored)
         return any(request.headers.getlist(name) != sent.headers.getlist(name) for name in names)
 
     def record_dropped(self, request: Request) -> None:
@@ -99,7 +99,7 @@ class Looks:
                             # The passage compares these cookies with the session's: newer ones make its form void.
                             request.headers.setlist("Cookie", sent.headers.getlist("Cookie"))
                     # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
-                    stored = [flag for flag in response.flags if flag == "cached"]
+                    stored = {"cached"}.intersection(response.flags)
                     return answer.replace(flags=[*answer.flags, *stored]), challenge
                 redirected = led_on if follow else None
         finally:

@@ -10,6 +10,7 @@ import scrapy
 from aiohttp import web
 
 from tests.helpers.crawling import FollowingSpider, reason_of
+from tests.helpers.nightly import nightly
 from tests.helpers.sites import KEY, Site, challenge, cleared, page, redirect, sending, spider, won
 
 API = "<script src=https://www.google.com/recaptcha/api.js></script>"
@@ -131,7 +132,7 @@ def endless(key=lambda: KEY, *, accepts=False):
     return answer
 
 
-@pytest.mark.parametrize("accepts", [False, True])
+@pytest.mark.parametrize("accepts", [False, nightly(True)])
 def test_a_challenge_on_every_page_for_ever_is_bounded_by_the_limits(crawl, service, accepts):
     settings = {"OMOCAPTCHA_ON_FAILURE": "response", "CLOSESPIDER_PAGECOUNT": 150, "OMOCAPTCHA_MAX_JOBS": 40}
     with Site(endless(accepts=accepts)) as site:

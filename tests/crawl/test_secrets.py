@@ -192,8 +192,8 @@ def asks(*requests):
 @pytest.mark.parametrize(
     ("fault", "transport"),
     [
-        *[(None, "treq"), ("endings", "aiohttp"), ("calls", "treq"), ("calls", "aiohttp"), ("site", "treq")],
-        *[nightly(None, "aiohttp"), nightly("endings", "treq"), nightly("site", "aiohttp")],
+        *[(None, "treq"), ("endings", "aiohttp"), ("calls", "aiohttp"), ("site", "treq")],
+        *[nightly(None, "aiohttp"), nightly("endings", "treq"), nightly("calls", "treq"), nightly("site", "aiohttp")],
     ],
     indirect=["transport"],
 )

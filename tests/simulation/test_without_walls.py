@@ -15,11 +15,12 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.testing.server import LoopbackServer
 from tests.helpers.components import OfCrawler
+from tests.helpers.nightly import nightly
 from tests.helpers.sites import page, redirect
 from tests.helpers.views import ViewingSpider, view
 from tests.simulation.simulation import simulated
 
-SEEDS = 40
+SEEDS = [*range(1, 21), *map(nightly, range(21, 41))]
 LOOKS = 3
 CONCURRENT = (1, 2, 8, 16)
 WALL_LIKE = ("/captcha", "/verify-human", "/access-denied")
@@ -130,7 +131,7 @@ def crawled(seed, addons):
     return site, Counter(crawl.spider.views), crawl.spider.seen, stats
 
 
-@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_site_without_walls_and_its_spider_cannot_tell_whether_the_add_on_is_there(seed):
     without, *expected = crawled(seed, addons=False)
     site, *got = crawled(seed, addons=True)

@@ -18,6 +18,7 @@ from scrapy_omocaptcha import Challenge, find_challenge
 from scrapy_omocaptcha.detection import find_other_captcha
 from tests.helpers.fuzzing import counted, fuzzed
 from tests.helpers.hostile import count_calls, many_forms, pages
+from tests.helpers.nightly import nightly
 from tests.helpers.pages import labels, needs_pages, saved
 from tests.helpers.widgetpages import CHECKBOXES, ENTERPRISE, INVISIBLE, KEY, NONE, RENDERED, in_form
 
@@ -41,8 +42,9 @@ def test_a_rendered_widget_is_found_among_megabytes_of_scripts():
     assert find_challenge(response).sitekey == KEY
 
 
-def test_a_page_of_twice_the_size_takes_at_most_twice_as_many_calls():
-    once, twice = (dict(pages(size)) for size in (10_000, 20_000))
+@pytest.mark.parametrize("size", [3_000, nightly(10_000)])
+def test_a_page_of_twice_the_size_takes_at_most_twice_as_many_calls(size):
+    once, twice = dict(pages(size)), dict(pages(2 * size))
     counts = {name: (count_calls(once[name]), count_calls(twice[name])) for name in once}
     assert {name: (few, many) for name, (few, many) in counts.items() if many > 2 * few + 200} == {}
 

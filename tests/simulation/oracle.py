@@ -21,7 +21,7 @@ from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.helpers.hard_walls import GATE
 from tests.simulation import orders, sessions
 from tests.simulation.network import NAME, PLACE
-from tests.simulation.plan import PRICE, redirects
+from tests.simulation.plan import CLAIMS, PRICE, redirects
 from tests.simulation.sessions import SLOW, SPOILED, at_once, keeps_cookies, wanted_of
 
 if TYPE_CHECKING:
@@ -526,7 +526,7 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
             may_give_up.remove(session)
         # A link to a page that has come, by whatever link, is a duplicate, whatever becomes of it.
-        elif _page_of(name) in came or (wanted.kind == "order" and planned.sites[wanted.site].answer == "claimed"):
+        elif _page_of(name) in came or (wanted.kind == "order" and planned.sites[wanted.site].answer in CLAIMS):
             continue
         elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
@@ -610,8 +610,8 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         pages = wanted.kind in _BEHIND or wanted.kind == "nested"
         if wanted.kind == "order":
             # It may be behind the wall itself, and so may be what it is answered by.
-            pages = site.withholds + (site.answer in ("own", "shared"))
-            claimed += 2 * (site.answer == "claimed")
+            pages = site.withholds + (site.answer in ("own", "named", "shared"))
+            claimed += 2 * (site.answer in CLAIMS)
         # Every second one of the children is a page that is free.
         first = wanted.number + 1
         pages += sum(child % 2 == 0 for child in range(first, first + wanted.children))
@@ -660,7 +660,7 @@ def has_twin(planned: Plan) -> bool:
         return False
     if not all(site.is_solvable and not (planned.wants_redirects and redirects(site)) for site in planned.sites):
         return False
-    if any(site.answer == "claimed" or (site.answer == "shared" and planned.filters) for site in planned.sites):
+    if any(site.answer in CLAIMS or (site.answer == "shared" and planned.filters) for site in planned.sites):
         # Without walls, no order is claimed to be withheld, and another one may be the first at the shared page.
         return False
     return not any(wanted.kind in ("alone", *_UPFRONT) for wanted in planned.wanted)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy_omocaptcha.testing import WalledSite, pages
 from scrapy_omocaptcha.testing.shop import Answer
 from tests.simulation.network import PLACE
+from tests.simulation.plan import CLAIMS
 from tests.simulation.sessions import wanted_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Orders(WalledSite):
     ``GET /go/7`` redirects to an address that shows its page once only.
 
     :param answer: how the order with the id 7 is answered: by its page (``"page"``), by a redirect to that, which is
-        ``/orders/7`` (``"own"``), to a page of all orders (``"shared"``), or to a challenge (``"claimed"``).
+        ``/orders/7`` (``"own"``), with an address that names the order (``"named"``), so that a challenge there claims
+        to have withheld it, to a page of all orders (``"shared"``), or to a challenge (``"claimed"``).
     :param withholds: whether orders are behind the wall as well.
     :param gate: address to which the wall redirects, if it does; ``/hold?next`` if the address names the page.
     :param once: what precedes the number in addresses of pages that are shown once.
@@ -91,7 +93,9 @@ class Orders(WalledSite):
         if visit.method != "POST":
             return _page("Order here")
         number = dict(visit.form)["id"]
-        target = {"own": f"/orders/{number}", "shared": "/thanks", "claimed": FALSE_GATE}.get(self._kind)
+        own = f"/orders/{number}"
+        targets = {"own": own, "named": f"{own}?from=/order", "shared": "/thanks", "claimed": FALSE_GATE}
+        target = targets.get(self._kind)
         done = _page(f"Order {number}") if target is None else Answer("", 303, headers={"Location": target})
         answer = self._inner._walled(visit, done) if self._withholds else done
         if answer is done:
@@ -119,11 +123,12 @@ def check(planned: Plan, world: World, record: Record, runs: list[Run]) -> Itera
                 # A page that was fetched to see where a redirect leads is kept in memory until Scrapy asks for it.
                 crawls = len(runs)
             lost = sum(_is_lost(world, visit) for visit in visits)
-            is_claimed = told.answer == "claimed" and what.isdigit()
+            is_claimed = told.answer in CLAIMS and what.isdigit()
             if len(visits) > crawls * (1 + is_claimed) + lost:
                 yield f"again: {what} was done {len(visits)} times, though {lost} answers were lost"
             how = record.ends.get(str(int(what) - 1)) if is_claimed else None
-            if planned.is_calm and is_claimed and len(visits) > 1 and how not in (SENT_AGAIN, "challenge"):
+            is_never_shown = told.answer == "claimed" and planned.is_calm
+            if is_never_shown and len(visits) > 1 and how not in (SENT_AGAIN, "challenge"):
                 yield f"again: order {what} was executed {len(visits)} times, and ended with {how}"
         for name, how in record.ends.items() if planned.is_calm else ():
             is_order = wanted_of(planned, name).kind == "order"

@@ -25,6 +25,8 @@ _LATE_COOKIE = ("session", "get", "same_url", "redirect", "thanks", "home", "exp
 _IN_PLACE = ("session", "session_marked", "get", "same_url", "invisible", "explicit")
 """Walls that show the challenge at the page, and after a token the page."""
 
+CLAIMS = ("claimed", "named")
+"""Answers to orders whose addresses claim that the order was withheld, should there be a challenge."""
 SiteKind = Literal["walled", "one address", "two walls", "late cookie", "followed", "orders", "never answers"]
 End = Literal["finished", "stopped", "closed", "killed", "two crawls", "fleet"]
 """How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger, or a queue."""
@@ -402,6 +404,9 @@ def _order(planned: Plan) -> Plan:
         gate=gate,
         once=draw.choice(("/challenge?t=", "/oauth/challenge?code=", "/2fa/challenge?t=", "/once?t=")),
     )
+    # Drawn apart, as above.
+    if answer == "own" and random.Random(f"receipts {planned.seed}").random() < 0.5:
+        site = replace(site, answer="named")
     # Each token for what only claims to be a wall is of no use.
     orders = draw.choice((1, 3) if answer == "claimed" else (1, 3, 8, 20))
     numbers = {"order": orders, "item": draw.choice((0, 3, 15)), "once": draw.choice((0, 0, 3))}

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.gate import CLEARANCE_COOKIE, CSRF, FOREIGN_HOST, INCOMPLETE, SESSION_COOKIE
 from tests.simulation.network import NAME, PLACE
-from tests.simulation.plan import LIMITS, redirects
+from tests.simulation.plan import CLAIMS, LIMITS, redirects
 from tests.simulation.spider import VISITOR
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class Seen:
         if not (planned.is_calm and self.stays_open and keeps_cookies(planned)):
             # The wall was closed again when a POST was sent again.
             reasons |= {"sent_again"}
-        reasons |= {"sent_again"} if self.told.answer == "claimed" or self.told.gate else set()
+        reasons |= {"sent_again"} if self.told.answer in CLAIMS or self.told.gate else set()
         for name, how in self.record.ends.items():
             error, _, reason = how.partition(" ")
             is_refusal = error in ("ChallengeNotSolved", "HttpError") and reason != ""

@@ -23,7 +23,7 @@ class Known(NamedTuple):
     """Whether a word in the address, such as ``/captcha``, says that it is a wall's, and nobody has been there."""
     may_be_lost: bool = False
     """Whether what was asked for could be lost if Scrapy follows: a POST that a wall says it has withheld; a GET that
-    is redirected to any wall, or to where it was followed before."""
+    is redirected to any wall, or again to one for which it was sent again."""
     has_been_wall: bool = False
     """Whether it has shown a challenge and then a page, or shows a page though it is named like a wall."""
     is_through: bool = False

@@ -141,7 +141,7 @@ class Redirects:
         """Do as :meth:`_look` if what is known of the target asks for it; else return None."""
         known = self._known(request, url, is_through=is_through)
         action = decide(known, is_safe=request.method in SAFE_METHODS)
-        if action is Action.LOOK and (not known.is_suspect or await self._claim_look(request, response, url)):
+        if action is Action.LOOK and (not known.is_suspect or await self._begin_look(request, response, url)):
             return await self._look(request, response, url, follow=True)
         if action not in (Action.LOOK, Action.ASK):
             return None
@@ -204,7 +204,7 @@ class Redirects:
             is_of_another=self._targets.is_walled_page(url) and not is_for_it,
         )
 
-    async def _claim_look(self, request: Request, response: Response, url: str) -> bool:
+    async def _begin_look(self, request: Request, response: Response, url: str) -> bool:
         """Have the duplicate filter know what a look is to fetch; tell whether there is to be one.
 
         There is none for what Scrapy would not fetch: a duplicate, or what HttpCache has; nor for what is no GET, nor

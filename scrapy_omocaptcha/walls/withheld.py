@@ -27,7 +27,7 @@ _MAX_UNDECIDED = 100
 """Targets of which it is not known yet whether they are walls, and for which dropped redirects are kept."""
 _MAX_DROPPED = 1000
 """Dropped redirects that are kept for each."""
-_MAX_FOLLOWED = 10
+_MAX_RESENT = 10
 """Redirects after which a request is no longer sent again for the sake of where they lead."""
 
 
@@ -142,7 +142,7 @@ class Withheld:
         self._end_wait(url, is_wall=challenge is not None)
 
     def _end_wait(self, url: str, *, is_wall: bool) -> None:
-        """Schedule what was dropped on its way to a wall, and forget what was dropped on its way to a page."""
+        """Schedule what was dropped on its way to a wall, and forget what was dropped on its way to this very page."""
         for request in self._dropped.pop(public_address(url), ()):
             if is_wall:
                 # A POST may count as executed. What it was redirected to is its answer, then.
@@ -166,7 +166,7 @@ class Withheld:
     def _rebuild_original(self, request: Request, *, is_wall: bool) -> Request | None:
         """Make what was asked for before redirects to a wall, and write its state; None if it may not be sent again."""
         state, is_post = self._states.peek(request), self._posts.has_post(request)
-        if state.original is None or len(state.resent_for) > _MAX_FOLLOWED:
+        if state.original is None or len(state.resent_for) > _MAX_RESENT:
             return None
         # A wall that has been opened meanwhile has nothing to show any more.
         was_wall = self._targets.of(request.url).kind in WALLS and not state.resent_for

@@ -57,9 +57,9 @@ class WallsBehindRedirects:
         except Exception:
             # The POST is redirected there again if the wall is closed.
             return None
-        if answer is None or challenge is None:
+        if challenge is None:
             return None
-        self._withheld.settle(led_to, answer.url, challenge)
+        self._withheld.settle(led_to, challenge)
         return answer
 
     def take_back_withheld(self, request: Request, answer: Response | None = None) -> Request | None:

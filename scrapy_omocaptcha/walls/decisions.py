@@ -12,6 +12,7 @@ class Action(Enum):
     FOLLOW = "Scrapy follows it: whatever is there is the answer to the request"
     KEEP = "Scrapy follows it, and the request is kept: a wall there may have withheld it"
     ASK = "KEEP, but if Scrapy would drop the redirect for a reason that is not known here, LOOK"
+    GUESS = "LOOK, unless Scrapy would not fetch the address; ASK then"
     LOOK = "the address is fetched while the request is in hand: a challenge there is the answer to the request"
 
 
@@ -39,8 +40,9 @@ def decide(known: Known, *, is_safe: bool) -> Action:
     """
     if known.is_of_another:
         return Action.KEEP if is_safe else Action.FOLLOW
-    may_be_closed = known.has_been_wall and not known.is_through
-    if known.may_be_lost or known.is_suspect or may_be_closed:
+    if known.is_suspect:
+        return Action.GUESS
+    if known.may_be_lost or (known.has_been_wall and not known.is_through):
         return Action.LOOK
     if is_safe:
         return Action.ASK

@@ -20,24 +20,20 @@ from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
-from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.tokens.judging import is_overloaded, is_page_of, wall_marks
+from scrapy_omocaptcha.tokens.judging import is_overloaded, wall_marks
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.behind_redirects import WallsBehindRedirects
-from scrapy_omocaptcha.walls.decisions import Action, Known, decide
+from scrapy_omocaptcha.walls.decisions import Action, decide
+from scrapy_omocaptcha.walls.evidence import Evidence
 from scrapy_omocaptcha.walls.looks import Looked, Looks
 from scrapy_omocaptcha.walls.posts import Posts
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 from scrapy_omocaptcha.walls.withheld import Withheld
-
-_ENOUGH_DROPPED = 2
-"""Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
 
 _MAX_IN_FILTER = 10_000
 
@@ -53,9 +49,10 @@ class Redirects:
         self.looks = Looks(engine, policy)
         self.posts = Posts(self._states, targets)
         self.withheld = Withheld(crawler, engine, targets, self.posts)
+        self._evidence = Evidence(crawler, engine, targets, self.posts, self.withheld)
         self.walls = WallsBehindRedirects(engine, self.looks, targets, self.posts, self.withheld)
         self._pages_at_hand: WeakKeyDictionary[Request, Response | None] = WeakKeyDictionary()
-        """Requests that are sent again for a token, and the page at hand, if any, for their redirects."""
+        """Requests that are sent again while a token or their page is at hand, with that page, if any."""
         self._redirects_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """Requests that are sent again and got the page at hand, and what Scrapy makes of their redirects to it."""
         self.behind: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
@@ -66,11 +63,6 @@ class Redirects:
         """Keep requests waiting while another one is the first to look at an address."""
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, a wall that shows a page is not taken for open."""
-        self._asked_elsewhere: tuple[Kind, ...] = (Kind.UNKNOWN,) if self._components.is_resumed() else ()
-        """Kinds of targets that Scrapy's dupefilter may know as other workers or other runs have asked for them."""
-        if uses_scrapy_redis(crawler.settings):
-            # What Scrapy follows here goes through the common queue, and another worker may get it.
-            self._asked_elsewhere = (Kind.UNKNOWN, Kind.FOLLOWED)
         crawler.signals.connect(self.looks.record_dropped, signals.request_dropped)
 
     async def redirected(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
@@ -139,20 +131,25 @@ class Redirects:
         self, request: Request, response: Response, url: str, *, is_through: bool
     ) -> Response | Request | None:
         """Do as :meth:`_look` if what is known of the target asks for it; else return None."""
-        known = self._known(request, url, is_through=is_through)
-        action = decide(known, is_safe=request.method in SAFE_METHODS)
-        if action is Action.LOOK and (not known.is_suspect or await self._begin_look(request, response, url)):
+        action = self._action(request, url, is_through=is_through)
+        if action is Action.LOOK or (action is Action.GUESS and await self._begin_guess(request, response, url)):
             return await self._look(request, response, url, follow=True)
-        if action not in (Action.LOOK, Action.ASK):
-            return None
+        if action in (Action.GUESS, Action.ASK) and await self._is_worth_a_look(request, response, url, action):
+            return await self._look(request, response, url, follow=self._evidence.is_filter_shared)
+        return None
+
+    def _action(self, request: Request, url: str, *, is_through: bool) -> Action:
+        has_page = request in self._pages_at_hand
+        known = self._evidence.known(request, url, is_through=is_through, has_page=has_page)
+        return decide(known, is_safe=request.method in SAFE_METHODS)
+
+    async def _is_worth_a_look(self, request: Request, response: Response, url: str, action: Action) -> bool:
+        """Tell whether Scrapy would drop a redirect that it ought not to, or has dropped many of these."""
         is_for_scrapy = self._components.will_redirect(request, response)
-        if action is Action.ASK and known.kind in self._asked_elsewhere and is_for_scrapy:
+        if action is Action.ASK and is_for_scrapy and self._evidence.may_be_asked_elsewhere(url):
             redirected = await self._redirect(request, response)
-            is_worth_it = redirected is not None and self._add_to_filter(request, redirected, url)
-        else:
-            # A target that must not be looked at first may prove to be worth it later, as any other.
-            is_worth_it = self._were_many_dropped(request, response, url)
-        return await self._look(request, response, url, follow=bool(self._asked_elsewhere)) if is_worth_it else None
+            return redirected is not None and self._add_to_filter(request, redirected, url)
+        return self._evidence.were_many_dropped(request, response, url)
 
     def _leave_to_scrapy(self, request: Request, url: str, *, is_through: bool) -> None:
         """Let Scrapy follow a redirect, with what was asked for in its meta where that may be sent again."""
@@ -160,51 +157,20 @@ class Redirects:
         # A request that is through its own host's wall gets whatever another host shows, be it a wall.
         is_answer = is_through and host_of(url) != host_of(request.url)
         # Asked anew, since a look may have shown what is there.
-        action = decide(self._known(request, url, is_through=is_through), is_safe=is_safe)
+        action = self._action(request, url, is_through=is_through)
         original = None
         if not is_answer and action is not Action.FOLLOW:
             # Of several redirects, only the one straight to a wall can be that of a POST which was withheld.
             is_chain = is_safe and not self.posts.has_post(request)
             original = originals.write(request, state.original if is_chain else None)
-        must_pass = self._in_filter.pop(url, False) or self._must_pass(request, url, is_through=is_through)
+        must_pass = self._in_filter.pop(url, False) or self._evidence.must_pass(request, url, is_through=is_through)
         if must_pass:
             self._targets.record_page_given(url)
         if not is_answer and request.method != "HEAD":
             self._targets.record_followed(url, request.url)
         self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
 
-    def _must_pass(self, request: Request, url: str, *, is_through: bool) -> bool:
-        """Tell whether the duplicate filter must not drop what Scrapy makes of a redirect."""
-        state, target = self._states.peek(request), self._targets.of(url)
-        if self._may_be_lost(request, url):
-            return True
-        if state.original is not None and self._targets.of(request.url).kind in WALLS:
-            # A wall redirects back to what was asked for before, which the duplicate filter knows.
-            return True
-        if target.kind is Kind.UNKNOWN and self._asked_elsewhere:
-            return True
-        if request.method not in SAFE_METHODS and self._targets.has_met_wall and self._targets.has_been_wall(url):
-            # Each POST gets the answer of its own redirect.
-            return True
-        if is_through and originals.leads_back(request, url, state.original):
-            return True
-        # A page that the spider has requested itself is there, or will be.
-        return target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
-
-    def _known(self, request: Request, url: str, *, is_through: bool) -> Known:
-        # A request for which the page is here already, or a token for it, gets that.
-        is_for_it = request in self._pages_at_hand and self._comes_back(request, url)
-        is_safe = request.method in SAFE_METHODS
-        return Known(
-            self._targets.of(url).kind,
-            is_suspect=self._targets.is_suspect(url),
-            may_be_lost=self._may_be_lost(request, url) if is_safe else self._targets.withholds(url, request.url),
-            has_been_wall=self._targets.has_been_wall(url),
-            is_through=is_through or not self._targets.has_met_wall,
-            is_of_another=self._targets.is_walled_page(url) and not is_for_it,
-        )
-
-    async def _begin_look(self, request: Request, response: Response, url: str) -> bool:
+    async def _begin_guess(self, request: Request, response: Response, url: str) -> bool:
         """Have the duplicate filter know what a look is to fetch; tell whether there is to be one.
 
         There is none for what Scrapy would not fetch: a duplicate, or what HttpCache has; nor for what is no GET, nor
@@ -213,7 +179,7 @@ class Redirects:
         redirected = None if self.looks.is_full() else await self._redirect(request, response)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
             return False
-        if self._asked_elsewhere or not self._components.will_redirect(request, response):
+        if self._evidence.is_filter_shared or not self._components.will_redirect(request, response):
             return True
         return not self._add_to_filter(request, redirected, url)
 
@@ -265,7 +231,7 @@ class Redirects:
                 # The answer to a token is what its redirect leads to, even if that is a wall, or if another run has
                 # asked for it before.
                 state = self._states.peek(request)
-                must_pass = bool(self._asked_elsewhere) or originals.leads_back(request, url, state.original)
+                must_pass = self._evidence.is_filter_shared or originals.leads_back(request, url, state.original)
                 self._states.write(redirected, replace(state, original=None, led_to=None), must_pass=must_pass)
                 return redirected
         if request.method == "GET" and not same_address(answer.url, request.url):
@@ -277,19 +243,6 @@ class Redirects:
         """Record that a token was handed in, so that walls may be open."""
         self._has_handed_in = True
 
-    def _comes_back(self, request: Request, url: str) -> bool:
-        """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
-        state = self._states.peek(request)
-        return state.asked_again and state.led_to == url and self._targets.of(url).kind not in (Kind.PAGE, Kind.GATE)
-
-    def _may_be_lost(self, request: Request, url: str) -> bool:
-        """Tell whether Scrapy could lose a request by following its redirect, as far as is known."""
-        kind, resent_for = self._targets.of(url).kind, self._states.peek(request).resent_for
-        if kind in PAGES:
-            # The duplicate filter knows the address from the time when it was a wall.
-            return kind is Kind.OPEN and url in map(address_of, resent_for)
-        return kind in WALLS or self.posts.was_resent_for(request, url)
-
     def _add_to_filter(self, request: Request, redirected: Request, url: str) -> bool:
         """Have the duplicate filter know what Scrapy makes of a redirect; tell whether it would have dropped that."""
         if self._states.mark_seen(request, redirected):
@@ -297,25 +250,12 @@ class Redirects:
         self._in_filter[url] = True
         return False
 
-    def _were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
-        """Tell whether so many redirects to an address were dropped, or not followed, that a look at it is worth it.
-
-        Where the spider has asked for the address itself, all redirects there are dropped.
-        """
-        target, dropped = self._targets.of(url), self.withheld.count_dropped(url)
-        if self._targets.has_been_wall(url):
-            # The clearance may have ended, but each look uses up some of it.
-            return dropped >= _ENOUGH_DROPPED << target.times_looked
-        is_followed = target.kind is Kind.FOLLOWED and self._components.will_redirect(request, response)
-        is_known = is_followed or target.kind in PAGES
-        return not is_known and dropped + target.not_followed >= _ENOUGH_DROPPED
-
     async def _look(self, request: Request, response: Response, url: str, *, follow: bool) -> Response | Request | None:
         """Return what the target of a redirect answers, if that is the answer to ``request``; else None.
 
         :param follow: whether further redirects are followed: not where nothing but dropped ones tells of a wall.
         """
-        may_be_wall = self._may_be_lost(request, url)
+        may_be_wall = self._evidence.may_be_lost(request, url)
         self._targets.record_look(url)
         try:
             answer, challenge = await self._fetch(request, response, url, follow=follow)
@@ -328,12 +268,11 @@ class Redirects:
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
-        if answer is None:
-            # An address that redirects on and on shows no challenge either.
-            return None if may_be_wall else await self._found_page(request, response, url, None)
         if challenge is not None:
-            return self._found_challenge(request, url, answer, challenge)
-        return None if is_overloaded(answer) else await self._found_page(request, response, url, answer)
+            return answer if self._found_challenge(request, url, challenge) else None
+        # An address that redirects on and on shows no challenge either.
+        tells_nothing = may_be_wall if answer is None else is_overloaded(answer)
+        return None if tells_nothing else await self._found_page(request, response, url, answer)
 
     async def _fetch(self, request: Request, response: Response, url: str, *, follow: bool) -> Looked:
         """Return what the target of a redirect answers, unless that is at hand."""
@@ -343,22 +282,22 @@ class Redirects:
         is_wall = self._targets.of(url).kind in WALLS
         return await self.looks.look(request, response, follow=follow, is_wall=is_wall)
 
-    def _found_challenge(self, request: Request, url: str, answer: Response, challenge: Challenge) -> Response | None:
-        """Record a challenge behind a redirect, and return it if it withholds ``request``."""
+    def _found_challenge(self, request: Request, url: str, challenge: Challenge) -> bool:
+        """Record a challenge behind a redirect; tell whether it is the answer to ``request``."""
         marks = wall_marks(challenge)
-        if self._targets.is_walled_page(url) and self._comes_back(request, url):
-            return answer
+        if self._targets.is_walled_page(url) and self._evidence.comes_back(request, url):
+            return True
         if self._targets.is_in_place(url, marks):
             if self._targets.of(url).kind not in PAGES:
-                self._targets.record_in_place(url, marks, is_open=self._may_be_lost(request, url))
-            return None
+                self._targets.record_in_place(url, marks, is_open=self._evidence.may_be_lost(request, url))
+            return False
         if request.method in SAFE_METHODS:
             self._targets.record_stopped([url])
-        self.withheld.settle(url, answer.url, challenge)
+        self.withheld.settle(url, challenge)
         if not self._targets.withholds(url, request.url):
-            return None
+            return False
         self._states.of(request).led_to = url
-        return answer
+        return True
 
     async def _found_page(
         self, request: Request, response: Response, url: str, page: Response | None
@@ -367,30 +306,19 @@ class Redirects:
 
         :param page: what is there; None if nobody knows.
         """
-        state, kind = self._states.peek(request), self._targets.of(url).kind
-        is_withheld = self.posts.is_withheld(request, url) and not state.resent_for
-        if kind in WALLS and not state.asked_again and (request.method in SAFE_METHODS or is_withheld):
-            # The wall has been opened meanwhile. Only a page has anything to show now.
+        if self._evidence.is_to_be_sent_again(request, url):
             if request.method not in SAFE_METHODS:
                 # That the wall has withheld it is believed once.
                 self._states.of(request).led_to = url
             return await self.send_again(request, page)
+        kind = self._targets.of(url).kind
         is_opened = kind is Kind.WALL and self._has_handed_in
-        if is_opened or (kind is Kind.UNKNOWN and self._may_be_lost(request, url)):
+        if is_opened or (kind is Kind.UNKNOWN and self._evidence.may_be_lost(request, url)):
             self._targets.record_open(url)
-        self.withheld.settle(url, url, None)
-        if page is None or not is_opened or not self._may_be_its_page(request, response, page):
+        self.withheld.settle(url, None)
+        if page is None or not is_opened or not self._evidence.may_be_its_page(request, response, page):
             return None
         return await self._give_page(request, response, page)
-
-    def _may_be_its_page(self, request: Request, response: Response, page: Response) -> bool:
-        """Tell whether ``page`` is what a request asks for, which is redirected to it after a token, too."""
-        url = address_of(page.url)
-        if not (self._comes_back(request, url) and self._targets.may_be_page(url)):
-            return False
-        if not is_page_of(request.replace(url=url), page) or host_of(url) != host_of(request.url):
-            return False
-        return is_redirect(response) and self._components.will_redirect(request, response)
 
     async def _give_page(self, request: Request, response: Response, page: Response) -> Response | None:
         """Record that a page is behind a wall, and return it if ``request`` gets it, and others are duplicates now."""

@@ -96,7 +96,7 @@ class Withheld:
                 return
             self._targets.record_requested(request.url, is_wall=challenge is not None)
         for url in self._targets_of(request):
-            self.settle(url, response.url, challenge)
+            self.settle(url, challenge)
 
     def _record_dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
@@ -130,14 +130,13 @@ class Withheld:
         if self._posts.was_resent_for(request, led_to):
             self.prove_gate(led_to)
 
-    def settle(self, url: str, at: str, challenge: Challenge | None) -> None:
+    def settle(self, url: str, challenge: Challenge | None) -> None:
         """Record what an address has shown, and schedule what was dropped on its way there.
 
-        :param at: the address of the answer, which may have come from behind another redirect.
-        :param challenge: what the answer is; None if it is none.
+        :param challenge: what it has shown, be it behind another redirect; None if that is none.
         """
         # Only what is in the place of the address itself can be known again by its marks.
-        marks = wall_marks(challenge) if challenge is not None and same_address(at, url) else None
+        marks = wall_marks(challenge) if challenge is not None and same_address(challenge.url, url) else None
         self._targets.record_shown(url, is_wall=challenge is not None, marks=marks)
         self._end_wait(url, is_wall=challenge is not None)
 

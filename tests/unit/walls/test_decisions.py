@@ -14,7 +14,7 @@ CASES = [
     *[(Known(kind), Action.ASK, Action.FOLLOW) for kind in PAGES],
     *[(Known(kind, may_be_lost=True), Action.LOOK, Action.LOOK) for kind in Kind],
     *[(Known(kind, is_of_another=True), Action.KEEP, Action.FOLLOW) for kind in Kind],
-    (Known(Kind.UNKNOWN, is_suspect=True), Action.LOOK, Action.LOOK),
+    (Known(Kind.UNKNOWN, is_suspect=True), Action.GUESS, Action.GUESS),
     (Known(Kind.PAGE, has_been_wall=True), Action.LOOK, Action.LOOK),
     (Known(Kind.PAGE, has_been_wall=True, is_through=True), Action.ASK, Action.KEEP),
 ]

@@ -1,0 +1,127 @@
+"""Tell what is known of a redirect: of the address that it leads to, and of what would become of its request there.
+
+Nothing is sent, scheduled or recorded here.
+"""
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+
+from scrapy_omocaptcha.engine import Engine
+from scrapy_omocaptcha.engine.components import is_redirect
+from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
+from scrapy_omocaptcha.settings import uses_scrapy_redis
+from scrapy_omocaptcha.tokens.judging import is_page_of
+from scrapy_omocaptcha.urls import address_of, host_of
+from scrapy_omocaptcha.walls import originals
+from scrapy_omocaptcha.walls.decisions import Known
+from scrapy_omocaptcha.walls.posts import Posts
+from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
+from scrapy_omocaptcha.walls.withheld import Withheld
+
+_ENOUGH_DROPPED = 2
+"""Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
+
+
+class Evidence:
+    """What one crawl knows of its redirects."""
+
+    def __init__(self, crawler: Crawler, engine: Engine, targets: Targets, posts: Posts, withheld: Withheld) -> None:
+        self._components, self._states = engine.components, engine.states
+        self._targets, self._posts, self._withheld = targets, posts, withheld
+        is_shared = uses_scrapy_redis(crawler.settings)
+        self.is_filter_shared = is_shared or self._components.is_resumed()
+        """Whether Scrapy's dupefilter knows addresses that other workers or other runs have asked for."""
+        # What Scrapy follows here goes through the common queue, and another worker may get it.
+        self._unanswered = (Kind.UNKNOWN, Kind.FOLLOWED) if is_shared else (Kind.UNKNOWN,)
+
+    def known(self, request: Request, url: str, *, is_through: bool, has_page: bool) -> Known:
+        """Return what decides on the redirect of a request to ``url``.
+
+        :param is_through: whether the wall of the request's host was open to it.
+        :param has_page: whether its page is at hand, or a token for it.
+        """
+        is_for_it = has_page and self.comes_back(request, url)
+        is_safe = request.method in SAFE_METHODS
+        return Known(
+            self._targets.of(url).kind,
+            is_suspect=self._targets.is_suspect(url),
+            may_be_lost=self.may_be_lost(request, url) if is_safe else self._targets.withholds(url, request.url),
+            has_been_wall=self._targets.has_been_wall(url),
+            is_through=is_through or not self._targets.has_met_wall,
+            is_of_another=self._targets.is_walled_page(url) and not is_for_it,
+        )
+
+    def may_be_asked_elsewhere(self, url: str) -> bool:
+        """Tell whether Scrapy's dupefilter may know an address as other workers or other runs have asked for it."""
+        return self.is_filter_shared and self._targets.of(url).kind in self._unanswered
+
+    def may_be_lost(self, request: Request, url: str) -> bool:
+        """Tell whether Scrapy could lose a request by following its redirect, as far as is known."""
+        kind, resent_for = self._targets.of(url).kind, self._states.peek(request).resent_for
+        if kind in PAGES:
+            # The duplicate filter knows the address from the time when it was a wall.
+            return kind is Kind.OPEN and url in map(address_of, resent_for)
+        return kind in WALLS or self._posts.was_resent_for(request, url)
+
+    def must_pass(self, request: Request, url: str, *, is_through: bool) -> bool:
+        """Tell whether the duplicate filter must not drop what Scrapy makes of a redirect, though it may know it."""
+        target, original = self._targets.of(url), self._states.peek(request).original
+        is_post = request.method not in SAFE_METHODS
+        reasons = (
+            self.may_be_lost(request, url),
+            # A wall redirects back to what was asked for before.
+            original is not None and self._targets.of(request.url).kind in WALLS,
+            is_through and originals.leads_back(request, url, original),
+            # Nothing was asked for in this crawl, or by this worker.
+            target.kind is Kind.UNKNOWN and self.is_filter_shared,
+            # Each POST gets the answer of its own redirect.
+            is_post and self._targets.has_met_wall and self._targets.has_been_wall(url),
+            # A page that the spider has requested itself is there, or will be.
+            target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested,
+        )
+        return any(reasons)
+
+    def is_to_be_sent_again(self, request: Request, url: str) -> bool:
+        """Tell whether a request that was redirected to a page is to be sent again: that was a wall when it was sent.
+
+        Only a page has anything to show, once a wall is open.
+        """
+        state = self._states.peek(request)
+        conditions = (
+            self._targets.of(url).kind in WALLS,
+            not state.asked_again,
+            request.method in SAFE_METHODS or (self._posts.is_withheld(request, url) and not state.resent_for),
+        )
+        return all(conditions)
+
+    def were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
+        """Tell whether so many redirects to an address were dropped, or not followed, that a look at it is worth it.
+
+        Where the spider has asked for the address itself, all redirects there are dropped.
+        """
+        target, dropped = self._targets.of(url), self._withheld.count_dropped(url)
+        if self._targets.has_been_wall(url):
+            # The clearance may have ended, but each look uses up some of it.
+            return dropped >= _ENOUGH_DROPPED << target.times_looked
+        is_followed = target.kind is Kind.FOLLOWED and self._components.will_redirect(request, response)
+        is_known = is_followed or target.kind in PAGES
+        return not is_known and dropped + target.not_followed >= _ENOUGH_DROPPED
+
+    def comes_back(self, request: Request, url: str) -> bool:
+        """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
+        state = self._states.peek(request)
+        return state.asked_again and state.led_to == url and self._targets.of(url).kind not in (Kind.PAGE, Kind.GATE)
+
+    def may_be_its_page(self, request: Request, response: Response, page: Response) -> bool:
+        """Tell whether ``page`` is what a request asks for, which is redirected to it after a token, too."""
+        url = address_of(page.url)
+        conditions = (
+            self.comes_back(request, url),
+            self._targets.may_be_page(url),
+            host_of(url) == host_of(request.url),
+            is_page_of(request.replace(url=url), page),
+            is_redirect(response),
+            self._components.will_redirect(request, response),
+        )
+        return all(conditions)

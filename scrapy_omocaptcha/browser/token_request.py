@@ -129,7 +129,7 @@ class BrowserTokenRequest(TokenRequest):
             raise GivenUp(Refusal.of("browser"))
         return await super().next_challenge()
 
-    async def refill(self) -> None:
+    async def prepare_form(self) -> None:
         """See that the form can be filled in, unless a token for such a form has been accepted."""
         await self._leave()
         if self.record.accepts:

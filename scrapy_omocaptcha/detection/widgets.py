@@ -25,7 +25,7 @@ MAX_WIDGETS = 20
 _MAX_ADDRESSES = 20
 """Maximum number of addresses of a widget's callbacks."""
 
-_NOT_VERSION_2 = re.compile(
+_OTHER_PRODUCT = re.compile(
     # Elements of reCAPTCHA v3: AMP's, hidden inputs, those marked v3, and buttons or invisible widgets with an action.
     r"^<amp-recaptcha-input$|^<input\n(?:.*\n)*type=hidden$|^(?:class|id)=.*(?:v3\b|recaptcha-?3\b)"
     r"|^data-(?:(?:recaptcha-)?version|type)=[^\S\n]*(?:v|recaptcha_?v)?3[^\S\n]*$"
@@ -35,7 +35,7 @@ _NOT_VERSION_2 = re.compile(
     r"|^data-sitekey=[^\S\n]*(?:[0-3]x|[0-9a-f]{8}-[0-9a-f]{4}-)",
     re.IGNORECASE | re.MULTILINE,
 )
-"""Matches lines of what :func:`_described` returns."""
+"""Matches lines of what :func:`_described` returns of elements that are made for another captcha."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +52,7 @@ class Widget:
     """Name of the function in ``data-callback``."""
     rendered: bool = False
     """Whether an inline script renders it."""
-    handler: tuple[Code, slice] | None = None
+    render_callback: tuple[Code, slice] | None = None
     """The callback that an inline script passes to ``grecaptcha.render``."""
     effect: Effect = Effect.UNKNOWN
     """What either callback does with the token."""
@@ -86,7 +86,7 @@ def find_widgets(selector: Selector) -> list[Widget]:
 def _with_callback(widget: Widget, page: Candidates) -> Widget:
     """Return a widget with what the page shows of its callback."""
     functions = Functions(page.inline.running)
-    called = list(functions.at(*widget.handler) if widget.handler else functions.named(widget.callback))
+    called = list(functions.at(*widget.render_callback) if widget.render_callback else functions.named(widget.callback))
     addresses = islice(dict.fromkeys(addresses_of(called)), _MAX_ADDRESSES)
     return replace(widget, effect=effect_of(called), addresses=tuple(addresses))
 
@@ -165,7 +165,7 @@ class _Widgets:
                 key = _key(element.get("data-sitekey", ""))
                 widget = self._get_or_add(element, sitekey=key, invisible=_is_button(element))
                 widget.merge(sitekey=render.sitekey, invisible=render.invisible, enterprise=render.enterprise)
-                widget.merge(rendered=True, handler=render.callback)
+                widget.merge(rendered=True, render_callback=render.callback)
 
     def _targets(self, render: RenderCall) -> list[HtmlElement]:
         """Return the elements that an inline script renders a widget in."""
@@ -194,7 +194,7 @@ class _Widgets:
 
     def _may_be_widget(self, element: HtmlElement) -> bool:
         """Tell whether ``element`` is live and belongs neither to another vendor's captcha nor to reCAPTCHA v3."""
-        return self._page.is_live(element) and not _NOT_VERSION_2.search(_described(element))
+        return self._page.is_live(element) and not _OTHER_PRODUCT.search(_described(element))
 
     def _is_shown(self, widget: Widget) -> bool:
         """Tell whether something renders a widget, and not as one of reCAPTCHA v3."""

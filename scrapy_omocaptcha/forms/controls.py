@@ -61,17 +61,17 @@ def values(control: HtmlElement) -> Iterator[str]:
         yield _VALUES.get(type_, _line)(control)
 
 
-def fill(control: HtmlElement, left: list[str]) -> list[str]:
-    """Take the values that ``control`` sends once it is filled in out of those that are ``left`` for its name."""
-    taken, own = left[:1], _box_value(control)
+def fill(control: HtmlElement, remaining: list[str]) -> list[str]:
+    """Take the values that ``control`` sends once it is filled in out of those that are ``remaining`` for its name."""
+    taken, own = remaining[:1], _box_value(control)
     if is_input(control, *_BOX_TYPES):
-        taken = [own] if own in left else []
+        taken = [own] if own in remaining else []
     elif control.tag == "select" and control.get("multiple") is not None:
         order = list(map(_option_value, _options(control)))
         # A value that the list does not have comes last.
-        taken = sorted(left, key=lambda value: [*order, value].index(value))
+        taken = sorted(remaining, key=lambda value: [*order, value].index(value))
     for value in taken:
-        left.remove(value)
+        remaining.remove(value)
     return taken
 
 

@@ -37,7 +37,7 @@ class Owners:
     def __init__(self, text: str, root: HtmlElement, tags: Collection[str]) -> None:
         self.forms: dict[HtmlElement, None] = {}
         """The forms in document order, without those of tags that are ignored."""
-        self.of: dict[HtmlElement, HtmlElement | None] = {}
+        self.form_of: dict[HtmlElement, HtmlElement | None] = {}
         """The form that owns each live element."""
         is_live = live_elements()
         around = Inherited(_Place(), lambda node, place: place._replace(scope=node) if node.tag in _SCOPES else place)
@@ -55,7 +55,7 @@ class Owners:
                     around.change(parent, outer)
                 open_form = None
             elif tag != "form":
-                self.of[element] = place.form if open_form is None else open_form
+                self.form_of[element] = place.form if open_form is None else open_form
             elif open_form is None:
                 open_form, outer, parent = element, place, node.getparent()
                 self.forms[element] = None

@@ -46,7 +46,7 @@ def read_form(
         a value that cannot be filled in.
     """
     charset = choose_charset(form.get("accept-charset", ""), all_controls.page.encoding)
-    left = {name: list(given) for name, given in data.items()}
+    remaining = {name: list(given) for name, given in data.items()}
     fields: list[tuple[str, str]] = []
     files: set[str] = set()
     token_indexes: list[int] = []
@@ -55,13 +55,13 @@ def read_form(
             token_indexes.append(len(fields))
         if is_input(control, "file"):
             name = control.get("name", "")
-            if left.get(name) and not by_controls:
+            if remaining.get(name) and not by_controls:
                 raise ValueError(f"{name!r} is a file to upload, which cannot be filled in")
             files.add(name)
-        fields += _take_pairs(control, left)
+        fields += _take_pairs(control, remaining)
     if sum(map(len, chain.from_iterable(fields))) > MAX_LENGTH:
         raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
-    more = [(name, value) for name, given in left.items() for value in given]
+    more = [(name, value) for name, given in remaining.items() for value in given]
     if more and by_controls:
         raise ValueError(f"it has no field for the value of {more[0][0]!r}; it has {all_controls.listed(form)}")
     enctype = _attribute(form, button, "enctype").lower()
@@ -127,7 +127,7 @@ class Controls:
         """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the open one."""
         name = element.get("form") if element.tag in _CONTROLS else None
         if name is None:
-            return self._owners.of.get(element)
+            return self._owners.form_of.get(element)
         named = self._by_id.get(name)
         return named if named in self.forms else None
 
@@ -168,16 +168,16 @@ class Controls:
             if self._widgets.get(element) == event:
                 textarea = element.makeelement("textarea", name=TOKEN_FIELD)
                 self._added.add(textarea)
-                by_form[self._owners.of.get(element)].append(textarea)
-            if event == "start" and element.tag in _CONTROLS and element in self._owners.of:
+                by_form[self._owners.form_of.get(element)].append(textarea)
+            if event == "start" and element.tag in _CONTROLS and element in self._owners.form_of:
                 by_form[self.owner(element)].append(element)
         return by_form
 
     @cached_property
     def _by_id(self) -> dict[str, HtmlElement]:
         """Return the elements by id: the first one of each."""
-        identities = self._root.xpath("descendant-or-self::*/@id[. != '']")
-        return {identity: identity.getparent() for identity in reversed(identities)}
+        ids = self._root.xpath("descendant-or-self::*/@id[. != '']")
+        return {str(id_): id_.getparent() for id_ in reversed(ids)}
 
     def _disables_children(self, element: HtmlElement, inherited: bool) -> bool:
         """Tell whether the descendants of ``element`` are disabled, given whether ``element`` is."""
@@ -190,11 +190,11 @@ class Controls:
         return inherited
 
 
-def _take_pairs(control: HtmlElement, left: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """Return the name-value pairs that ``control`` sends; values for its name are taken out of those ``left``."""
+def _take_pairs(control: HtmlElement, remaining: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """Return the name-value pairs that ``control`` sends; values for its name are taken out of those ``remaining``."""
     name = control.get("name", "")
-    if name in left:
-        return [(name, value) for value in fill(control, left[name])]
+    if name in remaining:
+        return [(name, value) for value in fill(control, remaining[name])]
     if is_input(control, "image"):
         prefix = f"{name}." if name else ""
         return [(f"{prefix}x", "0"), (f"{prefix}y", "0")]

@@ -43,7 +43,7 @@ class Policy:
     check_limits: Callable[[str, str], None]
     """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
     mediums: Mediums
-    walls: WeakKeyDictionary[Request, Challenge] = field(default_factory=WeakKeyDictionary, init=False)
+    handed_in: WeakKeyDictionary[Request, Challenge] = field(default_factory=WeakKeyDictionary, init=False)
     """The challenges for which tokens were handed in, by requests that are being taken through them."""
     _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
     """Why no token opens a wall, by host and site key. Each entry has cost a job."""
@@ -56,7 +56,7 @@ class Policy:
         A page that shows once more the widget and form for which a token was handed in, and no deed, is that challenge,
         whatever the page or a trigger, which may go by the status, says of it.
         """
-        challenge, wall = find_challenge(response, request), self.walls.get(request)
+        challenge, wall = find_challenge(response, request), self.handed_in.get(request)
         if challenge is None:
             return None
         for widget in (challenge, *challenge.others):

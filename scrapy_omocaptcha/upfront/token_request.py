@@ -80,7 +80,7 @@ class TokenRequest(Attempts):
     async def next_challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
         if self.wish.fresh is not None:
-            await self.refill()
+            await self.prepare_form()
         # Other requests may have found out much since the last attempt.
         refusal = self.policy.upfront_refusal(self._prepared, self.wanted)
         if refusal is not None:
@@ -90,7 +90,7 @@ class TokenRequest(Attempts):
     async def wait_until_ready(self) -> Challenge:
         """Return the challenge that a token must fit, from a fresh page if the form has been sent before."""
         if self.wish.fresh is not None and self._is_used:
-            await self.refill()
+            await self.prepare_form()
         return self.wanted
 
     async def hand_in(self, token: Token) -> Result:
@@ -192,7 +192,7 @@ class TokenRequest(Attempts):
         is_back = came == page != sent
         return is_back or not same_site(page, came) or self.engine.components.meta_refresh(answer) is not None
 
-    async def refill(self) -> None:
+    async def prepare_form(self) -> None:
         """Fetch the page of the form, and fill the form in as the spider has done."""
         fresh = self.wish.fresh
         assert fresh is not None

@@ -71,16 +71,13 @@ class WallsBehindRedirects:
         if not self._posts.has_post(request):
             return None
         withheld = self._withheld.take_back(request, is_wall=True)
-        if withheld is None and answer is not None and self._shows_other_page(request, answer):
-            self._targets.record_always_closed(request.url)
-            return self._withheld.take_back(request, is_wall=True)
-        return withheld
-
-    def _shows_other_page(self, request: Request, answer: Response) -> bool:
-        """Tell whether a token has led to another page than the address at which ``request`` meets its challenge."""
-        is_elsewhere = is_good(answer) and public_address(answer.url) != public_address(request.url)
-        # Otherwise, the address may be one of several pages with the challenge in their place.
-        return is_elsewhere and not self._targets.may_have_others_like(request.url)
+        if withheld is not None or answer is None or not _is_elsewhere(answer, request.url):
+            return withheld
+        if self._targets.may_have_others_like(request.url):
+            # The address may be a page with the challenge in its place.
+            return None
+        self._targets.record_always_closed(request.url)
+        return self._withheld.take_back(request, is_wall=True)
 
     def is_page_of_another(self, request: Request) -> bool:
         """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
@@ -108,5 +105,10 @@ class WallsBehindRedirects:
     def record_opened(self, request: Request, answer: Answer) -> None:
         """Record that ``answer`` shows the wall to be open to which a request was redirected before."""
         led_to = self._states.peek(request).led_to
-        if led_to is not None and is_good(answer) and public_address(answer.url) != public_address(led_to):
+        if led_to is not None and _is_elsewhere(answer, led_to):
             self._withheld.prove_gate(led_to)
+
+
+def _is_elsewhere(answer: Answer, url: str) -> bool:
+    """Tell whether an answer is good, and of another address than ``url``, whatever their queries."""
+    return is_good(answer) and public_address(answer.url) != public_address(url)

@@ -24,12 +24,12 @@ def write(request: Request, original: Original | None) -> Original:
     hops = way_of(request, original)
     if original is not None:
         return {**original, "hops": hops}
-    own = {name: request.headers.getlist(name) for name in _REPLACED_HEADERS if name in request.headers}
+    names = filter(request.headers.__contains__, _REPLACED_HEADERS)
     return {
         "hops": hops,
         "method": request.method,
         "body": b64encode(request.body).decode(),
-        "headers": {name: [value.decode("latin-1") for value in values] for name, values in own.items()},
+        "headers": {name: [value.decode("latin-1") for value in request.headers.getlist(name)] for name in names},
         "cookies": request.cookies,
         "priority": request.priority,
         "dont_filter": request.dont_filter,

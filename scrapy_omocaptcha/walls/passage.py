@@ -90,7 +90,7 @@ class Passage(Attempts):
                 await self.discard()
                 raise
             finally:
-                self.policy.walls.pop(self.request, None)
+                self.policy.handed_in.pop(self.request, None)
         return self.report(challenge, result)
 
     # Take the challenge, and refuse it
@@ -190,9 +190,10 @@ class Passage(Attempts):
         slot, is_outdated = slots.order.slot(self.request), session.clearance.has_changed_since(self.stamp)
         session.lead(self.stamp)
         try:
+            passed = None
             if is_outdated:
                 await self.check()
-            passed = await self.look_again() if is_outdated else None
+                passed = await self.look_again()
             result = await self.make_attempts() if passed is None else Result(passed)
             if result.proves_open:
                 worth = self._worth(result)
@@ -282,7 +283,7 @@ class Passage(Attempts):
     async def hand_in(self, token: Token) -> Result:
         """Send a token to the site, and judge the answer; see :meth:`Attempts.hand_in` for what is raised."""
         page = self.page
-        self.policy.walls[self.request] = page.challenge
+        self.policy.handed_in[self.request] = page.challenge
         async with self.hold.sending():
             handed = await self.submit(token)
             result = handed if isinstance(handed, Result) else await self.judge(page, handed)
@@ -368,18 +369,9 @@ class Passage(Attempts):
         withheld = self.redirects.walls.take_back_withheld(self.request, answer) if is_same_wall(wall, later) else None
         if withheld is not None:
             return Result(withheld, unknown("widget_again"))
-        may_be_page = answer is not None and self._may_be_page(answer, page, handed)
-        if answer is not None and answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            self.session.record_other_answer(answer.body)
-        if answer is not None and may_be_page:
-            # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
-            # breaker to take the job for one that was of use.
-            self._copy_back(handed)
-            verdict = self._opened(handed, answer, is_proof=False)
-            if verdict is ACCEPTED:
-                is_sure = _is_direct(handed) and answer.status < HTTPStatus.MULTIPLE_CHOICES
-                verdict = replace(ACCEPTED, is_useless=None) if is_sure else unknown("widget_again")
-            return Result(answer, verdict, submitted=answer, proves_open=False)
+        result = None if answer is None else self._take_for_page(answer, page, handed)
+        if result is not None:
+            return result
         if handed.broke is not None and is_same_wall(wall, later):
             if self.is_first:
                 raise handed.broke
@@ -390,6 +382,22 @@ class Passage(Attempts):
                 self.policy.record_dead_end(wall, refusal)
                 return Result(verdict=unknown(refusal.reason, is_useless=True), error=GivenUp(refusal))
         return Result(verdict=still_closed(wall, later, is_first=self.is_first))
+
+    def _take_for_page(self, answer: Response, page: Page, handed: Handed) -> Result | None:
+        """Return the answer to a token as the page, if it may be that: the page itself is behind a challenge again."""
+        may_be_page = self._may_be_page(answer, page, handed)
+        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            self.session.record_other_answer(answer.body)
+        if not may_be_page:
+            return None
+        self._copy_back(handed)
+        # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
+        # breaker to take the job for one that was of use.
+        verdict = self._opened(handed, answer, is_proof=False)
+        if verdict is ACCEPTED:
+            is_sure = _is_direct(handed) and answer.status < HTTPStatus.MULTIPLE_CHOICES
+            verdict = replace(ACCEPTED, is_useless=None) if is_sure else unknown("widget_again")
+        return Result(answer, verdict, submitted=answer, proves_open=False)
 
     async def _look_behind(self, handed: Handed) -> Handed | Result:
         """Follow an answer that redirects to the page with another query, and return what that shows, or means."""

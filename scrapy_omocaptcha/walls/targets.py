@@ -65,10 +65,14 @@ class Targets:
         self.has_met_wall = False
 
     def of(self, url: str) -> Target:
-        """Return the record of an address, which is made if there is none.
+        """Return what is known of an address, to read it.
 
         An address whose query tells a page has a record of its own; all others share that of their path.
         """
+        return self._targets.get(address_of(url)) or self._targets.get(public_address(url)) or Target()
+
+    def _record(self, url: str) -> Target:
+        """Return the record of an address to write it; see :meth:`of`."""
         return self._targets.get(address_of(url)) or self._targets.setdefault(public_address(url), Target())
 
     def is_walled_page(self, url: str) -> bool:
@@ -84,13 +88,13 @@ class Targets:
 
     def record_followed(self, url: str, by: str) -> None:
         """Record that Scrapy follows a redirect from the address ``by``, which shows what the target is."""
-        target = self.of(url)
+        target = self._record(url)
         if target.kind is Kind.UNKNOWN:
             target.kind, target.followed_from = Kind.FOLLOWED, by
 
     def record_dropped(self, url: str, by: str) -> None:
         """Record that Scrapy has dropped a redirect from ``by``, which may be the one that was to be followed."""
-        target = self.of(url)
+        target = self._record(url)
         if target.kind is Kind.FOLLOWED and target.followed_from == by:
             # The spider has asked for the target itself.
             target.kind = Kind.UNKNOWN
@@ -101,30 +105,30 @@ class Targets:
 
     def record_page_given(self, url: str) -> None:
         """Record that a request gets the page of a wall that is open, of which others are duplicates from now on."""
-        target = self.of(url)
+        target = self._record(url)
         if target.kind is Kind.OPEN:
             self._targets[url] = replace(target, kind=Kind.PAGE)
 
     def record_look(self, url: str) -> None:
         """Record that a request looks at an address."""
-        self.of(url).times_looked += 1
+        self._record(url).times_looked += 1
 
     def record_not_followed(self, url: str) -> None:
         """Record that Scrapy does not follow a redirect to an address."""
-        self.of(url).not_followed += 1
+        self._record(url).not_followed += 1
 
     def record_stopped(self, urls: Iterable[str]) -> None:
         """Record that a GET was redirected to these addresses, and met a challenge there."""
         for url in urls:
-            self.of(url).has_stopped = True
+            self._record(url).has_stopped = True
 
     def record_always_closed(self, url: str) -> None:
         """Record that a token for an address has led to another page, and the address shows its challenge again."""
-        self.of(url).is_always_closed = True
+        self._record(url).is_always_closed = True
 
     def record_gate(self, url: str) -> None:
         """Record that a request which was redirected to a wall has a page of its own."""
-        self.of(url).kind = Kind.GATE
+        self._record(url).kind = Kind.GATE
 
     def record_in_place(self, url: str, marks: Marks | None, *, is_open: bool = False) -> None:
         """Record that a target is a page, in whose place a challenge with these marks is.
@@ -140,7 +144,7 @@ class Targets:
 
     def record_behind_wall(self, url: str) -> None:
         """Record that a target is a page behind a wall, as are others with its marks if it is not the first one."""
-        target = self.of(url)
+        target = self._record(url)
         target.kind, marks = Kind.PAGE, target.marks
         if marks is None:
             return
@@ -183,7 +187,7 @@ class Targets:
 
         What was a wall stays one until :meth:`record_open`.
         """
-        target = self.of(url)
+        target = self._record(url)
         target.marks = marks or target.marks
         if is_wall and target.kind not in WALLS:
             target.kind = Kind.WALL

@@ -34,7 +34,7 @@ def test_what_a_target_is_changes_by_what_it_has_shown_and_by_nothing_else(happe
     for kind in Kind:
         targets = Targets()
         targets.record_followed(URL, FROM)
-        targets.of(URL).kind = kind
+        targets._record(URL).kind = kind
         happens(targets)
         assert targets.of(URL).kind is changes.get(kind, kind)
         assert targets.of(URL).has_been_wall is (happens is CHANGES["is opened"][0])
@@ -44,9 +44,9 @@ def test_what_a_target_is_changes_by_what_it_has_shown_and_by_nothing_else(happe
 def test_a_page_that_is_named_like_a_wall_may_show_a_challenge_later(kind):
     targets = Targets()
     for url, is_named in {f"{SHOP}/captcha": True, URL: False}.items():
-        targets.of(url).kind = kind
+        targets._record(url).kind = kind
         assert targets.has_been_wall(url) is (is_named and kind in PAGES)
-        targets.of(url).has_been_wall = True
+        targets._record(url).has_been_wall = True
         assert targets.has_been_wall(url)
 
 
@@ -65,9 +65,9 @@ def test_a_gate_withholds_what_redirects_there_and_another_wall_does_where_more_
     kind, url, is_claimed
 ):
     targets = Targets()
-    targets.of(url).kind = kind
+    targets._record(url).kind = kind
     assert targets.withholds(url, FROM) is (kind is Kind.GATE or (kind is Kind.WALL and is_claimed))
-    targets.of(url).has_stopped = True
+    targets._record(url).has_stopped = True
     assert targets.withholds(url, FROM) is (kind in (Kind.GATE, Kind.WALL))
 
 
@@ -75,8 +75,8 @@ def test_challenges_of_a_kind_are_in_the_place_of_pages_once_two_of_them_are_fou
     targets = Targets()
     for kind in Kind:
         targets.record_shown(f"{SHOP}/{kind.name}", is_wall=True, marks=MARKS)
-        targets.of(f"{SHOP}/{kind.name}").kind = kind
-        targets.of(f"{SHOP}/{kind.name}").has_been_wall = True
+        targets._record(f"{SHOP}/{kind.name}").kind = kind
+        targets._record(f"{SHOP}/{kind.name}").has_been_wall = True
     for path, marks in {"/1": MARKS, "/2": MARKS, "/other": ("other",), "/asked": MARKS}.items():
         targets.record_shown(SHOP + path, is_wall=True, marks=marks)
     targets.record_requested(f"{SHOP}/asked", is_wall=True)

@@ -218,7 +218,7 @@ class OmoCaptchaMiddleware:
         if self._is_left_alone(request) or self._chain.is_own(request):
             return response
         try:
-            return await self._walls.redirected(request, response)
+            return await self._walls.handle_redirect(request, response)
         except Exception as error:
             if not self._sessions.stamp_of(request):
                 # The first response of the request is still held in process_response, which handles the error.

@@ -67,9 +67,9 @@ class BrowserPassage(Passage):
         handover, answer = await self._load(token)
         if not handover.is_handed_in:
             return await self._not_handed_in(handover, answer)
-        self.handed_in()
+        self.record_handed_in()
         form = self.page.challenge.form or Form("a script of", self.page.challenge.url, ())
-        self.tell_sent(form.method, form.url, form.names)
+        self.report_sent(form.method, form.url, form.names)
         if handover.trouble is Trouble.FOREIGN_FORM:
             # The token was stopped on its way there.
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))

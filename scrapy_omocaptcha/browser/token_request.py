@@ -1,8 +1,8 @@
 """Send a form with a token in a page that a browser renders: load the page, fill the form in, and press its button.
 
-The page is loaded once its token is there, so that it takes no other page's place meanwhile. Before the first token for
-such a form is paid for, it is loaded to see whether the form can be filled in. The form is found in the HTML of the
-page as ``form_request`` has found it in a response.
+The page is loaded when its token is there, not before, since the browser has few pages at a time. Only for the first
+token of such a form, it is loaded before that is bought, too, to see whether the form can be filled in. The form is
+found in the HTML of the page as ``form_request`` has found it in a response.
 """
 
 from dataclasses import dataclass, replace
@@ -38,8 +38,8 @@ _SCRIPT_SECONDS = 0.2
 class FormHandover(PageHandover):
     """Page methods that fill in a form and send it with a token; without one, they only fill it in.
 
-    Those of the spider are called in the answer. Where there is no such form at first, they are called before it is
-    looked for once more, too.
+    The spider's own page methods run on the answer. If the form is not there at first, they run before the second
+    search for it as well, since they may bring it up.
     """
 
     refill: Refill
@@ -147,7 +147,7 @@ class BrowserTokenRequest(TokenRequest):
         """Load the page, fill its form in with the token, and send it."""
         handover, answer = await self._load(token)
         if handover.is_handed_in:
-            self.tell_sent(self.request.method, self.request.url, field_names(self.request))
+            self.report_sent(self.request.method, self.request.url, field_names(self.request))
         if isinstance(answer, Response) and handover.has_moved:
             return handover.complete(answer)
         await self._leave()
@@ -202,7 +202,7 @@ class BrowserTokenRequest(TokenRequest):
         """Return what is known of a token after an answer that rejects it, or what was sent with it."""
         return super().verdict_on_rejection() if self._is_seen else unknown("not_seen", is_useless=True)
 
-    def leads_back(self, answer: Response) -> bool:
+    def may_be_rejected_by_redirect(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""
         has_navigated = self._handover is not None and self._handover.has_navigated
-        return has_navigated and super().leads_back(answer)
+        return has_navigated and super().may_be_rejected_by_redirect(answer)

@@ -72,11 +72,11 @@ def find_widgets(selector: Selector) -> list[Widget]:
     widgets.add_only_key()
     found = widgets.shown()
     if not found or None in map(attrgetter("sitekey"), found.values()):
-        # The key may be at an element that only its name tells, so all is read anew with those.
+        # Elements that only their names tell are looked for where the others have not shown a widget with its key.
         page.add_by_name()
         widgets = _Widgets(page)
         widgets.add_fallbacks()
-        widgets.add_plugin()
+        widgets.add_externally_rendered()
         widgets.add_only_key()
         found = widgets.shown()
     in_order = filter(found.get, page.root.iter())
@@ -101,45 +101,6 @@ class _Widgets:
             self._by_element[widget.element] = widget
         self._add_renders()
         self._add_frames()
-
-    def shown(self) -> dict[HtmlElement, Widget]:
-        """Return the widgets that a browser would show, by their elements."""
-        return {element: widget for element, widget in self._by_element.items() if self._is_shown(widget)}
-
-    def add_only_key(self) -> None:
-        """Give the page's only site key to the widgets without one."""
-        for widget in self._by_element.values():
-            widget.sitekey = widget.sitekey or only(self._page.script_keys or self._page.widget_keys)
-
-    def add_fallbacks(self) -> None:
-        """Add the site keys of the ``noscript`` elements that show Google's form for browsers without scripts.
-
-        The key belongs to a widget without one, or to the element beside the ``noscript``.
-        """
-        for noscript, key in self._page.fallbacks():
-            keyless = self._first_with(None)
-            if self._first_with(key):
-                continue
-            if keyless:
-                keyless.sitekey = key
-            elif self._page.is_live(noscript):
-                before = islice(noscript.itersiblings(preceding=True), 1)
-                self._get_or_add(next(filter(_names_captcha, before), noscript.getparent()), sitekey=key)
-
-    def add_plugin(self) -> None:
-        """Add an empty captcha element, if an external script must be what renders the page's only site key."""
-        if not self._by_element and self._page.loads_widgets and only(self._page.widget_keys):
-            empty = filter(self._may_be_widget, filter(_is_empty, self._page.elements))
-            for element in islice(empty, 1):
-                self._get_or_add(element, invisible=_is_invisible(element))
-
-    def _get_or_add(self, element: HtmlElement, **known: Any) -> Widget:
-        """Return the widget of ``element``, which is added unless there is one."""
-        return self._by_element.setdefault(element, Widget(element, **{"enterprise": self._page.enterprise, **known}))
-
-    def _first_with(self, sitekey: str | None) -> Widget | None:
-        """Return the first widget that has this site key, or that has none."""
-        return next((widget for widget in self._by_element.values() if widget.sitekey == sitekey), None)
 
     def _from_elements(self) -> Iterator[Widget]:
         """Yield the widgets of elements that are made for one: by their class, or by a site key that they carry."""
@@ -191,6 +152,46 @@ class _Widgets:
             if widget:
                 widget.merge(sitekey=frame.key, invisible=frame.invisible)
                 widget.merge(enterprise=frame.enterprise, data_s=frame.data_s)
+
+    def add_only_key(self) -> None:
+        """Give the page's only site key to the widgets without one."""
+        for widget in self._by_element.values():
+            widget.sitekey = widget.sitekey or only(self._page.script_keys or self._page.widget_keys)
+
+    def add_fallbacks(self) -> None:
+        """Add the site keys of the ``noscript`` elements that show Google's form for browsers without scripts.
+
+        The key belongs to a widget without one, or to what the ``noscript`` follows, if that is named like a captcha,
+        or else is in.
+        """
+        for noscript, key in self._page.fallbacks():
+            if self._first_with(key):
+                continue
+            keyless = self._first_with(None)
+            if keyless:
+                keyless.sitekey = key
+            elif self._page.is_live(noscript):
+                before = islice(noscript.itersiblings(preceding=True), 1)
+                self._get_or_add(next(filter(_names_captcha, before), noscript.getparent()), sitekey=key)
+
+    def add_externally_rendered(self) -> None:
+        """Add an empty captcha element, if an external script must be what renders the page's only site key."""
+        if not self._by_element and self._page.loads_widgets and only(self._page.widget_keys):
+            empty = filter(self._may_be_widget, filter(_is_empty, self._page.elements))
+            for element in islice(empty, 1):
+                self._get_or_add(element, invisible=_is_invisible(element))
+
+    def shown(self) -> dict[HtmlElement, Widget]:
+        """Return the widgets that a browser would show, by their elements."""
+        return {element: widget for element, widget in self._by_element.items() if self._is_shown(widget)}
+
+    def _get_or_add(self, element: HtmlElement, **known: Any) -> Widget:
+        """Return the widget of ``element``, which is added unless there is one."""
+        return self._by_element.setdefault(element, Widget(element, **{"enterprise": self._page.enterprise, **known}))
+
+    def _first_with(self, sitekey: str | None) -> Widget | None:
+        """Return the first widget with this site key; with None, the first one without a key."""
+        return next((widget for widget in self._by_element.values() if widget.sitekey == sitekey), None)
 
     def _may_be_widget(self, element: HtmlElement) -> bool:
         """Tell whether ``element`` is live and belongs neither to another vendor's captcha nor to reCAPTCHA v3."""

@@ -142,13 +142,13 @@ class Components:
         redirected = await self.call(middleware.process_response, request=asking, response=response)
         return redirected if isinstance(redirected, Request) else None
 
-    async def redirect_in_place(self, request: Request, url: str) -> None:
+    async def turn_towards(self, request: Request, url: str) -> None:
         """Turn a GET into the one that a redirect to ``url`` leads to, when its response is already here."""
         redirected = await self.redirect(request, Response(request.url, status=302, headers={"Location": url}))
         if redirected is not None:
-            self.replace_in_place(request, redirected)
+            self.turn_into(request, redirected)
 
-    def replace_in_place(self, request: Request, redirected: Request) -> None:
+    def turn_into(self, request: Request, redirected: Request) -> None:
         """Turn a request without a body into the one that its redirect leads to."""
         request._set_url(redirected.url)
         httpobj._urlparse_cache.pop(request, None)

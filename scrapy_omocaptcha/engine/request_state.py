@@ -27,7 +27,7 @@ class RequestState:
     resent_for: list[str] = field(default_factory=list)
     """Addresses for whose walls it was sent again, since it had been redirected there."""
     led_to: str | None = None
-    """The address of the redirect behind which there was a wall."""
+    """The address that it was redirected to, and where there was a wall."""
     asked_again: bool = False
     """Whether the request has met a wall, and was sent again since it came out of the scheduler."""
 

@@ -1,4 +1,4 @@
-"""Read a form as a browser would submit it, which runs scripts where it solves captchas."""
+"""Read what a browser that runs scripts would submit for a form."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -96,14 +96,15 @@ class Controls:
         """The textareas that Google's script adds."""
 
     def of(self, form: HtmlElement | None) -> list[HtmlElement]:
-        """Return the controls of ``form`` in tree order, with the textarea of Google's script if it adds one."""
+        """Return the controls of ``form`` in tree order, with the textarea of Google's script unless it has its own."""
         own = list(filterfalse(self._added.__contains__, self._by_form[form]))
         return own if any(map(_is_token_textarea, own)) else self._by_form[form]
 
     def sent(self, form: HtmlElement, button: HtmlElement | None, filled: Collection[str]) -> Iterator[HtmlElement]:
         """Yield the controls that ``form`` sends if ``button`` is pressed: no other button, and none that is ignored.
 
-        :param filled: the names that are filled in, also where that enables or checks a control.
+        :param filled: the names that are filled in: their controls are sent though the page has them disabled or
+            unchecked.
         """
         controls = self.of(form)
         checked = list(filter(is_checked_radio, controls))
@@ -137,7 +138,7 @@ class Controls:
         return self._owners.forms
 
     def is_disabled(self, control: HtmlElement) -> bool:
-        """Tell whether the user cannot change ``control``, which is not sent."""
+        """Tell whether ``control`` is disabled, and so is not sent."""
         return control.get("disabled") is not None or self._is_in_disabled(control)
 
     def default_button(self, form: HtmlElement | None) -> HtmlElement | None:

@@ -123,16 +123,17 @@ class Attempts(ABC):
                     return result
             if isinstance(self._job_error, JobLost):
                 raise GivenUp(Refusal("service", f"the service did not accept a job: {self._job_error}"))
-            raise GivenUp(Refusal("attempts", self._useless(tried)))
+            raise GivenUp(Refusal("attempts", self._why_no_page(tried)))
         except GivenUp:
             is_given_up = True
             raise
         finally:
             for purchase in self._passed:
-                # Another request may have opened the wall, and the form of one that rejects tokens may change as well.
+                # A wall that rejects tokens may change its form, so that it looks like another one. If the request got
+                # through, nobody knows: another request may have opened the wall.
                 purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up or None))
 
-    def _useless(self, jobs: int) -> str:
+    def _why_no_page(self, jobs: int) -> str:
         """Say what came of ``jobs`` useless jobs, and what to do."""
         bought = f"{count(jobs, 'job')} gave no page"
         if self._rejections >= jobs:
@@ -169,7 +170,7 @@ class Attempts(ABC):
         try:
             if purchase is not None:
                 with self.engine.slots.order.urgently(self.request):
-                    result = await self.try_token(purchase)
+                    result = await self.hand_in_and_record(purchase)
         finally:
             self.purchase = None
             # Counted only once the job has failed: Scrapy's request for a redirect copies the count before.
@@ -177,7 +178,7 @@ class Attempts(ABC):
                 self._state.useless_jobs += 1
         return result
 
-    def tell_sent(self, method: str, url: str, names: Iterable[str]) -> None:
+    def report_sent(self, method: str, url: str, names: Iterable[str]) -> None:
         """Tell what is sent with the token at hand, and record where; a method of the spider may put it anywhere."""
         assert self.purchase is not None
         secret = self.purchase.token.value
@@ -185,15 +186,16 @@ class Attempts(ABC):
         self.purchase.entry.handed_in(address)
         self.events.handing_in(self.request, sent(method, address, [masked(name, secret) for name in names]))
 
-    async def try_token(self, purchase: Purchase) -> Result:
+    async def hand_in_and_record(self, purchase: Purchase) -> Result:
         """Use a token while it is young, once more if that broke off, and record the verdict."""
         self.is_first = True
         try:
-            result = await self._try_to_hand_in(purchase.token)
+            result = await self._hand_in_when_ready(purchase.token)
         except HandoverBroke as broke:
             logger.info("%s: %s; it is sent once more", host_of(self.request.url), broke)
             self.is_first = False
-            result = await self._try_to_hand_in(purchase.token)
+            result = await self._hand_in_when_ready(purchase.token)
+            # The first try may have used up the token.
             if broke.is_sent and (result.verdict is None or result.verdict.outcome == "expired"):
                 result = replace(result, verdict=unknown("broke"))
         verdict = result.verdict
@@ -208,10 +210,10 @@ class Attempts(ABC):
             raise result.error
         return result
 
-    async def _try_to_hand_in(self, token: Token) -> Result:
-        """Wait until a token may be handed in, do so, and return what came of it, be it an error but HandoverBroke.
+    async def _hand_in_when_ready(self, token: Token) -> Result:
+        """Wait until a token may be handed in, do so, and return what came of it.
 
-        There is no verdict if the crawl closed before.
+        Errors are in the result, which has no verdict if the crawl closed before; only HandoverBroke is raised.
         """
         try:
             ready = await self.wait_until_ready()
@@ -227,7 +229,7 @@ class Attempts(ABC):
         try:
             return await self.hand_in(token)
         except Outdated:
-            return await self._try_to_hand_in(token)
+            return await self._hand_in_when_ready(token)
         except TokenUnused as error:
             return Result(verdict=unused(error.reason))
         except CrawlClosing as error:
@@ -242,7 +244,7 @@ class Attempts(ABC):
             return Result(verdict=unknown("broke"), error=error)
 
     def report(self, challenge: Challenge, result: Result) -> Answer:
-        """Report that the request has got through, or may have, and return its answer."""
+        """Report that the request has got through, or may have; store its page for HttpCache, and return its answer."""
         answer, verdict = result.answer, result.verdict
         assert answer is not None
         outcome = None if verdict is None else verdict.outcome

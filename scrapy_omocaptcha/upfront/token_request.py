@@ -43,8 +43,9 @@ class FormRecord:
 
     accepts = False
     """Whether the site has accepted a token."""
-    rejects = False
-    """Whether ``rejected=`` has told a rejection, so that it is believed where it tells nothing."""
+    has_told_rejection = False
+    """Whether ``rejected=`` has ever told a rejection here. From then on, an answer of which it tells none counts as
+    none."""
     last_text: int | None = None
     """Checksum of the text of the last answer that showed the widget again."""
 
@@ -61,7 +62,7 @@ class TokenRequest(Attempts):
         super().__post_init__()
         self.chain = self.engine.chain
         hooks, rejected = self.policy.hooks, self.wish.rejected
-        self._is_rejected = None if rejected is None else hooks.rejection_test(rejected)
+        self._rejection_test = None if rejected is None else hooks.rejection_test(rejected)
         """Tells whether an answer shows that the site rejected the token; None where nobody has said how."""
         self.wanted = self.wish.challenge
         self._prepared = self.request
@@ -99,6 +100,7 @@ class TokenRequest(Attempts):
             async with self.hold.sending():
                 answer = await self.submit(token)
         except HandoverBroke as error:
+            # Raised, it has the token handed in once more.
             if self.is_first and (not error.is_sent or self.engine.components.will_retry(self.request, error.kind)):
                 raise
             if not error.is_sent:
@@ -110,10 +112,10 @@ class TokenRequest(Attempts):
         # The request that was sent holds the token, and must not reach a method of the spider.
         self.answer = answer = answer.replace(request=self.request)
         try:
-            rejected = None if self._is_rejected is None else self._is_rejected(answer)
+            rejected = None if self._rejection_test is None else self._rejection_test(answer)
         except HookFailed as error:
             return Result(verdict=unknown("hook"), error=GivenUp(Refusal("hook", str(error))))
-        self.record.rejects |= rejected is True
+        self.record.has_told_rejection |= rejected is True
         wall = None if rejected else self.policy.find(self.request, answer)
         if wall is not None and self._is_another(wall):
             refusal = Refusal("another_wall", _ANOTHER_WALL.format(public_address(wall.url)))
@@ -133,7 +135,7 @@ class TokenRequest(Attempts):
         """
         submission = with_token(self._prepared, self.wish.put, token.value)
         self._is_used = True
-        self.tell_sent(submission.method, submission.url, field_names(submission))
+        self.report_sent(submission.method, submission.url, field_names(submission))
         answer = await send_submission(self.chain, submission, token)
         assert answer is not None
         return answer
@@ -155,7 +157,7 @@ class TokenRequest(Attempts):
         :param rejected: False where the spider has told that it was accepted, None where that is not known.
         """
         hint = "; tell what a rejection looks like with rejected= (form_request)"
-        if self._is_rejected is not None:
+        if self._rejection_test is not None:
             hint = f"; rejected={self.wish.rejected!r} takes it for none: if it is one, name what tells so"
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             is_error = answer.status >= HTTPStatus.BAD_REQUEST
@@ -163,15 +165,15 @@ class TokenRequest(Attempts):
             return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
         if rejected is False:
             return ACCEPTED
-        is_believed = self._is_rejected is not None and self.record.rejects
+        is_believed = self._rejection_test is not None and self.record.has_told_rejection
         if not is_believed and find_challenge(answer) is not None:
             message = f"the answer shows the form's widget again, which rejections do, and some results{hint}"
             return unknown("widget_again", message, is_useless=self._remember_text(answer))
-        if self.leads_back(answer):
+        if self.may_be_rejected_by_redirect(answer):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
         if not isinstance(answer, TextResponse) or is_blank(answer):
             return unknown("no_page", f"the answer is empty, or neither a page nor text{hint}")
-        if self._is_rejected is not None and not is_believed and isinstance(answer, JsonResponse):
+        if self._rejection_test is not None and not is_believed and isinstance(answer, JsonResponse):
             words = f"the answer is JSON, in which the selector rejected={self.wish.rejected!r} matches nothing"
             return unknown("no_page", f"{words}: name a method of the spider that tells a rejection")
         return ACCEPTED
@@ -186,7 +188,7 @@ class TokenRequest(Attempts):
         last, self.record.last_text = self.record.last_text, crc32(text.encode())
         return last == self.record.last_text
 
-    def leads_back(self, answer: Response) -> bool:
+    def may_be_rejected_by_redirect(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""
         page, sent, came = map(public_address, (self.wanted.url, self._prepared.url, answer.url))
         is_back = came == page != sent
@@ -204,10 +206,12 @@ class TokenRequest(Attempts):
             raise GivenUp(Refusal("broke", str(error))) from error
         if page is None:
             raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
+        # Methods of the spider that judge the page see the request that it is for.
         page = page.replace(request=self.request)
         if is_overloaded(page) and find_challenge(page) is None:
             raise GivenUp(Refusal.of("form_changed"), page)
         try:
+            # What the spider fills in may add names, which would make another form of it.
             plain = fill_form(page, {}, form=fresh.form, click=fresh.click)
             self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)
             encoded = encode_form(page, self.wanted, "")
@@ -230,7 +234,7 @@ class TokenRequest(Attempts):
         assert plain.form is not None
         marks, other_marks = list(self.wish.fresh.marks), form_marks(plain.form)
         is_wall = self.policy.find(self.request, page) is not None
-        # The address may be for one use, unless the page is a challenge. Spiders may fill in the form of one, too.
+        # The address of a form may have a word in it that is good once. That of another wall's form differs, too.
         if marks == other_marks or (not is_wall and _without_numbers(marks) == _without_numbers(other_marks)):
             return None
         if is_wall:

@@ -11,8 +11,8 @@ class Action(Enum):
 
     FOLLOW = "Scrapy follows it: whatever is there is the answer to the request"
     KEEP = "Scrapy follows it, and the request is kept: a wall there may have withheld it"
-    ASK = "KEEP, but if Scrapy would drop the redirect for a reason that is not known here, LOOK"
-    GUESS = "LOOK, unless Scrapy would not fetch the address; ASK then"
+    ASK = "KEEP, but LOOK if Scrapy would drop the redirect as others have asked for the address, or has dropped many"
+    GUESS = "LOOK if Scrapy would fetch the address now; if not, LOOK only if it has dropped many redirects there"
     LOOK = "the address is fetched while the request is in hand: a challenge there is the answer to the request"
 
 
@@ -22,13 +22,13 @@ class Known(NamedTuple):
     kind: Kind
     is_suspect: bool = False
     """Whether a word in the address, such as ``/captcha``, says that it is a wall's, and nobody has been there."""
-    may_be_lost: bool = False
-    """Whether what was asked for could be lost if Scrapy follows: a POST that a wall says it has withheld; a GET that
-    is redirected to any wall, or again to one for which it was sent again."""
+    may_be_withheld: bool = False
+    """Whether a wall there may have withheld the request: a POST, if the wall says so; a GET that is redirected to any
+    wall, or again to one for which it was sent again."""
     has_been_wall: bool = False
     """Whether it has shown a challenge and then a page, or shows a page though it is named like a wall."""
-    is_through: bool = False
-    """Whether the session of the request is through its wall, or no wall was met yet."""
+    is_open: bool = False
+    """Whether no wall was met yet, or the session of the request is through it."""
     is_of_another: bool = False
     """Whether it is a page with a challenge in its place that another request solves."""
 
@@ -42,7 +42,7 @@ def decide(known: Known, *, is_safe: bool) -> Action:
         return Action.KEEP if is_safe else Action.FOLLOW
     if known.is_suspect:
         return Action.GUESS
-    if known.may_be_lost or (known.has_been_wall and not known.is_through):
+    if known.may_be_withheld or (known.has_been_wall and not known.is_open):
         return Action.LOOK
     if is_safe:
         return Action.ASK

@@ -20,11 +20,11 @@ from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 from scrapy_omocaptcha.walls.withheld import Withheld
 
 _ENOUGH_DROPPED = 2
-"""Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
+"""Dropped redirects to an address after which it is worth a look; at a former wall, each look doubles the number."""
 
 
 class Evidence:
-    """What one crawl knows of its redirects."""
+    """Answers the questions that decide on a redirect, from what the crawl has seen of its request and target."""
 
     def __init__(self, crawler: Crawler, engine: Engine, targets: Targets, posts: Posts, withheld: Withheld) -> None:
         self._components, self._states = engine.components, engine.states
@@ -32,29 +32,29 @@ class Evidence:
         is_shared = uses_scrapy_redis(crawler.settings)
         self.is_filter_shared = is_shared or self._components.is_resumed()
         """Whether Scrapy's dupefilter knows addresses that other workers or other runs have asked for."""
-        # What Scrapy follows here goes through the common queue, and another worker may get it.
-        self._unanswered = (Kind.UNKNOWN, Kind.FOLLOWED) if is_shared else (Kind.UNKNOWN,)
+        self._not_asked_here = (Kind.UNKNOWN, Kind.FOLLOWED) if is_shared else (Kind.UNKNOWN,)
+        """Kinds of targets that this worker may not have asked for: it may not get what it puts into a shared queue."""
 
-    def known(self, request: Request, url: str, *, is_through: bool, has_page: bool) -> Known:
+    def known(self, request: Request, url: str, *, is_through: bool, has_page_or_token: bool) -> Known:
         """Return what decides on the redirect of a request to ``url``.
 
         :param is_through: whether the wall of the request's host was open to it.
-        :param has_page: whether its page is at hand, or a token for it.
+        :param has_page_or_token: whether its page is at hand, or a token for it.
         """
-        is_for_it = has_page and self.comes_back(request, url)
+        is_for_it = has_page_or_token and self.comes_back(request, url)
         is_safe = request.method in SAFE_METHODS
         return Known(
             self._targets.of(url).kind,
             is_suspect=self._targets.is_suspect(url),
-            may_be_lost=self.may_be_lost(request, url) if is_safe else self._targets.withholds(url, request.url),
+            may_be_withheld=self.may_be_lost(request, url) if is_safe else self._targets.withholds(url, request.url),
             has_been_wall=self._targets.has_been_wall(url),
-            is_through=is_through or not self._targets.has_met_wall,
+            is_open=is_through or not self._targets.has_met_wall,
             is_of_another=self._targets.is_walled_page(url) and not is_for_it,
         )
 
     def may_be_asked_elsewhere(self, url: str) -> bool:
         """Tell whether Scrapy's dupefilter may know an address as other workers or other runs have asked for it."""
-        return self.is_filter_shared and self._targets.of(url).kind in self._unanswered
+        return self.is_filter_shared and self._targets.of(url).kind in self._not_asked_here
 
     def may_be_lost(self, request: Request, url: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect, as far as is known."""
@@ -77,15 +77,15 @@ class Evidence:
             target.kind is Kind.UNKNOWN and self.is_filter_shared,
             # Each POST gets the answer of its own redirect.
             is_post and self._targets.has_met_wall and self._targets.has_been_wall(url),
-            # A page that the spider has requested itself is there, or will be.
+            # An opened page goes to one request, unless the spider asks for it itself.
             target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested,
         )
         return any(reasons)
 
     def is_to_be_sent_again(self, request: Request, url: str) -> bool:
-        """Tell whether a request that was redirected to a page is to be sent again: that was a wall when it was sent.
+        """Tell whether a request that was redirected to a page is to be sent once more.
 
-        Only a page has anything to show, once a wall is open.
+        That was a wall when the request was redirected, which has nothing to show now that it is open.
         """
         state = self._states.peek(request)
         conditions = (
@@ -96,9 +96,9 @@ class Evidence:
         return all(conditions)
 
     def were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
-        """Tell whether so many redirects to an address were dropped, or not followed, that a look at it is worth it.
+        """Tell whether so many redirects to an address were dropped, or not followed, that it is worth a look.
 
-        Where the spider has asked for the address itself, all redirects there are dropped.
+        One reason is that the spider has asked for the address itself, which need not be a wall.
         """
         target, dropped = self._targets.of(url), self._withheld.count_dropped(url)
         if self._targets.has_been_wall(url):

@@ -37,11 +37,11 @@ class FormPassage(Passage):
     _set_cookies: Sequence[bytes] = ()
     """The ``Set-Cookie`` headers that have answered the last submission, and what it has led to."""
 
-    async def try_token(self, purchase: Purchase) -> Result:
+    async def hand_in_and_record(self, purchase: Purchase) -> Result:
         if not self.is_alone:
             self._go_first()
         try:
-            return await super().try_token(purchase)
+            return await super().hand_in_and_record(purchase)
         finally:
             self.hold.give_way()
 
@@ -58,7 +58,7 @@ class FormPassage(Passage):
         Where each page wants a token, and is asked for after it, nothing else of the session is sent meanwhile: it
         could use up what the token opens.
         """
-        if not (self.is_alone and self.session.is_asked_again):
+        if not (self.is_alone and self.session.is_page_asked_for):
             return await super().hand_in(token)
         lock = self.session.submitting
         await self.engine.lifetime.wait(lock.acquire())
@@ -92,8 +92,8 @@ class FormPassage(Passage):
             submission = self.submission(token)
         except HookFailed as error:
             return Result(verdict=unused("hook"), error=GivenUp(Refusal("hook", str(error))))
-        self.handed_in()
-        self.tell_sent(submission.method, submission.url, field_names(submission))
+        self.record_handed_in()
+        self.report_sent(submission.method, submission.url, field_names(submission))
         self._set_cookies = submission.set_cookies
         return await self._send(submission, token)
 

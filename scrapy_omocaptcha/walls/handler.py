@@ -90,7 +90,7 @@ class WallHandler:
         is_through = session is not None and session.clearance.was_there_at(self._sessions.next_stamp())
         return await self._redirects.walls.before(request, is_through=is_through)
 
-    async def redirected(self, request: Request, response: Response) -> Answer:
+    async def handle_redirect(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""
         self._slots.back(request)
         session = self._sessions.known(request)
@@ -100,7 +100,7 @@ class WallHandler:
             session.record_answer()
             self._sessions.keep_cookies(session, request, response, stamp)
         is_through = session is not None and session.clearance.was_there_at(stamp or self._sessions.next_stamp())
-        answer = await self._redirects.redirected(request, response, is_through=is_through)
+        answer = await self._redirects.handle(request, response, is_through=is_through)
         if answer is response and request not in self._redirects.behind and session is not None and stamp:
             session.clearance.record_other_use(stamp)
         return answer
@@ -139,13 +139,13 @@ class WallHandler:
 
         :param stamp: when the request was sent.
         """
-        answer = await self._redirects.refreshed(request, response)
+        answer = await self._redirects.handle_refresh(request, response)
         if isinstance(answer, Request):
             return answer
         response = self._redirects.behind.pop(request, answer)
         session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
-        asked_for = self._redirects.withheld.answered(request, response, challenge)
+        asked_for = self._redirects.withheld.learn_from_answer(request, response, challenge)
         if asked_for is not None and not await self._is_in_vain(asked_for, request, response, challenge):
             # It was not known that the redirect leads to a wall. From now on that is known before it is followed.
             return asked_for

@@ -99,7 +99,11 @@ class Passage(Attempts):
         self._note(response, challenge)
         refusal = await self.refusal()
         # Another request may have opened the wall since this one was sent, or be about to.
-        if refusal is None and self.session.leading is None and not self.session.clearance.was_won_after(self.stamp):
+        if (
+            refusal is None
+            and self.session.leader_stamp is None
+            and not self.session.clearance.was_won_after(self.stamp)
+        ):
             refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
         if refusal is None and "cached" in response.flags:
             # The challenge is one that HttpCache has stored: the site may be open now, and looking costs no job.
@@ -205,12 +209,12 @@ class Passage(Attempts):
             # The session keeps this function, which must not keep the request.
             session.stop_leading(lambda: slots.concurrency(slot))
 
-    def handed_in(self) -> None:
+    def record_handed_in(self) -> None:
         """Record that a token goes to the site."""
         if not self.is_alone:
             # Requests that were queued without cookies are answered with new cookies meanwhile, and later.
             self.session.clearance.record_token(self.cookies())
-        self.redirects.handed_in()
+        self.redirects.record_handed_in()
 
     def _worth(self, result: Result) -> Worth:
         if result.verdict is None or result.verdict.outcome in ("expired", "unknown"):
@@ -318,7 +322,7 @@ class Passage(Attempts):
         result = self._judge_answer(page.challenge, handed)
         if result is not None:
             return result
-        self.session.record_asked_again()
+        self.session.record_page_asked_for()
         answer = handed.answer
         # An error, or JSON for a script, answers the token, and is not what a redirect to its address would show.
         is_page = isinstance(answer, HtmlResponse) and answer.status < HTTPStatus.MULTIPLE_CHOICES

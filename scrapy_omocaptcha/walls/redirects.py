@@ -1,14 +1,16 @@
-"""Decide what is done about redirects, and look where they lead, so that no request is lost to a wall that redirects.
+"""Look where redirects lead, or leave them to Scrapy, so that no request is lost to a wall that redirects.
 
 A wall that redirects every page to an address of its own (302 to ``/captcha``) would otherwise leave only the request
-for that address, and Scrapy's dupefilter would drop all such requests but the first. So what a redirect leads to is
-fetched while the request that was redirected is in hand, if that has proven to be a wall, or is named like one, or if
-so many redirects there were dropped that it may be one. If it is none, Scrapy's request for it gets what was fetched.
+for that address, and Scrapy's dupefilter would drop all such requests but the first. So what a redirect leads to, its
+target, is fetched while the request that was redirected is in hand, if the target has proven to be a wall, or is named
+like one, or if so many redirects there were dropped that it may be one. If it is none, Scrapy's request for it gets
+what was fetched. All other redirects are left to Scrapy, with what was asked for in their meta; see ``withheld``.
 
-All other redirects are left to Scrapy, with what was asked for in their meta; see ``withheld``.
+``redirected`` is what Scrapy would make of a redirect: its request for the target. A request that is sent again may be
+redirected again, which brings it to :meth:`Redirects.handle` before :meth:`Redirects.send_again` returns.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from scrapy import Request, signals
@@ -38,8 +40,19 @@ from scrapy_omocaptcha.walls.withheld import Withheld
 _MAX_IN_FILTER = 10_000
 
 
+@dataclass
+class _Resending:
+    """What a request gets whose redirect comes while it is being sent again, and what has become of that."""
+
+    page: Response | None
+    """The page at hand, should the redirect lead to it."""
+    has_token: bool
+    redirected: Request | None = None
+    """Scrapy's request for the page, if that was given to the request."""
+
+
 class Redirects:
-    """The redirects of one crawl."""
+    """What becomes of the redirects of one crawl."""
 
     def __init__(self, crawler: Crawler, engine: Engine, policy: Policy) -> None:
         self._policy = policy
@@ -51,12 +64,10 @@ class Redirects:
         self.withheld = Withheld(crawler, engine, targets, self.posts)
         self._evidence = Evidence(crawler, engine, targets, self.posts, self.withheld)
         self.walls = WallsBehindRedirects(engine, self.looks, targets, self.posts, self.withheld)
-        self._pages_at_hand: WeakKeyDictionary[Request, Response | None] = WeakKeyDictionary()
-        """Requests that are sent again while a token or their page is at hand, with that page, if any."""
-        self._redirects_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
-        """Requests that are sent again and got the page at hand, and what Scrapy makes of their redirects to it."""
+        self._resending: WeakKeyDictionary[Request, _Resending] = WeakKeyDictionary()
+        """The requests that are being sent again."""
         self.behind: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
-        """What redirects lead to that Scrapy does not follow, by their requests, if that is a challenge or the page."""
+        """The challenge, or the page, that was found behind a redirect which Scrapy does not follow, by its request."""
         self._in_filter: LocalCache[str, bool] = LocalCache(_MAX_IN_FILTER)
         """Addresses that the duplicate filter knows before Scrapy has made a request for them."""
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
@@ -65,7 +76,7 @@ class Redirects:
         """Whether a token has been handed in. Before that, a wall that shows a page is not taken for open."""
         crawler.signals.connect(self.looks.record_dropped, signals.request_dropped)
 
-    async def redirected(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
+    async def handle(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
         """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
 
         If it is the redirect of a wall which is open by now, what was asked for before is returned, for the scheduler.
@@ -78,7 +89,7 @@ class Redirects:
         if url is None or isinstance(request, Submission):
             # A form that the spider submits itself holds a token, which must not be written down, nor sent again.
             return response
-        again = self.withheld.redirected(request, url)
+        again = self.withheld.learn_from_redirect(request, url)
         if again is not None:
             return again
         if not is_allowed(host_of(url), self._policy.domains):
@@ -86,10 +97,62 @@ class Redirects:
             return response
         lock = await self._lock(request, url)
         try:
-            return await self._decided(request, response, url, is_through=is_through)
+            return await self._look_or_leave(request, response, url, is_through=is_through)
         finally:
             if lock is not None:
                 lock.release()
+
+    async def handle_refresh(self, request: Request, response: Response) -> Response | Request:
+        """Do as :meth:`handle` for a page that may have a meta refresh, unless it is a challenge itself."""
+        if self._components.meta_refresh(response) is None or self._policy.find(request, response) is not None:
+            return response
+        return await self.handle(request, response)
+
+    async def send_again(
+        self, request: Request, shown: Response | None = None, *, has_token: bool = False
+    ) -> Response | Request:
+        """Send the spider's request once more, and look behind whatever redirect is the answer.
+
+        :param shown: a page that need not be fetched once more, should it be what the redirect leads to.
+        :param has_token: whether a token for it is at hand, so that its redirect is not left to another request.
+        """
+        self._states.of(request).asked_again = True
+        self.posts.record_sent(request)
+        resending = self._resending[request] = _Resending(shown, has_token)
+        try:
+            answer = await self._chain.send_again(request)
+        finally:
+            del self._resending[request]
+        if resending.redirected is not None and isinstance(answer, Response):
+            self._components.turn_into(request, resending.redirected)
+            # HttpCache still has the challenge, and a later crawl would pay for that.
+            self._components.store(request, answer)
+            return answer
+        answer = answer if isinstance(answer, Request) else await self.handle_refresh(request, answer)
+        return self.behind.pop(request, answer)
+
+    async def follow_answer(self, request: Request, answer: Response) -> Request | None:
+        """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects.
+
+        Where the answer has come from behind a redirect, ``request`` is turned into the one for its address.
+        """
+        url = redirect_target(request.url, answer.headers.get("Location"))
+        if url is not None and not self._components.is_redirect_for_spider(request, answer):
+            redirected = await self._components.redirect(request, answer)
+            if redirected is not None:
+                # The answer to a token is what its redirect leads to, even if that is a wall, or if another run has
+                # asked for it before.
+                state = self._states.peek(request)
+                must_pass = self._evidence.is_filter_shared or originals.leads_back(request, url, state.original)
+                self._states.write(redirected, replace(state, original=None, led_to=None), must_pass=must_pass)
+                return redirected
+        if request.method == "GET" and not same_address(answer.url, request.url):
+            await self._components.turn_towards(request, answer.url)
+        return None
+
+    def record_handed_in(self) -> None:
+        """Record that a token was handed in, so that walls may be open."""
+        self._has_handed_in = True
 
     async def _lock(self, request: Request, url: str) -> DeferredLock | None:
         """Wait until it is known what an address shows, if another request that was redirected there may look at it.
@@ -111,7 +174,9 @@ class Redirects:
         lock.release()
         return None
 
-    async def _decided(self, request: Request, response: Response, url: str, *, is_through: bool) -> Response | Request:
+    async def _look_or_leave(
+        self, request: Request, response: Response, url: str, *, is_through: bool
+    ) -> Response | Request:
         """Look where a redirect leads, if that is to be done, or leave it to Scrapy or to the spider."""
         answer = await self._look_if_needed(request, response, url, is_through=is_through)
         is_for_scrapy = self._components.will_redirect(request, response)
@@ -134,47 +199,24 @@ class Redirects:
         action = self._action(request, url, is_through=is_through)
         if action is Action.LOOK or (action is Action.GUESS and await self._begin_guess(request, response, url)):
             return await self._look(request, response, url, follow=True)
-        if action in (Action.GUESS, Action.ASK) and await self._is_worth_a_look(request, response, url, action):
+        if action in (Action.GUESS, Action.ASK) and await self._begin_other_look(request, response, url, action):
+            # Where nothing but dropped redirects tells of a wall, further ones are not followed.
             return await self._look(request, response, url, follow=self._evidence.is_filter_shared)
         return None
 
     def _action(self, request: Request, url: str, *, is_through: bool) -> Action:
-        has_page = request in self._pages_at_hand
-        known = self._evidence.known(request, url, is_through=is_through, has_page=has_page)
+        resending = self._resending.get(request)
+        is_for_it = resending is not None and (resending.has_token or resending.page is not None)
+        known = self._evidence.known(request, url, is_through=is_through, has_page_or_token=is_for_it)
         return decide(known, is_safe=request.method in SAFE_METHODS)
 
-    async def _is_worth_a_look(self, request: Request, response: Response, url: str, action: Action) -> bool:
-        """Tell whether Scrapy would drop a redirect that it ought not to, or has dropped many of these."""
-        is_for_scrapy = self._components.will_redirect(request, response)
-        if action is Action.ASK and is_for_scrapy and self._evidence.may_be_asked_elsewhere(url):
-            redirected = await self._redirect(request, response)
-            return redirected is not None and self._add_to_filter(request, redirected, url)
-        return self._evidence.were_many_dropped(request, response, url)
-
-    def _leave_to_scrapy(self, request: Request, url: str, *, is_through: bool) -> None:
-        """Let Scrapy follow a redirect, with what was asked for in its meta where that may be sent again."""
-        state, is_safe = self._states.peek(request), request.method in SAFE_METHODS
-        # A request that is through its own host's wall gets whatever another host shows, be it a wall.
-        is_answer = is_through and host_of(url) != host_of(request.url)
-        # Asked anew, since a look may have shown what is there.
-        action = self._action(request, url, is_through=is_through)
-        original = None
-        if not is_answer and action is not Action.FOLLOW:
-            # Of several redirects, only the one straight to a wall can be that of a POST which was withheld.
-            is_chain = is_safe and not self.posts.has_post(request)
-            original = originals.write(request, state.original if is_chain else None)
-        must_pass = self._in_filter.pop(url, False) or self._evidence.must_pass(request, url, is_through=is_through)
-        if must_pass:
-            self._targets.record_page_given(url)
-        if not is_answer and request.method != "HEAD":
-            self._targets.record_followed(url, request.url)
-        self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
-
     async def _begin_guess(self, request: Request, response: Response, url: str) -> bool:
-        """Have the duplicate filter know what a look is to fetch; tell whether there is to be one.
+        """Have the duplicate filter know what a look is to fetch.
 
-        There is none for what Scrapy would not fetch: a duplicate, or what HttpCache has; nor for what is no GET, nor
-        while too much is kept that others have fetched. Filters that know other crawls or runs are not asked.
+        Filters that know other crawls or runs are not asked.
+
+        :returns: whether there is to be a look: none at what Scrapy would not fetch, as a duplicate or what HttpCache
+            has, none that is not a GET, and none while too much is kept that others have fetched.
         """
         redirected = None if self.looks.is_full() else await self._redirect(request, response)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
@@ -183,6 +225,17 @@ class Redirects:
             return True
         return not self._add_to_filter(request, redirected, url)
 
+    async def _begin_other_look(self, request: Request, response: Response, url: str, action: Action) -> bool:
+        """Have the duplicate filter know what a redirect leads to, where others may have asked for that.
+
+        :returns: whether there is to be a look, as Scrapy would drop the redirect for their sake, or has dropped many.
+        """
+        is_for_scrapy = self._components.will_redirect(request, response)
+        if action is Action.ASK and is_for_scrapy and self._evidence.may_be_asked_elsewhere(url):
+            redirected = await self._redirect(request, response)
+            return redirected is not None and self._add_to_filter(request, redirected, url)
+        return self._evidence.were_many_dropped(request, response, url)
+
     async def _redirect(self, request: Request, response: Response) -> Request | None:
         """Return what Scrapy would make of a redirect, or None if it follows none, as after too many."""
         try:
@@ -190,58 +243,6 @@ class Redirects:
         except IgnoreRequest:
             # Scrapy raises it as well, once all middlewares have seen the response, if the spider does not get that.
             return None
-
-    async def refreshed(self, request: Request, response: Response) -> Response | Request:
-        """Do as :meth:`redirected` for a page that may have a meta refresh, unless it is a challenge itself."""
-        if self._components.meta_refresh(response) is None or self._policy.find(request, response) is not None:
-            return response
-        return await self.redirected(request, response)
-
-    async def send_again(
-        self, request: Request, shown: Response | None = None, *, has_token: bool = False
-    ) -> Response | Request:
-        """Send the spider's request once more, and look behind whatever redirect is the answer.
-
-        :param shown: a page that need not be fetched once more, should it be what the redirect leads to.
-        :param has_token: whether a token for it is at hand, so that its redirect is not left to another request.
-        """
-        self._states.of(request).asked_again = True
-        self.posts.record_sent(request)
-        if shown is not None or has_token:
-            self._pages_at_hand[request] = shown
-        try:
-            answer = await self._chain.send_again(request)
-        finally:
-            self._pages_at_hand.pop(request, None)
-            redirected = self._redirects_to_page.pop(request, None)
-        if redirected is not None and isinstance(answer, Response):
-            self._components.replace_in_place(request, redirected)
-            # HttpCache still has the challenge, and a later crawl would pay for that.
-            self._components.store(request, answer)
-            return answer
-        answer = answer if isinstance(answer, Request) else await self.refreshed(request, answer)
-        return self.behind.pop(request, answer)
-
-    async def follow_answer(self, request: Request, answer: Response) -> Request | None:
-        """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects."""
-        url = redirect_target(request.url, answer.headers.get("Location"))
-        if url is not None and not self._components.is_redirect_for_spider(request, answer):
-            redirected = await self._components.redirect(request, answer)
-            if redirected is not None:
-                # The answer to a token is what its redirect leads to, even if that is a wall, or if another run has
-                # asked for it before.
-                state = self._states.peek(request)
-                must_pass = self._evidence.is_filter_shared or originals.leads_back(request, url, state.original)
-                self._states.write(redirected, replace(state, original=None, led_to=None), must_pass=must_pass)
-                return redirected
-        if request.method == "GET" and not same_address(answer.url, request.url):
-            # The answer came from behind a redirect.
-            await self._components.redirect_in_place(request, answer.url)
-        return None
-
-    def handed_in(self) -> None:
-        """Record that a token was handed in, so that walls may be open."""
-        self._has_handed_in = True
 
     def _add_to_filter(self, request: Request, redirected: Request, url: str) -> bool:
         """Have the duplicate filter know what Scrapy makes of a redirect; tell whether it would have dropped that."""
@@ -253,7 +254,7 @@ class Redirects:
     async def _look(self, request: Request, response: Response, url: str, *, follow: bool) -> Response | Request | None:
         """Return what the target of a redirect answers, if that is the answer to ``request``; else None.
 
-        :param follow: whether further redirects are followed: not where nothing but dropped ones tells of a wall.
+        :param follow: whether further redirects are followed.
         """
         may_be_wall = self._evidence.may_be_lost(request, url)
         self._targets.record_look(url)
@@ -269,21 +270,25 @@ class Redirects:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
         if challenge is not None:
-            return answer if self._found_challenge(request, url, challenge) else None
+            return answer if self._handle_challenge(request, url, challenge) else None
         # An address that redirects on and on shows no challenge either.
         tells_nothing = may_be_wall if answer is None else is_overloaded(answer)
-        return None if tells_nothing else await self._found_page(request, response, url, answer)
+        return None if tells_nothing else await self._handle_page(request, response, url, answer)
 
     async def _fetch(self, request: Request, response: Response, url: str, *, follow: bool) -> Looked:
         """Return what the target of a redirect answers, unless that is at hand."""
-        shown = self._pages_at_hand.pop(request, None)
-        if shown is not None and same_address(shown.url, url) and self._targets.may_be_page(url):
-            return shown, self._policy.find(request, shown)
+        resending = self._resending.get(request)
+        page = None if resending is None else resending.page
+        if page is not None and same_address(page.url, url) and self._targets.may_be_page(url):
+            return page, self._policy.find(request, page)
         is_wall = self._targets.of(url).kind in WALLS
         return await self.looks.look(request, response, follow=follow, is_wall=is_wall)
 
-    def _found_challenge(self, request: Request, url: str, challenge: Challenge) -> bool:
-        """Record a challenge behind a redirect; tell whether it is the answer to ``request``."""
+    def _handle_challenge(self, request: Request, url: str, challenge: Challenge) -> bool:
+        """Record a challenge behind a redirect, and that ``request`` has met it there if it is the answer to that.
+
+        :returns: whether it is.
+        """
         marks = wall_marks(challenge)
         if self._targets.is_walled_page(url) and self._evidence.comes_back(request, url):
             return True
@@ -299,10 +304,12 @@ class Redirects:
         self._states.of(request).led_to = url
         return True
 
-    async def _found_page(
+    async def _handle_page(
         self, request: Request, response: Response, url: str, page: Response | None
     ) -> Response | Request | None:
         """Record that a redirect leads to no challenge, and return what ``request`` gets, if that is not the redirect.
+
+        That may be the answer to the request itself, which is sent again if its redirect has come from an open wall.
 
         :param page: what is there; None if nobody knows.
         """
@@ -324,9 +331,27 @@ class Redirects:
         """Record that a page is behind a wall, and return it if ``request`` gets it, and others are duplicates now."""
         url = address_of(page.url)
         self._targets.record_behind_wall(url)
-        redirected = await self._components.redirect(request, response)
-        if redirected is None or self._targets.of(url).is_requested:
+        resending, redirected = self._resending.get(request), await self._components.redirect(request, response)
+        if resending is None or redirected is None or self._targets.of(url).is_requested:
             return None
         self._states.mark_seen(request, redirected)
-        self._redirects_to_page[request] = redirected
+        resending.redirected = redirected
         return page
+
+    def _leave_to_scrapy(self, request: Request, url: str, *, is_through: bool) -> None:
+        """Let Scrapy follow a redirect, with what was asked for in its meta where that may be sent again."""
+        state = self._states.peek(request)
+        # A request that is through its own host's wall gets whatever another host shows, be it a wall.
+        is_answer = is_through and host_of(url) != host_of(request.url)
+        original = None
+        # Asked anew, since a look may have shown what is there.
+        if not is_answer and self._action(request, url, is_through=is_through) is not Action.FOLLOW:
+            # Only a redirect straight to a wall can have withheld a POST, so that what was before is not kept.
+            is_chain = request.method in SAFE_METHODS and not self.posts.has_post(request)
+            original = originals.write(request, state.original if is_chain else None)
+        must_pass = self._in_filter.pop(url, False) or self._evidence.must_pass(request, url, is_through=is_through)
+        if must_pass:
+            self._targets.record_page_given(url)
+        if not is_answer and request.method != "HEAD":
+            self._targets.record_followed(url, request.url)
+        self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)

@@ -33,54 +33,57 @@ class Session:
     def __init__(self, host: str, next_stamp: Callable[[], int]) -> None:
         self.host = host
         self.clearance = Clearance(next_stamp)
-        self.turns = Turns(lambda: self.leading is None and not self.is_handing_in)
+        self.turns = Turns(lambda: self.leader_stamp is None and not self.is_handing_in)
         """The turns of those that are held."""
-        self.leading: int | None = None
+        self.leader_stamp: int | None = None
         """Stamp of the request that solves the wall at the moment."""
         self._lets_new_ones_through = False
         """Whether a request that was sent later than the leader's got its page, so that new requests are not held."""
         self.is_handing_in = False
         """Whether a request hands a token in. An answer to a new request could outdate its form."""
         self.submitting = DeferredLock()
-        """Keeps tokens apart that each open the wall for one page, which is asked for after the token."""
+        """Lets one request at a time hand in a token and ask for its page, where each token opens one page."""
         self.answers = 0
         """Number of answers so far. Each may have replaced the cookies or fields that an earlier page depends on."""
-        self.is_asked_again = False
-        """Whether a page had to be asked for after a token, since the answer to that was another."""
+        self.is_page_asked_for = False
+        """Whether the answer to a token was not the page, which had to be asked for then."""
         self._last_answer_checksum: int | None = None
-        """Checksum of the last answer to a submission that was neither the page nor a challenge."""
+        """Checksum of the last answer that :meth:`record_other_answer` was told of."""
 
     @property
     def holds_new_requests(self) -> bool:
         """Tell whether new requests are held, since they would only run into the wall."""
-        return self.leading is not None and not self._lets_new_ones_through
+        return self.leader_stamp is not None and not self._lets_new_ones_through
 
     @property
     def is_idle(self) -> bool:
         """Tell whether no request leads or waits here, and none that has waited is under way."""
-        return self.leading is None and self.turns.is_idle
+        return self.leader_stamp is None and self.turns.is_idle
 
     def role(self, stamp: int) -> Role:
         """Return what a request that was sent at ``stamp`` and met a challenge does next."""
-        if self.leading is not None:
+        if self.leader_stamp is not None:
             return Role.WAIT
         if self.clearance.was_won_after(stamp):
             return Role.ASK_AGAIN
         return Role.ALONE if self.clearance.worth is Worth.FOR_ONE_PAGE else Role.LEAD
 
     def is_repeated(self, body: bytes) -> bool:
-        """Tell whether the last answer that :meth:`record_other_answer` was told of had this body."""
+        """Tell whether the answer before, of those of :meth:`record_other_answer`, had this body."""
         return crc32(body) == self._last_answer_checksum
 
     def lead(self, stamp: int) -> None:
         """Make the request that was sent at ``stamp`` the leader."""
-        self.leading = stamp
+        self.leader_stamp = stamp
         self._lets_new_ones_through = False
 
     def stop_leading(self, concurrency: Callable[[], int]) -> None:
-        """End the lead; with a new clearance, so many held requests as ``concurrency`` returns go on side by side."""
-        has_won = self.leading is not None and self.clearance.was_won_after(self.leading)
-        self.leading = None
+        """End the lead, so that held requests go on one at a time.
+
+        :param concurrency: returns how many go on side by side, if the leader has won a clearance.
+        """
+        has_won = self.leader_stamp is not None and self.clearance.was_won_after(self.leader_stamp)
+        self.leader_stamp = None
         self.is_handing_in = False
         self.turns.set_concurrency(concurrency if has_won else None)
         self.turns.go_on()
@@ -98,7 +101,7 @@ class Session:
 
     def record_challenge(self, stamp: int) -> None:
         """Record that a request sent at ``stamp`` met a challenge: a clearance that it was sent for is used up."""
-        if self.leading is None and self.clearance.is_used_up_at(stamp):
+        if self.leader_stamp is None and self.clearance.is_used_up_at(stamp):
             self.clearance.record_used_up()
             self.turns.release_all(challenged=True)
 
@@ -107,7 +110,7 @@ class Session:
 
         :param has_met_wall: whether the same request was answered with a challenge before.
         """
-        if self.leading is not None and stamp > self.leading:
+        if self.leader_stamp is not None and stamp > self.leader_stamp:
             # A request that was sent later than the leader's got its page, so not all pages are behind the wall.
             self._lets_new_ones_through = True
             if not self.is_handing_in:
@@ -123,10 +126,10 @@ class Session:
         if cookies is not None:
             self.clearance.record_cookies(cookies)
 
-    def record_asked_again(self) -> None:
+    def record_page_asked_for(self) -> None:
         """Record that a page has to be asked for after a token."""
-        self.is_asked_again = True
+        self.is_page_asked_for = True
 
     def record_other_answer(self, body: bytes) -> None:
-        """Record an answer to a submission that is neither the page nor a challenge."""
+        """Record an answer to a submission that is no challenge, and of which it is not certain that it is the page."""
         self._last_answer_checksum = crc32(body)

@@ -1,5 +1,6 @@
 """Remember what the addresses that redirects lead to have proven to be: pages, walls, or pages behind a wall.
 
+A site may show its challenge *in place*, at the address of the page that it withholds, or at an address of its own.
 Nothing is sent or scheduled here.
 """
 
@@ -80,7 +81,7 @@ class Targets:
         return self.is_in_place(url, self.of(url).marks)
 
     def is_in_place(self, url: str, marks: Marks | None) -> bool:
-        """Tell whether a challenge with these marks is in the place of the page: it was in that of two pages before."""
+        """Tell whether a challenge with these marks is in the place of the page, as it was in that of two others."""
         return len(self._walled_pages.get(marks, ())) > 1 and self.may_be_page(url)
 
     def may_be_page(self, url: str) -> bool:

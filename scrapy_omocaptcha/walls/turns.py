@@ -45,7 +45,7 @@ class Turns:
         self.go_on()
 
     def set_concurrency(self, concurrency: Callable[[], int] | None) -> None:
-        """Let so many requests be under way side by side as ``concurrency`` returns; one, if it is None."""
+        """Let as many requests be under way side by side as ``concurrency`` returns; one, if it is None."""
         self._concurrency = concurrency or _one_at_once
 
     def go_on(self) -> None:

@@ -16,6 +16,7 @@ from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
+from scrapy_omocaptcha.engine.request_state import RequestState
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.tokens.judging import is_good, wall_marks
 from scrapy_omocaptcha.urls import public_address, same_address
@@ -52,7 +53,7 @@ class Withheld:
         is_awaited = bool(self._dropped) and public_address(request.url) in self._dropped
         return self._targets.has_met_wall or is_awaited or self._states.has(request)
 
-    def answered(self, request: Request, response: Response, challenge: Challenge | None) -> Request | None:
+    def learn_from_answer(self, request: Request, response: Response, challenge: Challenge | None) -> Request | None:
         """Record what an answer shows of addresses, and return what was asked for before redirects to a wall.
 
         :param challenge: what ``response`` is; None if it is none.
@@ -81,8 +82,8 @@ class Withheld:
         way = originals.way_of(request, self._states.peek(request).original)
         return way[1:] or way
 
-    def redirected(self, request: Request, url: str) -> Request | None:
-        """Record what it shows that a request is redirected to ``url``, and return what :meth:`answered` returns."""
+    def learn_from_redirect(self, request: Request, url: str) -> Request | None:
+        """Do as :meth:`learn_from_answer` for a request that is redirected to ``url``."""
         self.record_way_through(request, url)
         has_led_on = self._posts.has_led_on(request, url)
         if has_led_on:
@@ -100,7 +101,8 @@ class Withheld:
 
     def _record_dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
-        if not self._states.take(request) or self._states.peek(request).original is None:
+        self._states.take(request)
+        if self._states.peek(request).original is None:
             return
         target = self._targets.of(request.url)
         self._targets.record_dropped(request.url, request.meta["redirect_urls"][-1])
@@ -163,20 +165,14 @@ class Withheld:
         return again
 
     def _rebuild_original(self, request: Request, *, is_wall: bool) -> Request | None:
-        """Make what was asked for before redirects to a wall, and write its state; None if it may not be sent again."""
+        """Make the request before redirects to a wall, and write its state; None if it is not to be sent again."""
         state, is_post = self._states.peek(request), self._posts.has_post(request)
-        if state.original is None or len(state.resent_for) > _MAX_RESENT:
-            return None
-        # A wall that has been opened meanwhile has nothing to show any more.
-        was_wall = self._targets.of(request.url).kind in WALLS and not state.resent_for
-        if not (is_wall or was_wall):
-            return None
-        if is_post and not self._posts.is_withheld(request, request.url):
+        if state.original is None or not self._is_to_be_sent_again(request, state, is_wall=is_wall):
             return None
         led_to = self._targets_of(request)
         if not is_post:
             self._targets.record_stopped(led_to)
-        # A mere claim to have withheld a POST is recorded once the POST is sent.
+        # A mere claim to have withheld a POST is recorded once that is sent; see ``Posts.record_sent``.
         is_claim = is_post and self._targets.of(request.url).kind is not Kind.GATE
         again = originals.rebuild(request, state.original)
         resent_for = state.resent_for if is_claim else [*state.resent_for, *led_to]
@@ -184,6 +180,16 @@ class Withheld:
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again
+
+    def _is_to_be_sent_again(self, request: Request, state: RequestState, *, is_wall: bool) -> bool:
+        """Tell whether what was asked for before a redirect is to be sent again.
+
+        The answer need not be a challenge: the wall may have been opened meanwhile, which is believed once.
+        """
+        was_wall = self._targets.of(request.url).kind in WALLS and not state.resent_for
+        if not (is_wall or was_wall) or len(state.resent_for) > _MAX_RESENT:
+            return False
+        return not self._posts.has_post(request) or self._posts.is_withheld(request, request.url)
 
 
 def _shows_page(request: Request, response: Response) -> bool:

@@ -15,10 +15,10 @@ def redirect_to(location, status=302):
 
 
 @in_a_crawl()
-async def test_a_request_that_is_redirected_in_place_is_known_by_its_new_address(spider):
+async def test_a_request_that_is_turned_into_that_for_a_redirect_is_known_by_its_new_address(spider):
     request = scrapy.Request("http://127.0.0.1/")
     before = urlparse_cached(request).path
-    await components(spider).redirect_in_place(request, "http://127.0.0.1/new")
+    await components(spider).turn_towards(request, "http://127.0.0.1/new")
     assert before == "/"
     assert urlparse_cached(request).path == "/new"
     assert request.url == "http://127.0.0.1/new"
@@ -72,12 +72,12 @@ async def test_where_a_response_leads_to(spider):
     assert [components(spider).location(response) for response in responses] == [*[b"http://127.0.0.1/gate"] * 2, None]
 
 
-def test_a_page_is_stored_for_the_address_to_which_its_request_was_redirected_in_place(during, tmp_path):
+def test_a_page_is_stored_for_the_address_for_which_its_request_was_turned_into_another(during, tmp_path):
     async def probe(spider):
         old, new = "http://127.0.0.1/", "http://127.0.0.1/new"
         request = scrapy.Request(old)
         assert await components(spider).cached(request) is None
-        await components(spider).redirect_in_place(request, new)
+        await components(spider).turn_towards(request, new)
         components(spider).store(request, Response(new))
         return [components(spider).is_cached(scrapy.Request(url)) for url in (old, new)]
 

@@ -131,12 +131,12 @@ def walk():
             try:
                 judging.send(None)
             except StopIteration as ended:
-                was_asked = passage.session.is_asked_again
+                was_asked = passage.session.is_page_asked_for
                 yield handed, again, is_first, is_alone, was_asked, ended.value
             except HandoverBroke:
                 # It is handed in once more, which is a state of its own.
                 assert is_first
-            if not passage.session.is_asked_again:
+            if not passage.session.is_page_asked_for:
                 # What comes for the page makes no difference.
                 break
 

@@ -26,6 +26,8 @@ class RequestState:
     """The request before its first redirect, as JSON."""
     resent_for: list[str] = field(default_factory=list)
     """Addresses for whose walls it was sent again, since it had been redirected there."""
+    was_believed: bool = False
+    """Whether it was sent again as an address merely claimed to be that of a wall which had withheld it."""
     led_to: str | None = None
     """The address that it was redirected to, and where there was a wall."""
     asked_again: bool = False

@@ -14,7 +14,7 @@ from scrapy_omocaptcha.tokens.judging import Answer, doubt_about, is_good
 from scrapy_omocaptcha.urls import public_address, redirect_target
 from scrapy_omocaptcha.walls.looks import Looks
 from scrapy_omocaptcha.walls.posts import Posts
-from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Targets
+from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 from scrapy_omocaptcha.walls.withheld import Withheld
 
 
@@ -27,7 +27,10 @@ class WallsBehindRedirects:
 
     async def before(self, request: Request, *, is_through: bool) -> Answer | None:
         """Do as :meth:`at_wall` for a POST that comes out of the scheduler; record it as sent again if it is to be."""
-        answer = await self.at_wall(request, is_open=is_through)
+        led_to = self._posts.wall_of(request)
+        # The clearance may have ended. A gate may be met again for that, but another wall is believed once.
+        is_gate = led_to is not None and self._targets.of(led_to).kind is Kind.GATE
+        answer = await self.at_wall(request, is_open=is_through and is_gate)
         if answer is None:
             self._posts.record_sent(request)
         return answer

@@ -82,21 +82,14 @@ class Evidence:
         )
         return any(reasons)
 
-    def is_to_be_sent_again(self, request: Request, url: str) -> bool:
-        """Tell whether a request that was redirected to a page is to be sent once more.
-
-        That was a wall when the request was redirected, which has nothing to show now that it is open.
-        """
+    def may_be_sent_again(self, request: Request, url: str) -> bool:
+        """Tell whether a request may be sent once more that was redirected to a wall which is open by now."""
         state = self._states.peek(request)
-        conditions = (
-            self._targets.of(url).kind in WALLS,
-            not state.asked_again,
-            request.method in SAFE_METHODS or (self._posts.is_withheld(request, url) and not state.resent_for),
-        )
-        return all(conditions)
+        is_withheld = request.method in SAFE_METHODS or (self._posts.is_withheld(request, url) and not state.resent_for)
+        return is_withheld and not state.asked_again
 
     def were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
-        """Tell whether so many redirects to an address were dropped, or not followed, that it is worth a look.
+        """Tell whether so many redirects to an address were dropped that it is worth a look.
 
         One reason is that the spider has asked for the address itself, which need not be a wall.
         """
@@ -106,7 +99,7 @@ class Evidence:
             return dropped >= _ENOUGH_DROPPED << target.times_looked
         is_followed = target.kind is Kind.FOLLOWED and self._components.will_redirect(request, response)
         is_known = is_followed or target.kind in PAGES
-        return not is_known and dropped + target.not_followed >= _ENOUGH_DROPPED
+        return not is_known and dropped >= _ENOUGH_DROPPED
 
     def comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""

@@ -5,6 +5,7 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
@@ -99,7 +100,7 @@ class WallHandler:
             # A passage counts itself what it sends again, with the newest cookies that there are.
             session.record_answer()
             self._sessions.keep_cookies(session, request, response, stamp)
-        is_through = session is not None and session.clearance.was_there_at(stamp or self._sessions.next_stamp())
+        is_through = self._through(session, stamp or self._sessions.next_stamp())
         answer = await self._redirects.handle(request, response, is_through=is_through)
         if answer is response and request not in self._redirects.behind and session is not None and stamp:
             session.clearance.record_other_use(stamp)
@@ -139,11 +140,11 @@ class WallHandler:
 
         :param stamp: when the request was sent.
         """
-        answer = await self._redirects.handle_refresh(request, response)
+        session = self._sessions.known(request)
+        answer = await self._redirects.handle_refresh(request, response, is_through=self._through(session, stamp))
         if isinstance(answer, Request):
             return answer
         response = self._redirects.behind.pop(request, answer)
-        session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
         asked_for = self._redirects.withheld.learn_from_answer(request, response, challenge)
         if asked_for is not None and not await self._is_in_vain(asked_for, request, response, challenge):
@@ -179,6 +180,10 @@ class WallHandler:
             return False
         refusal = await self._policy.refusal(request, response, challenge)
         return refusal is not None or self._policy.limit_refusal(challenge, request.url) is not None
+
+    def _through(self, session: Session | None, stamp: int) -> Callable[[], bool]:
+        """Return what tells whether the wall of a session was open to a request that was sent at ``stamp``."""
+        return lambda: session is not None and session.clearance.was_there_at(stamp)
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""

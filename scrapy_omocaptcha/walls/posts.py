@@ -34,14 +34,18 @@ class Posts:
     def is_withheld(self, request: Request, url: str) -> bool:
         """Tell whether the challenge at ``url`` has withheld a POST, be it ``request`` or what that was made of.
 
-        That is proven of a gate. What another address claims is believed once.
+        That is proven of a gate. What other addresses claim is believed once for each POST.
         """
         asked = originals.way_of(request, self._states.peek(request).original)[0]
-        return not self._was_believed(request, url) and self._targets.withholds(url, asked)
+        may_be_believed = self._is_gate(url) or not self._states.peek(request).was_believed
+        return may_be_believed and self._targets.withholds(url, asked)
 
     def has_led_on(self, request: Request, url: str) -> bool:
         """Tell whether a GET for what a POST was redirected to is led elsewhere, now that its challenge is gone."""
-        if not (self.has_post(request) and request.method in SAFE_METHODS and self._states.peek(request).asked_again):
+        state = self._states.peek(request)
+        is_get = self.has_post(request) and request.method in SAFE_METHODS
+        if not (is_get and state.asked_again) or state.led_to is not None:
+            # A challenge that came from behind a redirect is not that of the address.
             return False
         # A page may have moved, and a challenge that others show as well is in the place of pages.
         is_page = is_part_of(url, request.url) or self._targets.may_have_others_like(request.url)
@@ -50,17 +54,15 @@ class Posts:
     def may_be_executed(self, request: Request) -> bool:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""
         claim = request.url if self.has_post(request) else self.wall_of(request)
-        return claim is not None and self._was_believed(request, claim)
+        return claim is not None and not self._is_gate(claim) and self.was_resent_for(request, claim)
 
     def record_sent(self, request: Request) -> None:
         """Record that a request is sent again, so that a claim to have withheld it is not believed once more."""
         claim = self.wall_of(request)
         if claim is not None and not self._is_gate(claim):
-            self._states.of(request).resent_for.append(claim)
-
-    def _was_believed(self, request: Request, url: str) -> bool:
-        """Tell whether a POST was sent again because ``url``, which is no proven gate, claimed to have withheld it."""
-        return not self._is_gate(url) and self.was_resent_for(request, url)
+            state = self._states.of(request)
+            state.resent_for.append(claim)
+            state.was_believed = True
 
     def _is_gate(self, url: str) -> bool:
         return self._targets.of(url).kind is Kind.GATE

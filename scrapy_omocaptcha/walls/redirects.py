@@ -10,7 +10,9 @@ what was fetched. All other redirects are left to Scrapy, with what was asked fo
 redirected again, which brings it to :meth:`Redirects.handle` before :meth:`Redirects.send_again` returns.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from scrapy import Request, signals
@@ -38,6 +40,21 @@ from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
 from scrapy_omocaptcha.walls.withheld import Withheld
 
 _MAX_IN_FILTER = 10_000
+
+
+def _never() -> bool:
+    return False
+
+
+class Redirect(NamedTuple):
+    """A response that redirects its request, or a page whose meta refresh does."""
+
+    request: Request
+    response: Response
+    url: str
+    """The target, as :func:`address_of` spells it."""
+    is_through: Callable[[], bool]
+    """See :meth:`Redirects.handle`."""
 
 
 @dataclass
@@ -76,13 +93,15 @@ class Redirects:
         """Whether a token has been handed in. Before that, a wall that shows a page is not taken for open."""
         crawler.signals.connect(self.looks.record_dropped, signals.request_dropped)
 
-    async def handle(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
+    async def handle(
+        self, request: Request, response: Response, *, is_through: Callable[[], bool] = _never
+    ) -> Response | Request:
         """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
 
         If it is the redirect of a wall which is open by now, what was asked for before is returned, for the scheduler.
 
-        :param is_through: whether the wall of the request's host was open to it. What another host shows it, be it a
-            wall, is the answer to what was asked for, then.
+        :param is_through: tells whether the wall of the request's host was open to it, and no token came since.
+            What another host shows it, be it a wall, is the answer to what was asked for, then.
         :raises CrawlClosing: when the crawl closes before the target has answered.
         """
         url = redirect_target(request.url, self._components.location(response))
@@ -97,16 +116,18 @@ class Redirects:
             return response
         lock = await self._lock(request, url)
         try:
-            return await self._look_or_leave(request, response, url, is_through=is_through)
+            return await self._look_or_leave(Redirect(request, response, url, is_through))
         finally:
             if lock is not None:
                 lock.release()
 
-    async def handle_refresh(self, request: Request, response: Response) -> Response | Request:
+    async def handle_refresh(
+        self, request: Request, response: Response, *, is_through: Callable[[], bool] = _never
+    ) -> Response | Request:
         """Do as :meth:`handle` for a page that may have a meta refresh, unless it is a challenge itself."""
         if self._components.meta_refresh(response) is None or self._policy.find(request, response) is not None:
             return response
-        return await self.handle(request, response)
+        return await self.handle(request, response, is_through=is_through)
 
     async def send_again(
         self, request: Request, shown: Response | None = None, *, has_token: bool = False
@@ -174,11 +195,10 @@ class Redirects:
         lock.release()
         return None
 
-    async def _look_or_leave(
-        self, request: Request, response: Response, url: str, *, is_through: bool
-    ) -> Response | Request:
+    async def _look_or_leave(self, redirect: Redirect) -> Response | Request:
         """Look where a redirect leads, if that is to be done, or leave it to Scrapy or to the spider."""
-        answer = await self._look_if_needed(request, response, url, is_through=is_through)
+        request, response = redirect.request, redirect.response
+        answer = await self._look_if_needed(redirect)
         is_for_scrapy = self._components.will_redirect(request, response)
         if isinstance(answer, Response) and not is_for_scrapy:
             # The other middlewares see the redirect, which the spider gets if nothing is bought.
@@ -187,30 +207,27 @@ class Redirects:
         if answer is not None:
             return answer
         if is_for_scrapy:
-            self._leave_to_scrapy(request, url, is_through=is_through)
-        else:
-            self._targets.record_not_followed(url)
+            self._leave_to_scrapy(redirect)
         return response
 
-    async def _look_if_needed(
-        self, request: Request, response: Response, url: str, *, is_through: bool
-    ) -> Response | Request | None:
+    async def _look_if_needed(self, redirect: Redirect) -> Response | Request | None:
         """Do as :meth:`_look` if what is known of the target asks for it; else return None."""
-        action = self._action(request, url, is_through=is_through)
-        if action is Action.LOOK or (action is Action.GUESS and await self._begin_guess(request, response, url)):
-            return await self._look(request, response, url, follow=True)
-        if action in (Action.GUESS, Action.ASK) and await self._begin_other_look(request, response, url, action):
+        action = self._action(redirect)
+        if action is Action.LOOK or (action is Action.GUESS and await self._begin_guess(redirect)):
+            return await self._look(redirect, follow=True)
+        if action in (Action.GUESS, Action.ASK) and await self._begin_other_look(redirect, action):
             # Where nothing but dropped redirects tells of a wall, further ones are not followed.
-            return await self._look(request, response, url, follow=self._evidence.is_filter_shared)
+            return await self._look(redirect, follow=self._evidence.is_filter_shared)
         return None
 
-    def _action(self, request: Request, url: str, *, is_through: bool) -> Action:
-        resending = self._resending.get(request)
+    def _action(self, redirect: Redirect) -> Action:
+        request, resending = redirect.request, self._resending.get(redirect.request)
         is_for_it = resending is not None and (resending.has_token or resending.page is not None)
-        known = self._evidence.known(request, url, is_through=is_through, has_page_or_token=is_for_it)
+        is_through = redirect.is_through()
+        known = self._evidence.known(request, redirect.url, is_through=is_through, has_page_or_token=is_for_it)
         return decide(known, is_safe=request.method in SAFE_METHODS)
 
-    async def _begin_guess(self, request: Request, response: Response, url: str) -> bool:
+    async def _begin_guess(self, redirect: Redirect) -> bool:
         """Have the duplicate filter know what a look is to fetch.
 
         Filters that know other crawls or runs are not asked.
@@ -218,48 +235,49 @@ class Redirects:
         :returns: whether there is to be a look: none at what Scrapy would not fetch, as a duplicate or what HttpCache
             has, none that is not a GET, and none while too much is kept that others have fetched.
         """
-        redirected = None if self.looks.is_full() else await self._redirect(request, response)
+        redirected = None if self.looks.is_full() else await self._redirect(redirect)
         if redirected is None or redirected.method != "GET" or self._components.is_cached(redirected):
             return False
-        if self._evidence.is_filter_shared or not self._components.will_redirect(request, response):
-            return True
-        return not self._add_to_filter(request, redirected, url)
+        is_for_scrapy = self._components.will_redirect(redirect.request, redirect.response)
+        return not (is_for_scrapy and not self._evidence.is_filter_shared and self._add_to_filter(redirect, redirected))
 
-    async def _begin_other_look(self, request: Request, response: Response, url: str, action: Action) -> bool:
+    async def _begin_other_look(self, redirect: Redirect, action: Action) -> bool:
         """Have the duplicate filter know what a redirect leads to, where others may have asked for that.
 
         :returns: whether there is to be a look, as Scrapy would drop the redirect for their sake, or has dropped many.
         """
+        request, response, url, _ = redirect
         is_for_scrapy = self._components.will_redirect(request, response)
         if action is Action.ASK and is_for_scrapy and self._evidence.may_be_asked_elsewhere(url):
-            redirected = await self._redirect(request, response)
-            return redirected is not None and self._add_to_filter(request, redirected, url)
+            redirected = await self._redirect(redirect)
+            return redirected is not None and self._add_to_filter(redirect, redirected)
         return self._evidence.were_many_dropped(request, response, url)
 
-    async def _redirect(self, request: Request, response: Response) -> Request | None:
+    async def _redirect(self, redirect: Redirect) -> Request | None:
         """Return what Scrapy would make of a redirect, or None if it follows none, as after too many."""
         try:
-            return await self._components.redirect(request, response)
+            return await self._components.redirect(redirect.request, redirect.response)
         except IgnoreRequest:
             # Scrapy raises it as well, once all middlewares have seen the response, if the spider does not get that.
             return None
 
-    def _add_to_filter(self, request: Request, redirected: Request, url: str) -> bool:
+    def _add_to_filter(self, redirect: Redirect, redirected: Request) -> bool:
         """Have the duplicate filter know what Scrapy makes of a redirect; tell whether it would have dropped that."""
-        if self._states.mark_seen(request, redirected):
+        if self._states.mark_seen(redirect.request, redirected):
             return True
-        self._in_filter[url] = True
+        self._in_filter[redirect.url] = True
         return False
 
-    async def _look(self, request: Request, response: Response, url: str, *, follow: bool) -> Response | Request | None:
-        """Return what the target of a redirect answers, if that is the answer to ``request``; else None.
+    async def _look(self, redirect: Redirect, *, follow: bool) -> Response | Request | None:
+        """Return what the target of a redirect answers, if that is the answer to its request; else None.
 
         :param follow: whether further redirects are followed.
         """
+        request, url = redirect.request, redirect.url
         may_be_wall = self._evidence.may_be_lost(request, url)
         self._targets.record_look(url)
         try:
-            answer, challenge = await self._fetch(request, response, url, follow=follow)
+            answer, challenge = await self._fetch(redirect, follow=follow)
         except CrawlClosing:
             kind = self._targets.of(url).kind
             if kind is Kind.GATE or (kind is Kind.WALL and request.method in SAFE_METHODS):
@@ -273,10 +291,11 @@ class Redirects:
             return answer if self._handle_challenge(request, url, challenge) else None
         # An address that redirects on and on shows no challenge either.
         tells_nothing = may_be_wall if answer is None else is_overloaded(answer)
-        return None if tells_nothing else await self._handle_page(request, response, url, answer)
+        return None if tells_nothing else await self._handle_page(redirect, answer)
 
-    async def _fetch(self, request: Request, response: Response, url: str, *, follow: bool) -> Looked:
+    async def _fetch(self, redirect: Redirect, *, follow: bool) -> Looked:
         """Return what the target of a redirect answers, unless that is at hand."""
+        request, response, url, _ = redirect
         resending = self._resending.get(request)
         page = None if resending is None else resending.page
         if page is not None and same_address(page.url, url) and self._targets.may_be_page(url):
@@ -299,53 +318,59 @@ class Redirects:
         if request.method in SAFE_METHODS:
             self._targets.record_stopped([url])
         self.withheld.settle(url, challenge)
-        if not self._targets.withholds(url, request.url):
+        if not (self.posts.is_withheld(request, url) or self.posts.was_resent_for(request, url)):
             return False
         self._states.of(request).led_to = url
         return True
 
-    async def _handle_page(
-        self, request: Request, response: Response, url: str, page: Response | None
-    ) -> Response | Request | None:
-        """Record that a redirect leads to no challenge, and return what ``request`` gets, if that is not the redirect.
+    async def _handle_page(self, redirect: Redirect, page: Response | None) -> Response | Request | None:
+        """Record that a redirect leads to no challenge, and return what its request gets, if that is not the redirect.
 
         That may be the answer to the request itself, which is sent again if its redirect has come from an open wall.
 
         :param page: what is there; None if nobody knows.
         """
-        if self._evidence.is_to_be_sent_again(request, url):
-            if request.method not in SAFE_METHODS:
+        request, response, url, is_through = redirect
+        target, is_safe = self._targets.of(url), request.method in SAFE_METHODS
+        # A POST that was through has most likely been executed, and led to what is a page for who is through.
+        is_page = not is_safe and is_through()
+        if target.kind in WALLS and not is_page and self._evidence.may_be_sent_again(request, url):
+            if not is_safe:
                 # That the wall has withheld it is believed once.
                 self._states.of(request).led_to = url
             return await self.send_again(request, page)
-        kind = self._targets.of(url).kind
-        is_opened = kind is Kind.WALL and self._has_handed_in
-        if is_opened or (kind is Kind.UNKNOWN and self._evidence.may_be_lost(request, url)):
+        is_opened = self._has_handed_in and (target.kind is Kind.WALL or (target.kind is Kind.GATE and is_page))
+        is_first = target.kind in (Kind.UNKNOWN, Kind.FOLLOWED) and not target.is_requested
+        if is_opened or (is_first and self._evidence.may_be_lost(request, url)):
             self._targets.record_open(url)
         self.withheld.settle(url, None)
         if page is None or not is_opened or not self._evidence.may_be_its_page(request, response, page):
             return None
-        return await self._give_page(request, response, page)
+        return await self._give_page(redirect, page)
 
-    async def _give_page(self, request: Request, response: Response, page: Response) -> Response | None:
-        """Record that a page is behind a wall, and return it if ``request`` gets it, and others are duplicates now."""
-        url = address_of(page.url)
+    async def _give_page(self, redirect: Redirect, page: Response) -> Response | None:
+        """Record that a page is behind a wall, and return it if the request gets it, and others are duplicates now."""
+        url, request = address_of(page.url), redirect.request
         self._targets.record_behind_wall(url)
-        resending, redirected = self._resending.get(request), await self._components.redirect(request, response)
+        resending, redirected = (
+            self._resending.get(request),
+            await self._components.redirect(request, redirect.response),
+        )
         if resending is None or redirected is None or self._targets.of(url).is_requested:
             return None
         self._states.mark_seen(request, redirected)
         resending.redirected = redirected
         return page
 
-    def _leave_to_scrapy(self, request: Request, url: str, *, is_through: bool) -> None:
+    def _leave_to_scrapy(self, redirect: Redirect) -> None:
         """Let Scrapy follow a redirect, with what was asked for in its meta where that may be sent again."""
+        request, url, is_through = redirect.request, redirect.url, redirect.is_through()
         state = self._states.peek(request)
         # A request that is through its own host's wall gets whatever another host shows, be it a wall.
         is_answer = is_through and host_of(url) != host_of(request.url)
         original = None
         # Asked anew, since a look may have shown what is there.
-        if not is_answer and self._action(request, url, is_through=is_through) is not Action.FOLLOW:
+        if not is_answer and self._action(redirect) is not Action.FOLLOW:
             # Only a redirect straight to a wall can have withheld a POST, so that what was before is not kept.
             is_chain = request.method in SAFE_METHODS and not self.posts.has_post(request)
             original = originals.write(request, state.original if is_chain else None)

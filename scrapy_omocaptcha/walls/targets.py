@@ -42,8 +42,6 @@ class Target:
     """The address from which Scrapy follows a redirect there."""
     times_looked: int = 0
     """How often a request has looked at it."""
-    not_followed: int = 0
-    """How many redirects there Scrapy has not followed, as where the spider gets them itself."""
     has_been_wall: bool = False
     """Whether it was a wall, and then showed a page. A session that is not through meets the wall there."""
     marks: Marks | None = None
@@ -113,10 +111,6 @@ class Targets:
     def record_look(self, url: str) -> None:
         """Record that a request looks at an address."""
         self._record(url).times_looked += 1
-
-    def record_not_followed(self, url: str) -> None:
-        """Record that Scrapy does not follow a redirect to an address."""
-        self._record(url).not_followed += 1
 
     def record_stopped(self, urls: Iterable[str]) -> None:
         """Record that a GET was redirected to these addresses, and met a challenge there."""

@@ -87,7 +87,9 @@ class Withheld:
         self.record_way_through(request, url)
         has_led_on = self._posts.has_led_on(request, url)
         if has_led_on:
-            self.prove_gate(request.url)
+            # It may be the answer to the POST, too, so that this is not the proof of a gate.
+            self._targets.record_stopped([request.url])
+            self._end_wait(request.url, is_wall=True)
         return self.take_back(request, is_wall=has_led_on)
 
     def _record_answer(self, request: Request, response: Response, challenge: Challenge | None) -> None:

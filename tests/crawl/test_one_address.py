@@ -448,13 +448,12 @@ def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request_whoever_handle
 
 
 @pytest.mark.parametrize(
-    ("first", "gate", "lost"), [(None, "/captcha", 0), ("/captcha", "/hold", 0), (None, "/hold", 2)]
+    ("first", "gate", "lost"), [(None, "/captcha", 0), ("/captcha", "/hold", 0), (None, "/hold", 6)]
 )
 @pytest.mark.parametrize("by", ["the request", "the spider", "the settings"])
-def test_who_handles_redirects_gets_those_of_the_site_but_not_those_of_a_wall_once_that_is_known(
+def test_who_handles_redirects_gets_those_of_the_site_but_not_those_of_a_wall_that_is_named_like_one(
     crawl, service, first, gate, lost, by
 ):
-    """The third redirect to one address is looked behind, whatever that is called."""
 
     def answer(request, form):
         return redirect(gate) if request.path == first else inside(request, form)
@@ -469,7 +468,33 @@ def test_who_handles_redirects_gets_those_of_the_site_but_not_those_of_a_wall_on
     locations = Counter(one.headers["Location"].decode().rpartition("/")[0] for one in crawled.pages)
     assert locations == Counter({"/new": 6 - lost, "": lost})
     assert len({one.url for one in crawled.pages}) == len(crawled.pages) == 6
-    assert len(service.jobs) == 1
+    assert len(service.jobs) == (not lost)
+
+
+@pytest.mark.parametrize("by", ["a spider", "a pipeline"])
+def test_nothing_is_fetched_for_who_declines_redirects(crawl, service, tmp_path, by):
+    """Link resolvers read no more than where links lead, and pipelines by default want no file behind a redirect."""
+
+    def answer(request, form):
+        return redirect(f"/download?t={request.path[4:]}") if request.path.startswith("/go/") else page()
+
+    class Collects(RecordingSpider):
+        def requests(self):
+            urls = [f"{site.origin}/go/{number}" for number in range(8)]
+            if by == "a pipeline":
+                yield scrapy.Request(site.origin, self.item, cb_kwargs={"urls": urls})
+            else:
+                yield from (scrapy.Request(url, self.page, meta={"dont_redirect": True}) for url in urls)
+
+        def item(self, response, urls):
+            yield {"file_urls": urls}
+
+    settings = {"ITEM_PIPELINES": {"scrapy.pipelines.files.FilesPipeline": 1}, "FILES_STORE": str(tmp_path)}
+    with Site(answer) as site:
+        crawl(Collects, {**service.settings, **settings}, handle_httpstatus_list=[302])
+        fetched = [path for _, path, *_ in site.requests if path.startswith("/download")]
+    assert len(site.requests) >= 8
+    assert fetched == []
 
 
 def test_the_page_that_a_wall_shows_is_taken_for_the_one_asked_for_where_its_address_is_another_each_time(

@@ -232,3 +232,131 @@ def test_an_order_is_executed_twice_at_most_where_its_receipt_claims_to_be_a_wal
         crawled = crawl(sending(*orders(site, number)), service.settings)
     assert max(executed.values()) <= 2
     assert len(crawled.pages) + len(crawled.failures) == number
+
+
+def counted(site_of, *, through=10**6, gate="/captcha", home="/home"):
+    """Return the answers of a site that redirects who is not through to a gate, where a clearance is for some requests.
+
+    :param site_of: returns what the site answers who is through.
+    """
+    left = Counter()
+
+    def answer(request, form):
+        session = request.cookies.get("clearance", "")
+        if request.path == "/verify":
+            session = str(len(left))
+            left[session] = through
+            response = redirect(home)
+            response.set_cookie("clearance", session, path="/")
+            return response
+        if request.path == "/home":
+            return page("home")
+        if left[session] <= 0:
+            return challenge() if request.path_qs == gate else redirect(gate)
+        left[session] -= 1
+        return site_of(request, form)
+
+    return answer
+
+
+class OrdersLater(RecordingSpider):
+    """Sends three orders once it has a page, for which it has gone through the wall."""
+
+    def requests(self):
+        yield scrapy.Request(f"{self.origin}/page", self.first, errback=self.failed)
+
+    def first(self, response):
+        for number in range(3):
+            form = {"id": str(number)}
+            yield scrapy.FormRequest(f"{self.origin}/order", self.page, formdata=form, errback=self.failed)
+
+
+@pytest.mark.parametrize("gate", ["/", "/login", "/captcha"])
+def test_an_order_is_executed_once_where_it_leads_to_a_page_that_was_a_gate_for_who_is_not_through(
+    crawl, service, gate
+):
+    executed = Counter()
+
+    def answer(request, form):
+        executed.update(form.values())
+        return redirect(gate, 303) if form else page(request.path)
+
+    with Site(counted(answer, gate=gate, home=gate)) as site:
+        crawled = crawl(OrdersLater, service.settings, origin=site.origin)
+    assert executed == dict.fromkeys("012", 1)
+    assert [one.text for one in crawled.pages] == [gate] * 3
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("receipt", ["/access-denied/{}", "/captcha/{}", "/receipts/{}?from=/order"])
+@pytest.mark.parametrize("pages", [0, 1, 3])
+def test_an_order_is_executed_twice_at_most_though_each_execution_has_a_receipt_of_its_own(
+    crawl, service, receipt, pages
+):
+    """Each receipt claims to be a wall's, and a token opens so many of them."""
+    executed, left = Counter(), Counter()
+
+    def answer(request, form):
+        session = request.cookies.get("clearance", "")
+        if request.path == "/verify":
+            session = str(len(service.jobs))
+            left[session] = pages
+            response = redirect("/home")
+            response.set_cookie("clearance", session, path="/")
+            return response
+        if request.path == "/home":
+            return page("home")
+        if form:
+            executed.update(form.values())
+            return redirect(receipt.format(executed.total()), 303)
+        left[session] -= 1
+        return page("the receipt") if left[session] >= 0 else challenge()
+
+    with Site(answer) as site:
+        crawled = crawl(sending(*orders(site, 3)), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert max(executed.values()) <= 2
+    assert len(crawled.pages) + len(crawled.failures) == 3
+
+
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+@pytest.mark.parametrize("concurrent", [1, 8])
+def test_an_order_is_executed_once_whose_answer_meets_the_wall_on_its_way_to_the_receipt(
+    crawl, service, gate, concurrent
+):
+    """The wall withholds GETs only, and the crawl meets it there first."""
+    executed = Counter()
+
+    def answer(request, form):
+        if request.path == "/order":
+            executed.update(form.values())
+            return redirect(f"/process/{form['id']}", 303)
+        on = behind_wall(lambda request: redirect(request.path.replace("process", "receipt")), gate=gate)
+        return page(request.path) if request.path.startswith("/receipt/") else on(request, form)
+
+    with Site(answer) as site:
+        crawled = crawl(sending(*orders(site, 6)), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
+    assert executed == dict.fromkeys("012345", 1)
+    assert {one.text for one in crawled.pages} == {f"/receipt/{number}" for number in range(6)}
+
+
+def test_no_link_is_lost_whose_target_is_withheld_while_the_gate_is_busy(crawl, service):
+    """The clearance ends between the link and its target, and the gate then answers an error once."""
+    at_gate = []
+
+    def answer(request, form):
+        return redirect("/target") if request.path == "/link" else page(request.path)
+
+    inside = counted(answer, through=2)
+
+    def busy(request, form):
+        if request.path == "/captcha":
+            at_gate.append(request)
+            if len(at_gate) == 2:
+                return page("busy", 503)
+        return inside(request, form)
+
+    with Site(busy) as site:
+        urls = [f"{site.origin}/page", f"{site.origin}/link"]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert [one.text for one in crawled.pages] == ["/page", "/target"]
+    assert len(at_gate) > 2

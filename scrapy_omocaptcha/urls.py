@@ -1,14 +1,17 @@
 """Compare addresses, and tell which part of one may be shown, and which host and site it belongs to."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from contextlib import suppress
-from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit
 
 from tldextract import TLDExtract
 from w3lib.url import safe_url_string
 
 _PORTS = {"http": 80, "https": 443}
+_WORDS = re.compile("(?:[a-z][a-z_.-]*(?:[:/][a-z][a-z_.-]*)*)?", re.IGNORECASE)
+"""Matches what chooses a part of a site in a query, as ``account/login`` does, but no number, token or address."""
 _MAY_SEND = {("http", "http"), ("http", "https"), ("https", "https")}
 """Schemes of a page and of the address that its token may be sent to."""
 
@@ -19,6 +22,16 @@ _registrable = TLDExtract(suffix_list_urls=(), include_psl_private_domains=True,
 def public_address(url: str) -> str:
     """Return scheme, host and path of ``url``, the parts that may be shown, as :func:`address_of` spells them."""
     return address_of(url).partition("?")[0]
+
+
+def route_of(url: str) -> str:
+    """Return what ``url`` has in common with the other addresses of one part of a site, such as those of its gate.
+
+    Of the query, these are the values that are words: some sites have one script, which goes by them.
+    """
+    path, _, query = address_of(url).partition("?")
+    words = [pair for pair in parse_qsl(query, keep_blank_values=True) if _WORDS.fullmatch(pair[1])]
+    return f"{path}?{urlencode(words)}" if words else path
 
 
 def address_of(url: str) -> str:

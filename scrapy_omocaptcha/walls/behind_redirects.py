@@ -11,7 +11,7 @@ from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.tokens.judging import Answer, doubt_about, is_good
-from scrapy_omocaptcha.urls import public_address, redirect_target
+from scrapy_omocaptcha.urls import redirect_target, route_of
 from scrapy_omocaptcha.walls.looks import Looks
 from scrapy_omocaptcha.walls.posts import Posts
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
@@ -113,5 +113,5 @@ class WallsBehindRedirects:
 
 
 def _is_elsewhere(answer: Answer, url: str) -> bool:
-    """Tell whether an answer is good, and of another address than ``url``, whatever their queries."""
-    return is_good(answer) and public_address(answer.url) != public_address(url)
+    """Tell whether an answer is good, and of another route than ``url``."""
+    return is_good(answer) and route_of(answer.url) != route_of(url)

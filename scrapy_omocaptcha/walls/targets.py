@@ -12,7 +12,7 @@ from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.detection import wall_word
 from scrapy_omocaptcha.tokens.judging import Marks
-from scrapy_omocaptcha.urls import address_of, public_address, returns_to
+from scrapy_omocaptcha.urls import address_of, returns_to, route_of
 
 _MAX_KNOWN = 10_000
 """Targets that are remembered."""
@@ -35,7 +35,7 @@ PAGES = (Kind.PAGE, Kind.OPEN)
 
 @dataclass
 class Target:
-    """What is known of the target of redirects: scheme, host and path, with the query where that tells a page."""
+    """What is known of the target of redirects: a route, or one address where its query tells a page."""
 
     kind: Kind = Kind.UNKNOWN
     followed_from: str | None = None
@@ -66,13 +66,13 @@ class Targets:
     def of(self, url: str) -> Target:
         """Return what is known of an address, to read it.
 
-        An address whose query tells a page has a record of its own; all others share that of their path.
+        An address whose query tells a page has a record of its own; all others share that of their route.
         """
-        return self._targets.get(address_of(url)) or self._targets.get(public_address(url)) or Target()
+        return self._targets.get(address_of(url)) or self._targets.get(route_of(url)) or Target()
 
     def _record(self, url: str) -> Target:
         """Return the record of an address to write it; see :meth:`of`."""
-        return self._targets.get(address_of(url)) or self._targets.setdefault(public_address(url), Target())
+        return self._targets.get(address_of(url)) or self._targets.setdefault(route_of(url), Target())
 
     def is_walled_page(self, url: str) -> bool:
         """Tell whether a target is a page behind a wall, which a session that is through is redirected to as well."""

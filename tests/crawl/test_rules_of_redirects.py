@@ -360,3 +360,33 @@ def test_no_link_is_lost_whose_target_is_withheld_while_the_gate_is_busy(crawl, 
         crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
     assert [one.text for one in crawled.pages] == ["/page", "/target"]
     assert len(at_gate) > 2
+
+
+@pytest.mark.parametrize("gate", ["check", "captcha"])
+@pytest.mark.parametrize("through", [3, 6, 10**6])
+@pytest.mark.parametrize("concurrent", [1, 16])
+def test_a_site_with_one_script_is_as_one_whose_pages_have_paths_of_their_own(
+    crawl, service, gate, through, concurrent
+):
+    executed = Counter()
+
+    def answer(request, form):
+        values = request.query
+        if values["act"] == "order":
+            executed[values["id"]] += 1
+        on = {"go": "page", "order": "thanks"}.get(values["act"])
+        return (
+            redirect(f"/index.php?act={on}&id={values['id']}", 303) if on else page(f"{values['act']} {values['id']}")
+        )
+
+    with Site(counted(answer, through=through, gate=f"/index.php?act={gate}")) as site:
+        methods = {"page": "GET", "go": "GET", "order": "POST"}
+        requests = [
+            scrapy.Request(f"{site.origin}/index.php?act={act}&id={number}-{act}", method=method)
+            for act, method in methods.items()
+            for number in range(4)
+        ]
+        crawled = crawl(sending(*requests), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
+    assert max(executed.values()) <= (1 if through > 12 else 2)
+    assert len(crawled.pages) + len(crawled.failures) == 12
+    assert {one.text.split()[0] for one in crawled.pages} == {"page", "thanks"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scrapy_omocaptcha.urls import address_of, domain_of, is_allowed, public_address, same_address, same_site
+from scrapy_omocaptcha.urls import address_of, domain_of, is_allowed, public_address, route_of, same_address, same_site
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,23 @@ from scrapy_omocaptcha.urls import address_of, domain_of, is_allowed, public_add
 )
 def test_public_address_has_scheme_host_and_path(url, shown):
     assert public_address(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "route"),
+    [
+        ("http://a.example?n=7&from=/page/1&token=x7", "http://a.example/"),
+        ("http://a.example/go?to=https://a.example/page", "http://a.example/go"),
+        ("http://a.example/index.php?act=check&id=7#top", "http://a.example/index.php?act=check"),
+        (
+            "http://a.example/?route=account/login&view=Special:Log_in",
+            "http://a.example/?route=account%2Flogin&view=Special%3ALog_in",
+        ),
+        ("http://a.example/?check", "http://a.example/?check="),
+    ],
+)
+def test_a_route_has_of_a_query_what_chooses_a_part_of_the_site(url, route):
+    assert route_of(url) == route
 
 
 @pytest.mark.parametrize(

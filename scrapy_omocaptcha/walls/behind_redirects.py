@@ -73,13 +73,10 @@ class WallsBehindRedirects:
         """
         if not self._posts.has_post(request):
             return None
-        withheld = self._withheld.take_back(request, is_wall=True)
-        if withheld is not None or answer is None or not _is_elsewhere(answer, request.url):
-            return withheld
-        if self._targets.may_have_others_like(request.url):
-            # The address may be a page with the challenge in its place.
-            return None
-        self._targets.record_always_closed(request.url)
+        # Where others show the same challenge, the address may be a page with the challenge in its place.
+        is_elsewhere = answer is not None and _is_elsewhere(answer, request.url)
+        if is_elsewhere and not self._targets.may_have_others_like(request.url):
+            self._targets.record_always_closed(request.url)
         return self._withheld.take_back(request, is_wall=True)
 
     def is_page_of_another(self, request: Request) -> bool:

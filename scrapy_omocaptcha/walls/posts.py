@@ -42,14 +42,20 @@ class Posts:
 
     def has_led_on(self, request: Request, url: str) -> bool:
         """Tell whether a GET for what a POST was redirected to is led elsewhere, now that its challenge is gone."""
-        state = self._states.peek(request)
-        is_get = self.has_post(request) and request.method in SAFE_METHODS
-        if not (is_get and state.asked_again) or state.led_to is not None:
-            # A challenge that came from behind a redirect is not that of the address.
+        if not self.has_post(request):
             return False
-        # A page may have moved, and a challenge that others show as well is in the place of pages.
-        is_page = is_part_of(url, request.url) or self._targets.may_have_others_like(request.url)
-        return not is_page and self._targets.of(url).kind not in WALLS
+        state = self._states.peek(request)
+        conditions = (
+            request.method in SAFE_METHODS,
+            state.asked_again,
+            # Otherwise, the challenge came from behind another redirect.
+            state.led_to is None,
+            # A page may have moved, and a challenge that others show as well is in the place of pages.
+            not is_part_of(url, request.url),
+            not self._targets.may_have_others_like(request.url),
+            self._targets.of(url).kind not in WALLS,
+        )
+        return all(conditions)
 
     def may_be_executed(self, request: Request) -> bool:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""

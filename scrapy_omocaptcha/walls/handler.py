@@ -5,7 +5,6 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
@@ -19,7 +18,7 @@ from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.walls.redirects import Redirects
+from scrapy_omocaptcha.walls.redirects import UNKNOWN_STANDING, Redirects, Standing
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -100,8 +99,8 @@ class WallHandler:
             # A passage counts itself what it sends again, with the newest cookies that there are.
             session.record_answer()
             self._sessions.keep_cookies(session, request, response, stamp)
-        is_through = self._through(session, stamp or self._sessions.next_stamp())
-        answer = await self._redirects.handle(request, response, is_through=is_through)
+        standing = self._standing(session, stamp or self._sessions.next_stamp())
+        answer = await self._redirects.handle(request, response, standing)
         if answer is response and request not in self._redirects.behind and session is not None and stamp:
             session.clearance.record_other_use(stamp)
         return answer
@@ -141,7 +140,7 @@ class WallHandler:
         :param stamp: when the request was sent.
         """
         session = self._sessions.known(request)
-        answer = await self._redirects.handle_refresh(request, response, is_through=self._through(session, stamp))
+        answer = await self._redirects.handle_refresh(request, response, self._standing(session, stamp))
         if isinstance(answer, Request):
             return answer
         response = self._redirects.behind.pop(request, answer)
@@ -181,9 +180,11 @@ class WallHandler:
         refusal = await self._policy.refusal(request, response, challenge)
         return refusal is not None or self._policy.limit_refusal(challenge, request.url) is not None
 
-    def _through(self, session: Session | None, stamp: int) -> Callable[[], bool]:
-        """Return what tells whether the wall of a session was open to a request that was sent at ``stamp``."""
-        return lambda: session is not None and session.clearance.was_there_at(stamp)
+    def _standing(self, session: Session | None, stamp: int) -> Standing:
+        """Return how a request that was sent at ``stamp`` stands to the wall of its session."""
+        if session is None:
+            return UNKNOWN_STANDING
+        return Standing(session.clearance.was_there_at(stamp), lambda: session.has_held_since(stamp))
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""

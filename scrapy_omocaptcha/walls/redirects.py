@@ -42,8 +42,17 @@ from scrapy_omocaptcha.walls.withheld import Withheld
 _MAX_IN_FILTER = 10_000
 
 
-def _never() -> bool:
-    return False
+class Standing(NamedTuple):
+    """How a request stands to the wall of its host."""
+
+    is_through: bool
+    """Whether it was sent after a clearance was won, or a token handed in. What another host shows it then, be it a
+    wall, is the answer to what was asked for."""
+    has_held: Callable[[], bool]
+    """Tells whether the clearance with which it was sent has let others through, and is the last one still."""
+
+
+UNKNOWN_STANDING = Standing(False, lambda: False)
 
 
 class Redirect(NamedTuple):
@@ -53,8 +62,7 @@ class Redirect(NamedTuple):
     response: Response
     url: str
     """The target, as :func:`address_of` spells it."""
-    is_through: Callable[[], bool]
-    """See :meth:`Redirects.handle`."""
+    standing: Standing
 
 
 @dataclass
@@ -93,15 +101,11 @@ class Redirects:
         """Whether a token has been handed in. Before that, a wall that shows a page is not taken for open."""
         crawler.signals.connect(self.looks.record_dropped, signals.request_dropped)
 
-    async def handle(
-        self, request: Request, response: Response, *, is_through: Callable[[], bool] = _never
-    ) -> Response | Request:
+    async def handle(self, request: Request, response: Response, standing: Standing) -> Response | Request:
         """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
 
         If it is the redirect of a wall which is open by now, what was asked for before is returned, for the scheduler.
 
-        :param is_through: tells whether the wall of the request's host was open to it, and no token came since.
-            What another host shows it, be it a wall, is the answer to what was asked for, then.
         :raises CrawlClosing: when the crawl closes before the target has answered.
         """
         url = redirect_target(request.url, self._components.location(response))
@@ -116,18 +120,16 @@ class Redirects:
             return response
         lock = await self._lock(request, url)
         try:
-            return await self._look_or_leave(Redirect(request, response, url, is_through))
+            return await self._look_or_leave(Redirect(request, response, url, standing))
         finally:
             if lock is not None:
                 lock.release()
 
-    async def handle_refresh(
-        self, request: Request, response: Response, *, is_through: Callable[[], bool] = _never
-    ) -> Response | Request:
+    async def handle_refresh(self, request: Request, response: Response, standing: Standing) -> Response | Request:
         """Do as :meth:`handle` for a page that may have a meta refresh, unless it is a challenge itself."""
         if self._components.meta_refresh(response) is None or self._policy.find(request, response) is not None:
             return response
-        return await self.handle(request, response, is_through=is_through)
+        return await self.handle(request, response, standing)
 
     async def send_again(
         self, request: Request, shown: Response | None = None, *, has_token: bool = False
@@ -149,7 +151,7 @@ class Redirects:
             # HttpCache still has the challenge, and a later crawl would pay for that.
             self._components.store(request, answer)
             return answer
-        answer = answer if isinstance(answer, Request) else await self.handle_refresh(request, answer)
+        answer = answer if isinstance(answer, Request) else await self.handle_refresh(request, answer, UNKNOWN_STANDING)
         return self.behind.pop(request, answer)
 
     async def follow_answer(self, request: Request, answer: Response) -> Request | None:
@@ -223,7 +225,7 @@ class Redirects:
     def _action(self, redirect: Redirect) -> Action:
         request, resending = redirect.request, self._resending.get(redirect.request)
         is_for_it = resending is not None and (resending.has_token or resending.page is not None)
-        is_through = redirect.is_through()
+        is_through = redirect.standing.is_through
         known = self._evidence.known(request, redirect.url, is_through=is_through, has_page_or_token=is_for_it)
         return decide(known, is_safe=request.method in SAFE_METHODS)
 
@@ -330,10 +332,10 @@ class Redirects:
 
         :param page: what is there; None if nobody knows.
         """
-        request, response, url, is_through = redirect
+        request, response, url, standing = redirect
         target, is_safe = self._targets.of(url), request.method in SAFE_METHODS
-        # A POST that was through has most likely been executed, and led to what is a page for who is through.
-        is_page = not is_safe and is_through()
+        # A POST with a clearance that holds has been executed, and led to what is a page for who is through.
+        is_page = not is_safe and page is not None and same_address(page.url, url) and standing.has_held()
         if target.kind in WALLS and not is_page and self._evidence.may_be_sent_again(request, url):
             if not is_safe:
                 # That the wall has withheld it is believed once.
@@ -364,7 +366,7 @@ class Redirects:
 
     def _leave_to_scrapy(self, redirect: Redirect) -> None:
         """Let Scrapy follow a redirect, with what was asked for in its meta where that may be sent again."""
-        request, url, is_through = redirect.request, redirect.url, redirect.is_through()
+        request, url, is_through = redirect.request, redirect.url, redirect.standing.is_through
         state = self._states.peek(request)
         # A request that is through its own host's wall gets whatever another host shows, be it a wall.
         is_answer = is_through and host_of(url) != host_of(request.url)

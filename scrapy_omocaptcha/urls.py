@@ -31,7 +31,7 @@ def route_of(url: str) -> str:
     """
     path, _, query = address_of(url).partition("?")
     words = [pair for pair in parse_qsl(query, keep_blank_values=True) if _WORDS.fullmatch(pair[1])]
-    return f"{path}?{urlencode(words)}" if words else path
+    return f"{path}?{urlencode(sorted(words))}" if words else path
 
 
 def address_of(url: str) -> str:

@@ -11,7 +11,7 @@ from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.tokens.judging import Answer, doubt_about, is_good
-from scrapy_omocaptcha.urls import redirect_target, route_of
+from scrapy_omocaptcha.urls import redirect_target
 from scrapy_omocaptcha.walls.looks import Looks
 from scrapy_omocaptcha.walls.posts import Posts
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
@@ -74,7 +74,7 @@ class WallsBehindRedirects:
         if not self._posts.has_post(request):
             return None
         # Where others show the same challenge, the address may be a page with the challenge in its place.
-        is_elsewhere = answer is not None and _is_elsewhere(answer, request.url)
+        is_elsewhere = answer is not None and self._is_elsewhere(answer, request.url)
         if is_elsewhere and not self._targets.may_have_others_like(request.url):
             self._targets.record_always_closed(request.url)
         return self._withheld.take_back(request, is_wall=True)
@@ -105,10 +105,9 @@ class WallsBehindRedirects:
     def record_opened(self, request: Request, answer: Answer) -> None:
         """Record that ``answer`` shows the wall to be open to which a request was redirected before."""
         led_to = self._states.peek(request).led_to
-        if led_to is not None and _is_elsewhere(answer, led_to):
+        if led_to is not None and self._is_elsewhere(answer, led_to):
             self._withheld.prove_gate(led_to)
 
-
-def _is_elsewhere(answer: Answer, url: str) -> bool:
-    """Tell whether an answer is good, and of another route than ``url``."""
-    return is_good(answer) and route_of(answer.url) != route_of(url)
+    def _is_elsewhere(self, answer: Answer, url: str) -> bool:
+        """Tell whether an answer is good, and of another route than ``url``."""
+        return is_good(answer) and self._targets.route_of(answer.url) != self._targets.route_of(url)

@@ -7,7 +7,7 @@ from scrapy import Request
 
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
-from scrapy_omocaptcha.urls import is_part_of, route_of
+from scrapy_omocaptcha.urls import is_part_of
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.targets import WALLS, Kind, Targets
 
@@ -29,7 +29,7 @@ class Posts:
 
     def was_resent_for(self, request: Request, url: str) -> bool:
         """Tell whether a request was sent again since it had been redirected to the route of ``url``."""
-        return route_of(url) in map(route_of, self._states.peek(request).resent_for)
+        return self._targets.route_of(url) in map(self._targets.route_of, self._states.peek(request).resent_for)
 
     def is_withheld(self, request: Request, url: str) -> bool:
         """Tell whether the challenge at ``url`` has withheld a POST, be it ``request`` or what that was made of.

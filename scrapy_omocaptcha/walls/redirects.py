@@ -112,6 +112,7 @@ class Redirects:
         if url is None or isinstance(request, Submission):
             # A form that the spider submits itself holds a token, which must not be written down, nor sent again.
             return response
+        self._targets.record_redirect(request.url, url)
         again = self.withheld.learn_from_redirect(request, url)
         if again is not None:
             return again

@@ -12,7 +12,7 @@ from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.detection import wall_word
 from scrapy_omocaptcha.tokens.judging import Marks
-from scrapy_omocaptcha.urls import address_of, returns_to, route_of
+from scrapy_omocaptcha.urls import address_of, public_address, returns_to, route_of
 
 _MAX_KNOWN = 10_000
 """Targets that are remembered."""
@@ -62,17 +62,29 @@ class Targets:
         self._walled_pages: LocalCache[Marks | None, set[str]] = LocalCache(_MAX_KNOWN)
         """Pages to which redirects lead also once the wall is open that was met there, by the marks of the wall."""
         self.has_met_wall = False
+        self._scripts: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
+        """Paths that have redirected to themselves: what is there is told apart by the words in their queries."""
+
+    def route_of(self, url: str) -> str:
+        """Return what an address has in common with others of which the same is known: its path, or its route."""
+        path = public_address(url)
+        return route_of(url) if path in self._scripts else path
+
+    def record_redirect(self, by: str, url: str) -> None:
+        """Record that the address ``by`` redirects to ``url``."""
+        if public_address(url) == public_address(by) and route_of(url) != route_of(by):
+            self._scripts[public_address(url)] = True
 
     def of(self, url: str) -> Target:
         """Return what is known of an address, to read it.
 
         An address whose query tells a page has a record of its own; all others share that of their route.
         """
-        return self._targets.get(address_of(url)) or self._targets.get(route_of(url)) or Target()
+        return self._targets.get(address_of(url)) or self._targets.get(self.route_of(url)) or Target()
 
     def _record(self, url: str) -> Target:
         """Return the record of an address to write it; see :meth:`of`."""
-        return self._targets.get(address_of(url)) or self._targets.setdefault(route_of(url), Target())
+        return self._targets.get(address_of(url)) or self._targets.setdefault(self.route_of(url), Target())
 
     def is_walled_page(self, url: str) -> bool:
         """Tell whether a target is a page behind a wall, which a session that is through is redirected to as well."""

@@ -19,7 +19,7 @@ from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.request_state import RequestState
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.tokens.judging import is_good, wall_marks
-from scrapy_omocaptcha.urls import route_of, same_address
+from scrapy_omocaptcha.urls import same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.posts import Posts
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
@@ -46,11 +46,11 @@ class Withheld:
 
     def count_dropped(self, url: str) -> int:
         """Return how many redirects to an address were dropped since it was last known what is there."""
-        return len(self._dropped.get(route_of(url), ()))
+        return len(self._dropped.get(self._targets.route_of(url), ()))
 
     def may_learn_from(self, request: Request) -> bool:
         """Tell whether the answer to a request may tell where redirects lead: to any request, once a wall was met."""
-        is_awaited = bool(self._dropped) and route_of(request.url) in self._dropped
+        is_awaited = bool(self._dropped) and self._targets.route_of(request.url) in self._dropped
         return self._targets.has_met_wall or is_awaited or self._states.has(request)
 
     def learn_from_answer(self, request: Request, response: Response, challenge: Challenge | None) -> Request | None:
@@ -74,7 +74,7 @@ class Withheld:
         # The challenge is solved at the page, as if the spider had requested that itself.
         for url in self._targets_of(request):
             self._targets.record_in_place(url, marks)
-            self._dropped.pop(route_of(url), None)
+            self._dropped.pop(self._targets.route_of(url), None)
         return None
 
     def _targets_of(self, request: Request) -> list[str]:
@@ -95,7 +95,7 @@ class Withheld:
     def _record_answer(self, request: Request, response: Response, challenge: Challenge | None) -> None:
         """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
         if self._states.peek(request).original is None:
-            if challenge is None and route_of(request.url) not in self._dropped:
+            if challenge is None and self._targets.route_of(request.url) not in self._dropped:
                 return
             self._targets.record_requested(request.url, is_wall=challenge is not None)
         for url in self._targets_of(request):
@@ -114,7 +114,7 @@ class Withheld:
             self._end_wait(request.url, is_wall=target.kind in WALLS)
 
     def _keep_dropped(self, request: Request) -> None:
-        self._dropped.setdefault(route_of(request.url), deque(maxlen=_MAX_DROPPED)).append(request)
+        self._dropped.setdefault(self._targets.route_of(request.url), deque(maxlen=_MAX_DROPPED)).append(request)
 
     def _unfinished(self) -> list[Request]:
         """Return the redirects that have been dropped while another one finds out what is there."""
@@ -146,7 +146,7 @@ class Withheld:
 
     def _end_wait(self, url: str, *, is_wall: bool) -> None:
         """Schedule what was dropped on its way to a wall, and forget what was dropped on its way to this very page."""
-        for request in self._dropped.pop(route_of(url), ()):
+        for request in self._dropped.pop(self._targets.route_of(url), ()):
             if is_wall:
                 # A POST may count as executed. What it was redirected to is its answer, then.
                 again = self._rebuild_original(request, is_wall=True)

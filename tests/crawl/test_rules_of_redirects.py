@@ -390,3 +390,27 @@ def test_a_site_with_one_script_is_as_one_whose_pages_have_paths_of_their_own(
     assert max(executed.values()) <= (1 if through > 12 else 2)
     assert len(crawled.pages) + len(crawled.failures) == 12
     assert {one.text.split()[0] for one in crawled.pages} == {"page", "thanks"}
+
+
+@pytest.mark.parametrize("concurrent", [1, 16])
+def test_a_gate_that_is_told_where_to_go_on_by_a_word_is_one_gate(crawl, service, concurrent):
+    executed = Counter()
+
+    def to_gate(request):
+        return redirect(f"/hold?next={request.path.split('/')[1]}")
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/home")
+        if request.path == "/hold":
+            return redirect("/home") if cleared(request) else challenge()
+        if not (cleared(request) or request.path == "/home"):
+            return to_gate(request)
+        executed.update(form.values())
+        return page(request.path)
+
+    with Site(answer) as site:
+        pages = [scrapy.Request(f"{site.origin}/page/{number}") for number in range(3)]
+        settings = {**service.settings, "CONCURRENT_REQUESTS": concurrent}
+        crawl(sending(*pages, *orders(site, 3)), {**settings, "CONCURRENT_REQUESTS_PER_DOMAIN": concurrent})
+    assert executed == dict.fromkeys("012", 1)

@@ -14,6 +14,14 @@ def orders(site, count):
     return [scrapy.FormRequest(f"{site.origin}/order", formdata={"id": str(number)}) for number in range(count)]
 
 
+def won_for(pages, left, location="/home"):
+    """Return the answer to a token; ``left`` has by session how many pages each clearance is still good for."""
+    response, session = redirect(location), f"session{len(left)}"
+    left[session] = pages
+    response.set_cookie("clearance", session, path="/")
+    return response
+
+
 def test_a_stop_keeps_what_waits_at_a_wall_that_redirects_led_to(crawl, service, tmp_path):
     """The second page is at a wall, so that the others wait while a token is bought for it."""
     walled = behind_wall()
@@ -213,11 +221,7 @@ def test_an_order_is_executed_twice_at_most_where_its_receipt_claims_to_be_a_wal
     def answer(request, form):
         session = request.cookies.get("clearance", "")
         if request.path == "/verify":
-            session = str(len(service.jobs))
-            left[session] = pages
-            response = redirect("/home")
-            response.set_cookie("clearance", session, path="/")
-            return response
+            return won_for(pages, left)
         if request.path == "/home":
             return page("home")
         if request.path == wall:
@@ -244,11 +248,7 @@ def counted(site_of, *, through=10**6, gate="/captcha", home="/home"):
     def answer(request, form):
         session = request.cookies.get("clearance", "")
         if request.path == "/verify":
-            session = str(len(left))
-            left[session] = through
-            response = redirect(home)
-            response.set_cookie("clearance", session, path="/")
-            return response
+            return won_for(through, left, home)
         if request.path == "/home":
             return page("home")
         if left[session] <= 0:
@@ -299,11 +299,7 @@ def test_an_order_is_executed_twice_at_most_though_each_execution_has_a_receipt_
     def answer(request, form):
         session = request.cookies.get("clearance", "")
         if request.path == "/verify":
-            session = str(len(service.jobs))
-            left[session] = pages
-            response = redirect("/home")
-            response.set_cookie("clearance", session, path="/")
-            return response
+            return won_for(pages, left)
         if request.path == "/home":
             return page("home")
         if form:

@@ -60,6 +60,8 @@ STUMBLES = ("reset", "server_error", "reset_after", "bad_gateway", "truncated", 
 _JOB_FAULTS = ("fail", "never", "refused", "vanished", "rejected", "stale")
 
 LIMITS = ("OMOCAPTCHA_MAX_COST", "OMOCAPTCHA_MAX_COST_PER_DAY", "OMOCAPTCHA_MAX_JOBS", "OMOCAPTCHA_MAX_JOBS_PER_HOST")
+_END_EARLY = tuple(f"OMOCAPTCHA_{name}" for name in ("MIN_BALANCE", "BREAKER_FAILURES", "JOB_TIMEOUT", "API_TIMEOUT"))
+"""Settings that end what could still be solved, though nothing goes wrong."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ class Plan:
             not (self.rate or self.stalls or self.outage or self.stumbles or self.stops or self.shuffle)
             and self.balance >= 100
             and self.end == "finished"
-            and not any(name in self.settings for name in LIMITS)
+            and not any(name in self.settings for name in (*LIMITS, *_END_EARLY))
             and all(
                 site.gate_fault is None and site.kind != "never answers" and not site.refuse_every
                 for site in self.sites

@@ -7,7 +7,7 @@ from scrapy import Request
 
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
-from scrapy_omocaptcha.urls import is_part_of
+from scrapy_omocaptcha.urls import is_part_of, public_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.targets import WALLS, Kind, Targets
 
@@ -45,13 +45,16 @@ class Posts:
         if not self.has_post(request):
             return False
         state = self._states.peek(request)
+        asked = originals.way_of(request, state.original)[0]
+        is_script = public_address(asked) == public_address(request.url)
         conditions = (
             request.method in SAFE_METHODS,
             state.asked_again,
             # Otherwise, the challenge came from behind another redirect.
             state.led_to is None,
-            # A page may have moved, and a challenge that others show as well is in the place of pages.
-            not is_part_of(url, request.url),
+            # A page may have moved, which the path of a site's only script does not tell, and a challenge that others
+            # show as well is in the place of pages.
+            is_script or not is_part_of(url, request.url),
             not self._targets.may_have_others_like(request.url),
             self._targets.of(url).kind not in WALLS,
         )

@@ -14,7 +14,7 @@ from scrapy_omocaptcha.tokens.judging import Answer, doubt_about, is_good
 from scrapy_omocaptcha.urls import redirect_target
 from scrapy_omocaptcha.walls.looks import Looks
 from scrapy_omocaptcha.walls.posts import Posts
-from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
+from scrapy_omocaptcha.walls.targets import PAGES, Kind, Targets
 from scrapy_omocaptcha.walls.withheld import Withheld
 
 
@@ -92,7 +92,7 @@ class WallsBehindRedirects:
     def doubt_of_page(self, request: Request, answer: Answer) -> str | None:
         """Return why what came for a request, after a token, does not show that the wall is open; None if it does."""
         url = self._leads_to(request, answer)
-        is_closed = url is not None and self._targets.of(url).kind in WALLS
+        is_closed = url is not None and self._targets.withholds(url, request.url)
         return doubt_about(request, answer) or ("redirect" if is_closed else None)
 
     def _leads_to(self, request: Request, answer: Answer) -> str | None:

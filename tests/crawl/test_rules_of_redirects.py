@@ -389,6 +389,42 @@ def test_a_site_with_one_script_is_as_one_whose_pages_have_paths_of_their_own(
 
 
 @pytest.mark.parametrize("concurrent", [1, 16])
+def test_orders_to_a_site_with_one_script_are_not_lost_where_its_gate_leads_on_to_another_of_its_pages(
+    crawl, service, concurrent
+):
+    executed = Counter()
+
+    def answer(request, form):
+        action = request.query.get("act")
+        if request.path == "/verify":
+            return won("/")
+        if action == "check":
+            return redirect("/index.php?act=home") if cleared(request) else challenge()
+        if action == "order" and not cleared(request):
+            return redirect("/index.php?act=check")
+        executed.update(form.values())
+        return page(action)
+
+    with Site(answer) as site:
+        sent = [one.replace(url=f"{site.origin}/index.php?act=order") for one in orders(site, 3)]
+        crawled = crawl(sending(*sent), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
+    assert executed == dict.fromkeys("012", 1)
+    assert [one.text for one in crawled.pages] == ["order"] * 3
+
+
+def test_a_token_has_opened_the_wall_for_an_order_whose_receipt_is_withheld_again(crawl, service):
+    """Each clearance is good for one request, so that the receipt needs one of its own."""
+
+    def answer(request, form):
+        return redirect("/thanks", 303) if form else page(request.path)
+
+    with Site(counted(answer, through=1)) as site:
+        crawled = crawl(sending(*orders(site, 6)), service.settings)
+    assert [one.text for one in crawled.pages] == ["/thanks"] * 6
+    assert crawled.stats["omocaptcha/tokens/accepted"] == len(service.jobs) == 12
+
+
+@pytest.mark.parametrize("concurrent", [1, 16])
 def test_a_gate_that_is_told_where_to_go_on_by_a_word_is_one_gate(crawl, service, concurrent):
     executed = Counter()
 

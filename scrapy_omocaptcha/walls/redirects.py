@@ -27,7 +27,7 @@ from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.tokens.judging import is_overloaded, wall_marks
+from scrapy_omocaptcha.tokens.judging import is_good, is_overloaded, wall_marks
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
@@ -336,7 +336,8 @@ class Redirects:
         request, response, url, standing = redirect
         target, is_safe = self._targets.of(url), request.method in SAFE_METHODS
         # A POST with a clearance that holds has been executed, and led to what is a page for who is through.
-        is_page = not is_safe and page is not None and same_address(page.url, url) and standing.has_held()
+        is_own = page is not None and is_good(page) and same_address(page.url, url)
+        is_page = not is_safe and is_own and standing.has_held()
         if target.kind in WALLS and not is_page and self._evidence.may_be_sent_again(request, url):
             if not is_safe:
                 # That the wall has withheld it is believed once.

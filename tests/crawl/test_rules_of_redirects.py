@@ -358,6 +358,29 @@ def test_no_link_is_lost_whose_target_is_withheld_while_the_gate_is_busy(crawl, 
     assert len(at_gate) > 2
 
 
+def test_no_order_is_lost_that_is_withheld_while_the_gate_is_missing(crawl, service):
+    """The clearance ends after the first order, and the gate is answered with 404 once then."""
+    executed, at_gate = Counter(), []
+
+    def answer(request, form):
+        executed.update(form.values())
+        return page(request.path)
+
+    inside = counted(answer, through=2)
+
+    def missing(request, form):
+        if request.path == "/captcha":
+            at_gate.append(request)
+            if len(at_gate) == 2:
+                return page("missing", 404)
+        return inside(request, form)
+
+    with Site(missing) as site:
+        crawled = crawl(OrdersLater, {**service.settings, "CONCURRENT_REQUESTS": 1}, origin=site.origin)
+    assert executed == dict.fromkeys("012", 1)
+    assert [one.text for one in crawled.pages] == ["/order"] * 3
+
+
 @pytest.mark.parametrize("gate", ["check", "captcha"])
 @pytest.mark.parametrize("through", [3, 6, 10**6])
 @pytest.mark.parametrize("concurrent", [1, 16])

@@ -428,6 +428,8 @@ class Passage(Attempts):
         doubt = self.redirects.walls.doubt_of_page(self.request, answer)
         if doubt is None and is_proof:
             self.redirects.walls.record_opened(self.request, answer)
+            if self.redirects.posts.is_in_doubt(self.request, answer):
+                self.policy.hints.taken_for_answer(self.request)
         return opened(handed, answer, doubt, others_hand_in=self.is_alone)
 
     def _copy_back(self, handed: Handed) -> None:

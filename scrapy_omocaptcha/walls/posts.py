@@ -4,10 +4,12 @@ POST stands for each method but GET and HEAD. Nothing is sent or scheduled here.
 """
 
 from scrapy import Request
+from scrapy.http import Response
 
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
-from scrapy_omocaptcha.urls import is_part_of, public_address
+from scrapy_omocaptcha.tokens.judging import Answer
+from scrapy_omocaptcha.urls import is_part_of, public_address, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.targets import WALLS, Kind, Targets
 
@@ -59,6 +61,11 @@ class Posts:
             self._targets.of(url).kind not in WALLS,
         )
         return all(conditions)
+
+    def is_in_doubt(self, request: Request, page: Answer) -> bool:
+        """Tell whether a page, which has shown a challenge, may be a gate's own rather than the answer to a POST."""
+        is_same = isinstance(page, Response) and same_address(page.url, request.url)
+        return is_same and self.has_post(request) and not self._targets.may_have_others_like(request.url)
 
     def may_be_executed(self, request: Request) -> bool:
         """Tell whether a POST was sent again because of a mere claim, so that its redirect may be its answer."""

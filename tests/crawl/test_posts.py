@@ -1,5 +1,6 @@
 """Whole crawls whose spiders send orders: a site executes each of them once, whatever wall is around."""
 
+import logging
 from collections import Counter
 from gzip import BadGzipFile
 from itertools import count
@@ -104,6 +105,7 @@ def test_the_page_of_a_gate_that_says_nothing_is_taken_for_the_answer_to_an_orde
         crawled = crawl(sending(*site.orders(1)), service.settings)
     assert [one.text for one in crawled.pages] == ["you are through"]
     assert site.executed == {}
+    assert sum("request a page first" in said for said in crawled.said(logging.INFO)) == 1
 
 
 @by_pairs(

@@ -49,7 +49,7 @@ class Evidence(Passage):
             lifetime=SimpleNamespace(closing=is_closing), components=SimpleNamespace(meta_refresh=lambda answer: None)
         )
         self.redirects = SimpleNamespace(
-            posts=SimpleNamespace(may_be_executed=lambda request: False),
+            posts=SimpleNamespace(may_be_executed=lambda request: False, is_in_doubt=lambda request, answer: False),
             walls=SimpleNamespace(
                 record_opened=lambda request, answer: None,
                 doubt_of_page=doubt_about,

@@ -47,10 +47,7 @@ class WallsBehindRedirects:
             return None
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
         if self._targets.of(led_to).kind in PAGES:
-            redirected = await self._components.redirect(request, redirect)
-            if redirected is not None:
-                self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
-            return redirected
+            return await self.answer_of(request, redirect)
         if is_open or self._targets.of(led_to).is_always_closed:
             return None
         try:
@@ -64,6 +61,13 @@ class WallsBehindRedirects:
             return None
         self._withheld.settle(led_to, challenge)
         return answer
+
+    async def answer_of(self, request: Request, redirect: Response) -> Request | None:
+        """Return what Scrapy makes of a redirect that is the answer to a POST, or None if it follows no more."""
+        redirected = await self._components.redirect(request, redirect)
+        if redirected is not None:
+            self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
+        return redirected
 
     def take_back_withheld(self, request: Request, answer: Response | None = None) -> Request | None:
         """Return the POST that was redirected to where ``request`` meets a challenge, if that has withheld it.

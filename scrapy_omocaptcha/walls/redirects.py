@@ -335,10 +335,10 @@ class Redirects:
         """
         request, response, url, standing = redirect
         target, is_safe = self._targets.of(url), request.method in SAFE_METHODS
-        # A POST with a clearance that holds has been executed, and led to what is a page for who is through.
-        is_own = page is not None and is_good(page) and same_address(page.url, url)
-        is_page = not is_safe and is_own and standing.has_held()
-        if target.kind in WALLS and not is_page and self._evidence.may_be_sent_again(request, url):
+        # A POST with a clearance that holds has been executed, so that its redirect is the answer.
+        is_answered = not is_safe and page is not None and is_good(page) and standing.has_held()
+        is_page = is_answered and page is not None and same_address(page.url, url)
+        if target.kind in WALLS and not is_answered and self._evidence.may_be_sent_again(request, url):
             if not is_safe:
                 # That the wall has withheld it is believed once.
                 self._states.of(request).led_to = url
@@ -348,6 +348,8 @@ class Redirects:
         if is_opened or (is_first and self._evidence.may_be_lost(request, url)):
             self._targets.record_open(url)
         self.withheld.settle(url, None)
+        if is_answered and target.kind is Kind.GATE and self._components.will_redirect(request, response):
+            return await self.walls.answer_of(request, response)
         if page is None or not is_opened or not self._evidence.may_be_its_page(request, response, page):
             return None
         return await self._give_page(redirect, page)

@@ -288,6 +288,22 @@ def test_an_order_is_executed_once_where_it_leads_to_a_page_that_was_a_gate_for_
     assert len(service.jobs) == 1
 
 
+@pytest.mark.parametrize("gate", ["/", "/captcha"])
+def test_an_order_is_executed_once_where_it_leads_to_a_gate_that_leads_on_for_who_is_through(crawl, service, gate):
+    """Its clearance has let others through, so that the gate has not withheld it."""
+    executed = Counter()
+
+    def answer(request, form):
+        executed.update(form.values())
+        return redirect(gate, 303) if form else redirect("/home") if request.path == gate else page(request.path)
+
+    with Site(counted(answer, gate=gate)) as site:
+        crawled = crawl(OrdersLater, {**service.settings, "CONCURRENT_REQUESTS": 1}, origin=site.origin)
+    assert executed == dict.fromkeys("012", 1)
+    assert {one.text for one in crawled.pages} == {"home"}
+    assert len(service.jobs) == 1
+
+
 @pytest.mark.parametrize("receipt", ["/access-denied/{}", "/captcha/{}", "/receipts/{}?from=/order"])
 @pytest.mark.parametrize("pages", [0, 1, 3])
 def test_an_order_is_executed_twice_at_most_though_each_execution_has_a_receipt_of_its_own(

@@ -384,5 +384,5 @@ class Redirects:
         if must_pass:
             self._targets.record_page_given(url)
         if not is_answer and request.method != "HEAD":
-            self._targets.record_followed(url, request.url)
+            self._targets.record_followed(url, original)
         self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)

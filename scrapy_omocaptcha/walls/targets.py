@@ -13,6 +13,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha.detection import wall_word
 from scrapy_omocaptcha.tokens.judging import Marks
 from scrapy_omocaptcha.urls import address_of, public_address, returns_to, route_of
+from scrapy_omocaptcha.walls.originals import Original
 
 _MAX_KNOWN = 10_000
 """Targets that are remembered."""
@@ -38,8 +39,8 @@ class Target:
     """What is known of the target of redirects: a route, or one address where its query tells a page."""
 
     kind: Kind = Kind.UNKNOWN
-    followed_from: str | None = None
-    """The address from which Scrapy follows a redirect there."""
+    followed_for: Original | None = None
+    """What Scrapy follows a redirect there for."""
     times_looked: int = 0
     """How often a request has looked at it."""
     has_been_wall: bool = False
@@ -97,16 +98,16 @@ class Targets:
     def may_be_page(self, url: str) -> bool:
         return not self.is_named(url) and self.of(url).kind is not Kind.GATE
 
-    def record_followed(self, url: str, by: str) -> None:
-        """Record that Scrapy follows a redirect from the address ``by``, which shows what the target is."""
+    def record_followed(self, url: str, original: Original | None) -> None:
+        """Record that Scrapy follows a redirect of what was asked for, which shows what the target is."""
         target = self._record(url)
         if target.kind is Kind.UNKNOWN:
-            target.kind, target.followed_from = Kind.FOLLOWED, by
+            target.kind, target.followed_for = Kind.FOLLOWED, original
 
-    def record_dropped(self, url: str, by: str) -> None:
-        """Record that Scrapy has dropped a redirect from ``by``, which may be the one that was to be followed."""
+    def record_dropped(self, url: str, original: Original) -> None:
+        """Record that Scrapy has dropped a redirect of ``original``, which may be the one that was to be followed."""
         target = self._record(url)
-        if target.kind is Kind.FOLLOWED and target.followed_from == by:
+        if target.kind is Kind.FOLLOWED and target.followed_for == original:
             # The spider has asked for the target itself.
             target.kind = Kind.UNKNOWN
 

@@ -104,10 +104,11 @@ class Withheld:
     def _record_dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
         self._states.take(request)
-        if self._states.peek(request).original is None:
+        original = self._states.peek(request).original
+        if original is None:
             return
         target = self._targets.of(request.url)
-        self._targets.record_dropped(request.url, request.meta["redirect_urls"][-1])
+        self._targets.record_dropped(request.url, original)
         self._keep_dropped(request)
         # An address that was a wall may be one again for this session, which a look will show.
         if target.kind in WALLS or (target.kind in PAGES and not self._targets.has_been_wall(request.url)):

@@ -6,10 +6,11 @@ from scrapy_omocaptcha.walls.targets import PAGES, Kind, Targets
 
 SHOP = "https://shop.example"
 URL, FROM, MARKS = f"{SHOP}/hold", f"{SHOP}/page/1", ("gate",)
+FIRST, SECOND = ({"hops": [f"{SHOP}/order"], "body": body} for body in ("first", "second"))
 CHANGES = {
-    "is followed": (lambda targets: targets.record_followed(URL, FROM), {Kind.UNKNOWN: Kind.FOLLOWED}),
-    "the redirect is dropped": (lambda targets: targets.record_dropped(URL, FROM), {Kind.FOLLOWED: Kind.UNKNOWN}),
-    "another is dropped": (lambda targets: targets.record_dropped(URL, SHOP), {}),
+    "is followed": (lambda targets: targets.record_followed(URL, FIRST), {Kind.UNKNOWN: Kind.FOLLOWED}),
+    "the redirect is dropped": (lambda targets: targets.record_dropped(URL, FIRST), {Kind.FOLLOWED: Kind.UNKNOWN}),
+    "another is dropped": (lambda targets: targets.record_dropped(URL, SECOND), {}),
     "shows a page": (
         lambda targets: targets.record_shown(f"{URL}?id=1", is_wall=False),
         dict.fromkeys((Kind.UNKNOWN, Kind.FOLLOWED), Kind.PAGE),
@@ -33,7 +34,7 @@ CHANGES = {
 def test_what_a_target_is_changes_by_what_it_has_shown_and_by_nothing_else(happens, changes):
     for kind in Kind:
         targets = Targets()
-        targets.record_followed(URL, FROM)
+        targets.record_followed(URL, FIRST)
         targets._record(URL).kind = kind
         happens(targets)
         assert targets.of(URL).kind is changes.get(kind, kind)

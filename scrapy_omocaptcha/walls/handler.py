@@ -99,7 +99,7 @@ class WallHandler:
             # A passage counts itself what it sends again, with the newest cookies that there are.
             session.record_answer()
             self._sessions.keep_cookies(session, request, response, stamp)
-        standing = self._standing(session, stamp or self._sessions.next_stamp())
+        standing = self._standing(session, request, response, stamp or self._sessions.next_stamp())
         answer = await self._redirects.handle(request, response, standing)
         if answer is response and request not in self._redirects.behind and session is not None and stamp:
             session.clearance.record_other_use(stamp)
@@ -140,7 +140,8 @@ class WallHandler:
         :param stamp: when the request was sent.
         """
         session = self._sessions.known(request)
-        answer = await self._redirects.handle_refresh(request, response, self._standing(session, stamp))
+        standing = self._standing(session, request, response, stamp)
+        answer = await self._redirects.handle_refresh(request, response, standing)
         if isinstance(answer, Request):
             return answer
         response = self._redirects.behind.pop(request, answer)
@@ -180,9 +181,9 @@ class WallHandler:
         refusal = await self._policy.refusal(request, response, challenge)
         return refusal is not None or self._policy.limit_refusal(challenge, request.url) is not None
 
-    def _standing(self, session: Session | None, stamp: int) -> Standing:
+    def _standing(self, session: Session | None, request: Request, response: Response, stamp: int) -> Standing:
         """Return how a request that was sent at ``stamp`` stands to the wall of its session."""
-        if session is None:
+        if session is None or is_stored(request, response):
             return UNKNOWN_STANDING
         return Standing(session.clearance.was_there_at(stamp), lambda: session.has_held_since(stamp))
 

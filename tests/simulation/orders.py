@@ -39,6 +39,8 @@ class Orders(WalledSite):
         to have withheld it, to a page of all orders (``"shared"``), or to a challenge (``"claimed"``).
     :param withholds: whether orders are behind the wall as well.
     :param gate: address to which the wall redirects, if it does; ``/hold?next`` if the address names the page.
+    :param opened: what the gate shows to who is through: a ``"challenge"``, as to all others, a ``"page"`` of its own,
+        or, by a redirect, the ``"home"`` page.
     :param once: what precedes the number in addresses of pages that are shown once.
     """
 
@@ -50,6 +52,7 @@ class Orders(WalledSite):
         answer: str,
         withholds: bool,
         gate: str,
+        opened: str,
         once: str,
         **options: Any,
     ) -> None:
@@ -58,17 +61,28 @@ class Orders(WalledSite):
         """The visits that have executed each order, or have got each page that is shown once."""
         self._kind, self._withholds, self._once = answer, withholds, once
         self._gate, _, self._names_page = gate.partition("?")
+        self._opened = opened
         self._inner, self._shop = self._shop, self
 
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit as the shop does, whose gate has another address."""
         if visit.path == self._gate:
+            if self._opened != "challenge" and self._is_through(visit):
+                return (
+                    _page("Welcome")
+                    if self._opened == "page"
+                    else Answer("", 302, "sent on", headers={"Location": "/"})
+                )
             visit = replace(visit, path="/gate")
         answer = self._answer(visit)
         _, is_gate, query = answer.headers.get("Location", "").partition("/gate?")
         if is_gate:
             answer.headers["Location"] = f"{self._gate}?{query}" if self._names_page else self._gate
         return answer
+
+    def _is_through(self, visit: Visit) -> bool:
+        """Tell whether a visit may pass the wall, which counts as a page of its clearance."""
+        return visit.method == "GET" and self._inner.gate.allows(visit, self._inner.gate.session(visit))
 
     def _answer(self, visit: Visit) -> Answer:
         path, _, number = visit.path.rpartition("/")

@@ -89,6 +89,7 @@ class Site:
     """How an order is answered, see ``Orders``, as for what follows."""
     withholds: bool = True
     gate: str = ""
+    opened: str = "challenge"
     once: str = "/challenge?t="
 
     @property
@@ -409,6 +410,10 @@ def _order(planned: Plan) -> Plan:
     # Drawn apart, as above.
     if answer == "own" and random.Random(f"receipts {planned.seed}").random() < 0.5:
         site = replace(site, answer="named")
+    if gate and changes.get("clearance_pages") == 1000:
+        # A page of its own that says nothing is taken for the answer to an order, see "Known limits" in the docs.
+        kinds = ("challenge", "home", *["page"] * (gate != "/hold"))
+        site = replace(site, opened=random.Random(f"opened {planned.seed}").choice(kinds))
     # Each token for what only claims to be a wall is of no use.
     orders = draw.choice((1, 3) if answer == "claimed" else (1, 3, 8, 20))
     numbers = {"order": orders, "item": draw.choice((0, 3, 15)), "once": draw.choice((0, 0, 3))}

@@ -137,6 +137,21 @@ def test_what_resumes_asks_for_the_page_of_an_order_that_was_executed(seconds):
     assert run(_ordering(*told, latency=(0.5, 1.0), end="stopped", stops=(seconds,))).wrong == []
 
 
+@pytest.mark.parametrize("seconds", [2.0, 3.0])
+def test_a_stop_loses_no_order_that_waits_until_it_is_known_where_others_are_redirected(seconds):
+    """Seed 940000005509: the orders have one address, and only one of their redirects is not a duplicate."""
+    told = ORDERS["redirected to an address that says that it is a wall"]
+    assert run(_ordering(*told, latency=(0.5, 1.0), end="stopped", stops=(seconds,))).wrong == []
+
+
+def test_an_order_that_its_gate_has_withheld_is_sent_though_httpcache_has_its_redirect():
+    """Seed 940000002853: what was stored counted as the site's answer to a session that is through."""
+    planned = _ordering(
+        replace(GATE, changes={"clearance_pages": 1000}, gate="/hold", opened="home", answer="page"), 3, 0
+    )
+    assert run(replace(planned, settings={**planned.settings, "HTTPCACHE_ENABLED": True})).wrong == []
+
+
 @pytest.mark.parametrize("once", ["/challenge?t=", "/oauth/challenge?code=", "/2fa/challenge?t="])
 def test_a_page_that_is_shown_once_is_what_the_spider_gets_on_a_site_without_walls(once):
     planned = _ordering(Site("orders", "session", {"free_pages": 10**9}, once=once), 0, 1)

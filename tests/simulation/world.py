@@ -150,8 +150,8 @@ def _server(site: Site, service: OmoCaptchaService, *, is_open: bool, options: d
         links = {"pages": site.pages, "direct": site.direct, "links_spend": site.links_spend}
         return Followed(service, wall, **links, **options)
     if site.kind == "orders":
-        orders = {"answer": site.answer, "withholds": site.withholds, "gate": site.gate, "once": site.once}
-        return Orders(service, wall, **orders, **options)
+        names = ("answer", "withholds", "gate", "opened", "once")
+        return Orders(service, wall, **{name: getattr(site, name) for name in names}, **options)
     if is_open:
         return WalledSite(service, wall, **options)
     if site.kind == "late cookie":

@@ -11,7 +11,7 @@ from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.tokens.judging import is_page_of
+from scrapy_omocaptcha.tokens.judging import is_page_of, is_stored
 from scrapy_omocaptcha.urls import address_of, host_of
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.decisions import Known
@@ -82,10 +82,11 @@ class Evidence:
         )
         return any(reasons)
 
-    def may_be_sent_again(self, request: Request, url: str) -> bool:
+    def may_be_sent_again(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether a request may be sent once more that was redirected to a wall which is open by now."""
         state = self._states.peek(request)
-        is_withheld = request.method in SAFE_METHODS or (self._posts.is_withheld(request, url) and not state.resent_for)
+        is_safe, was_resent = request.method in SAFE_METHODS, state.resent_for and not is_stored(request, response)
+        is_withheld = is_safe or (self._posts.is_withheld(request, url) and not was_resent)
         return is_withheld and not state.asked_again
 
     def were_many_dropped(self, request: Request, response: Response, url: str) -> bool:

@@ -338,7 +338,7 @@ class Redirects:
         # A POST with a clearance that holds has been executed, so that its redirect is the answer.
         is_answered = not is_safe and page is not None and is_good(page) and standing.has_held()
         is_page = is_answered and page is not None and same_address(page.url, url)
-        if target.kind in WALLS and not is_answered and self._evidence.may_be_sent_again(request, url):
+        if target.kind in WALLS and not is_answered and self._evidence.may_be_sent_again(request, response, url):
             if not is_safe:
                 # That the wall has withheld it is believed once.
                 self._states.of(request).led_to = url

@@ -374,6 +374,31 @@ def test_no_link_is_lost_whose_target_is_withheld_while_the_gate_is_busy(crawl, 
     assert len(at_gate) > 2
 
 
+def test_no_page_is_lost_whose_gate_was_met_behind_another_of_its_addresses(crawl, service):
+    """The pages are redirected to the gate while its token is bought, and are at it once it is open."""
+    is_shown = asyncio.Event()
+
+    async def answer(request, form):
+        if request.path == "/verify":
+            return won("/home")
+        if request.path == "/hold":
+            is_shown.set()
+            return redirect("/home") if cleared(request) else challenge()
+        if request.path == "/captcha":
+            return redirect("/hold")
+        if cleared(request) or request.path == "/home":
+            return page(request.path)
+        if request.path == "/first":
+            return redirect("/captcha")
+        await is_shown.wait()
+        return redirect("/hold")
+
+    paths = {"/first", "/page/1", "/page/2", "/page/3"}
+    with Site(answer) as site:
+        crawled = crawl(spider(*(site.origin + path for path in paths)), service.settings)
+    assert {one.text for one in crawled.pages} == paths
+
+
 def test_no_order_is_lost_that_is_withheld_while_the_gate_is_missing(crawl, service):
     """The clearance ends after the first order, and the gate is answered with 404 once then."""
     executed, at_gate = Counter(), []

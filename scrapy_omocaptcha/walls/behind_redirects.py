@@ -31,7 +31,7 @@ class WallsBehindRedirects:
         # The clearance may have ended. A gate may be met again for that, but another wall is believed once.
         is_gate = led_to is not None and self._targets.of(led_to).kind is Kind.GATE
         answer = await self.at_wall(request, is_open=is_through and is_gate)
-        if answer is None and not self._components.is_cached(request):
+        if led_to is not None and answer is None and not self._components.is_cached(request):
             self._posts.record_sent(request)
         return answer
 

@@ -116,13 +116,18 @@ class FormPassage(Passage):
         """Return the request that hands a token in for the challenge at hand."""
         return self.policy.hooks.submit(self.page.response, self.page.challenge, token)
 
-    async def _send(self, submission: Submission, token: Token) -> Handed:
+    async def _send(self, submission: Submission, token: Token) -> Handed | Result:
         """Send a submission, and return what came of it."""
         is_own_address = public_address(submission.url) == public_address(self.request.url)
         try:
             with self.answering():
                 answer = await send_submission(self.engine.chain, submission, token, asked=self.request)
         except HandoverBroke as error:
+            if error.is_sent and repeats(submission, self.request):
+                refusal = Refusal(
+                    "broke", f"its own fields were sent with the token, which may have executed it: {error}"
+                )
+                return Result(verdict=unknown("broke"), error=GivenUp(refusal))
             return Handed(None, is_page=False, broke=error)
         if answer is None:
             return Handed(None, is_page=False)

@@ -253,6 +253,24 @@ def test_an_order_that_the_form_of_its_wall_carries_is_executed_once(crawl, serv
     assert len(service.jobs) == 1
 
 
+def test_an_order_that_the_form_of_its_wall_carries_is_not_sent_again_where_the_answer_is_lost(crawl, service):
+    executed = Counter()
+
+    def respond(request, form):
+        if "g-recaptcha-response" not in form:
+            return challenge("/order", id=form["id"])
+        executed[form["id"]] += 1
+        request.transport.close()
+        return page("<title>the receipt</title>")
+
+    with Site(respond) as site:
+        order = scrapy.FormRequest(f"{site.origin}/order", formdata={"id": "7"})
+        crawled = crawl(sending(order), service.settings)
+    assert executed == {"7": 1}
+    assert [failure.reason for failure in crawled.failures] == ["broke"]
+    assert len(service.jobs) == crawled.count("tokens/unknown") == 1
+
+
 @pytest.mark.parametrize("receipt", ["/receipt/7", "/hold"])
 def test_what_resumes_between_an_order_and_its_answer_asks_for_the_answer(crawl, service, tmp_path, receipt):
     """The crawl stops while the token for the order's answer is being bought."""

@@ -38,9 +38,9 @@ class Posts:
 
         That is proven of a gate. What other addresses claim is believed once for each POST.
         """
-        asked = originals.way_of(request, self._states.peek(request).original)[0]
-        may_be_believed = self._is_gate(url) or not self._states.peek(request).was_believed
-        return may_be_believed and self._targets.withholds(url, asked)
+        state = self._states.peek(request)
+        asked = originals.way_of(request, state.original)[0]
+        return self._is_gate(url) or (not state.was_believed and self._targets.withholds(url, asked))
 
     def has_led_on(self, request: Request, url: str) -> bool:
         """Tell whether a GET for what a POST was redirected to is led elsewhere, now that its challenge is gone."""

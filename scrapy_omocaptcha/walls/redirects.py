@@ -319,7 +319,7 @@ class Redirects:
                 self._targets.record_in_place(url, marks, is_open=self._evidence.may_be_lost(request, url))
             return False
         if request.method in SAFE_METHODS:
-            self._targets.record_stopped([url])
+            self._targets.record_stopped(url)
         self.withheld.settle(url, challenge)
         if not (self.posts.is_withheld(request, url) or self.posts.was_resent_for(request, url)):
             return False
@@ -358,10 +358,8 @@ class Redirects:
         """Record that a page is behind a wall, and return it if the request gets it, and others are duplicates now."""
         url, request = address_of(page.url), redirect.request
         self._targets.record_behind_wall(url)
-        resending, redirected = (
-            self._resending.get(request),
-            await self._components.redirect(request, redirect.response),
-        )
+        resending = self._resending.get(request)
+        redirected = await self._components.redirect(request, redirect.response)
         if resending is None or redirected is None or self._targets.of(url).is_requested:
             return None
         self._states.mark_seen(request, redirected)

@@ -4,7 +4,6 @@ A site may show its challenge *in place*, at the address of the page that it wit
 Nothing is sent or scheduled here.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -125,10 +124,9 @@ class Targets:
         """Record that a request looks at an address."""
         self._record(url).times_looked += 1
 
-    def record_stopped(self, urls: Iterable[str]) -> None:
-        """Record that a GET was redirected to these addresses, and met a challenge there."""
-        for url in urls:
-            self._record(url).has_stopped = True
+    def record_stopped(self, url: str) -> None:
+        """Record that a GET was redirected to an address, and met a challenge there."""
+        self._record(url).has_stopped = True
 
     def record_always_closed(self, url: str) -> None:
         """Record that a token for an address has led to another page, and the address shows its challenge again."""

@@ -88,7 +88,7 @@ class Withheld:
         has_led_on = self._posts.has_led_on(request, url)
         if has_led_on:
             # It may be the answer to the POST, too, so that this is not the proof of a gate.
-            self._targets.record_stopped([request.url])
+            self._targets.record_stopped(request.url)
             self._end_wait(request.url, is_wall=True)
         return self.take_back(request, is_wall=has_led_on)
 
@@ -176,7 +176,8 @@ class Withheld:
             return None
         led_to = self._targets_of(request)
         if not is_post:
-            self._targets.record_stopped(led_to)
+            for url in led_to:
+                self._targets.record_stopped(url)
         # A mere claim to have withheld a POST is recorded once that is sent; see ``Posts.record_sent``.
         is_claim = is_post and self._targets.of(request.url).kind is not Kind.GATE
         again = originals.rebuild(request, state.original)

@@ -28,10 +28,12 @@ class WallsBehindRedirects:
     async def before(self, request: Request, *, is_through: bool) -> Answer | None:
         """Do as :meth:`at_wall` for a POST that comes out of the scheduler; record it as sent again if it is to be."""
         led_to = self._posts.wall_of(request)
+        if led_to is None:
+            return None
         # The clearance may have ended. A gate may be met again for that, but another wall is believed once.
-        is_gate = led_to is not None and self._targets.of(led_to).kind is Kind.GATE
+        is_gate = self._targets.of(led_to).kind is Kind.GATE
         answer = await self.at_wall(request, is_open=is_through and is_gate)
-        if led_to is not None and answer is None and not self._components.is_cached(request):
+        if answer is None and not self._components.is_cached(request):
             self._posts.record_sent(request)
         return answer
 

@@ -27,7 +27,7 @@ from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.tokens.judging import is_good, is_overloaded, wall_marks
+from scrapy_omocaptcha.tokens.judging import is_overloaded, wall_marks
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
@@ -335,8 +335,7 @@ class Redirects:
         """
         request, response, url, standing = redirect
         target, is_safe = self._targets.of(url), request.method in SAFE_METHODS
-        # A POST with a clearance that holds has been executed, so that its redirect is the answer.
-        is_answered = not is_safe and page is not None and is_good(page) and standing.has_held()
+        is_answered = self._evidence.is_answered(request, page, has_held=standing.has_held())
         is_page = is_answered and page is not None and same_address(page.url, url)
         if target.kind in WALLS and not is_answered and self._evidence.may_be_sent_again(request, response, url):
             if not is_safe:

@@ -415,7 +415,7 @@ def _order(planned: Plan) -> Plan:
         kinds = ("challenge", "home", *["page"] * (gate != "/hold"))
         site = replace(site, opened=random.Random(f"opened {planned.seed}").choice(kinds))
     # Each token for what only claims to be a wall is of no use.
-    orders = draw.choice((1, 3) if answer == "claimed" else (1, 3, 8, 20))
+    orders = draw.choice((1, 2) if answer == "claimed" else (1, 3, 8, 20))
     numbers = {"order": orders, "item": draw.choice((0, 3, 15)), "once": draw.choice((0, 0, 3))}
     kinds = [kind for kind, number in numbers.items() for _ in range(number)]
     if draw.random() < 0.5:

@@ -32,21 +32,18 @@ class WallsBehindRedirects:
             return None
         # The clearance may have ended. A gate may be met again for that, but another wall is believed once.
         is_gate = self._targets.of(led_to).kind is Kind.GATE
-        answer = await self.at_wall(request, is_open=is_through and is_gate)
+        answer = await self.at_wall(request, led_to, is_open=is_through and is_gate)
         if answer is None and not self._components.is_cached(request):
             self._posts.record_sent(request)
         return answer
 
-    async def at_wall(self, request: Request, *, is_open: bool) -> Answer | None:
+    async def at_wall(self, request: Request, led_to: str, *, is_open: bool) -> Answer | None:
         """Ask for the address that a POST was redirected to; return None if the POST is to be sent again.
 
         :param is_open: whether the wall was opened since the POST was redirected, so that nobody asks.
         :returns: the challenge, or what Scrapy makes of the redirect where that is the answer to the POST.
         :raises CrawlClosing: when the crawl closes before there is an answer.
         """
-        led_to = self._posts.wall_of(request)
-        if led_to is None:
-            return None
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
         if self._targets.of(led_to).kind in PAGES:
             return await self.answer_of(request, redirect)

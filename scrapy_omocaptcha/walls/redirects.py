@@ -343,7 +343,7 @@ class Redirects:
                 self._states.of(request).led_to = url
             return await self.send_again(request, page)
         is_opened = self._has_handed_in and (target.kind is Kind.WALL or (target.kind is Kind.GATE and is_page))
-        is_first = target.kind in (Kind.UNKNOWN, Kind.FOLLOWED) and not target.is_requested
+        is_first = target.kind in (Kind.UNKNOWN, Kind.FOLLOWED)
         if is_opened or (is_first and self._evidence.may_be_lost(request, url)):
             self._targets.record_open(url)
         self.withheld.settle(url, None)

@@ -304,6 +304,27 @@ def test_an_order_is_executed_once_where_it_leads_to_a_gate_that_leads_on_for_wh
     assert len(service.jobs) == 1
 
 
+@pytest.mark.parametrize(("has_own_session", "times"), [(False, 1), (True, 2)])
+def test_an_order_that_leads_to_a_proven_gate_is_sent_again_only_if_its_clearance_has_let_no_other_through(
+    crawl, service, has_own_session, times
+):
+    executed = Counter()
+
+    def answer(request, form):
+        executed.update(form.values())
+        return redirect("/start", 303) if form else page(request.path)
+
+    class OrderLater(OrdersLater):
+        def first(self, response):
+            order = next(super().first(response))
+            yield order.replace(meta={"cookiejar": "own"} if has_own_session else {})
+
+    with Site(counted(answer, gate="/start")) as site:
+        crawled = crawl(OrderLater, service.settings, origin=site.origin)
+    assert executed == {"0": times}
+    assert [one.text for one in crawled.pages] == ["/start"]
+
+
 @pytest.mark.parametrize("receipt", ["/access-denied/{}", "/captcha/{}", "/receipts/{}?from=/order"])
 @pytest.mark.parametrize("pages", [0, 1, 3])
 def test_an_order_is_executed_twice_at_most_though_each_execution_has_a_receipt_of_its_own(

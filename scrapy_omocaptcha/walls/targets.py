@@ -194,7 +194,7 @@ class Targets:
         What was a wall stays one until :meth:`record_open`.
         """
         target = self._record(url)
-        target.marks = marks or target.marks
+        target.marks, target.followed_for = marks or target.marks, None
         if is_wall and target.kind not in WALLS:
             target.kind = Kind.WALL
         elif target.kind in (Kind.UNKNOWN, Kind.FOLLOWED):

@@ -422,9 +422,7 @@ def _order(planned: Plan) -> Plan:
         draw.shuffle(kinds)
     jars = draw.choice(((None,), (None,), (1, 2)))
     wanted = (Wanted(number, kind, 0, cookiejar=draw.choice(jars)) for number, kind in enumerate(kinds))
-    # An order that is answered by the page of a fault has got through, whatever its site claims.
-    may_be_page = not gate and answer != "claimed"
-    faults = tuple(kind for kind in planned.site_faults if kind in _GATE_FAULTS or may_be_page)
+    faults = tuple(kind for kind in planned.site_faults if kind in _GATE_FAULTS or not gate)
     settings = {**planned.settings, **draw.choice(({}, _DEFAULTS))}
     return replace(planned, sites=(site,), wanted=tuple(wanted), settings=settings, site_faults=faults)
 

@@ -125,11 +125,16 @@ def check(planned: Plan, world: World, record: Record, runs: list[Run]) -> Itera
     """Check that each order was executed once, or once more for each answer that was lost, as without a wall.
 
     The same goes for pages that are shown once. Where a site claims to have withheld what it has executed, that is
-    executed once more at most.
+    executed once more at most, or once more for each attempt if a page has seemed to prove the claim.
     """
     for site, told in zip(world.sites, planned.sites, strict=True):
         if not isinstance(site, Orders):
             continue
+        # A fault's page in the place of the challenge that a receipt shows after a token claims what a gate's would.
+        false_pages = {visit.path for visit in site.requests if visit.fault == "html" and visit.method == "POST"}
+        is_believed = told.answer in CLAIMS or bool(false_pages)
+        is_proven = told.answer in CLAIMS and "/order" in false_pages
+        once_more = is_believed + is_proven * planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"]
         for what, visits in site.done.items():
             # What is killed, and another crawl, starts anew.
             crawls = len(runs) if planned.end in ("killed", "two crawls") else 1
@@ -137,11 +142,10 @@ def check(planned: Plan, world: World, record: Record, runs: list[Run]) -> Itera
                 # A page that was fetched to see where a redirect leads is kept in memory until Scrapy asks for it.
                 crawls = len(runs)
             lost = sum(_is_lost(world, visit) for visit in visits)
-            is_claimed = told.answer in CLAIMS and what.isdigit()
-            if len(visits) > crawls * (1 + is_claimed) + lost:
+            if len(visits) > crawls * (1 + once_more * what.isdigit()) + lost:
                 yield f"again: {what} was done {len(visits)} times, though {lost} answers were lost"
-            how = record.ends.get(str(int(what) - 1)) if is_claimed else None
-            is_never_shown = told.answer == "claimed" and planned.is_calm
+            is_never_shown = told.answer == "claimed" and what.isdigit() and planned.is_calm
+            how = record.ends.get(str(int(what) - 1)) if is_never_shown else None
             if is_never_shown and len(visits) > 1 and how not in (SENT_AGAIN, "challenge"):
                 yield f"again: order {what} was executed {len(visits)} times, and ended with {how}"
         for name, how in record.ends.items() if planned.is_calm else ():

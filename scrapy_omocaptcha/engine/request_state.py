@@ -28,7 +28,7 @@ class RequestState:
     """Addresses for whose walls it was sent again, since it had been redirected there."""
     was_believed: bool = False
     """Whether it was sent again as an address merely claimed to be that of a wall which had withheld it."""
-    led_to: str | None = None
+    wall_url: str | None = None
     """The address that it was redirected to, and where there was a wall."""
     asked_again: bool = False
     """Whether the request has met a wall, and was sent again since it came out of the scheduler."""

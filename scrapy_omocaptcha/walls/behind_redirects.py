@@ -27,27 +27,27 @@ class WallsBehindRedirects:
 
     async def before(self, request: Request, *, is_through: bool) -> Answer | None:
         """Do as :meth:`at_wall` for a POST that comes out of the scheduler; record it as sent again if it is to be."""
-        led_to = self._posts.wall_of(request)
-        if led_to is None:
+        wall_url = self._posts.wall_of(request)
+        if wall_url is None:
             return None
         # The clearance may have ended. A gate may be met again for that, but another wall is believed once.
-        is_gate = self._targets.of(led_to).kind is Kind.GATE
-        answer = await self.at_wall(request, led_to, is_open=is_through and is_gate)
+        is_gate = self._targets.of(wall_url).kind is Kind.GATE
+        answer = await self.at_wall(request, wall_url, is_open=is_through and is_gate)
         if answer is None and not self._components.is_cached(request):
             self._posts.record_sent(request)
         return answer
 
-    async def at_wall(self, request: Request, led_to: str, *, is_open: bool) -> Answer | None:
+    async def at_wall(self, request: Request, wall_url: str, *, is_open: bool) -> Answer | None:
         """Ask for the address that a POST was redirected to; return None if the POST is to be sent again.
 
         :param is_open: whether the wall was opened since the POST was redirected, so that nobody asks.
         :returns: the challenge, or what Scrapy makes of the redirect where that is the answer to the POST.
         :raises CrawlClosing: when the crawl closes before there is an answer.
         """
-        redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": led_to})
-        if self._targets.of(led_to).kind in PAGES:
+        redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": wall_url})
+        if self._targets.of(wall_url).kind in PAGES:
             return await self.answer_of(request, redirect)
-        if is_open or self._targets.of(led_to).is_always_closed:
+        if is_open or self._targets.of(wall_url).is_always_closed:
             return None
         try:
             answer, challenge = await self._looks.look(request, redirect, follow=True, is_wall=True)
@@ -58,14 +58,14 @@ class WallsBehindRedirects:
             return None
         if challenge is None:
             return None
-        self._withheld.settle(led_to, challenge)
+        self._withheld.settle(wall_url, challenge)
         return answer
 
     async def answer_of(self, request: Request, redirect: Response) -> Request | None:
         """Return what Scrapy makes of a redirect that is the answer to a POST, or None if it follows no more."""
         redirected = await self._components.redirect(request, redirect)
         if redirected is not None:
-            self._states.write(redirected, replace(self._states.peek(request), led_to=None), must_pass=True)
+            self._states.write(redirected, replace(self._states.peek(request), wall_url=None), must_pass=True)
         return redirected
 
     def take_back_withheld(self, request: Request, answer: Response | None = None) -> Request | None:
@@ -84,32 +84,32 @@ class WallsBehindRedirects:
 
     def is_page_of_another(self, request: Request) -> bool:
         """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
-        led_to = self._states.peek(request).led_to
-        return led_to is not None and request.method in SAFE_METHODS and self._targets.is_walled_page(led_to)
+        wall_url = self._states.peek(request).wall_url
+        return wall_url is not None and request.method in SAFE_METHODS and self._targets.is_walled_page(wall_url)
 
     def may_be_page_of_another(self, request: Request) -> bool:
         """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
-        led_to = self._states.peek(request).led_to
-        return led_to is not None and self._targets.may_have_others_like(led_to)
+        wall_url = self._states.peek(request).wall_url
+        return wall_url is not None and self._targets.may_have_others_like(wall_url)
 
     def doubt_of_page(self, request: Request, answer: Answer) -> str | None:
         """Return why what came for a request, after a token, does not show that the wall is open; None if it does."""
         url = self._leads_to(request, answer)
-        is_closed = url is not None and self._targets.withholds(url, request.url)
+        is_closed = url is not None and self._targets.may_withhold(url, request.url)
         return doubt_about(request, answer) or ("redirect" if is_closed else None)
 
     def _leads_to(self, request: Request, answer: Answer) -> str | None:
         """Return the address that an answer redirects to, if that may be the one at which the request met its wall."""
         if isinstance(answer, Request):
-            return answer.url if self._states.peek(request).led_to else None
+            return answer.url if self._states.peek(request).wall_url else None
         # A spider that handles redirects gets those to a wall, too, where a look at it fails.
         return redirect_target(request.url, answer.headers.get("Location")) if is_redirect(answer) else None
 
     def record_opened(self, request: Request, answer: Answer) -> None:
         """Record that ``answer`` shows the wall to be open to which a request was redirected before."""
-        led_to = self._states.peek(request).led_to
-        if led_to is not None and self._is_elsewhere(answer, led_to):
-            self._withheld.prove_gate(led_to)
+        wall_url = self._states.peek(request).wall_url
+        if wall_url is not None and self._is_elsewhere(answer, wall_url):
+            self._withheld.prove_gate(wall_url)
 
     def _is_elsewhere(self, answer: Answer, url: str) -> bool:
         """Tell whether an answer is good, and of another route than ``url``."""

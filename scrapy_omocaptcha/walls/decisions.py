@@ -22,7 +22,7 @@ class Known(NamedTuple):
     kind: Kind
     is_suspect: bool = False
     """Whether a word in the address, such as ``/captcha``, says that it is a wall's, and nobody has been there."""
-    may_be_withheld: bool = False
+    may_have_withheld: bool = False
     """Whether a wall there may have withheld the request: a POST, if the wall says so; a GET that is redirected to any
     wall, or again to one for which it was sent again."""
     has_been_wall: bool = False
@@ -42,7 +42,7 @@ def decide(known: Known, *, is_safe: bool) -> Action:
         return Action.KEEP if is_safe else Action.FOLLOW
     if known.is_suspect:
         return Action.GUESS
-    if known.may_be_withheld or (known.has_been_wall and not known.is_open):
+    if known.may_have_withheld or (known.has_been_wall and not known.is_open):
         return Action.LOOK
     if is_safe:
         return Action.ASK

@@ -42,14 +42,14 @@ class Evidence:
         :param has_page_or_token: whether its page is at hand, or a token for it.
         """
         is_for_it = has_page_or_token and self.comes_back(request, url)
-        is_safe = request.method in SAFE_METHODS
+        is_safe, targets = request.method in SAFE_METHODS, self._targets
         return Known(
-            self._targets.of(url).kind,
-            is_suspect=self._targets.is_suspect(url),
-            may_be_withheld=self.may_be_lost(request, url) if is_safe else self._targets.withholds(url, request.url),
-            has_been_wall=self._targets.has_been_wall(url),
-            is_open=is_through or not self._targets.has_met_wall,
-            is_of_another=self._targets.is_walled_page(url) and not is_for_it,
+            targets.of(url).kind,
+            is_suspect=targets.is_suspect(url),
+            may_have_withheld=self.may_be_lost(request, url) if is_safe else targets.may_withhold(url, request.url),
+            has_been_wall=targets.has_been_wall(url),
+            is_open=is_through or not targets.has_met_wall,
+            is_of_another=targets.is_walled_page(url) and not is_for_it,
         )
 
     def may_be_asked_elsewhere(self, url: str) -> bool:
@@ -86,15 +86,15 @@ class Evidence:
         """Tell whether a request may be sent once more that was redirected to a wall which is open by now."""
         state = self._states.peek(request)
         is_safe, was_resent = request.method in SAFE_METHODS, state.resent_for and not is_stored(request, response)
-        is_withheld = is_safe or (self._posts.is_withheld(request, url) and not was_resent)
-        return is_withheld and not state.asked_again
+        may_be_sent = is_safe or (self._posts.counts_as_withheld(request, url) and not was_resent)
+        return may_be_sent and not state.asked_again
 
-    def is_answered(self, request: Request, page: Response | None, *, has_held: bool) -> bool:
+    def is_answered(self, request: Request, page: Response | None, *, clearance_holds: bool) -> bool:
         """Tell whether a redirect to a wall, where a page is by now, is the answer to a POST that has been executed.
 
-        :param has_held: whether the clearance with which it was sent holds.
+        :param clearance_holds: whether the clearance with which it was sent holds.
         """
-        conditions = (has_held, request.method not in SAFE_METHODS, page is not None and is_good(page))
+        conditions = (clearance_holds, request.method not in SAFE_METHODS, page is not None and is_good(page))
         return all(conditions)
 
     def were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
@@ -113,7 +113,7 @@ class Evidence:
     def comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
         state = self._states.peek(request)
-        return state.asked_again and state.led_to == url and self._targets.of(url).kind not in (Kind.PAGE, Kind.GATE)
+        return state.asked_again and state.wall_url == url and self._targets.of(url).kind not in (Kind.PAGE, Kind.GATE)
 
     def may_be_its_page(self, request: Request, response: Response, page: Response) -> bool:
         """Tell whether ``page`` is what a request asks for, which is redirected to it after a token, too."""

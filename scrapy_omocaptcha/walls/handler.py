@@ -185,7 +185,7 @@ class WallHandler:
         """Return how a request that was sent at ``stamp`` stands to the wall of its session."""
         if session is None or is_stored(request, response):
             return UNKNOWN_STANDING
-        return Standing(session.clearance.was_there_at(stamp), lambda: session.has_held_since(stamp))
+        return Standing(session.clearance.was_there_at(stamp), lambda: session.clearance_holds_since(stamp))
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""

@@ -243,13 +243,13 @@ class Passage(Attempts):
 
     async def _at_wall(self) -> Answer | None:
         """Return what is at the wall that a POST was redirected to, unless the POST is to be sent now."""
-        led_to = self.redirects.posts.wall_of(self.request)
-        if led_to is None:
+        wall_url = self.redirects.posts.wall_of(self.request)
+        if wall_url is None:
             return None
         async with self.hold.sending():
             is_open = self.session.clearance.was_won_after(self.stamp)
             with self.answering():
-                return await self.redirects.walls.at_wall(self.request, led_to, is_open=is_open)
+                return await self.redirects.walls.at_wall(self.request, wall_url, is_open=is_open)
 
     async def ask_again(self) -> Answer:
         """Send the spider's request once more, and return the answer."""

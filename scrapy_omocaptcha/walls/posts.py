@@ -22,7 +22,7 @@ class Posts:
 
     def wall_of(self, request: Request) -> str | None:
         """Return the address at which a redirected POST has met a challenge, or None."""
-        return None if request.method in SAFE_METHODS else self._states.peek(request).led_to
+        return None if request.method in SAFE_METHODS else self._states.peek(request).wall_url
 
     def has_post(self, request: Request) -> bool:
         """Tell whether a request was made of the redirect of a POST."""
@@ -33,14 +33,14 @@ class Posts:
         """Tell whether a request was sent again since it had been redirected to the route of ``url``."""
         return self._targets.route_of(url) in map(self._targets.route_of, self._states.peek(request).resent_for)
 
-    def is_withheld(self, request: Request, url: str) -> bool:
+    def counts_as_withheld(self, request: Request, url: str) -> bool:
         """Tell whether the challenge at ``url`` has withheld a POST, be it ``request`` or what that was made of.
 
         That is proven of a gate. What other addresses claim is believed once for each POST.
         """
         state = self._states.peek(request)
         asked = originals.way_of(request, state.original)[0]
-        return self._is_gate(url) or (not state.was_believed and self._targets.withholds(url, asked))
+        return self._is_gate(url) or (not state.was_believed and self._targets.may_withhold(url, asked))
 
     def has_led_on(self, request: Request, url: str) -> bool:
         """Tell whether a GET for what a POST was redirected to is led elsewhere, now that its challenge is gone."""
@@ -53,7 +53,7 @@ class Posts:
             request.method in SAFE_METHODS,
             state.asked_again,
             # Otherwise, the challenge came from behind another redirect.
-            state.led_to is None,
+            state.wall_url is None,
             # A page may have moved, which the path of a site's only script does not tell, and a challenge that others
             # show as well is in the place of pages.
             is_script or not is_part_of(url, request.url),

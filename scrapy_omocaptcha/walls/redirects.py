@@ -48,7 +48,7 @@ class Standing(NamedTuple):
     is_through: bool
     """Whether it was sent after a clearance was won, or a token handed in. What another host shows it then, be it a
     wall, is the answer to what was asked for."""
-    has_held: Callable[[], bool]
+    clearance_holds: Callable[[], bool]
     """Tells whether the clearance with which it was sent has let others through, and is the last one still."""
 
 
@@ -168,7 +168,7 @@ class Redirects:
                 # asked for it before.
                 state = self._states.peek(request)
                 must_pass = self._evidence.is_filter_shared or originals.leads_back(request, url, state.original)
-                self._states.write(redirected, replace(state, original=None, led_to=None), must_pass=must_pass)
+                self._states.write(redirected, replace(state, original=None, wall_url=None), must_pass=must_pass)
                 return redirected
         if request.method == "GET" and not same_address(answer.url, request.url):
             await self._components.turn_towards(request, answer.url)
@@ -321,9 +321,9 @@ class Redirects:
         if request.method in SAFE_METHODS:
             self._targets.record_stopped(url)
         self.withheld.settle(url, challenge)
-        if not (self.posts.is_withheld(request, url) or self.posts.was_resent_for(request, url)):
+        if not (self.posts.counts_as_withheld(request, url) or self.posts.was_resent_for(request, url)):
             return False
-        self._states.of(request).led_to = url
+        self._states.of(request).wall_url = url
         return True
 
     async def _handle_page(self, redirect: Redirect, page: Response | None) -> Response | Request | None:
@@ -335,12 +335,12 @@ class Redirects:
         """
         request, response, url, standing = redirect
         target, is_safe = self._targets.of(url), request.method in SAFE_METHODS
-        is_answered = self._evidence.is_answered(request, page, has_held=standing.has_held())
+        is_answered = self._evidence.is_answered(request, page, clearance_holds=standing.clearance_holds())
         is_page = is_answered and page is not None and same_address(page.url, url)
         if target.kind in WALLS and not is_answered and self._evidence.may_be_sent_again(request, response, url):
             if not is_safe:
                 # That the wall has withheld it is believed once.
-                self._states.of(request).led_to = url
+                self._states.of(request).wall_url = url
             return await self.send_again(request, page)
         is_opened = self._has_handed_in and (target.kind is Kind.WALL or (target.kind is Kind.GATE and is_page))
         is_first = target.kind in (Kind.UNKNOWN, Kind.FOLLOWED)
@@ -382,4 +382,4 @@ class Redirects:
             self._targets.record_page_given(url)
         if not is_answer and request.method != "HEAD":
             self._targets.record_followed(url, original)
-        self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
+        self._states.write(request, replace(state, original=original, wall_url=None), must_pass=must_pass)

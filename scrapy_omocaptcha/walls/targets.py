@@ -143,7 +143,7 @@ class Targets:
         """
         self._targets[address_of(url)] = Target(Kind.OPEN if is_open else Kind.PAGE, marks=marks)
 
-    def withholds(self, url: str, asked: str) -> bool:
+    def may_withhold(self, url: str, asked: str) -> bool:
         """Tell whether a challenge at ``url`` withholds what redirects there, which is ``asked`` for, or claims to."""
         kind = self.of(url).kind
         return kind is Kind.GATE or (kind is Kind.WALL and self.claims(url, asked))

@@ -129,11 +129,11 @@ class Withheld:
 
     def record_way_through(self, request: Request, url: str) -> None:
         """Record that a request has got through, if it was sent again for a wall, and is led to ``url`` now."""
-        led_to = self._states.peek(request).led_to
-        if led_to is None or same_address(url, led_to) or self._targets.of(url).kind in WALLS:
+        wall_url = self._states.peek(request).wall_url
+        if wall_url is None or same_address(url, wall_url) or self._targets.of(url).kind in WALLS:
             return
-        if self._posts.was_resent_for(request, led_to):
-            self.prove_gate(led_to)
+        if self._posts.was_resent_for(request, wall_url):
+            self.prove_gate(wall_url)
 
     def settle(self, url: str, challenge: Challenge | None) -> None:
         """Record what an address has shown, and schedule what was dropped on its way there.
@@ -174,15 +174,15 @@ class Withheld:
         state, is_post = self._states.peek(request), self._posts.has_post(request)
         if state.original is None or not self._is_to_be_sent_again(request, state, is_wall=is_wall):
             return None
-        led_to = self._targets_of(request)
+        addresses = self._targets_of(request)
         if not is_post:
-            for url in led_to:
+            for url in addresses:
                 self._targets.record_stopped(url)
         # A mere claim to have withheld a POST is recorded once that is sent; see ``Posts.record_sent``.
         is_claim = is_post and self._targets.of(request.url).kind is not Kind.GATE
         again = originals.rebuild(request, state.original)
-        resent_for = state.resent_for if is_claim else [*state.resent_for, *led_to]
-        state = replace(state, original=None, resent_for=resent_for, led_to=request.url)
+        resent_for = state.resent_for if is_claim else [*state.resent_for, *addresses]
+        state = replace(state, original=None, resent_for=resent_for, wall_url=request.url)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         self._states.write(again, state, must_pass=True, priority=max(request.priority, again.priority + 1))
         return again
@@ -195,7 +195,7 @@ class Withheld:
         was_wall = self._targets.of(request.url).kind in WALLS and not state.resent_for
         if not (is_wall or was_wall) or len(state.resent_for) > _MAX_RESENT:
             return False
-        return not self._posts.has_post(request) or self._posts.is_withheld(request, request.url)
+        return not self._posts.has_post(request) or self._posts.counts_as_withheld(request, request.url)
 
 
 def _shows_page(request: Request, response: Response) -> bool:

@@ -12,7 +12,7 @@ CASES = [
     # What is known, and what is done for a GET, and for a POST.
     *[(Known(kind), Action.ASK, Action.KEEP) for kind in UNDECIDED],
     *[(Known(kind), Action.ASK, Action.FOLLOW) for kind in PAGES],
-    *[(Known(kind, may_be_withheld=True), Action.LOOK, Action.LOOK) for kind in Kind],
+    *[(Known(kind, may_have_withheld=True), Action.LOOK, Action.LOOK) for kind in Kind],
     *[(Known(kind, is_of_another=True), Action.KEEP, Action.FOLLOW) for kind in Kind],
     (Known(Kind.UNKNOWN, is_suspect=True), Action.GUESS, Action.GUESS),
     (Known(Kind.PAGE, has_been_wall=True), Action.LOOK, Action.LOOK),

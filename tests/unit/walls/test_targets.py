@@ -67,9 +67,9 @@ def test_a_gate_withholds_what_redirects_there_and_another_wall_does_where_more_
 ):
     targets = Targets()
     targets._record(url).kind = kind
-    assert targets.withholds(url, FROM) is (kind is Kind.GATE or (kind is Kind.WALL and is_claimed))
+    assert targets.may_withhold(url, FROM) is (kind is Kind.GATE or (kind is Kind.WALL and is_claimed))
     targets._record(url).has_stopped = True
-    assert targets.withholds(url, FROM) is (kind in (Kind.GATE, Kind.WALL))
+    assert targets.may_withhold(url, FROM) is (kind in (Kind.GATE, Kind.WALL))
 
 
 def test_challenges_of_a_kind_are_in_the_place_of_pages_once_two_of_them_are_found_behind_it():

@@ -336,13 +336,14 @@ class Redirects:
         request, response, url, standing = redirect
         target, is_safe = self._targets.of(url), request.method in SAFE_METHODS
         is_answered = self._evidence.is_answered(request, page, clearance_holds=standing.clearance_holds())
-        is_page = is_answered and page is not None and same_address(page.url, url)
         if target.kind in WALLS and not is_answered and self._evidence.may_be_sent_again(request, response, url):
             if not is_safe:
                 # That the wall has withheld it is believed once.
                 self._states.of(request).wall_url = url
             return await self.send_again(request, page)
-        is_opened = self._has_handed_in and (target.kind is Kind.WALL or (target.kind is Kind.GATE and is_page))
+        is_wall = target.kind is Kind.WALL or (target.kind is Kind.GATE and is_answered)
+        # What leads on has no page of its own, and may withhold what is redirected there again.
+        is_opened = is_wall and self._has_handed_in and page is not None and same_address(page.url, url)
         is_first = target.kind in (Kind.UNKNOWN, Kind.FOLLOWED)
         if is_opened or (is_first and self._evidence.may_be_lost(request, url)):
             self._targets.record_open(url)

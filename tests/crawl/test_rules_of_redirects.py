@@ -318,6 +318,29 @@ def test_an_order_is_executed_once_where_it_leads_to_a_gate_that_leads_on_for_wh
     assert len(service.jobs) == 1
 
 
+def test_no_order_is_lost_where_the_first_that_is_executed_leads_to_the_gate_which_leads_on(crawl, service):
+    """An address without a page of its own does not count as one once it is open. The first page meets it broken."""
+    executed, looks = Counter(), Counter()
+
+    def answer(request, form):
+        executed.update(form.values())
+        return redirect("/", 303) if form else redirect("/home")
+
+    walled = counted(answer, gate="/")
+
+    def broken(request, form):
+        looks[request.path] += 1
+        return page("Sorry", 503) if request.path == "/" and looks["/"] in (2, 3, 4) else walled(request, form)
+
+    class EvenSo(OrdersLater):
+        def failed(self, failure):
+            yield from self.first(None)
+
+    with Site(broken) as site:
+        crawl(EvenSo, {**service.settings, "CONCURRENT_REQUESTS": 16}, origin=site.origin)
+    assert executed == dict.fromkeys("012", 1)
+
+
 @pytest.mark.parametrize(("has_own_session", "times"), [(False, 1), (True, 2)])
 def test_an_order_that_leads_to_a_proven_gate_is_sent_again_only_if_its_clearance_has_let_no_other_through(
     crawl, service, has_own_session, times

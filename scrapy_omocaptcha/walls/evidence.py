@@ -41,7 +41,6 @@ class Evidence:
         :param is_through: whether the wall of the request's host was open to it.
         :param has_page_or_token: whether its page is at hand, or a token for it.
         """
-        is_for_it = has_page_or_token and self.comes_back(request, url)
         is_safe, targets = request.method in SAFE_METHODS, self._targets
         return Known(
             targets.of(url).kind,
@@ -49,7 +48,7 @@ class Evidence:
             may_have_withheld=self.may_be_lost(request, url) if is_safe else targets.may_withhold(url, request.url),
             has_been_wall=targets.has_been_wall(url),
             is_open=is_through or not targets.has_met_wall,
-            is_of_another=targets.is_walled_page(url) and not is_for_it,
+            is_of_another=targets.is_walled_page(url) and not has_page_or_token,
         )
 
     def may_be_asked_elsewhere(self, url: str) -> bool:
@@ -77,8 +76,6 @@ class Evidence:
             target.kind is Kind.UNKNOWN and self.is_filter_shared,
             # Each POST gets the answer of its own redirect.
             is_post and self._targets.has_met_wall and self._targets.has_been_wall(url),
-            # An opened page goes to one request, unless the spider asks for it itself.
-            target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested,
         )
         return any(reasons)
 

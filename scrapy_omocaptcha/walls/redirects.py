@@ -337,9 +337,12 @@ class Redirects:
         target, is_safe = self._targets.of(url), request.method in SAFE_METHODS
         is_answered = self._evidence.is_answered(request, page, clearance_holds=standing.clearance_holds())
         if target.kind in WALLS and not is_answered and self._evidence.may_be_sent_again(request, response, url):
+            state = self._states.of(request)
             if not is_safe:
                 # That the wall has withheld it is believed once.
-                self._states.of(request).wall_url = url
+                state.wall_url = url
+            elif target.kind is Kind.GATE:
+                state.resent_for.append(url)
             return await self.send_again(request, page)
         is_wall = target.kind is Kind.WALL or (target.kind is Kind.GATE and is_answered)
         # What leads on has no page of its own, and may withhold what is redirected there again.

@@ -431,6 +431,27 @@ def test_no_link_is_lost_whose_target_is_withheld_while_the_gate_is_busy(crawl, 
     assert len(at_gate) > 2
 
 
+@pytest.mark.parametrize("gate", ["/", "/captcha", "/hold"])
+def test_a_page_that_leads_who_is_through_to_the_gate_is_asked_for_once_more(crawl, service, gate):
+    """A page that has got through proves the gate; those of the shop that are gone lead there for good."""
+    asked = Counter()
+
+    def answer(request, form):
+        return redirect(gate) if request.path.startswith("/gone/") else page(request.path)
+
+    walled = counted(answer, gate=gate)
+
+    def counting(request, form):
+        asked[request.path] += 1
+        return walled(request, form)
+
+    with Site(counting) as site:
+        urls = [f"{site.origin}{path}" for path in ("/page", "/gone/1", "/gone/2", "/gone/3")]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert [one.text for one in crawled.pages] == ["/page", gate, gate, gate]
+    assert [asked[f"/gone/{number}"] for number in (1, 2, 3)] == [2, 2, 2]
+
+
 def test_no_page_is_lost_whose_gate_was_met_behind_another_of_its_addresses(crawl, service):
     """The pages are redirected to the gate while its token is bought, and are at it once it is open."""
     is_shown = asyncio.Event()

@@ -99,11 +99,7 @@ class Passage(Attempts):
         self._note(response, challenge)
         refusal = await self.refusal()
         # Another request may have opened the wall since this one was sent, or be about to.
-        if (
-            refusal is None
-            and self.session.leader_stamp is None
-            and not self.session.clearance.was_won_after(self.stamp)
-        ):
+        if refusal is None and self.session.role(self.stamp) in (Role.LEAD, Role.ALONE):
             refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
         if refusal is None and "cached" in response.flags:
             # The challenge is one that HttpCache has stored: the site may be open now, and looking costs no job.

@@ -54,10 +54,6 @@ class Clearance:
         """Tell whether a request was sent at ``stamp`` after a clearance was won, or a token handed in for it."""
         return bool(self._token_at) and not self.has_changed_since(stamp)
 
-    def is_used_up_at(self, stamp: int) -> bool:
-        """Tell whether the challenge of a request that was sent for a new clearance shows that it held for one page."""
-        return self.worth is Worth.NEW and stamp in self._re_asks and not self.was_won_after(stamp)
-
     def record_cookies(self, cookies: list[Cookie]) -> None:
         """Record the cookies that an answer has left."""
         self.cookies = cookies
@@ -82,10 +78,13 @@ class Clearance:
         if self.was_won_after(since) and self.worth is not Worth.PROVEN:
             self._re_asks.add(stamp)
 
-    def record_used_up(self) -> None:
-        """Record that the last clearance held for one page."""
-        self.worth = Worth.FOR_ONE_PAGE
-        self._for_one_page_in_a_row += 1
+    def record_challenge(self, stamp: int) -> bool:
+        """Record that a request sent at ``stamp`` met a challenge; tell whether a new clearance held for one page."""
+        is_used_up = self.worth is Worth.NEW and stamp in self._re_asks
+        if is_used_up:
+            self.worth = Worth.FOR_ONE_PAGE
+            self._for_one_page_in_a_row += 1
+        return is_used_up
 
     def record_other_use(self, stamp: int) -> None:
         """Record that a request sent at ``stamp`` was let through, which may have used up what the clearance is for."""

@@ -106,8 +106,7 @@ class Session:
 
     def record_challenge(self, stamp: int) -> None:
         """Record that a request sent at ``stamp`` met a challenge: a clearance that it was sent for is used up."""
-        if self.leader_stamp is None and self.clearance.is_used_up_at(stamp):
-            self.clearance.record_used_up()
+        if self.leader_stamp is None and self.clearance.record_challenge(stamp):
             self.turns.release_all(challenged=True)
 
     def record_page(self, stamp: int, *, has_met_wall: bool = False) -> None:

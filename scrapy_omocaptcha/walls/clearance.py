@@ -54,10 +54,6 @@ class Clearance:
         """Tell whether a request was sent at ``stamp`` after a clearance was won, or a token handed in for it."""
         return bool(self._token_at) and not self.has_changed_since(stamp)
 
-    def record_cookies(self, cookies: list[Cookie]) -> None:
-        """Record the cookies that an answer has left."""
-        self.cookies = cookies
-
     def record_token(self, cookies: list[Cookie]) -> None:
         """Record that a token is handed in with these cookies."""
         self._token_at, self.cookies = self._next_stamp(), cookies

@@ -97,7 +97,7 @@ class WallHandler:
         stamp = self._sessions.stamp_of(request)
         if session is not None and stamp:
             # A passage counts itself what it sends again, with the newest cookies that there are.
-            session.record_answer()
+            session.answers += 1
             self._sessions.keep_cookies(session, request, response, stamp)
         standing = self._standing(session, request, response, stamp or self._sessions.next_stamp())
         answer = await self._redirects.handle(request, response, standing)
@@ -128,7 +128,7 @@ class WallHandler:
         if session is not None and stamp:
             if not is_stored(request, response):
                 # An answer that HttpCache has stored outdates no form.
-                session.record_answer()
+                session.answers += 1
             self._sessions.keep_cookies(session, request, response, stamp)
         return stamp
 

@@ -270,7 +270,8 @@ class Passage(Attempts):
             yield
         finally:
             # An answer that is lost on its way outdates forms as well.
-            self.session.record_answer(self.cookies())
+            self.session.answers += 1
+            self.session.clearance.cookies = self.cookies()
 
     # Buy a token, and hand it in
 
@@ -318,7 +319,7 @@ class Passage(Attempts):
         result = self._judge_answer(page.challenge, handed)
         if result is not None:
             return result
-        self.session.record_page_asked_for()
+        self.session.is_page_asked_for = True
         answer = handed.answer
         # An error, or JSON for a script, answers the token, and is not what a redirect to its address would show.
         is_page = isinstance(answer, HtmlResponse) and answer.status < HTTPStatus.MULTIPLE_CHOICES

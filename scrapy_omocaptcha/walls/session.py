@@ -6,7 +6,6 @@ won. This module decides and remembers. It sends nothing, and knows no token its
 
 from collections.abc import Callable
 from enum import Enum
-from http.cookiejar import Cookie
 from zlib import crc32
 
 from twisted.internet.defer import DeferredLock
@@ -120,19 +119,6 @@ class Session:
             if not self.is_handing_in:
                 self.turns.release_all(challenged=False)
         self.clearance.record_page(stamp, has_met_wall=has_met_wall)
-
-    def record_answer(self, cookies: list[Cookie] | None = None) -> None:
-        """Record that the site has answered something, or that an answer was lost.
-
-        :param cookies: those of the session by now, if what was sent is one of ours.
-        """
-        self.answers += 1
-        if cookies is not None:
-            self.clearance.record_cookies(cookies)
-
-    def record_page_asked_for(self) -> None:
-        """Record that a page has to be asked for after a token."""
-        self.is_page_asked_for = True
 
     def record_other_answer(self, body: bytes) -> None:
         """Record an answer to a submission that is no challenge, and of which it is not certain that it is the page."""

@@ -103,7 +103,7 @@ class Sessions:
             for cookie in newer:
                 if f"{cookie.name}={cookie.value}".encode() not in sent:
                     jar.set_cookie(cookie)
-            session.clearance.record_cookies(self.cookies(request))
+            session.clearance.cookies = self.cookies(request)
 
     def is_current(self, request: Request, response: Response, values: Collection[tuple[str, str]]) -> bool:
         """Tell whether a response belongs to the cookies that its session has now, which are ``values``."""

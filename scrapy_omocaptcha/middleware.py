@@ -234,7 +234,7 @@ class OmoCaptchaMiddleware:
             return
         self.mediums.answered(request)
         self._states.keep_for_retry(request)
-        self._walls.failed(request)
+        self._engine.slots.back(request)
         if isinstance(request, Submission):
             # Errors of Scrapy name the address, which holds the token of a GET. So do the frames of their tracebacks.
             exception.args = tuple(masked(str(argument), request.secret) for argument in exception.args)

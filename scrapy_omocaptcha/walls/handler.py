@@ -187,10 +187,6 @@ class WallHandler:
             return UNKNOWN_STANDING
         return Standing(session.clearance.was_there_at(stamp), lambda: session.clearance_holds_since(stamp))
 
-    def failed(self, request: Request) -> None:
-        """Record that ``request`` has no response."""
-        self._slots.back(request)
-
 
 def _without(names: set[str], cookies: Any) -> Any:
     """Return a request's cookies without those that would overwrite a clearance."""

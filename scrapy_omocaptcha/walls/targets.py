@@ -145,8 +145,9 @@ class Targets:
 
     def may_withhold(self, url: str, asked: str) -> bool:
         """Tell whether a challenge at ``url`` withholds what redirects there, which is ``asked`` for, or claims to."""
-        kind = self.of(url).kind
-        return kind is Kind.GATE or (kind is Kind.WALL and self.claims(url, asked))
+        target = self.of(url)
+        is_claimed = self.is_named(url) or returns_to(url, asked) or target.has_stopped or target.is_always_closed
+        return target.kind is Kind.GATE or (target.kind is Kind.WALL and is_claimed)
 
     def record_behind_wall(self, url: str) -> None:
         """Record that a target is a page behind a wall, as are others with its marks if it is not the first one."""
@@ -178,11 +179,6 @@ class Targets:
     def is_suspect(self, url: str) -> bool:
         """Tell whether nothing but the name of an address says that it may be a wall's."""
         return self.of(url).kind is Kind.UNKNOWN and self.is_named(url)
-
-    def claims(self, url: str, asked: str) -> bool:
-        """Tell whether a challenge at ``url`` claims to withhold what redirects there: the address ``asked`` for."""
-        target = self.of(url)
-        return self.is_named(url) or returns_to(url, asked) or target.has_stopped or target.is_always_closed
 
     def record_requested(self, url: str, *, is_wall: bool) -> None:
         """Record whether the spider has requested an address itself, and met a challenge."""

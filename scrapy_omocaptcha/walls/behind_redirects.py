@@ -94,16 +94,13 @@ class WallsBehindRedirects:
 
     def doubt_of_page(self, request: Request, answer: Answer) -> str | None:
         """Return why what came for a request, after a token, does not show that the wall is open; None if it does."""
-        url = self._leads_to(request, answer)
+        if isinstance(answer, Request):
+            url = answer.url if self._states.peek(request).wall_url else None
+        else:
+            # A spider that handles redirects gets those to a wall, too, where a look at it fails.
+            url = redirect_target(request.url, answer.headers.get("Location")) if is_redirect(answer) else None
         is_closed = url is not None and self._targets.may_withhold(url, request.url)
         return doubt_about(request, answer) or ("redirect" if is_closed else None)
-
-    def _leads_to(self, request: Request, answer: Answer) -> str | None:
-        """Return the address that an answer redirects to, if that may be the one at which the request met its wall."""
-        if isinstance(answer, Request):
-            return answer.url if self._states.peek(request).wall_url else None
-        # A spider that handles redirects gets those to a wall, too, where a look at it fails.
-        return redirect_target(request.url, answer.headers.get("Location")) if is_redirect(answer) else None
 
     def record_opened(self, request: Request, answer: Answer) -> None:
         """Record that ``answer`` shows the wall to be open to which a request was redirected before."""

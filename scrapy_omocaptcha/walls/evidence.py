@@ -11,7 +11,7 @@ from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.tokens.judging import is_good, is_page_of, is_stored
+from scrapy_omocaptcha.tokens.judging import is_page_of, is_stored
 from scrapy_omocaptcha.urls import address_of, host_of
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.decisions import Known
@@ -85,14 +85,6 @@ class Evidence:
         is_safe, was_resent = request.method in SAFE_METHODS, state.resent_for and not is_stored(request, response)
         may_be_sent = is_safe or (self._posts.counts_as_withheld(request, url) and not was_resent)
         return may_be_sent and not state.asked_again
-
-    def is_answered(self, request: Request, page: Response | None, *, clearance_holds: bool) -> bool:
-        """Tell whether a redirect to a wall, where a page is by now, is the answer to a POST that has been executed.
-
-        :param clearance_holds: whether the clearance with which it was sent holds.
-        """
-        conditions = (clearance_holds, request.method not in SAFE_METHODS, page is not None and is_good(page))
-        return all(conditions)
 
     def were_many_dropped(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether so many redirects to an address were dropped that it is worth a look.

@@ -27,7 +27,7 @@ from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.tokens.judging import is_overloaded, wall_marks
+from scrapy_omocaptcha.tokens.judging import is_good, is_overloaded, wall_marks
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
@@ -335,7 +335,8 @@ class Redirects:
         """
         request, response, url, standing = redirect
         target, is_safe = self._targets.of(url), request.method in SAFE_METHODS
-        is_answered = self._evidence.is_answered(request, page, clearance_holds=standing.clearance_holds())
+        # Who is through gets the redirect as the answer to a POST, which has been executed.
+        is_answered = not is_safe and page is not None and is_good(page) and standing.clearance_holds()
         if target.kind in WALLS and not is_answered and self._evidence.may_be_sent_again(request, response, url):
             state = self._states.of(request)
             if not is_safe:

@@ -102,7 +102,7 @@ class Evidence:
     def comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
         state = self._states.peek(request)
-        return state.asked_again and state.wall_url == url and self._targets.of(url).kind not in (Kind.PAGE, Kind.GATE)
+        return state.asked_again and state.wall_url == url and self._targets.of(url).kind is not Kind.PAGE
 
     def may_be_its_page(self, request: Request, response: Response, page: Response) -> bool:
         """Tell whether ``page`` is what a request asks for, which is redirected to it after a token, too."""

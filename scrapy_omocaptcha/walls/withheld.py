@@ -50,8 +50,8 @@ class Withheld:
 
     def may_learn_from(self, request: Request) -> bool:
         """Tell whether the answer to a request may tell where redirects lead: to any request, once a wall was met."""
-        is_awaited = bool(self._dropped) and self._targets.route_of(request.url) in self._dropped
-        return self._targets.has_met_wall or is_awaited or self._states.has(request)
+        is_known = self._targets.has_met_wall or self._states.has(request)
+        return is_known or bool(self._dropped and self.count_dropped(request.url))
 
     def learn_from_answer(self, request: Request, response: Response, challenge: Challenge | None) -> Request | None:
         """Record what an answer shows of addresses, and return what was asked for before redirects to a wall.
@@ -95,7 +95,7 @@ class Withheld:
     def _record_answer(self, request: Request, response: Response, challenge: Challenge | None) -> None:
         """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
         if self._states.peek(request).original is None:
-            if challenge is None and self._targets.route_of(request.url) not in self._dropped:
+            if challenge is None and not self.count_dropped(request.url):
                 return
             self._targets.record_requested(request.url, is_wall=challenge is not None)
         for url in self._targets_of(request):

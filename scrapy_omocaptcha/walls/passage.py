@@ -386,10 +386,9 @@ class Passage(Attempts):
 
     def _take_for_page(self, answer: Response, page: Page, handed: Handed) -> Result | None:
         """Return the answer to a token as the page, if it may be that: the page itself is behind a challenge again."""
-        may_be_page = self._may_be_page(answer, page, handed)
-        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            self.session.record_other_answer(answer.body)
-        if not may_be_page:
+        # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
+        is_repeated = answer.status < HTTPStatus.MULTIPLE_CHOICES and self.session.record_other_answer(answer.body)
+        if not self._may_be_page(answer, page, handed, is_repeated=is_repeated):
             return None
         self._copy_back(handed)
         # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
@@ -445,14 +444,12 @@ class Passage(Attempts):
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
         return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
 
-    def _may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
+    def _may_be_page(self, answer: Response, page: Page, handed: Handed, *, is_repeated: bool) -> bool:
         """Tell whether the answer to a submission may be the page, which shows a challenge when it is asked for."""
         if is_other_wall(page.challenge, self.page.challenge):
             return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return handed.is_own_address and answer.status != page.response.status
-        # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
-        is_repeated = self.session.is_repeated(answer.body)
         # Text that is no HTML, as JSON is, is for a script of the page, which would ask for the page then.
         is_for_script = isinstance(answer, TextResponse) and not isinstance(answer, HtmlResponse)
         is_doubtful = is_repeated or (is_for_script and not handed.is_own_address)

@@ -72,10 +72,6 @@ class Session:
             return Role.ASK_AGAIN
         return Role.ALONE if self.clearance.worth is Worth.FOR_ONE_PAGE else Role.LEAD
 
-    def is_repeated(self, body: bytes) -> bool:
-        """Tell whether the answer before, of those of :meth:`record_other_answer`, had this body."""
-        return crc32(body) == self._last_answer_checksum
-
     def lead(self, stamp: int) -> None:
         """Make the request that was sent at ``stamp`` the leader."""
         self.leader_stamp = stamp
@@ -120,6 +116,7 @@ class Session:
                 self.turns.release_all(challenged=False)
         self.clearance.record_page(stamp, has_met_wall=has_met_wall)
 
-    def record_other_answer(self, body: bytes) -> None:
-        """Record an answer to a submission that is no challenge, and of which it is not certain that it is the page."""
-        self._last_answer_checksum = crc32(body)
+    def record_other_answer(self, body: bytes) -> bool:
+        """Record an answer to a submission that is no challenge, nor for sure the page; tell whether it is repeated."""
+        last, self._last_answer_checksum = self._last_answer_checksum, crc32(body)
+        return last == self._last_answer_checksum

@@ -72,7 +72,7 @@ class FormPassage(Passage):
 
     def _go_first(self) -> None:
         """Send nothing else of the session between the form and the page that its token opens."""
-        self.session.begin_handing_in()
+        self.session.is_handing_in = True
         is_same, seconds = self.sessions.same_session(self.request), self.policy.settings.token_max_age / 2
         self.hold.go_first(
             lambda other: is_same(other) and not isinstance(other, Submission),

@@ -11,7 +11,7 @@ from zlib import crc32
 from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.walls.clearance import Clearance, Worth
-from scrapy_omocaptcha.walls.turns import Turns
+from scrapy_omocaptcha.walls.turns import Turns, one_at_once
 
 
 class Role(Enum):
@@ -85,12 +85,8 @@ class Session:
         has_won = self.leader_stamp is not None and self.clearance.was_won_after(self.leader_stamp)
         self.leader_stamp = None
         self.is_handing_in = False
-        self.turns.set_concurrency(concurrency if has_won else None)
+        self.turns.concurrency = concurrency if has_won else one_at_once
         self.turns.go_on()
-
-    def begin_handing_in(self) -> None:
-        """Record that a request is about to hand a token in."""
-        self.is_handing_in = True
 
     def end_handing_in(self) -> None:
         """Record that a request has handed its token in, or has none any more."""

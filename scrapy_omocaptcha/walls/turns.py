@@ -9,7 +9,7 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 
-def _one_at_once() -> int:
+def one_at_once() -> int:
     return 1
 
 
@@ -25,7 +25,8 @@ class Turns:
         """Held requests: what fires when it is their turn, and whether they have met the wall themselves."""
         self._released = 0
         self._is_releasing = False
-        self._concurrency = _one_at_once
+        self.concurrency = one_at_once
+        """Returns how many released requests may be under way side by side."""
 
     @property
     def is_idle(self) -> bool:
@@ -44,10 +45,6 @@ class Turns:
         self._released -= 1
         self.go_on()
 
-    def set_concurrency(self, concurrency: Callable[[], int] | None) -> None:
-        """Let as many requests be under way side by side as ``concurrency`` returns; one, if it is None."""
-        self._concurrency = concurrency or _one_at_once
-
     def go_on(self) -> None:
         """Release those whose turn it is."""
         # Without asyncio, a released request goes on before this call returns, and may end its turn here. The loop then
@@ -56,13 +53,13 @@ class Turns:
             return
         self._is_releasing = True
         try:
-            while self._held and self._may_go_on() and self._released < self._concurrency():
+            while self._held and self._may_go_on() and self._released < self.concurrency():
                 self._release(self._held[0])
         finally:
             self._is_releasing = False
         if self.is_idle:
             # The function refers to the download slot of the host, which Scrapy may want to free.
-            self._concurrency = _one_at_once
+            self.concurrency = one_at_once
 
     def release_all(self, *, challenged: bool) -> None:
         """Release the requests that have met the wall themselves, or those that have not, whatever the limit."""

@@ -161,7 +161,7 @@ def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_h
 def test_nobody_is_let_go_while_a_token_is_handed_in(wall, leads, part):
     if leads:
         wall.lead()
-    wall.session.begin_handing_in()
+    wall.session.is_handing_in = True
     wall.hold("met it")
     wall.hold("not yet sent", challenged=False)
     if part:

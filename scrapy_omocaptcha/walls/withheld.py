@@ -63,13 +63,13 @@ class Withheld:
             if is_good(response):
                 self.record_way_through(request, response.url)
             if _shows_page(request, response):
-                self._record_answer(request, response, None)
+                self._record_answer(request, None)
             return self.take_back(request, is_wall=False)
         marks = wall_marks(challenge)
         # A challenge that has come from behind a redirect is not in the place of this page.
         is_of_page = same_address(request.url, response.url) and self._targets.is_in_place(request.url, marks)
         if not is_of_page:
-            self._record_answer(request, response, challenge)
+            self._record_answer(request, challenge)
             return self.take_back(request, is_wall=True)
         # The challenge is solved at the page, as if the spider had requested that itself.
         for url in self._targets_of(request):
@@ -92,7 +92,7 @@ class Withheld:
             self._end_wait(request.url, is_wall=True)
         return self.take_back(request, is_wall=has_led_on)
 
-    def _record_answer(self, request: Request, response: Response, challenge: Challenge | None) -> None:
+    def _record_answer(self, request: Request, challenge: Challenge | None) -> None:
         """Record what the addresses have shown that redirects have led a request to, or its own where none have."""
         if self._states.peek(request).original is None:
             if challenge is None and not self.count_dropped(request.url):

@@ -210,7 +210,7 @@ class Passage(Attempts):
         if not self.is_alone:
             # Requests that were queued without cookies are answered with new cookies meanwhile, and later.
             self.session.clearance.record_token(self.cookies())
-        self.redirects.record_handed_in()
+        self.redirects.has_handed_in = True
 
     def _worth(self, result: Result) -> Worth:
         if result.verdict is None or result.verdict.outcome in ("expired", "unknown"):

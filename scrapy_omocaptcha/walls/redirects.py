@@ -97,8 +97,8 @@ class Redirects:
         """Addresses that the duplicate filter knows before Scrapy has made a request for them."""
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         """Keep requests waiting while another one is the first to look at an address."""
-        self._has_handed_in = False
-        """Whether a token has been handed in. Before that, a wall that shows a page is not taken for open."""
+        self.has_handed_in = False
+        """Whether a passage has handed a token in. Before that, a wall that shows a page is not taken for open."""
         crawler.signals.connect(self.looks.record_dropped, signals.request_dropped)
 
     async def handle(self, request: Request, response: Response, standing: Standing) -> Response | Request:
@@ -173,10 +173,6 @@ class Redirects:
         if request.method == "GET" and not same_address(answer.url, request.url):
             await self._components.turn_towards(request, answer.url)
         return None
-
-    def record_handed_in(self) -> None:
-        """Record that a token was handed in, so that walls may be open."""
-        self._has_handed_in = True
 
     async def _lock(self, request: Request, url: str) -> DeferredLock | None:
         """Wait until it is known what an address shows, if another request that was redirected there may look at it.
@@ -347,7 +343,7 @@ class Redirects:
             return await self.send_again(request, page)
         is_wall = target.kind is Kind.WALL or (target.kind is Kind.GATE and is_answered)
         # What leads on has no page of its own, and may withhold what is redirected there again.
-        is_opened = is_wall and self._has_handed_in and page is not None and same_address(page.url, url)
+        is_opened = is_wall and self.has_handed_in and page is not None and same_address(page.url, url)
         is_first = target.kind in (Kind.UNKNOWN, Kind.FOLLOWED)
         if is_opened or (is_first and self._evidence.may_be_lost(request, url)):
             self._targets.record_open(url)

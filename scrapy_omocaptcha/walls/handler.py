@@ -136,8 +136,6 @@ class WallHandler:
         """Return the page that was asked for, or ``response`` itself where it is no challenge.
 
         It raises what :meth:`Passage.run` raises.
-
-        :param stamp: when the request was sent.
         """
         session = self._sessions.known(request)
         standing = self._standing(session, request, response, stamp)

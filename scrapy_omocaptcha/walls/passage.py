@@ -253,10 +253,7 @@ class Passage(Attempts):
             return await self.send()
 
     async def send(self, shown: Response | None = None) -> Answer:
-        """Send the spider's request once more while it is counted as being sent.
-
-        :param shown: a page that need not be fetched once more, should a redirect lead to it.
-        """
+        """Do as :meth:`Redirects.send_again` while the request is counted as being sent."""
         since, self.stamp = self.stamp, self.sessions.next_stamp()
         self.session.clearance.record_sent(since, self.stamp)
         with self.answering():

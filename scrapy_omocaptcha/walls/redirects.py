@@ -268,10 +268,7 @@ class Redirects:
         return False
 
     async def _look(self, redirect: Redirect, *, follow: bool) -> Response | Request | None:
-        """Return what the target of a redirect answers, if that is the answer to its request; else None.
-
-        :param follow: whether further redirects are followed.
-        """
+        """Return what the target of a redirect answers, if that is the answer to its request; else None."""
         request, url = redirect.request, redirect.url
         may_be_wall = self._evidence.may_be_lost(request, url)
         self._targets.record_look(url)

@@ -24,10 +24,7 @@ class Role(Enum):
 
 
 class Session:
-    """The wall of one session: a host with a cookiejar and a proxy, or a host in a context of a browser.
-
-    :param next_stamp: returns a new stamp; see :mod:`scrapy_omocaptcha.walls.clearance`.
-    """
+    """The wall of one session: a host with a cookiejar and a proxy, or a host in a context of a browser."""
 
     def __init__(self, host: str, next_stamp: Callable[[], int]) -> None:
         self.host = host

@@ -14,10 +14,7 @@ def one_at_once() -> int:
 
 
 class Turns:
-    """The turns of requests that wait while the wall of their session is being solved.
-
-    :param may_go_on: tells whether the next one may go on now.
-    """
+    """The turns of requests that wait while the wall of their session is being solved."""
 
     def __init__(self, may_go_on: Callable[[], bool]) -> None:
         self._may_go_on = may_go_on

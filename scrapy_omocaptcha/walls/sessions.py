@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _LONG_AGO = 0
 _MAX_SESSIONS = 1000
 """Sessions that are remembered. Those in which nothing happens are forgotten, the least recently used first."""
-_MAX_LOST = 1000
-"""Stamps that are kept of requests which got no answer here; more where more requests are under way."""
 
 
 class Sessions:
@@ -40,8 +38,7 @@ class Sessions:
         """Returns a stamp for what is sent now."""
         # A WeakKeyDictionary takes several times as long, and each request of a crawl is written down here.
         self._stamps: dict[ref[Request], int] = {}
-        """The stamps of the requests whose answers have not been counted yet."""
-        self._max_stamps = _MAX_LOST
+        """The stamps of the requests whose answers have not been counted yet, as long as there are these requests."""
 
     def known(self, request: Request) -> Session | None:
         """Return the session of ``request`` if it has met a wall before."""
@@ -78,10 +75,7 @@ class Sessions:
 
     def sent(self, request: Request) -> int:
         """Record that ``request`` goes to the site, and return its stamp."""
-        if len(self._stamps) >= self._max_stamps:
-            self._stamps = {sent: stamp for sent, stamp in self._stamps.items() if sent() is not None}
-            self._max_stamps = 2 * len(self._stamps) + _MAX_LOST
-        stamp = self._stamps[ref(request)] = self.next_stamp()
+        stamp = self._stamps[ref(request, self._stamps.pop)] = self.next_stamp()
         return stamp
 
     def answered(self, request: Request) -> int:
@@ -120,7 +114,7 @@ class Sessions:
 
     def under_way(self, request: Request) -> list[Request]:
         """Return the requests of the session whose answers have not been counted, as those of redirects never are."""
-        others = (other for sent in self._stamps if (other := sent()) is not None and other is not request)
+        others = (other for sent in list(self._stamps) if (other := sent()) is not None and other is not request)
         return list(filter(self.same_session(request), others))
 
     def same_session(self, request: Request) -> Callable[[Request], bool]:

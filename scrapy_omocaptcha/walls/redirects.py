@@ -29,7 +29,7 @@ from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.tokens.judging import is_good, is_overloaded, wall_marks
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.urls import address_of, host_of, is_allowed, redirect_target, same_address
+from scrapy_omocaptcha.urls import host_of, is_allowed, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.behind_redirects import WallsBehindRedirects
 from scrapy_omocaptcha.walls.decisions import Action, decide
@@ -61,7 +61,7 @@ class Redirect(NamedTuple):
     request: Request
     response: Response
     url: str
-    """The target, as :func:`address_of` spells it."""
+    """The target, as :func:`redirect_target` spells it."""
     standing: Standing
 
 
@@ -181,7 +181,7 @@ class Redirects:
         """
         if not self._targets.is_suspect(url):
             return None
-        lock = self._locks.setdefault(address_of(url), DeferredLock())
+        lock = self._locks.setdefault(url, DeferredLock())
         try:
             await self._lifetime.wait(lock.acquire())
         except CrawlClosing:
@@ -353,7 +353,7 @@ class Redirects:
 
     async def _give_page(self, redirect: Redirect, page: Response) -> Response | None:
         """Record that a page is behind a wall, and return it if the request gets it, and others are duplicates now."""
-        url, request = address_of(page.url), redirect.request
+        request, url = redirect.request, redirect.url
         self._targets.record_behind_wall(url)
         resending = self._resending.get(request)
         redirected = await self._components.redirect(request, redirect.response)

@@ -19,7 +19,7 @@ from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.request_state import RequestState
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.tokens.judging import is_good, wall_marks
-from scrapy_omocaptcha.urls import address_of, same_address
+from scrapy_omocaptcha.urls import same_address
 from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.posts import Posts
 from scrapy_omocaptcha.walls.targets import PAGES, WALLS, Kind, Targets
@@ -141,7 +141,7 @@ class Withheld:
         :param challenge: what it has shown, be it behind another redirect; None if that is none.
         """
         if challenge is not None and not same_address(challenge.url, url):
-            self.settle(address_of(challenge.url), challenge)
+            self.settle(challenge.url, challenge)
         # Only what is in the place of the address itself can be known again by its marks.
         marks = wall_marks(challenge) if challenge is not None and same_address(challenge.url, url) else None
         self._targets.record_shown(url, is_wall=challenge is not None, marks=marks)

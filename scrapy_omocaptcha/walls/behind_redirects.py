@@ -45,9 +45,10 @@ class WallsBehindRedirects:
         :raises CrawlClosing: when the crawl closes before there is an answer.
         """
         redirect = Response(request.url, status=HTTPStatus.SEE_OTHER, headers={"Location": wall_url})
-        if self._targets.of(wall_url).kind in PAGES:
+        target = self._targets.of(wall_url)
+        if target.kind in PAGES and not target.was_gate:
             return await self.answer_of(request, redirect)
-        if is_open or self._targets.of(wall_url).is_always_closed:
+        if is_open or target.is_always_closed:
             return None
         try:
             answer, challenge = await self._looks.look(request, redirect, follow=True, is_wall=True)

@@ -44,6 +44,8 @@ class Target:
     """How often a request has looked at it."""
     has_been_wall: bool = False
     """Whether it was a wall, and then showed a page. A session that is not through meets the wall there."""
+    was_gate: bool = False
+    """Whether it was proven to be a gate, even if it shows a page of its own to those who are through."""
     marks: Marks | None = None
     """By what the challenge that it has shown is known again."""
     is_requested: bool = False
@@ -134,7 +136,8 @@ class Targets:
 
     def record_gate(self, url: str) -> None:
         """Record that a request which was redirected to a wall has a page of its own."""
-        self._record(url).kind = Kind.GATE
+        target = self._record(url)
+        target.kind, target.was_gate = Kind.GATE, True
 
     def record_in_place(self, url: str, marks: Marks | None, *, is_open: bool = False) -> None:
         """Record that a target is a page, in whose place a challenge with these marks is.

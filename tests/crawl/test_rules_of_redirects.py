@@ -477,6 +477,57 @@ def test_no_page_is_lost_whose_gate_was_met_behind_another_of_its_addresses(craw
     assert {one.text for one in crawled.pages} == paths
 
 
+@pytest.mark.parametrize("gate", ["/", "/captcha", "/hold"])
+def test_no_order_is_lost_that_a_gate_withholds_which_another_sessions_order_has_led_to(crawl, service, gate):
+    """Who is through sees a page there, and gets that for an order."""
+    executed = Counter()
+
+    def answer(request, form):
+        executed.update(form.values())
+        return redirect(gate, 303) if form else page(request.path)
+
+    class Orders(RecordingSpider):
+        def requests(self):
+            for jar in "ab":
+                meta = {"cookiejar": jar}
+                yield scrapy.Request(f"{site.origin}/page/{jar}", self.first, meta=meta, errback=self.failed)
+
+        def first(self, response):
+            for jar in (response.meta["cookiejar"], f"{response.meta['cookiejar']} later"):
+                for number in range(3):
+                    form = {"id": f"{jar} {number}"}
+                    url, meta = f"{site.origin}/order", {"cookiejar": jar}
+                    yield scrapy.FormRequest(url, self.page, formdata=form, meta=meta, errback=self.failed)
+
+    with Site(counted(answer, gate=gate)) as site:
+        crawled = crawl(Orders, {**service.settings, "CONCURRENT_REQUESTS": 16})
+    assert len(crawled.pages) == len(executed) == 12
+    assert max(executed.values()) <= 2
+
+
+def test_no_order_is_lost_whose_gate_on_another_host_is_proven_while_it_waits(crawl, service):
+    """The gate shows a page of its own to those who are through, and its token leads back to the shop."""
+    executed = Counter()
+
+    def gate(request, form):
+        return won(f"{shop.origin}/enter") if form else page("gate page") if cleared(request) else challenge()
+
+    def answer(request, form):
+        if request.path == "/enter":
+            return won("/home")
+        if not cleared(request) and request.path != "/home":
+            return redirect(f"{away.origin}/hold")
+        executed.update(form.values())
+        return page(request.path)
+
+    with Site(gate, host="127.0.0.10") as away, Site(answer) as shop:
+        pages = [scrapy.Request(f"{shop.origin}/page/{number}") for number in range(2)]
+        settings = {**service.settings, "CONCURRENT_REQUESTS": 16}
+        crawled = crawl(sending(*orders(shop, 6), *pages), settings)
+    assert executed == dict.fromkeys("012345", 1)
+    assert len(crawled.pages) == 8
+
+
 def test_no_order_is_lost_that_is_withheld_while_the_gate_is_missing(crawl, service):
     """The clearance ends after the first order, and the gate is answered with 404 once then."""
     executed = Counter()

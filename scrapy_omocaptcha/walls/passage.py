@@ -225,8 +225,7 @@ class Passage(Attempts):
 
     async def look_again(self) -> Answer | None:
         """Ask again; return the answer if no token is needed; raise ``GivenUp`` if its challenge may not be solved."""
-        withheld = self.redirects.walls.take_back_withheld(self.request)
-        answer = withheld or await self._at_wall() or await self.ask_again()
+        answer = await self._at_wall() or await self.ask_again()
         if self.take_challenge(answer) is not None:
             refusal = await self.refusal()
             if refusal is not None:

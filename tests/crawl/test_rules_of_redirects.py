@@ -505,29 +505,6 @@ def test_no_order_is_lost_that_a_gate_withholds_which_another_sessions_order_has
     assert max(executed.values()) <= 2
 
 
-def test_no_order_is_lost_whose_gate_on_another_host_is_proven_while_it_waits(crawl, service):
-    """The gate shows a page of its own to those who are through, and its token leads back to the shop."""
-    executed = Counter()
-
-    def gate(request, form):
-        return won(f"{shop.origin}/enter") if form else page("gate page") if cleared(request) else challenge()
-
-    def answer(request, form):
-        if request.path == "/enter":
-            return won("/home")
-        if not cleared(request) and request.path != "/home":
-            return redirect(f"{away.origin}/hold")
-        executed.update(form.values())
-        return page(request.path)
-
-    with Site(gate, host="127.0.0.10") as away, Site(answer) as shop:
-        pages = [scrapy.Request(f"{shop.origin}/page/{number}") for number in range(2)]
-        settings = {**service.settings, "CONCURRENT_REQUESTS": 16}
-        crawled = crawl(sending(*orders(shop, 6), *pages), settings)
-    assert executed == dict.fromkeys("012345", 1)
-    assert len(crawled.pages) == 8
-
-
 def test_no_order_is_lost_that_is_withheld_while_the_gate_is_missing(crawl, service):
     """The clearance ends after the first order, and the gate is answered with 404 once then."""
     executed = Counter()

@@ -49,7 +49,8 @@ class Standing(NamedTuple):
     """Whether it was sent after a clearance was won, or a token handed in. What another host shows it then, be it a
     wall, is the answer to what was asked for."""
     clearance_holds: Callable[[], bool]
-    """Tells whether the clearance with which it was sent has let others through, and is the last one still."""
+    """Tells whether the clearance with which it was sent has let others through, and is the last one still, which may
+    change while the target is looked at."""
 
 
 UNKNOWN_STANDING = Standing(False, lambda: False)
@@ -331,9 +332,9 @@ class Redirects:
         # Who is through gets the redirect as the answer to a POST, which has been executed.
         is_answered = not is_safe and page is not None and is_good(page) and standing.clearance_holds()
         if target.kind in WALLS and not is_answered and self._evidence.may_be_sent_again(request, response, url):
+            # A POST, and what a gate redirects, is believed once to be withheld; another wall may only not be open yet.
             state = self._states.of(request)
             if not is_safe:
-                # That the wall has withheld it is believed once.
                 state.wall_url = url
             elif target.kind is Kind.GATE:
                 state.resent_for.append(url)

@@ -259,32 +259,18 @@ def counted(site_of, *, through=10**6, gate="/captcha", home="/home"):
     return answer
 
 
-def fails_once(inside, status):
-    """Return the answers of a site whose gate answers the second request there with an error, and how many came."""
+def fails(inside, status, *, gate="/captcha", times=1):
+    """Return the answers of a site whose gate shows its challenge once, and then an error, and what has come there."""
     at_gate = []
 
     def answer(request, form):
-        if request.path == "/captcha":
+        if request.path == gate:
             at_gate.append(request)
-            if len(at_gate) == 2:
+            if 1 < len(at_gate) <= 1 + times:
                 return page("an error", status)
         return inside(request, form)
 
     return answer, at_gate
-
-
-def fails_soon(inside):
-    """Return the answers of a site whose front page, which is its gate, shows its challenge once, and then fails."""
-    at_gate = []
-
-    def answer(request, form):
-        if request.path == "/":
-            at_gate.append(request)
-            if 1 < len(at_gate) <= 4:
-                return page("an error", 503)
-        return inside(request, form)
-
-    return answer
 
 
 class OrdersLater(RecordingSpider):
@@ -344,9 +330,11 @@ def test_no_order_is_lost_where_the_first_that_is_executed_leads_to_the_gate_whi
         def failed(self, failure):
             yield from self.first(None)
 
-    with Site(fails_soon(counted(answer, gate="/"))) as site:
+    broken, at_gate = fails(counted(answer, gate="/"), 503, gate="/", times=3)
+    with Site(broken) as site:
         crawl(EvenSo, {**service.settings, "CONCURRENT_REQUESTS": 16}, origin=site.origin)
     assert executed == dict.fromkeys("012", 1)
+    assert len(at_gate) > 4
 
 
 @pytest.mark.parametrize(("has_own_session", "times"), [(False, 1), (True, 2)])
@@ -423,7 +411,7 @@ def test_no_link_is_lost_whose_target_is_withheld_while_the_gate_is_busy(crawl, 
     def answer(request, form):
         return redirect("/target") if request.path == "/link" else page(request.path)
 
-    busy, at_gate = fails_once(counted(answer, through=2), 503)
+    busy, at_gate = fails(counted(answer, through=2), 503)
     with Site(busy) as site:
         urls = [f"{site.origin}/page", f"{site.origin}/link"]
         crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
@@ -513,7 +501,7 @@ def test_no_order_is_lost_that_is_withheld_while_the_gate_is_missing(crawl, serv
         executed.update(form.values())
         return page(request.path)
 
-    missing, at_gate = fails_once(counted(answer, through=2), 404)
+    missing, at_gate = fails(counted(answer, through=2), 404)
     with Site(missing) as site:
         crawled = crawl(OrdersLater, {**service.settings, "CONCURRENT_REQUESTS": 1}, origin=site.origin)
     assert executed == dict.fromkeys("012", 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from benchmarks.tables import OURS, Cell, Column, Table
@@ -55,52 +56,45 @@ def tables(scale: Scale) -> Iterator[Table]:
 
 LABELLED = ROOT / "tests" / "helpers" / "labelled_pages.jsonl"
 """Pages that were written for the tests."""
-FORMS = {"action": "does something", "doubtful": "does not tell", "wall": "withholds the page that was asked for"}
+REFUSED = (403, 405, 429, 503)
+FORMS = {"action": "does something", "wall": "withholds the page that was asked for"}
 
 
 def _judgement() -> Table:
-    labelled = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for page in labelled:
-        groups[f"{FORMS[page['label']]}; status {'200' if page['status'] == 200 else '403, 429 or 503'}"].append(page)
+    for line in LABELLED.read_text(encoding="utf-8").splitlines():
+        page = json.loads(line)
+        # Only those are told of which it was kept how they were judged before anybody had seen them.
+        if "first" in page:
+            status = "403, 405, 429 or 503" if page["status"] in REFUSED else "any other"
+            groups[f"{FORMS[page['label']]}; status {status}"].append(page)
     rows: list[list[Cell]] = []
     for kind, pages in groups.items():
-        found = [_ours(HtmlResponse(page["url"], body=page["html"].encode(), status=page["status"])) for page in pages]
         languages = len({page["language"] for page in pages})
-        rows.append([kind, len(pages), languages, sum(each.buys for each in found)])
+        rows.append([kind, len(pages), languages, sum(page["first"] for page in pages), sum(map(_is_wall, pages))])
     return Table(
         title="Judgement: pages written for this",
         about=(
-            "Each has a live v2 widget. Those that do something (a vote, an order, …) must never be taken for walls. "
-            "318 were written by three who had not read the rules, and the rules were changed with them in view; 104 "
-            f"by the hand that had built the rules, to find where they fail ({_at_first('fg', labelled)}). The last "
-            "208 are by six others who had not read the rules, 32 or 40 by each. Of the first two, before any change, "
-            f"{_at_first('hi', labelled)}. The rules were then changed with these in view. Of the third, before it was "
-            f"looked at, {_at_first('k', labelled)}; of the fourth, judged by the same rules, "
-            f"{_at_first('j', labelled)}. The rules were changed once more with those in view. Of the last two, for "
-            f"which one word was added, {_at_first('lm', labelled)}. The table counts all of them after these changes. "
-            "Of other pages, expect what was found of the last two at first."
+            "Each has a live v2 widget. Two who had read neither the rules nor each other's pages wrote 40 walls and "
+            "40 forms that do something each, as real products and home-made sites show them, at the statuses that "
+            "these use. Forms that do something (a vote, an order, …) must never be taken for walls. Of other pages, expect "
+            "what was found at first; the rules were then changed once with these in view."
         ),
-        columns=(Column("pages", ".0f"), Column("languages", ".0f"), Column("taken for walls", ".0f")),
+        columns=(
+            Column("pages", ".0f"),
+            Column("languages", ".0f"),
+            Column("taken for walls at first", ".0f"),
+            Column("taken for walls now", ".0f"),
+        ),
         rows=rows,
         notes=["Other ways take every page with a widget for a wall, or leave that to the user."],
     )
 
 
-def _at_first(kinds: str, labelled: list[dict[str, Any]]) -> str:
-    """Say how the pages whose names begin with one of ``kinds`` were judged when they had just been written."""
-    pages = [page for page in labelled if page["file"][0] in kinds]
-    acts = {
-        is_200: [p for p in pages if p["label"] == "action" and (p["status"] == 200) is is_200]
-        for is_200 in (True, False)
-    }
-    walls = [page for page in pages if page["label"] == "wall"]
-    sent = {is_200: sum(page["first"] for page in acts[is_200]) for is_200 in acts}
-    return (
-        f"{sent[True]} of {len(acts[True])} that do something with status 200 were taken for walls, {sent[False]} of "
-        f"{len(acts[False])} with status 403, 429 or 503, and {sum(not page['first'] for page in walls)} of "
-        f"{len(walls)} walls were missed"
-    )
+def _is_wall(page: dict[str, Any]) -> bool:
+    request = Request(page["url"], meta={"redirect_urls": [page["asked"]]} if page["asked"] != page["url"] else {})
+    challenge = find_challenge(HtmlResponse(page["url"], body=page["html"].encode(), status=page["status"]), request)
+    return challenge is not None and challenge.blocking
 
 
 # -- accuracy --------------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def in_short(parts: Parts) -> Iterator[str]:
     crawls, start = parts["presence"]
     jobs, held = parts["scale"]
     _, long_crawl = parts["memory"][0].rows
-    judged = {str(kind): (pages, taken) for kind, pages, _, taken in _judgement(parts).rows}
+    judged = {str(kind): (pages, first) for kind, pages, _, first, _ in _judgement(parts).rows}
     baseline = "no wall, no add-on"
     free = "pages/s of the free host while solving"
 
@@ -114,8 +114,9 @@ def in_short(parts: Parts) -> Iterator[str]:
     walls = [counts for kind, counts in judged.items() if kind.startswith("withholds")]
     yield (
         f"**Are forms sent that do something?** {sum(taken for _, taken in actions)} of "
-        f"{sum(pages for pages, _ in actions)} such pages are taken for walls, and {sum(taken for _, taken in walls)} "
-        f"of {sum(pages for pages, _ in walls)} walls are recognized."
+        f"{sum(pages for pages, _ in actions)} such pages were taken for walls when they were new. Of walls, "
+        f"{' and '.join(f'{first} of {pages}' for pages, first in walls)} were recognized, where their status is 403, "
+        "405, 429 or 503, and at any other."
     )
 
 

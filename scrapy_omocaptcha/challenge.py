@@ -38,6 +38,8 @@ class Form:
     """Names of file inputs; they are sent empty."""
     token_index: int | None = None
     """Index of the field that takes the token; ``None``: the first empty ``g-recaptcha-response``, or a new one."""
+    copies: frozenset[str] = frozenset()
+    """Names of hidden fields into which a script of the page copies the token."""
     number: int | None = field(default=None, compare=False)
     """Which it is of the page's forms, from 0; ``None`` if it was not read from a page."""
     button: Button | None = field(default=None, compare=False)

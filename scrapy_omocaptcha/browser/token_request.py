@@ -19,7 +19,6 @@ from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.errors import CrawlClosing, TokenUnused
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import session_headers
@@ -28,6 +27,7 @@ from scrapy_omocaptcha.tokens.judging import is_overloaded
 from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import get_page
 from scrapy_omocaptcha.tokens.verdict import unknown
+from scrapy_omocaptcha.upfront.filling import fill_form
 from scrapy_omocaptcha.upfront.token_request import TokenRequest
 from scrapy_omocaptcha.upfront.wishes import Refill
 

@@ -14,13 +14,13 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
-from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.detection.vendors import find_product
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import purpose, shorten
-from scrapy_omocaptcha.reporting.overruling import may_be_challenge, trigger_for
+from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling_lines
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.tokens.reasons import Refusal
+from scrapy_omocaptcha.upfront.filling import fields_to_fill
 from scrapy_omocaptcha.upfront.form_request import form_request
 
 Rows = list[tuple[str, str]]
@@ -55,7 +55,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
 
     async def explain(self, request: Request, response: Response) -> Rows:
         """Judge ``response``; this may fetch robots.txt, if the crawl obeys it."""
-        widget, challenge = find_challenge(response), self._policy.find(request, response)
+        widget, challenge = find_challenge(response, request), self._policy.find(request, response)
         is_rendered = self._policy.mediums.of(request).purpose == "browser"
         cost = "nothing"
         calls: Iterable[tuple[str, str]] = ()
@@ -65,7 +65,9 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
             if refusal is not None:
                 verdict = f"left alone ({refusal.reason}): {refusal.message}"
             else:
-                verdict = "solve it" if challenge.blocking else "solve it: a trigger says that it is a challenge"
+                verdict = (
+                    "solve it" if challenge.blocking else "solve it: a setting or a trigger says that it is a challenge"
+                )
                 cost = _cost(self._policy.settings)
         elif other := find_other_captcha(response):
             verdict = f"left alone (other_captcha): it has another kind of captcha: {other}"
@@ -108,8 +110,9 @@ def _overruling(response: Response, widget: Challenge, refusal: Refusal | None) 
     if refusal is not None:
         yield "overrule", f"of no use: even a challenge would be left alone ({refusal.reason}): {refusal.message}"
         return
-    yield "overrule", "if it is a challenge, these lines of the spider say so:"
-    yield from (("", line) for line in trigger_for(response, widget))
+    where, lines = overruling_lines(response, widget)
+    yield "overrule", f"if it is a challenge, {where} says so:"
+    yield from (("", line) for line in lines)
 
 
 def _calls(response: Response, *, is_rendered: bool) -> Iterator[tuple[str, str]]:

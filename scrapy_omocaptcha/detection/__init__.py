@@ -18,8 +18,8 @@ def find_challenge(response: Response, request: Request | None = None) -> Challe
 
     :param response: any response, downloaded or built by hand, with raw or with rendered HTML.
     :param request: the request that it answers, if that is known: what a form repeats of it was asked for.
-    :returns: the live widget that the page is the challenge of, or the first in document order if it is none, with its
-        form, and the page's other widgets. None if the page has no live widget, or the response is not a page.
+    :returns: the live widget that the page is the challenge of, or may be, or else the first in document order, with
+        its form, and the page's other widgets. None if the page has no live widget, or the response is not a page.
     """
     if not has_recaptcha_word(response):
         return None

@@ -1,13 +1,14 @@
 """Find out what a widget's callback does with the token, as far as the page's inline scripts show it.
 
-A callback that submits the form, or lets the user press its button, results in the request that a submission builds. A
-callback that sends the token itself, copies it into another field, keeps it in a cookie or opens another address does
-not; what it does cannot be told from the form.
+A callback that submits the form, or lets the user press its button, results in the request that a submission builds,
+also if it copies the token into a field of the form before. A callback that sends the token itself, keeps it in a
+cookie or opens another address does not; what it does cannot be told from the form.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from typing import NamedTuple
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.javascript import Code
@@ -16,6 +17,8 @@ MAX_DEPTH = 2
 """Maximum depth of calls up to which a callback is followed into other functions of the page."""
 MAX_READ = 100_000
 """Maximum length in characters of all functions of a callback that are read."""
+_LEAST = 200
+"""What a function counts for besides its length, so that a script of empty ones is bounded as well."""
 
 _SUBMITS = re.compile(r"\.(?:submit\s?\(\s*\)|submit\s?\.\s?(?:call|apply)\b|requestSubmit\s?\()")
 _TRIGGERS = re.compile(r"\.trigger\s?\(\s?[\"'](submit|click)")
@@ -26,15 +29,11 @@ _SENDS = re.compile(
     r"|\bdocument\s?\.\s?cookie\s?=(?!=)|\blocation\s?(?:\.\s?href\s?)?=(?!=)"
     r"|\blocation\s?\.\s?(?:assign|replace)\s?\("
 )
-_ADDRESS = re.compile(
-    r"(?:\b(?:fetch|sendBeacon|ajax|post|get|getJSON|put|assign|replace)\s?\(\s?|\blocation\s?(?:\.\s?href\s?)?=\s?|\burl\s?:\s?"
-    r"|\.open\s?\(\s?[\"']\w{3,6}[\"']\s?,\s?)[\"'`]([^\s\"'`<>]{1,300})"
-    r"|[\"'`](?!(?:application|text|multipart)/)([^\s\"'`<>/?=]{0,200}[/?=][^\s\"'`<>]{0,300})"
-)
-"""Matches a string that may be the address, or the body, of what a function sends."""
 _HEAD = re.compile(r"\s*(?:async\b\s*)?(?:function\b\s*[\w$]*\s*)?(?P<parameter>[\w$]+\s*(?==>))?")
 _CALLED = re.compile(r"(?<![\w$.])(?!(?:if|for|while|switch|catch|return|function|typeof)\b)([\w$]+)\s?\(")
-_END_OF_STATEMENT = re.compile(r"[;{}]")
+_NAME = re.compile(r"[\w-]+")
+_MAX_STATEMENT = 500
+_END_OF_STATEMENT = re.compile(r"[;\n]")
 _BODY = re.compile(r"\s*(?P<arrow>=>)?\s*(?P<brace>\{)?")
 
 
@@ -76,7 +75,7 @@ class Functions:
         body, parameter = _function(code, part)
         called = [code.text[part.start : min(part.stop, part.start + 200)].strip().strip("\"'")]
         if body is not None:
-            self._left -= body.stop - body.start
+            self._left -= body.stop - body.start + _LEAST
             if self._left < 0:
                 return
             yield code.bare[body], code.text[body], parameter
@@ -86,28 +85,44 @@ class Functions:
                 yield from self.named(name, depth - 1)
 
 
-def effect_of(functions: Iterable[Function]) -> Effect:
-    """Return the effect of a callback: that of the first of its functions that has one."""
-    effect = Effect.UNKNOWN
-    for bare, text, parameter in functions:
-        trigger = _TRIGGERS.search(text)
-        if parameter and _copies(text, parameter):
-            return Effect.SCRIPTED
-        if _SUBMITS.search(bare) or (trigger and trigger[1] == "submit"):
-            return Effect.SUBMITS
-        if _PRESSES.search(bare) or trigger:
-            return Effect.PRESSES
-        if _SENDS.search(bare):
-            return Effect.SCRIPTED
-        effect = Effect.NONE
-    return effect
+class Callback(NamedTuple):
+    """What the functions of a callback do with the token."""
+
+    effect: Effect
+    filled: tuple[str, ...]
+    """Ids or names of the fields, other than the token's own, into which they write it."""
 
 
-def addresses_of(functions: Iterable[Function]) -> Iterator[str]:
-    """Yield the addresses to which functions may send something, as their code has them."""
-    for bare, text, _ in functions:
-        if _SENDS.search(bare):
-            yield from (direct or other for direct, other in _ADDRESS.findall(text))
+def read_callback(functions: Iterable[Function]) -> Callback:
+    """Return what a callback does, given its functions: the first effect that one of them has, and all else."""
+    functions = list(functions)
+    effects = filter(None, map(_effect_of, functions))
+    filled = (name for function in functions for name in _filled_by(function))
+    effect = next(effects, Effect.NONE if functions else Effect.UNKNOWN)
+    return Callback(effect, tuple(dict.fromkeys(filled)))
+
+
+def _effect_of(function: Function) -> Effect | None:
+    bare, text, _ = function
+    trigger = _TRIGGERS.search(text)
+    if _SUBMITS.search(bare) or (trigger and trigger[1] == "submit"):
+        return Effect.SUBMITS
+    if _PRESSES.search(bare) or trigger:
+        return Effect.PRESSES
+    return Effect.SCRIPTED if _SENDS.search(bare) else None
+
+
+def _filled_by(function: Function) -> Iterator[str]:
+    """Yield the last name before each ``.value =`` or ``.val(`` by which a function writes its parameter, the token."""
+    _, text, parameter = function
+    if not parameter or ".val" not in text:
+        return
+    word = re.escape(parameter)
+    for write in re.finditer(rf"\.value\s?=\s?{word}\b|\.val\s?\(\s?{word}\b", text):
+        place = re.split(r"[;{}]", text[max(0, write.start() - 200) : write.start()])[-1]
+        names = _NAME.findall(place)
+        if TOKEN_FIELD not in place:
+            yield names[-1] if names else ""
 
 
 def _function(code: Code, part: slice) -> tuple[slice | None, str]:
@@ -125,11 +140,7 @@ def _function(code: Code, part: slice) -> tuple[slice | None, str]:
     assert opening is not None  # All parts of the pattern are optional.
     if opening["brace"]:
         return code.block(opening.end() - 1), parameter
-    return (code.statement(opening.end(), part.stop), parameter) if opening["arrow"] else (None, "")
-
-
-def _copies(text: str, parameter: str) -> bool:
-    """Tell whether ``parameter``, which holds the token, is written into another field than the token's own."""
-    word = re.escape(parameter)
-    copies = re.finditer(rf"\.value\s?=\s?{word}\b|\.val\s?\(\s?{word}\b", text)
-    return any(TOKEN_FIELD not in _END_OF_STATEMENT.split(text[max(0, c.start() - 200) : c.end()])[-1] for c in copies)
+    if not opening["arrow"]:
+        return None, ""
+    end = _END_OF_STATEMENT.search(code.bare, opening.end(), min(part.stop, opening.end() + _MAX_STATEMENT))
+    return slice(opening.end(), min(part.stop, len(code.bare)) if end is None else end.start()), parameter

@@ -3,12 +3,9 @@
 It is parsed once, by ``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 
-from collections.abc import Collection, Iterable
-from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from itertools import chain
-from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
 from parsel import Selector
@@ -17,13 +14,17 @@ from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.callbacks import Effect
-from scrapy_omocaptcha.detection.content import PageText, label_of, shortened, title_of
+from scrapy_omocaptcha.detection.content import PageText
 from scrapy_omocaptcha.detection.judgement import Case, judge
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
-from scrapy_omocaptcha.forms.controls import is_button, is_submit_button
+from scrapy_omocaptcha.forms.controls import is_button, is_input, is_submit_button
 from scrapy_omocaptcha.forms.encoding import sent_pairs
-from scrapy_omocaptcha.forms.page import parse_page
+from scrapy_omocaptcha.forms.labels import label_of
+from scrapy_omocaptcha.forms.page import parse_page, title_of
 from scrapy_omocaptcha.forms.reading import Controls, read_form
+
+_ORDER = ("withholds", "doubtful", "acts")
+"""Which of several widgets of a page is told of it, by what their forms are for."""
 
 
 def read_challenge(response: TextResponse, request: Request | None) -> Challenge | None:
@@ -31,9 +32,9 @@ def read_challenge(response: TextResponse, request: Request | None) -> Challenge
     page = read_page(response)
     if page is None or not page.widgets:
         return None
-    challenges = page.judged(() if request is None else sent_pairs(request))
-    # The header of a wall may have a form of its own. Where no widget withholds the page, the first one counts.
-    shown = min(challenges, key=lambda challenge: not challenge.blocking)
+    challenges = page.judged(request or response.request)
+    # The header of a wall may have a form of its own.
+    shown = min(challenges, key=lambda challenge: _ORDER.index(challenge.judgement))
     challenges.remove(shown)
     return replace(shown, others=tuple(challenges))
 
@@ -61,8 +62,9 @@ class WidgetPage:
         """Return a widget as a challenge, with its form as the page has it; without one that cannot be sent."""
         owner = self.owner(widget)
         form = None if owner is None else self._read_once(owner, self.button(widget, owner))
+        copies = self.copies(widget)
         # A callback of unknown effect most likely submits the form, which it cannot do where there is none.
-        has_nothing_to_submit = widget.effect is Effect.UNKNOWN and widget.invisible and form is None
+        has_nothing_to_submit = widget.does.effect is Effect.UNKNOWN and widget.invisible and form is None
         return Challenge(
             url=self.response.url,
             sitekey=widget.sitekey,
@@ -70,14 +72,24 @@ class WidgetPage:
             enterprise=widget.enterprise,
             data_s=widget.data_s or None,
             callback=widget.callback or None,
-            form=form,
-            scripted=widget.effect is Effect.SCRIPTED or has_nothing_to_submit,
+            form=form and replace(form, copies=copies or frozenset()),
+            scripted=widget.does.effect is Effect.SCRIPTED or has_nothing_to_submit or copies is None,
         )
 
-    def judged(self, asked: Collection[tuple[str, str]]) -> list[Challenge]:
+    def copies(self, widget: Widget) -> frozenset[str] | None:
+        """Return the names of the hidden fields of its form into which a widget's callback copies the token.
+
+        :returns: None if it writes the token elsewhere as well.
+        """
+        hidden = [control for control in self.controls.of(self.owner(widget)) if is_input(control, "hidden")]
+        named = {control.get(mark): control.get("name") for mark in ("id", "name") for control in hidden}
+        names = [named.get(name) for name in widget.does.filled]
+        return None if None in names else frozenset(filter(None, names))
+
+    def judged(self, request: Request | None) -> list[Challenge]:
         """Return the widgets as challenges, each judged by what the page says of its form.
 
-        :param asked: the fields of the request that the page answers.
+        :param request: the request that the page answers, if that is known.
         """
         elements = [widget.element for widget in self.widgets]
         owners = set(map(self.owner, self.widgets))
@@ -86,45 +98,33 @@ class WidgetPage:
         # Where all widgets are in forms, what the other forms say does not matter.
         other_forms = () if None in owners else set(self.controls.forms).difference(owners)
         text = PageText(self.selector.root, [*elements, *owners.difference([None]), *buttons], other_forms)
-        return [self._judged(widget, text, asked) for widget in self.widgets]
+        return [self._judged(widget, text, request) for widget in self.widgets]
 
-    def _judged(self, widget: Widget, text: PageText, asked: Collection[tuple[str, str]]) -> Challenge:
+    def _judged(self, widget: Widget, text: PageText, request: Request | None) -> Challenge:
         challenge = self.challenge(widget)
-        case = self._case(widget, challenge.form or Form("GET", "", ()), text, asked)
-        judgement, evidence, does = judge(case)
-        if judgement == "withholds" and (address := self._doubtful_address(case, widget.addresses)):
-            judgement, evidence = "doubtful", (*evidence, f"its callback sends to '{shortened(address)}'")
+        judgement, evidence, does = judge(self._case(widget, challenge.form, text, request))
         return replace(challenge, judgement=judgement, evidence=evidence, does=does)
 
-    def _case(self, widget: Widget, form: Form, text: PageText, asked: Collection[tuple[str, str]]) -> Case:
+    def _case(self, widget: Widget, form: Form | None, text: PageText, request: Request | None) -> Case:
         owner, buttons = self.owner(widget), self._buttons(widget)
         name = None if owner is None else owner.get("aria-label")
+        inside = "" if owner is None else text.between(owner, widget.element, next(iter(buttons), None))
         return Case(
             url=self.response.url,
+            asked_url=self.response.url if request is None else request.meta.get("redirect_urls", [request.url])[0],
             status=self.response.status,
             title=title_of(self.selector.root),
             headings=[*text.headings, *filter(None, [name])],
             near=text.near(widget.element, 1200, 500),
-            beside=text.near(widget.element, 250, 200),
-            sentences=text.sentences,
-            inside=[] if owner is None else text.between(owner, widget.element, next(iter(buttons), None)),
+            beside=f"{text.near(widget.element, 250, 200)} {inside}",
             labels=list(filter(None, map(label_of, buttons))),
             attributes=text.attributes(widget.element, owner, buttons),
             field=text.first_field(self.controls.of(owner)),
-            target=form.url,
-            fields=form.fields,
-            asked=asked,
-            is_whole=text.is_whole,
+            target="" if form is None else form.url,
+            fields=() if form is None else form.fields,
+            asked_fields=() if request is None else sent_pairs(request),
+            is_read=text.is_whole,
         )
-
-    def _doubtful_address(self, case: Case, addresses: Iterable[str]) -> str | None:
-        """Return the first of a callback's addresses that would make the form doubtful, if that were sent there."""
-        for address in addresses:
-            with suppress(ValueError):
-                target = urljoin(self.controls.base_url, address)
-                if judge(replace(case, target=target))[0] != "withholds":
-                    return address
-        return None
 
     def _buttons(self, widget: Widget) -> list[HtmlElement]:
         """Return the button that sends the form of a widget, or all that may be pressed where a script sends it."""
@@ -136,8 +136,10 @@ class WidgetPage:
         """Return the button that sends ``form``; None if a script of the widget does, or the form has no button."""
         # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
         # widget always has a callback that submits the form, unless that presses the button.
-        is_pressed = widget.effect is Effect.PRESSES or not (widget.invisible or widget.effect is Effect.SUBMITS)
-        if widget.invisible and widget.effect is Effect.UNKNOWN:
+        is_pressed = widget.does.effect is Effect.PRESSES or not (
+            widget.invisible or widget.does.effect is Effect.SUBMITS
+        )
+        if widget.invisible and widget.does.effect is Effect.UNKNOWN:
             # A site that wants the button takes no form without it, and hardly any minds one too many.
             is_pressed = sum(map(is_submit_button, self.controls.of(form))) == 1
         return self.controls.default_button(form) if is_pressed else None

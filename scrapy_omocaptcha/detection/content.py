@@ -1,4 +1,4 @@
-"""Read what a page says to a visitor: its text, and headings, sentences, buttons and fields around its widgets.
+"""Read what a page says to a visitor: its text, and its headings, and what is around its widgets.
 
 What stands beside the content does not count: navigation, footers, sidebars, links, and forms without a widget. Reading
 stops when a page is known to be a full one, so that long pages cost no more than short ones.
@@ -6,14 +6,13 @@ stops when a page is known to be a full one, so that long pages cost no more tha
 
 import re
 from collections.abc import Collection, Iterable
-from functools import cache, cached_property
+from functools import cache
 from itertools import islice
 
-from lxml.etree import Comment, ProcessingInstruction, XPath, iterwalk
+from lxml.etree import Comment, ProcessingInstruction, iterwalk
 from lxml.html import HtmlElement
 
-from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.forms.controls import input_type
+from scrapy_omocaptcha.forms.labels import describe_field, is_hidden, visible_text
 from scrapy_omocaptcha.forms.page import INERT_TAGS, Inherited, iter_texts, live_elements
 
 MAX_TEXT = 20_000
@@ -38,30 +37,15 @@ _FURNITURE_NAMES = re.compile(
     r"|breadcrumbs?|cookies?|consent|copyright|search)(?:[-_]?(?:bar|banner|nav|menu|box|form|links|list|inner))?"
 )
 """Matches classes and ids of what stands beside the content."""
-_TEXTS = XPath("descendant::text()[not(parent::script or parent::style)] | descendant-or-self::img/@alt")
-_LETTER = re.compile(r"[^\W\d_]")
-_SENTENCE = re.compile(r"[^.!?。\uff01\uff1f\u061f]+[.!?。\uff01\uff1f\u061f]*")
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _SAYS = re.compile(
     r"alt|aria-label|id|name|onclick|onsubmit|title"
     r"|data-(?!(?:sitekey|s|size|theme|type|badge|(?:[a-z]+-)?callback)$)[a-z-]+"
 )
 """Attributes that may say what a form is for."""
-_MAX_ATTRIBUTES = 200
+_MAX_ATTRIBUTES = 2000
 _MAX_OUTER = 10
 Pairs = tuple[tuple[str, str], ...]
-_UNDESCRIBED_TYPES = frozenset(("hidden", "submit", "button", "image", "reset"))
-_HIDDEN_STYLE = re.compile(r"display\s?:\s?none|visibility\s?:\s?hidden|(?:left|top)\s?:\s?-\d{3,}", re.IGNORECASE)
-"""Styles with which nobody sees an element."""
-_DESCRIPTIONS = {
-    "email": "an e-mail address",
-    "password": "a password",
-    "tel": "a telephone number",
-    "file": "a file",
-    "search": "a search",
-}
-_LABELS = {"image": ("alt", ""), "submit": ("value", "Submit")}
-"""The attribute with the label of an ``input``, and what is shown without it, by type; of others it is the value."""
 
 
 class PageText:
@@ -101,15 +85,10 @@ class PageText:
         place = self._places[widget]
         return f"{' '.join(self._blocks[:place])[-before:]} {' '.join(self._blocks[place:])[:after]}"
 
-    @cached_property
-    def sentences(self) -> list[str]:
-        """Return the sentences of the content, without headings, links and the labels of buttons."""
-        return _sentences(self._blocks)
-
-    def between(self, form: HtmlElement, widget: HtmlElement, button: HtmlElement | None) -> list[str]:
-        """Return the sentences of a form before its button. What follows may be the footer of a page in one form."""
+    def between(self, form: HtmlElement, widget: HtmlElement, button: HtmlElement | None) -> str:
+        """Return the text of a form before its button. What follows may be the footer of a page in one form."""
         end = max(self._ends[form], self._places[widget]) if button is None else self._places[button]
-        return _sentences(self._blocks[self._places[form] : end])
+        return " ".join(self._blocks[self._places[form] : end])
 
     def attributes(self, widget: HtmlElement, form: HtmlElement | None, buttons: Iterable[HtmlElement]) -> Pairs:
         """Return the attributes of a form, of what it has, and of what its widget is in that may say what it is for."""
@@ -136,7 +115,7 @@ class PageText:
             element.tag in _FURNITURE_TAGS
             or element in self._other_forms
             or element.get("role") in _FURNITURE_ROLES
-            or _is_hidden(element)
+            or is_hidden(element)
             or any(map(_FURNITURE_NAMES.fullmatch, names))
         )
 
@@ -152,10 +131,10 @@ class PageText:
             if headings is None:
                 self._add(element.text)
             else:
-                self.headings += islice(filter(None, map(_text, headings)), _MAX_HEADINGS - len(self.headings))
+                self.headings += islice(filter(None, map(visible_text, headings)), _MAX_HEADINGS - len(self.headings))
                 walk.skip_subtree()
         self._end_block()
-        self.is_whole = next(walk, None) is None
+        self.is_whole = next(walk, None) is None and self._length < MAX_TEXT and len(self.headings) < _MAX_HEADINGS
 
     def _headings_of(self, element: HtmlElement) -> Iterable[HtmlElement] | None:
         """Return the headings of an element whose text is not read, often none; None if its text is read."""
@@ -184,38 +163,15 @@ class PageText:
         self._pieces.clear()
 
 
-def _sentences(blocks: Iterable[str]) -> list[str]:
-    return [part.strip() for block in blocks for part in _SENTENCE.findall(block) if _LETTER.search(part)]
-
-
 def _is_header(element: HtmlElement) -> bool:
     return element.tag == "header" or element.get("role") == "banner" or "header" in element.get("id", "").lower()
 
 
-def _is_hidden(element: HtmlElement) -> bool:
-    return element.get("hidden") is not None or _HIDDEN_STYLE.search(element.get("style", "")) is not None
-
-
 def _attributes_of(elements: Iterable[HtmlElement]) -> Pairs:
-    pairs = ((name, value[:200]) for element in elements for name, value in element.items() if _SAYS.fullmatch(name))
-    return tuple(islice(pairs, _MAX_ATTRIBUTES))
-
-
-def label_of(button: HtmlElement) -> str:
-    """Return what a button says; nothing for a picture without words."""
-    text = button.get(*_LABELS.get(input_type(button), ("value", ""))) if button.tag == "input" else _text(button)
-    label = " ".join((text or button.get("aria-label") or button.get("title", "")).split())[:200]
-    return label if _LETTER.search(label) else ""
-
-
-def _text(element: HtmlElement) -> str:
-    """Return the text of a heading or a button, with the words that stand for its pictures."""
-    return " ".join(" ".join(_TEXTS(element)).split())[:300]
-
-
-def title_of(root: HtmlElement) -> str:
-    """Return the title of a page in one line; empty if it has none."""
-    return " ".join(root.findtext(".//title", "")[:1000].split())[:300]
+    pairs = ((element.tag, name, value[:200]) for element in elements for name, value in element.items())
+    # What an input is called is judged with what it sends.
+    said = ((n, v) for tag, n, v in pairs if _SAYS.fullmatch(n) and not (tag == "input" and n in ("id", "name")))
+    return tuple(islice(said, _MAX_ATTRIBUTES))
 
 
 def text_of(root: HtmlElement) -> str:
@@ -232,14 +188,3 @@ def count_words(text: str) -> int:
 def shortened(text: str) -> str:
     """Return the beginning of a page's text for a line."""
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def describe_field(field: HtmlElement) -> str | None:
-    """Describe a field that a visitor would fill in, in words such as "a password"; None if it is none."""
-    kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
-    if kind in _UNDESCRIBED_TYPES or field.get("name") == TOKEN_FIELD or _is_hidden(field):
-        return None
-    name = (field.get("name") or field.get("id", "")).strip()
-    if kind == "text" and "mail" in name.lower():
-        kind = "email"
-    return _DESCRIPTIONS.get(kind) or (f"'{name[:40]}'" if name else "something")

@@ -11,12 +11,13 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
-from scrapy_omocaptcha.detection.selectors import Selectors
+from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts, Mark
 from scrapy_omocaptcha.forms.page import live_elements
 
 MAX_FRAMES = 100
 """Maximum number of Google's iframes that are read."""
+MAX_MARKED = 20
+"""Maximum number of elements that are looked up by an id or a class."""
 MAX_SCRIPT = 1_000_000
 """Maximum length in characters of a script."""
 MAX_SCRIPTS = 4_000_000
@@ -30,8 +31,12 @@ SITEKEY = re.compile(r"6L[\w-]{30,60}")
 _KEYS = XPath("descendant::*/@data-sitekey")
 _CLASSES = XPath("descendant::*/@class[contains(., 'aptcha') or contains(., 'APTCHA')]")
 _IDS = XPath("descendant::*/@id[contains(., 'aptcha') or contains(., 'APTCHA')]")
-_NAMED_CAPTCHA = XPath("descendant::*/@*[contains(name(), 'captcha')]")
-_TAGGED_CAPTCHA = XPath("descendant::*[contains(name(), 'captcha')]")
+_BY_MARK = {
+    "id": XPath("descendant-or-self::*[@id = $name]"),
+    "class": XPath(
+        "descendant-or-self::*[contains(concat(' ', normalize-space(@class), ' '), concat(' ', $name, ' '))]"
+    ),
+}
 _FRAME = re.compile(
     r"\s*(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)"
     r"/recaptcha/(api2?|enterprise)/(anchor|bframe|fallback)\?([^#]{0,4000})",
@@ -41,8 +46,7 @@ _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
 _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile")
 _RUNS = re.compile(r"\A\Z|script|module|rocket|babel", re.IGNORECASE)
-_HOLDS_DATA = re.compile(r"\A(?!.*(?-i:ld\+json)).*(?:json|magento)", re.IGNORECASE | re.DOTALL)
-"""Match the types of scripts that a browser runs, and of those that hold data, but not for search engines."""
+"""Matches the types of scripts that a browser runs."""
 _NO_CONTAINER_TAGS = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
 
 
@@ -68,7 +72,6 @@ class Candidates:
 
     def __init__(self, selector: Selector) -> None:
         self.root = selector.root
-        self.selectors = Selectors(self.root)
         self.is_live = live_elements()
         self._frames = list(islice(filter(None, map(_read_frame, self.root.iter("iframe"))), MAX_FRAMES))
         self.loaders: list[str] = []
@@ -76,17 +79,20 @@ class Candidates:
         self._loads_other_captcha = False
         self.elements = _owners(_KEYS(self.root))
         self._running: list[str] = []
-        self._data: list[str] = []
         for script in self.root.iter("script"):
             self._read_script(script)
-        self.inline = InlineScripts(_limit(self._running), _limit(self._data))
+        self.inline = InlineScripts(_limit(self._running))
 
     def add_by_name(self) -> None:
-        """Add the elements with "captcha" in their class or id, in their tag, or in the name of an attribute."""
-        found = [*_owners(_CLASSES(self.root)), *_owners(_IDS(self.root)), *_TAGGED_CAPTCHA(self.root)]
-        # Attributes have such names on many elements. Those of widgets have the site key beside them.
-        found += (e for e in _owners(_NAMED_CAPTCHA(self.root)) if "6L" in " ".join(e.values()))
-        self.elements = list(dict.fromkeys(self.elements + found))
+        """Add the elements with "captcha" in their class or id."""
+        self.elements = list(dict.fromkeys((*self.elements, *_owners(_CLASSES(self.root)), *_owners(_IDS(self.root)))))
+
+    def marked(self, mark: Mark | None) -> list[HtmlElement]:
+        """Return the first live elements with an id or a class."""
+        kind, name = mark or ("id", "")
+        # XPath has no zeros and the like.
+        found = _BY_MARK[kind](self.root, name=name) if name.isprintable() and name else []
+        return list(filter(self.is_live, found[:MAX_MARKED]))
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
@@ -123,12 +129,8 @@ class Candidates:
         kind = script.get("type", "")
         # Consent managers defer scripts by changing their type, and mark them with attributes.
         is_deferred = kind == "text/plain" and any(name.startswith("data-") for name in script.attrib)
-        if is_deferred or _RUNS.search(kind):
-            self._read_running_script(script)
-        elif _HOLDS_DATA.search(kind):
-            self._data.append(script.text or "")
-
-    def _read_running_script(self, script: HtmlElement) -> None:
+        if not (is_deferred or _RUNS.search(kind)):
+            return
         text, is_live = script.text or "", self.is_live(script)
         if "aptcha" in text and not is_live:
             return

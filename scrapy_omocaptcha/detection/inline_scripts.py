@@ -4,23 +4,24 @@ A key that cannot be told is None, never a guess among several.
 """
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
+from typing import Literal
 
-from scrapy_omocaptcha.detection.javascript import MAX_CALLS, Code
+from scrapy_omocaptcha.detection.javascript import MAX_BLOCK, MAX_CALLS, Code
 
 KEY = re.compile(r"(?<![\w-])6L[\w-]{38}(?![\w-])")
 """Matches a site key within a text."""
 _QUOTED_KEY = re.compile(r"(?<=[\"'`])6L[\w-]{38}(?![\w-])")
 
-_G = r"(?<![\w$.])(?:window\s?\.\s?)?grecaptcha\s?\??\.\s?(?P<enterprise>enterprise\s?\??\.\s?)?"
+_G = r"(?<![\w$])grecaptcha\s?\??\.\s?(?P<enterprise>enterprise\s?\??\.\s?)?"
 _RENDER = re.compile(_G + r"render\s?\(")
 _EXECUTE = re.compile(_G + r"execute\s?\(")
 _SCORE_SCRIPT = re.compile(r"recaptcha\\?/(?:api|enterprise)\.js\?[^\"'`\s<>]{0,200}?\brender=(6L[\w-]{38})(?![\w-])")
 _NAME = re.compile(r"[\w$]+")
-_FIRST_NAME = re.compile(r"\s*([\w$]+)")
 _NAME_BEFORE = re.compile(r"([\w$-]{1,60})\\?[\"'`]?\]?\s{0,5}[:=]\s{0,5}\\?[\"'`]\Z")
 _SAYS_SCORE = re.compile(r"\\?[\"']?(?:version|type)\\?[\"']?\s?[:=]\s?\\?[\"']?(?:recaptcha_?)?v?_?3", re.IGNORECASE)
 _SCORE_NAME = re.compile(r"v_?3(?!\d)", re.IGNORECASE)
@@ -31,14 +32,21 @@ _LOOKUP = re.compile(
     r"(?:\b(getElementById|getElementsByClassName|querySelectorAll|querySelector)|(?<![\w.])(?:\$|jQuery))"
     r"\s?\(\s?([\"'`])((?:(?!\2)[^\\\n]){1,200})\2"
 )
+_LAST_NAME = re.compile(r"([#.])([\w-]+)[^#.\s]*\Z")
+"""Matches the id or the class at the end of a CSS selector."""
+_BEFORE = 400
+"""Characters before a call in which a loop around it looks up elements."""
+
+Mark = tuple[Literal["id", "class"], str]
+"""An id, or a class, by which a script looks elements up."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderCall:
     """A call of ``grecaptcha.render`` or ``grecaptcha.enterprise.render``."""
 
-    selectors: tuple[str, ...]
-    """CSS selectors of the container; several if the script does not tell which of them it is."""
+    target: Mark | None
+    """By what its container is looked up, if the script tells that."""
     creates_container: bool
     """The script creates the container, so that it is not in the page's HTML."""
     sitekey: str | None
@@ -49,11 +57,10 @@ class RenderCall:
 
 
 class InlineScripts:
-    """The inline scripts of a page: those that a browser runs, and those that only hold data."""
+    """The inline scripts of a page that a browser runs."""
 
-    def __init__(self, running: Sequence[str], data: Sequence[str] = ()) -> None:
+    def __init__(self, running: Sequence[str]) -> None:
         self.running = [Code(source) for source in running]
-        self._data = data
 
     @cached_property
     def renders(self) -> list[RenderCall]:
@@ -70,9 +77,7 @@ class InlineScripts:
     @cached_property
     def keys(self) -> list[tuple[str, str]]:
         """Return the names and values of all site keys in strings, except those that are marked as v3's."""
-        texts = [code.text for code in self._with_word("6L")]
-        data = [source for source in self._data if "6L" in source]
-        return list(chain.from_iterable(map(_named_keys, (*texts, *data))))
+        return [pair for code in self._with_word("6L") for pair in _named_keys(code.text)]
 
     def _calls(self, callee: re.Pattern[str]) -> Iterator[tuple[Code, re.Match[str], list[slice]]]:
         """Yield the first calls that ``callee`` matches and that have arguments."""
@@ -88,7 +93,7 @@ class InlineScripts:
         target, second, *_ = (*arguments, _NOTHING)
         options = code.properties(second)
         return RenderCall(
-            selectors=self._selectors(code, target, call.start()),
+            target=_target(code, target, call.start()),
             creates_container=self._creates(code, target, call.start()),
             sitekey=self._key(code, options.get("sitekey", _NOTHING)),
             invisible=code.literal(options.get("size", _NOTHING)) == "invisible",
@@ -96,22 +101,11 @@ class InlineScripts:
             callback=(code, options["callback"]) if "callback" in options else None,
         )
 
-    def _selectors(self, code: Code, target: slice, before: int) -> tuple[str, ...]:
-        """Return CSS selectors of the element ``target``: an id, a lookup, or a variable that holds one of them."""
-        for part in filter(None, (target, _assigned(code, target, before))):
-            if (literal := code.literal(part)) is not None:
-                return _by_id(literal)
-            if selectors := _lookups(code.text[part]):
-                return selectors
-        # For a loop variable or a parameter, take the last lookup.
-        return _lookups(code.text[max(0, before - 400) : before])[-1:]
-
     def _creates(self, code: Code, target: slice, before: int) -> bool:
         """Tell whether a script creates the element ``target``: by ``createElement``, or as HTML with its id."""
         identity = code.literal(target)
         if identity is None:
-            created = _assigned(code, target, before)
-            return created is not None and "createElement" in code.bare[created]
+            return "createElement" in _assigned(code, target, before)
         html = re.compile(rf"\bid\\?[\"']?\s?[=,:]\s?\\?[\"']{re.escape(identity[:100])}\\?[\"']")
         return any(html.search(other.text) for other in self._with_word(identity))
 
@@ -141,23 +135,32 @@ def _named_keys(text: str) -> Iterator[tuple[str, str]]:
             yield name, key[0]
 
 
-def _assigned(code: Code, target: slice, before: int) -> slice | None:
-    """Return the expression that was last assigned to the variable at the beginning of ``target``, if any."""
-    name = _FIRST_NAME.match(code.text, target.start, target.stop)
-    return code.assigned(name[1], before) if name else None
+def _target(code: Code, target: slice, before: int) -> Mark | None:
+    """Return by what the element ``target`` of a call is looked up, there or where its variable gets its value."""
+    identity = code.literal(target)
+    if identity is not None:
+        return "id", identity
+    # For the variable of a loop, or a parameter, take the last lookup.
+    loop = list(_lookups(code.text[max(0, before - _BEFORE) : before]))[-1:]
+    return next(chain(_lookups(code.text[target]), _lookups(_assigned(code, target, before)), loop), None)
 
 
-def _by_id(identity: str) -> tuple[str, ...]:
-    return (f'[id="{identity}"]',) if '"' not in identity else ()
+def _assigned(code: Code, target: slice, before: int) -> str:
+    """Return the statement that has last given a value to the variable at the beginning of ``target``, if any has."""
+    name = _NAME.search(code.bare[target])
+    if name is None:
+        return ""
+    assignment = re.compile(rf"(?<![\w$.]){re.escape(name[0])}\s?=(?!=)")
+    last = deque(assignment.finditer(code.bare, max(0, before - MAX_BLOCK), before), maxlen=1)
+    return code.text[last[0].end() : before].partition(";")[0][:_BEFORE] if last else ""
 
 
-def _lookups(text: str) -> tuple[str, ...]:
-    found: list[str] = []
+def _lookups(text: str) -> Iterator[Mark]:
+    """Yield by what elements are looked up in a script."""
     for function, _, value in _LOOKUP.findall(text):
         if function == "getElementById":
-            found += _by_id(value)
+            yield "id", value
         elif function == "getElementsByClassName":
-            found.append("".join(f'[class~="{name}"]' for name in value.split()))
-        elif not value.startswith("<"):
-            found.append(value)
-    return tuple(dict.fromkeys(found))
+            yield "class", value.split()[-1] if value.split() else ""
+        elif name := _LAST_NAME.search(value):
+            yield "id" if name[1] == "#" else "class", name[2]

@@ -6,7 +6,6 @@ Strings are then read from ``text`` at the same offsets. Each step is linear in 
 """
 
 import re
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
@@ -16,8 +15,6 @@ MAX_CALLS = 30
 """Maximum number of calls of one function that are read."""
 MAX_BLOCK = 20_000
 """Maximum length in characters of the arguments of a call, or of the body of a function."""
-MAX_STATEMENT = 500
-"""Maximum length in characters of a statement."""
 
 # An alternative that has begun to match never fails, so nothing is read twice and matching takes linear time. Therefore
 # strings and regular expression literals, and the classes in them, need not be closed.
@@ -33,14 +30,12 @@ _TOKEN = re.compile(
 _OBJECT = re.compile(r"\s*\{")
 _BRACKET = re.compile(r"[()\[\]{}]")
 _COMMA_OR_OPENING = re.compile(r"[,(\[{]")
-_ASSIGNMENT = re.compile(r"(?<![\w$.])([\w$]+)\s?=(?![=>])")
 _DEFINITION = re.compile(
     r"(?<![\w$])(?:function\s+([\w$]+)\s?(?=\()|([\w$]+)[\"']?\s?[:=](?!=)\s?"
     r"|(?<=[{,\s])([\w$]+)\s?(?=\([\w$,\s]{0,99}\)\s?\{))"
 )
 _PROPERTY = re.compile(r"\s*(?:(?:async\s+)?(?P<quote>[\"'`]?)(?P<name>[\w$-]+)(?P=quote))\s*(?P<then>[:(]|\Z)")
 _STRING = re.compile(r"\s*([\"'`])((?:(?!\1)[^\\]|\\.)*)\1\s*\Z", re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 
 
 class Code:
@@ -78,46 +73,20 @@ class Code:
         return found
 
     def literal(self, part: slice) -> str | None:
-        """Return the value of the string literal in ``part``, or None if it is another expression."""
+        """Return what the string literal in ``part`` contains, escapes as they are; None for another expression."""
         string = _STRING.match(self.text[part]) if part.stop - part.start <= MAX_BLOCK else None
-        return None if string is None else _ESCAPE.sub(_unescape, string[2])
+        return None if string is None else string[2]
 
     def block(self, opening: int) -> slice | None:
         """Return what is between the bracket at ``opening`` and its partner, or None if it never closes."""
         closing = self._partners.get(opening, len(self.bare) + MAX_BLOCK)
         return slice(opening + 1, closing) if closing - opening <= MAX_BLOCK else None
 
-    def statement(self, start: int, end: int) -> slice:
-        """Return the part from ``start`` to the end of the statement or line, at most to ``end``."""
-        bare = self.bare[start : min(end, start + MAX_STATEMENT)]
-        return slice(start, start + len(re.split(r"[;\n]", bare, maxsplit=1)[0]))
-
-    def assigned(self, name: str, before: int) -> slice | None:
-        """Return the expression that was last assigned to the variable ``name`` before that offset, if any."""
-        ends = self._assignments.get(name, [])
-        last = bisect_right(ends, before) - 1
-        if last < 0:
-            return None
-        opening = _OBJECT.match(self.bare, ends[last])
-        if opening is None:
-            return self.statement(ends[last], len(self.bare))
-        block = self.block(opening.end() - 1)
-        return slice(opening.end() - 1, block.stop + 1) if block else None
-
     @cached_property
     def definitions(self) -> dict[str, list[int]]:
         """Return where the functions begin, without their names, by these."""
-        return self._ends(_DEFINITION)
-
-    @cached_property
-    def _assignments(self) -> dict[str, list[int]]:
-        """Return where the values begin that are assigned to a variable, by its name."""
-        return self._ends(_ASSIGNMENT)
-
-    def _ends(self, pattern: re.Pattern[str]) -> dict[str, list[int]]:
-        """Return where the matches of a pattern end, by the name that they hold."""
         ends: dict[str, list[int]] = defaultdict(list)
-        for found in pattern.finditer(self.bare):
+        for found in _DEFINITION.finditer(self.bare):
             ends[found[found.lastindex or 0]].append(found.end())
         return ends
 
@@ -156,9 +125,3 @@ def _blank(token: re.Match[str]) -> str:
         # A slash without a partner on its line is a division.
         return source
     return " " * length if token["comment"] or length == 1 else source[0] + " " * (length - 2) + source[-1]
-
-
-def _unescape(escape: re.Match[str]) -> str:
-    if code := escape[1] or escape[2]:
-        return chr(int(code, 16))
-    return {"n": "\n", "t": "\t", "r": "\r"}.get(escape[3], escape[3])

@@ -10,20 +10,20 @@ from typing import TypeGuard
 
 from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
 
-WALL_STATUSES = frozenset((403, 429, 503))
-"""HTTP statuses that walls often have."""
-VENDOR_STATUSES = WALL_STATUSES | {202, 405}
-"""The statuses of walls, and those of AWS WAF alone."""
+WALL_STATUSES = frozenset((403, 405, 429, 503))
+"""HTTP statuses by which a site says that it has refused a request, as walls do."""
+VENDOR_STATUSES = WALL_STATUSES | {202}
+"""The statuses of other vendors' walls."""
 
 _WORD = b"recaptcha"
 _EDGE = 1024
 """Bytes at the beginning and at the end of a page in which there is markup."""
 _ADDRESS = re.compile(
-    r"/(?:sorry|challenge|blocked"
+    r"/(?:sorry|challenge|blocked|denied|too[_-]?many[_-]?requests|rate[_-]?limit(?:ed)?|unusual[_-]?traffic"
     r"|(?:show|get|check|verify|solve|visit|distil)?[_-]?captcha(?:[_-]?(?:check|page|verify|challenge|required))?"
     r"|are[_-]?you[_-]?(?:a[_-]?)?(?:human|robot)"
     r"|verify[_-]?(?:human|visitor|browser|you)"
-    r"|(?:human|robot|bot)[_-]?(?:check|verification)"
+    r"|(?:human|robot|bot|browser)[_-]?(?:check|verification|detected)|(?:anti|not)[_-]?(?:a[_-]?)?(?:(?:ro)?bot|spider)"
     r"|access[_-]?denied|security[_-]?check)"
     r"(?:\.\w{2,5})?(?=[/?]|$)",
     re.IGNORECASE,

@@ -10,10 +10,11 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response
 
-from scrapy_omocaptcha.detection.content import count_words, describe_field, text_of, title_of
-from scrapy_omocaptcha.detection.marks import WALL_STATUSES
-from scrapy_omocaptcha.detection.phrases import find_check, find_withholding
-from scrapy_omocaptcha.forms.page import live_elements, parse_page
+from scrapy_omocaptcha.detection.content import count_words, text_of
+from scrapy_omocaptcha.detection.lexicon import Lexicon
+from scrapy_omocaptcha.detection.phrases import CHECK, WITHHOLDING
+from scrapy_omocaptcha.forms.labels import describe_field
+from scrapy_omocaptcha.forms.page import live_elements, parse_page, title_of
 
 _MARKS = {
     # Walls come first, because the name of a wall says more than the name of the captcha on it.
@@ -37,6 +38,10 @@ _MARKS = {
 }
 _PRODUCTS = ("hCaptcha", "Turnstile", "FunCaptcha", "GeeTest", "Yandex SmartCaptcha", "Friendly Captcha")
 """Captchas that also stand in forms, rather than on walls only."""
+_AWS_STATUSES = (202, 405)
+"""Statuses of AWS WAF, which other pages of such products do not have."""
+_PHRASES = Lexicon(("enable js", "one last step", "one more step", "security verification", "verify you"))
+"""What such pages say, beside what those with our widgets do."""
 _count_links = XPath("count(descendant::a/@href)")
 _ELEMENT = XPath(
     "boolean(//*[contains(@class, 'h-captcha') or contains(@class, 'cf-turnstile') or contains(@id, 'px-captcha')"
@@ -56,7 +61,7 @@ def find_product(body: bytes) -> str | None:
 
 def find_vendor(response: Response) -> str | None:
     """Return the name of the vendor whose wall a page with the status of a wall is, or None if it is not one."""
-    name = _first_marked(response.body, _MARKS if response.status in WALL_STATUSES else ["AWS WAF"])
+    name = _first_marked(response.body, ["AWS WAF"] if response.status in _AWS_STATUSES else _MARKS)
     selector = parse_page(response) if name else None
     return name if selector is not None and _is_bare(selector.root) else None
 
@@ -70,8 +75,8 @@ def _is_bare(root: HtmlElement) -> bool:
     """Tell whether the page has little text that speaks of a check, or hardly any text, and asks for nothing else."""
     text = text_of(root)
     words, links = count_words(text), _count_links(root)
-    beginning = f"{title_of(root)} {text[:4000]}"
-    if find_withholding(beginning) or find_check(beginning):
+    title = title_of(root)
+    if CHECK.find(title) or any(phrases.find(f"{title} {text[:4000]}") for phrases in (WITHHOLDING, _PHRASES)):
         is_bare = words <= 450 and links <= 30
     else:
         # A vendor's script alone proves nothing, because many sites load one on every page.

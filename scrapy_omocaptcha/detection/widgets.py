@@ -7,7 +7,7 @@ those of other products, are left out.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, filterfalse, islice
 from operator import attrgetter
 from typing import Any
@@ -15,15 +15,13 @@ from typing import Any
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.callbacks import Effect, Functions, addresses_of, effect_of
+from scrapy_omocaptcha.detection.callbacks import Callback, Functions, read_callback
 from scrapy_omocaptcha.detection.elements import SITEKEY, Candidates
 from scrapy_omocaptcha.detection.inline_scripts import RenderCall, only
 from scrapy_omocaptcha.detection.javascript import Code
 
 MAX_WIDGETS = 20
 """Maximum number of widgets of a page. No honest page has more."""
-_MAX_ADDRESSES = 20
-"""Maximum number of addresses of a widget's callbacks."""
 
 _OTHER_PRODUCT = re.compile(
     # Elements of reCAPTCHA v3: AMP's, hidden inputs, those marked v3, and buttons or invisible widgets with an action.
@@ -54,10 +52,8 @@ class Widget:
     """Whether an inline script renders it."""
     render_callback: tuple[Code, slice] | None = None
     """The callback that an inline script passes to ``grecaptcha.render``."""
-    effect: Effect = Effect.UNKNOWN
+    does: Callback = field(default_factory=lambda: read_callback(()))
     """What either callback does with the token."""
-    addresses: tuple[str, ...] = ()
-    """Addresses to which either callback may send something, as its code has them."""
 
     def merge(self, **said: Any) -> None:
         """Add what another source says of the same widget; what is not empty stays."""
@@ -76,7 +72,6 @@ def find_widgets(selector: Selector) -> list[Widget]:
         page.add_by_name()
         widgets = _Widgets(page)
         widgets.add_fallbacks()
-        widgets.add_externally_rendered()
         widgets.add_only_key()
         found = widgets.shown()
     in_order = filter(found.get, page.root.iter())
@@ -86,9 +81,8 @@ def find_widgets(selector: Selector) -> list[Widget]:
 def _with_callback(widget: Widget, page: Candidates) -> Widget:
     """Return a widget with what the page shows of its callback."""
     functions = Functions(page.inline.running)
-    called = list(functions.at(*widget.render_callback) if widget.render_callback else functions.named(widget.callback))
-    addresses = islice(dict.fromkeys(addresses_of(called)), _MAX_ADDRESSES)
-    return replace(widget, effect=effect_of(called), addresses=tuple(addresses))
+    called = functions.at(*widget.render_callback) if widget.render_callback else functions.named(widget.callback)
+    return replace(widget, does=read_callback(called))
 
 
 class _Widgets:
@@ -130,8 +124,7 @@ class _Widgets:
 
     def _targets(self, render: RenderCall) -> list[HtmlElement]:
         """Return the elements that an inline script renders a widget in."""
-        selected = chain.from_iterable(map(self._page.selectors.select, render.selectors))
-        targets = list(filter(self._page.is_live, selected))
+        targets = self._page.marked(render.target)
         # If a script looks up several nested elements, the innermost is the container.
         outer = set(chain.from_iterable(map(HtmlElement.iterancestors, targets)))
         targets = list(filterfalse(outer.__contains__, targets))
@@ -174,13 +167,6 @@ class _Widgets:
                 before = islice(noscript.itersiblings(preceding=True), 1)
                 self._get_or_add(next(filter(_names_captcha, before), noscript.getparent()), sitekey=key)
 
-    def add_externally_rendered(self) -> None:
-        """Add an empty captcha element, if an external script must be what renders the page's only site key."""
-        if not self._by_element and self._page.loads_widgets and only(self._page.widget_keys):
-            empty = filter(self._may_be_widget, filter(_is_empty, self._page.elements))
-            for element in islice(empty, 1):
-                self._get_or_add(element, invisible=_is_invisible(element))
-
     def shown(self) -> dict[HtmlElement, Widget]:
         """Return the widgets that a browser would show, by their elements."""
         return {element: widget for element, widget in self._by_element.items() if self._is_shown(widget)}
@@ -221,10 +207,6 @@ def _names_captcha(element: HtmlElement) -> bool:
 
 def _is_button(element: HtmlElement) -> bool:
     return element.tag in ("button", "input")
-
-
-def _is_empty(element: HtmlElement) -> bool:
-    return element.tag in ("div", "span", "p") and not (len(element) or element.text_content().strip())
 
 
 def _is_invisible(element: HtmlElement) -> bool:

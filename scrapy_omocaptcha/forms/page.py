@@ -46,6 +46,11 @@ def _html(selector: Selector) -> Selector | None:
     return selector if selector.type == "html" else None
 
 
+def title_of(root: HtmlElement) -> str:
+    """Return the title of a page in one line; empty if it has none."""
+    return " ".join(root.findtext(".//title", "")[:1000].split())[:300]
+
+
 def iter_texts(root: HtmlElement, skipped: Container[str]) -> Iterator[str]:
     """Yield the pieces of text in ``root`` in document order, without the content of the tags in ``skipped``."""
     yield root.text or ""

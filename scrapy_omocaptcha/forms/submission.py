@@ -212,7 +212,8 @@ def _referrer_headers(response: Response, url: str, method: str) -> dict[str, st
 
 
 def _fill_in(form: Form, secret: str) -> list[tuple[str, str]]:
-    fields, index = list(form.fields), form.token_index
+    fields = [(name, secret if name in form.copies else value) for name, value in form.fields]
+    index = form.token_index
     if index is None and (TOKEN_FIELD, "") in fields:
         index = fields.index((TOKEN_FIELD, ""))
     if index is None:

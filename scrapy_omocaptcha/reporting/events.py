@@ -50,6 +50,8 @@ class Events:
         """The number of challenges that were not solved, by reason."""
         self.not_solved_at: Counter[str] = Counter()
         """The same, by host."""
+        self.first_left_alone = ""
+        """Address of the first page with a widget that was left alone, but may be a challenge."""
 
     def detected(self, request: Request, challenge: Challenge, verdict: str) -> None:
         """Report and count a challenge that was met; its verdict is ``"solve"``, or the reason why it is not solved."""
@@ -100,6 +102,11 @@ class Events:
             logger.log(level, "The challenge at %s is left alone (%s): %s", public_address(url), reason, message)
         else:
             logger.warning("No way through at %s (%s): %s", public_address(paid_for.url), reason, message)
+
+    def page_left_alone(self, address: str) -> None:
+        """Count a page with a widget that is not taken for a challenge, but may be one."""
+        self._stats.inc("left_alone")
+        self.first_left_alone = self.first_left_alone or address
 
     def limit_near(self, reason: str, host: str, message: str) -> None:
         """Report that most of a limit is used."""

@@ -36,6 +36,8 @@ def crawl_report(
     pages: int,
     not_solved: Mapping[str, int],
     not_solved_at: Mapping[str, int] | None = None,
+    left_alone: int = 0,
+    first_left_alone: str = "",
     opening_balance: Balance | None = None,
     closing_balance: Balance | None = None,
     would_buy: Mapping[str, tuple[int, int]] | None = None,
@@ -47,6 +49,8 @@ def crawl_report(
     :param pages: number of pages that the spider got.
     :param not_solved: number of challenges that were left alone or not solved, by reason.
     :param not_solved_at: the same by host.
+    :param left_alone: number of pages with a widget that were not taken for challenges, but may be some.
+    :param first_left_alone: the address of the first of them.
     :param opening_balance: balance of the account when the spider opened; None if unknown, as for the closing one.
     :param would_buy: the least and the most jobs that a dry run would have bought, by host, each at ``price`` in USD.
     :param account_closed: why nothing was bought any more, if the account could not buy.
@@ -64,6 +68,8 @@ def crawl_report(
         rows.append(("balance", _balance(opening_balance, closing_balance, totals.cost)))
     rows += _solve_time(totals)
     rows += _not_solved(not_solved, not_solved_at or {})
+    if left_alone:
+        rows.append(("left alone", f"{count(left_alone, 'page')} with a widget, first {printable(first_left_alone)}"))
     if would_buy:
         rows.append(("dry run", _would_buy(would_buy, price)))
     if totals.jobs:

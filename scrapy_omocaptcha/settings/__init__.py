@@ -59,6 +59,8 @@ class Settings:
     """Decides whether a page is a challenge; None: :attr:`Challenge.blocking` decides."""
     allowed_domains: tuple[str, ...] | None = setting("OMOCAPTCHA_ALLOWED_DOMAINS", values.read_domains)
     """Domains to buy jobs for; None: the spider's ``allowed_domains``, or all hosts if it has none."""
+    walled_hosts: tuple[str, ...] | None = setting("OMOCAPTCHA_WALLED_HOSTS", values.read_domains)
+    """Domains where a page with a widget, whose form asks for nothing and names no deed, is a challenge."""
     # The limits, in the order in which they are checked.
     max_jobs: int = setting("OMOCAPTCHA_MAX_JOBS", values.read_count, 0, limit=Limit("jobs"))
     max_jobs_per_host: int = setting(

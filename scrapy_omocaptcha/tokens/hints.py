@@ -1,6 +1,9 @@
 """Tell users of requests that cannot do what they seem to be meant for, and of pages that are left alone, each once."""
 
 import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from weakref import WeakSet
 
 from scrapy import Request
 from scrapy.http import Response
@@ -10,7 +13,7 @@ from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
 from scrapy_omocaptcha.reporting.format import printable, purpose, sent
-from scrapy_omocaptcha.reporting.overruling import may_be_challenge, trigger_for
+from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling_lines
 from scrapy_omocaptcha.settings.names import LIKE_OURS
 from scrapy_omocaptcha.tokens.medium import META_KEYS
 from scrapy_omocaptcha.tokens.reasons import Refusal
@@ -25,19 +28,23 @@ _MAX_KEYS = 1000
 class Hints:
     """The forms with a widget that a crawl has seen, and what has been said about requests.
 
+    :param count_left_alone: called with the address of each page that is left alone, but may be a wall.
     :param has_browser: whether scrapy-playwright is among the download handlers.
     """
 
-    def __init__(self, *, has_browser: bool) -> None:
+    def __init__(self, count_left_alone: Callable[[str], None], *, has_browser: bool) -> None:
+        self._count_left_alone = count_left_alone
         self._has_browser = has_browser
+        self._left: WeakSet[Request] = WeakSet()
+        """Requests whose page is counted. While a browser renders a page, it is judged several times."""
         self._forms: LocalCache[tuple[str, str], frozenset[str]] = LocalCache(_MAX_FORMS)
         """The names of the fields of each form, by method and address."""
         self._said: LocalCache[str, bool] = LocalCache(_MAX_FORMS)
         self._ignored_keys: set[object] = set()
         """Keys of meta that were checked before, and change nothing."""
 
-    def form_seen(self, page: Challenge, response: Response, refusal: Refusal | None) -> None:
-        """Remember the forms that the widgets of a page belong to, and tell that it is left alone if it may be a wall.
+    def form_seen(self, request: Request, response: Response, page: Challenge, refusal: Refusal | None) -> None:
+        """Remember the forms of a page's widgets; count the page and tell that it is left alone if it may be a wall.
 
         :param refusal: why it could not be solved, even if it were taken for a wall.
         """
@@ -46,15 +53,19 @@ class Hints:
                 self._forms[widget.form.method, public_address(widget.form.url)] = frozenset(widget.form.names)
         if not may_be_challenge(response, page):
             return
-        form, is_withheld = page.form, response.status in WALL_STATUSES
+        if request not in self._left:
+            self._left.add(request)
+            self._count_left_alone(public_address(page.url))
         if refusal is None:
+            where, lines = overruling_lines(response, page)
+            form = page.form
             what = "the token" if form is None else sent(form.method, form.url, form.names)
-            lines = "\n    ".join(["", *map(printable, trigger_for(response, page))])
-            cure = f"these lines of the spider say so, and what is sent is {what}:{lines}"
+            shown = "\n    ".join(["", *map(printable, lines)])
+            cure = f"{where} says so, and what is sent is {what}:{shown}"
         else:
             cure = f"it cannot be solved all the same ({refusal.reason}): {refusal.message}"
         self._say(
-            f"{response.status if is_withheld else 'left alone'} {host_of(page.url)}",
+            f"left alone {host_of(page.url)}",
             "The page %s (status %d) has a reCAPTCHA v2 widget, but its form %s, so nothing is bought or sent: %s. If "
             "it is a challenge, %s",
             public_address(page.url),
@@ -62,12 +73,12 @@ class Hints:
             purpose(page),
             printable("; ".join(page.evidence)),
             cure,
-            level=logging.WARNING if is_withheld else logging.INFO,
         )
 
     def head_answered(self, response: Response) -> None:
         """Tell that what answers a HEAD request, which has no page that would show it, may be a challenge."""
-        if response.status in WALL_STATUSES:
+        # With 405, a site says that it answers no HEAD.
+        if response.status in WALL_STATUSES and response.status != HTTPStatus.METHOD_NOT_ALLOWED:
             message = "HEAD %s was answered with %d, which may be a challenge: send GET, or GET another page before"
             self._say(f"HEAD {host_of(response.url)}", message, public_address(response.url), response.status)
 

@@ -24,7 +24,7 @@ from scrapy_omocaptcha.tokens.hooks import Hooks
 from scrapy_omocaptcha.tokens.judging import is_same_wall
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.tokens.reasons import Case, Purpose, Refusal, find_refusal
-from scrapy_omocaptcha.urls import host_of, redirect_target, same_site
+from scrapy_omocaptcha.urls import host_of, is_allowed, redirect_target, same_site
 
 _CLOSING_REASONS = {reason: limit.closes_with for reason, limit in LIMITS.items() if limit.closes_with}
 _CLOSING_REASONS["account"] = "omocaptcha_account"
@@ -71,10 +71,14 @@ class Policy:
             if judged is not challenge.blocking:
                 self.hints.overruled(challenge, 'meta["omocaptcha"]' if is_wanted else "a trigger")
             return challenge if judged else None
-        if not challenge.blocking:
-            self.hints.form_seen(challenge, response, self._refusal(request, response, challenge))
-            return None
-        return challenge
+        if challenge.blocking:
+            return challenge
+        walled = self.settings.walled_hosts
+        if challenge.judgement == "doubtful" and walled and is_allowed(host_of(challenge.url), walled):
+            self.hints.overruled(challenge, "the setting OMOCAPTCHA_WALLED_HOSTS")
+            return challenge
+        self.hints.form_seen(request, response, challenge, self._refusal(request, response, challenge))
+        return None
 
     def find_solvable(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, unless nothing would be bought for it, whatever the limits."""

@@ -13,11 +13,11 @@ from scrapy import Request
 from scrapy.http import Headers, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.forms.submission import encode_form
 from scrapy_omocaptcha.tokens.judging import form_marks
 from scrapy_omocaptcha.tokens.medium import form_traits, session_of
 from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
+from scrapy_omocaptcha.upfront.filling import fill_form
 from scrapy_omocaptcha.upfront.wishes import OWN_SESSION, Refill, Wish
 
 if TYPE_CHECKING:

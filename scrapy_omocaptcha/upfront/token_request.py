@@ -15,7 +15,6 @@ from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.detection.content import text_of
-from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.encoding import field_names
@@ -28,6 +27,7 @@ from scrapy_omocaptcha.tokens.medium import session_of
 from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import get_page, send_submission
 from scrapy_omocaptcha.tokens.verdict import unknown, unused
+from scrapy_omocaptcha.upfront.filling import fill_form
 from scrapy_omocaptcha.upfront.wishes import Wish
 from scrapy_omocaptcha.urls import public_address, same_site
 

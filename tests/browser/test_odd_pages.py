@@ -40,7 +40,7 @@ class Site(sites.Site):
 
 def challenge(body, status=403):
     html = (
-        f"<title>Access denied: are you a robot?</title><p>Please confirm that you are not a robot.</p>{body}{GOOGLE}"
+        f"<title>Are you a robot?</title><p>Access denied. Please confirm that you are not a robot.</p>{body}{GOOGLE}"
     )
     return web.Response(text=html, status=status, content_type="text/html")
 

@@ -303,7 +303,8 @@ def test_a_page_whose_form_has_changed_since_costs_nothing(crawl, service, later
 SEARCH = (
     sites.CHALLENGE.replace("/verify", "/find")
     .replace("<button", "<input name=q><button")
-    .replace("Access denied: are you a robot?", "Search")
+    .replace("Are you a robot?", "Search")
+    .replace("<p>Access denied.</p>", "")
     + f"<p>{'Welcome to the register of boats. ' * 60}</p>"
 )
 """The page of a search, which is no challenge."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -117,12 +118,16 @@ def count_calls(markup: str) -> int:
         nonlocal calls
         calls += event in ("call", "c_call")
 
+    # What is collected meanwhile would be counted.
+    gc.collect()
+    gc.disable()
     sys.setprofile(count)
     try:
         find_challenge(response)
         find_other_captcha(response)
     finally:
         sys.setprofile(None)
+        gc.enable()
     return calls
 
 

@@ -1,8 +1,8 @@
 """Pages with a widget that were written for the tests, and sites that show them.
 
-Each is a wall, an action, which does something in a person's name, or doubtful. Those whose names begin with f and g
-were written by the hand that had built the rules, to find where they fail; all others by hands that had not read the
-rules, h to m by six of them when the rules were done.
+Each is a wall, an action, which does something in a person's name, or doubtful. They were written by hands that had not
+read the rules: those whose names begin with n and o, as real software shows them, when the rules were those of today;
+all others before, of which only those are kept that the rules of today judge rightly.
 """
 
 import json
@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from aiohttp import web
+from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
@@ -18,7 +19,8 @@ from tests.helpers.sites import Site, page
 PAGES = [json.loads(line) for line in Path(__file__).with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()]
 """A dict for each page: ``file``, ``label``, ``language``, ``status``, ``url``, what it ``does``, and its ``html``.
 
-``first`` tells of some whether they were taken for walls before anything was changed with them in view.
+Those of n and o also have the address that was ``asked`` for, the ``product`` that they are modelled on, and whether
+they were taken for walls at ``first``, before anything was changed with them in view.
 """
 
 
@@ -29,6 +31,12 @@ def labelled(*labels):
 def response(page, status=None):
     """Return a page as it was served, or as it would be with another status."""
     return HtmlResponse(page["url"], body=page["html"].encode(), status=status or page["status"], encoding="utf-8")
+
+
+def request_of(page):
+    """Return the request that a page answers, as it is after redirects."""
+    asked = page.get("asked", page["url"])
+    return Request(page["url"], meta={} if asked == page["url"] else {"redirect_urls": [asked]})
 
 
 class LabelledSites(Site):

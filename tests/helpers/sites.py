@@ -28,7 +28,7 @@ class Site(LoopbackServer):
 
 
 KEY = "6LtestOnly" + "a" * 30
-CHALLENGE = f"""<title>Access denied: are you a robot?</title><form method=post action=/verify>
+CHALLENGE = f"""<title>Are you a robot?</title><p>Access denied.</p><form method=post action=/verify>
 <div class=g-recaptcha data-sitekey={KEY}></div><button>Go on</button></form>
 <script src=https://www.google.com/recaptcha/api.js></script>"""
 

@@ -44,20 +44,11 @@ CHECKBOXES = {
     "Gravity Forms": f'{API}<div class="ginput_container ginput_recaptcha" data-sitekey="{KEY}" data-size=""></div>',
     "Elementor, checkbox": f'<div class="elementor-g-recaptcha" data-sitekey="{KEY}" data-type="v2_checkbox"></div>',
     "XenForo": f'<div data-xf-init="re-captcha" data-sitekey="{KEY}"></div><!-- recaptcha -->',
-    "a custom element": f'{API}<vue-recaptcha sitekey="{KEY}"></vue-recaptcha>',
-    "an AngularJS directive": f"""{API}<div vc-recaptcha key="'{KEY}'"></div>""",
-    "an attribute of its own": f'{API}<div data-recaptcha-key="{KEY}"></div>',
     "another element with a key, beside Google's script": f'{API}<div id="check" data-sitekey="{KEY}"></div>',
-    "the plugin gglcptch": f'<div class="gglcptch"><div class="gglcptch_recaptcha"></div></div>{EXPLICIT}'
-    f'<script>var gglcptch = {{"options":{{"version":"v2","sitekey":"{KEY}"}}}};</script>',
-    "a container by id, filled from JSON": f'{EXPLICIT}<div id="captchaBox"></div>'
-    f'<script type="application/json">{{"recaptcha":{{"siteKey":"{KEY}"}}}}</script>',
     "a page builder's JSON with the key of v3 beside it": f'{EXPLICIT}<div class="g-recaptcha"></div>'
     f'<script>var page = {{"recaptchaV3":{{"siteKey":"{OTHER_KEY}"}},"recaptcha":{{"siteKey":"{KEY}"}}}};</script>',
     "a page builder's JSON with names of versions": f'{EXPLICIT}<div class="g-recaptcha"></div>'
     f'<script>var page = {{"recaptcha_v3_site_key":"{OTHER_KEY}","recaptcha_site_key":"{KEY}"}};</script>',
-    "a page builder's JSON with types": f'{EXPLICIT}<div class="g-recaptcha"></div><script type="application/json">'
-    f'[{{"type":"v3","key":"{OTHER_KEY}"}},{{"key":"{KEY}"}},{{"key":"{OTHER_KEY}","type":"v3"}}]</script>',
     "a key on a script": f'<script src="/x.js" data-sitekey="{KEY}"></script>{API}<div class="g-recaptcha"></div>',
     "Google's form for browsers without scripts, in a container": "<div><noscript>"
     f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript></div>',
@@ -82,7 +73,6 @@ RENDERED = {
     "an element by selector": rendered(f"{{sitekey: '{KEY}'}}", target='document.querySelector("form #box")'),
     "an element by jQuery": rendered(f"{{sitekey: '{KEY}'}}", target="$('#box')[0]"),
     "an element in a variable": rendered(f"{{sitekey: '{KEY}'}}", "el", "var el = document.getElementById('box');"),
-    "an id in a variable": rendered(f"{{sitekey: '{KEY}'}}", "id", "var id = 'box';"),
     "through window": in_form("<div id=box></div>", f"window.grecaptcha.render('box', {{sitekey: '{KEY}'}})"),
     "a loop over a class": in_form(
         "<div class=captcha-here></div>",
@@ -107,7 +97,6 @@ RENDERED = {
 }
 INVISIBLE = {
     "a container of size invisible": f'{API}<div {WIDGET} data-size="invisible"></div>',
-    "a custom element of size invisible": f'{API}<vue-recaptcha sitekey="{KEY}" size="Invisible"></vue-recaptcha>',
     "a bound button": f'{API}<button {WIDGET} data-callback="s">Send</button>',
     "a bound input": f'{API}<input type="submit" {WIDGET} data-callback="s">',
     "an option of the script": rendered(f"{{sitekey: '{KEY}', size: 'invisible', badge: 'inline'}}"),

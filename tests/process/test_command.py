@@ -147,7 +147,7 @@ def wall_file(tmp_path):
     """Path of a saved challenge whose form posts to ``/verify``."""
     file = tmp_path / "saved.html"
     file.write_text(
-        "<title>Access denied</title><form action=/verify method=post>"
+        "<title>Access denied</title><p>Unusual traffic.</p><form action=/verify method=post>"
         f'<div class=g-recaptcha data-sitekey="{KEY}"></div><button>Go on</button></form>'
         "<script src=https://www.google.com/recaptcha/api.js></script>",
         encoding="utf-8",
@@ -178,13 +178,14 @@ def test_where_a_form_that_acts_may_be_a_challenge_it_is_told_how_to_say_so(dete
 
 
 def test_the_lines_that_are_told_make_a_page_in_doubt_a_challenge(scrapy, detect, spider, wall_file):
-    wall_file.write_text(wall_file.read_text().replace("Access denied", "Are you a robot?"), encoding="utf-8")
+    saved = wall_file.read_text()
+    wall_file.write_text(saved.replace("<button>", "<button>Vote "), encoding="utf-8")
     lines = scrapy("detect", wall_file).stdout.splitlines()
     (first,) = (number for number, line in enumerate(lines) if line.startswith("  overrule  "))
-    assert lines[first].endswith("if it is a challenge, these lines of the spider say so:")
+    assert lines[first].endswith("if it is a challenge, this method of the spider says so:")
     spider("".join(f"    {line.removeprefix(' ' * 12)}\n" for line in lines[first + 1 : first + 4]))
     told = detect(wall_file, "--spider", "theirs")
-    assert told["verdict"] == "solve it: a trigger says that it is a challenge"
+    assert told["verdict"] == "solve it: a setting or a trigger says that it is a challenge"
     assert "overrule" not in told
 
 
@@ -193,13 +194,13 @@ def test_the_lines_of_a_page_are_those_of_the_documentation(scrapy, tmp_path):
         f"<title>Shop</title><h1>Are you human?</h1><form method=post><div class=g-recaptcha data-sitekey={KEY}></div>"
         "<button>Continue</button></form><script src=https://www.google.com/recaptcha/api.js></script>"
     )
-    told = scrapy("detect", tmp_path / "page.html").stdout.splitlines()
+    told = scrapy("detect", tmp_path / "page.html", "--url", "https://shop.example/").stdout.splitlines()
     shown = code(page("before-you-pay"), "overrule-lines").splitlines()
     assert [line for line in shown if f"  {line}" not in told] == ["…"]
 
 
 def test_no_lines_are_told_for_a_page_that_could_not_be_solved_all_the_same(detect, wall_file):
-    saved = wall_file.read_text().replace("Access denied", "Are you a robot?")
+    saved = wall_file.read_text().replace("Access denied", "Shop")
     wall_file.write_text(saved.replace("api.js", "enterprise.js"), encoding="utf-8")
     assert detect(wall_file)["overrule"].startswith("of no use: even a challenge would be left alone (enterprise): ")
 
@@ -283,7 +284,7 @@ def test_a_trigger_that_fails_is_told(scrapy, detect, spider, walled):
     assert f"{site.url}/item/1 cannot be judged\nTraceback (most recent call last):\n" in done.stderr
     assert done.stderr.count("KeyError") == 1
     judged = detect(f"{site.url}/contact", "--spider", "theirs")
-    assert judged["verdict"] == "solve it: a trigger says that it is a challenge"
+    assert judged["verdict"] == "solve it: a setting or a trigger says that it is a challenge"
 
 
 def test_what_fails_in_the_spider_before_the_page_is_there_is_told_with_where_it_is_from(scrapy, spider, wall_file):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import pytest
 from scrapy.http import HtmlResponse
 
-from scrapy_omocaptcha import find_challenge
+from scrapy_omocaptcha import find_challenge, submit_token
 from scrapy_omocaptcha.detection.callbacks import MAX_DEPTH, MAX_READ
 from tests.helpers.widgetpages import API, KEY, in_form, page, rendered
 
@@ -112,41 +114,35 @@ def test_the_functions_of_a_page_are_read_up_to_a_limit():
     assert find_challenge(with_callback(script.replace("x " * 9_500, ""))).scripted is True
 
 
-SAYS = "<h1>Access denied. Confirm that you are not a robot to see this page.</h1>"
-DEEDS = [
-    "function done(t) { fetch('/poll/7?vote=1&t=' + t) }",
-    "function done(t) { const u = `/newsletter/subscribe?t=${t}`; fetch(u, {method: 'POST'}); }",
-    "function done(t) { const x = new XMLHttpRequest(); x.open('POST', 'unsubscribe'); x.send(t); }",
-    "var done = (t) => { send(t); }; function send(t) { $.ajax({url: 'account/delete', data: t}) }",
-    "function done(t) { location = '/order?buy=1&t=' + t }",
-    "function done(t) { fetch('/api', {method: 'POST', body: 'action=vote&t=' + t}) }",
-]
-CHECKS = [
-    "function done(t) { fetch('/verify', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: t}) }",
-    "function done(t) { fetch('/verify').then(() => location.reload()) } function other() { fetch('/poll?vote=1') }",
+COPIES = [
+    "document.getElementById('captchaResponse').value = t;",
+    "document.querySelector('[name=\"captchaResponse\"]').value = t;",
+    "$('#captchaResponse').val(t);",
+    "document.forms[0].captchaResponse.value = t;",
 ]
 
 
-def judged(script: str, status: int):
-    widget = f'<div id="w" class="g-recaptcha" data-sitekey="{KEY}" data-callback="done"></div>'
-    response = page(f"<title>Access denied</title>{SAYS}{widget}<script>{script}</script>{API}", status=status)
-    return find_challenge(response)
+@pytest.mark.parametrize("copies", COPIES)
+def test_a_callback_that_copies_the_token_into_a_hidden_field_of_the_form_has_it_sent_there_as_well(copies):
+    field = "<input type=hidden id=captchaResponse name=captchaResponse>"
+    response = with_callback(f"function done(t) {{ {copies} document.getElementById('f').submit() }}")
+    filled = response.replace(body=response.body.replace(b"<input", f"{field}<input".encode(), 1))
+    assert find_challenge(response).scripted is True, "the form has no such field"
+    challenge = find_challenge(filled)
+    assert challenge.scripted is False
+    sent = dict(parse_qsl(submit_token(filled, challenge, "token").body.decode()))
+    assert sent == {"captchaResponse": "token", "g-recaptcha-response": "token"}
 
 
-@pytest.mark.parametrize("status", [200, 403])
-@pytest.mark.parametrize("script", DEEDS)
-def test_a_callback_that_sends_to_an_address_of_a_deed_makes_its_page_doubtful(script, status):
-    challenge = judged(script, status)
-    assert challenge.judgement == "doubtful"
-    assert "its callback sends to" in challenge.evidence[-1]
+def test_a_field_that_is_shown_or_in_another_form_is_not_filled_in():
+    script = "function done(t) { document.getElementById('x').value = t; }"
+    for field in ("<input id=x name=x>", "</form><form><input type=hidden id=x name=x>"):
+        response = with_callback(script)
+        assert find_challenge(
+            response.replace(body=response.body.replace(b"<input", field.encode() + b"<input"))
+        ).scripted
 
 
-@pytest.mark.parametrize("status", [200, 403])
-@pytest.mark.parametrize("script", CHECKS)
-def test_a_callback_that_sends_to_an_address_of_a_check_does_not(script, status):
-    assert judged(script, status).judgement == "withholds"
-
-
-def test_a_callback_that_is_passed_to_render_is_read_as_well():
-    script = f"grecaptcha.render('w', {{sitekey: '{KEY}', callback: (t) => {{ fetch('/poll?vote=1') }}}})"
-    assert find_challenge(page(f"{SAYS}<p id=w></p><script>{script}</script>{API}", status=403)).judgement == "doubtful"
+def test_a_callback_that_sets_a_cookie_or_sends_the_token_itself_is_scripted():
+    for sends in ("document.cookie = 'x=' + t + ';path=/';", "fetch('/x', {body: t});", "location.replace('/x?' + t);"):
+        assert find_challenge(with_callback(f"function done(t) {{ {sends} }}")).scripted is True

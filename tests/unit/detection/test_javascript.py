@@ -53,12 +53,6 @@ def test_the_properties_of_an_object_literal_are_read_by_name():
     assert code.literal(code.properties(only)["a"]) is None
 
 
-def test_escapes_in_a_string_literal_are_decoded():
-    code = Code(r"f('a\u002db\x2dc\'\\')")
-    ((_, (only,)),) = code.calls(CALL)
-    assert code.literal(only) == r"a-b-c'" + "\\"
-
-
 def test_a_call_that_never_closes_has_no_arguments():
     assert [arguments for _, arguments in Code("f(1, 2").calls(CALL)] == [[]]
 
@@ -70,12 +64,3 @@ def test_a_call_that_never_closes_has_no_arguments():
 def test_calls_in_regular_expressions_are_ignored_and_those_after_a_division_are_not(source):
     code = Code(source)
     assert [[code.text[a] for a in arguments] for _, arguments in code.calls(CALL)] == [["1"]]
-
-
-def test_a_name_is_what_was_last_assigned_to_it():
-    code = Code("a = 1; b.a = 2; a = {c: [3]}; a == 4; a = 5")
-    assert code.text[code.assigned("a", 10)].strip() == "1"
-    assert code.text[code.assigned("a", code.text.index("=="))] == "{c: [3]}"
-    assert code.text[code.assigned("a", len(code.text))].strip() == "5"
-    assert code.assigned("a", 2) is None
-    assert code.assigned("c", len(code.text)) is None

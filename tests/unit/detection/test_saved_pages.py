@@ -20,7 +20,7 @@ def test_a_challenge_is_found_in_saved_pages_with_a_live_widget_and_in_no_other(
 
 @every_widget
 def test_the_widget_of_a_saved_page_is_read_as_labelled(label):
-    challenge = find_challenge(saved(label))
+    challenge = find_challenge(saved(label, 429 if label["blocking"] else 200))
     for name in ("sitekey", "invisible", "enterprise", "callback", "blocking"):
         assert getattr(challenge, name) == label[name], name
     assert not {label["sitekey"], *(other.sitekey for other in challenge.others)} & set(label.get("decoy_keys", ()))

@@ -1,7 +1,5 @@
 """What users are told about requests: by the class alone, with nothing sent."""
 
-import logging
-
 import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse
@@ -14,8 +12,12 @@ def _request(*keys):
     return Request("https://shop.example/", meta=dict.fromkeys(keys, True))
 
 
+def ignore(address):
+    pass
+
+
 def test_keys_that_look_like_ours_are_noticed_in_any_request_and_told_once_in_their_order(caplog):
-    hints = Hints(has_browser=False)
+    hints = Hints(ignore, has_browser=False)
     keys = ["omocapcha", "omocaptcha_key", "omo-captcha", "OMOCAPTCHA", "omo captcha", "_omo_captcha"]
     for request in (_request("depth"), _request("depth", *keys), _request("depth", *keys)):
         hints.check(request)
@@ -25,7 +27,7 @@ def test_keys_that_look_like_ours_are_noticed_in_any_request_and_told_once_in_th
 
 
 def test_a_request_concerns_nobody_once_the_keys_of_its_meta_were_checked_unless_one_is_read():
-    hints = Hints(has_browser=False)
+    hints = Hints(ignore, has_browser=False)
     assert hints.may_warn_of(_request("depth"))
     hints.check(_request("depth"))
     assert not hints.may_warn_of(_request("depth"))
@@ -37,10 +39,11 @@ def test_a_request_concerns_nobody_once_the_keys_of_its_meta_were_checked_unless
 
 
 def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
-    hints = Hints(has_browser=False)
+    hints = Hints(ignore, has_browser=False)
     login, find = "https://shop.example/login", "https://shop.example/find"
     search = Challenge(login, "key", form=Form("GET", find, (("q", ""), (TOKEN_FIELD, ""))))
-    hints.form_seen(Challenge(login, "key", form=Form("POST", login, ()), others=(search,)), HtmlResponse(login), None)
+    page = Challenge(login, "key", form=Form("POST", login, ()), others=(search,), judgement="acts")
+    hints.form_seen(Request(login), HtmlResponse(login), page, None)
     assert hints.may_warn_of(Request(login, method="POST", body="name=Ann"))
     assert [hints.may_warn_of(Request(f"{find}?{query}")) for query in ("q=boat", "page=2")] == [True, False]
     for url, body in ((login, "name=Ann&g-recaptcha-response=token"), (login, ""), (f"{login}/other", "name=Ann")):
@@ -49,34 +52,32 @@ def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
 
 
 def test_the_keys_that_were_checked_are_bounded():
-    hints = Hints(has_browser=False)
+    hints = Hints(ignore, has_browser=False)
     for number in range(3000):
         hints.check(_request(f"key {number}"))
     assert not hints.may_warn_of(_request("key 0"))
     assert hints.may_warn_of(_request("key 2999"))
 
 
-def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_status_if_it_may_be_a_wall(caplog):
-    caplog.set_level(logging.INFO)
-    hints = Hints(has_browser=False)
+def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_counted_if_it_may_be_a_wall(caplog):
+    counted = []
+    hints = Hints(counted.append, has_browser=False)
     urls = [f"https://{host}.example/{path}" for host in "ab" for path in "12"]
     form = Form("POST", "/verify", ())
     for url in urls:
-        hints.form_seen(Challenge(url, "key", judgement="acts", form=form), HtmlResponse(url), None)
-    assert caplog.messages == []
+        hints.form_seen(Request(url), HtmlResponse(url), Challenge(url, "key", judgement="acts", form=form), None)
+    assert caplog.messages == counted == []
     for url in urls:
-        page = Challenge(url, "key", **{"judgement": "acts", "does": "Vote"} if "b." in url else {"form": form})
-        for status in (200, 403, 429):
-            hints.form_seen(page, HtmlResponse(url, status=status), None)
-        hints.overruled(page, "a trigger")
-    levels = (logging.INFO, logging.WARNING, logging.WARNING, logging.INFO)
-    told = [(record.levelno, record.args[0]) for record in caplog.records]
-    assert told == [(level, url) for url in urls[::2] for level in levels]
+        page, request = Challenge(url, "key", **({"does": "Vote"} if "b." in url else {"form": form})), Request(url)
+        for status in (200, 403, 200):
+            hints.form_seen(request, HtmlResponse(url, status=status), page, None)
+    assert [(record.levelname, record.args[0]) for record in caplog.records] == [("WARNING", url) for url in urls[::2]]
+    assert counted == urls
 
 
 @pytest.mark.parametrize("has_browser", [False, True])
 def test_a_page_that_no_browser_renders_though_its_request_wants_one_is_told_once(caplog, has_browser):
-    hints, told = Hints(has_browser=has_browser), []
+    hints, told = Hints(ignore, has_browser=has_browser), []
     for meta in ({"playwright": False}, {"playwright": True}, {"playwright": True}):
         request = Request("https://shop.example/", meta=meta)
         if hints.may_warn_of(request):

@@ -12,8 +12,8 @@ from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.forms.placement import put_token
+from scrapy_omocaptcha.upfront.filling import fields_to_fill
 from scrapy_omocaptcha.upfront.form_request import RequestArguments
 from scrapy_omocaptcha.upfront.wishes import check_wish, read_wish
 

@@ -61,7 +61,9 @@ def fill_form(
         filled = read_form(owner, page.controls, button=button, data=data, by_controls=by_controls)
     except ValueError as error:
         raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
-    return replace(page.challenge(widget), form=_with_one_token(filled))
+    challenge = page.challenge(widget)
+    copies = challenge.form.copies if challenge.form is not None and owner is page.owner(widget) else frozenset()
+    return replace(challenge, form=replace(_with_one_token(filled), copies=copies - data.keys()))
 
 
 def _choose_widget(page: WidgetPage, form: HtmlElement | None) -> Widget:

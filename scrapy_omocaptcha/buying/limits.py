@@ -6,7 +6,7 @@ here calls the service or logs.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from scrapy_omocaptcha.buying.breaker import Breaker
@@ -14,6 +14,7 @@ from scrapy_omocaptcha.buying.ledger import Entry, Ledger, Sums
 from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import LIMITS, Settings
+from scrapy_omocaptcha.settings.values import Limit
 
 _OTHERS_SPEND = 0.05
 """USD a second that all others who use the account are assumed to spend at most; the cost of about 90 jobs."""
@@ -22,7 +23,7 @@ _CALL_SECONDS = 1.0
 _ROUNDING = 1e-9
 """USD by which a sum of floats may be wrong."""
 _NEAR = 0.8
-"""Share of a limit at which a warning says that the limit is near; also in ``fleet.lua``."""
+"""Share of a limit at which a warning says that the limit is near."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Reservation:
     entry: Entry
     cancel: Callable[[], None]
     """Takes the job back; called when it certainly was not bought."""
-    answered: Callable[[], None]
-    """Records that the create call has ended, so that the balance now includes its cost if it was charged."""
+    bought: Callable[[str | None], None]
+    """Records that it was bought, or may have been, and its id if that is known; the balance lacks its cost now."""
 
 
 class Limits:
@@ -82,14 +83,18 @@ class Limits:
         cancel_trial = self.breaker.begin_trial(host, job.sitekey)
         self._unanswered.add(entry)
         # The ledger is free for others by now: a signal's handlers may take their time.
-        self._look_for_near(before, host)
+        self._look_for_near(before, host, self._limits)
 
         def cancel() -> None:
             self._unanswered.discard(entry)
             self._ledger.withdraw(entry)
             cancel_trial()
 
-        return Reservation(entry, cancel, answered=lambda: self._unanswered.discard(entry))
+        def bought(job_id: str | None) -> None:
+            self._unanswered.discard(entry)
+            entry.bought(job_id)
+
+        return Reservation(entry, cancel, bought)
 
     def _check(self, sums: Sums, host: str, sitekey: str) -> None:
         if self.account_closed is not None:
@@ -106,19 +111,19 @@ class Limits:
             next_one = 1 if limit.counts_jobs else self.price
             if used + next_one > most + _ROUNDING:
                 raise self._reached(reason, used, host)
-        if (paused := self._find_paused(host, sitekey)) is not None:
+        if (paused := self.breaker.find_open(host, sitekey)) is not None:
             raise self._reached("breaker", 0, paused)
 
     def _most(self, reason: str) -> float:
         return self._spendable if reason == "min_balance" else float(getattr(self._settings, reason))
 
-    def _look_for_near(self, sums: Sums, host: str) -> None:
-        """Tell of the limits of which most is used with one more job for ``host``."""
-        for reason, limit in self._limits.items():
+    def _look_for_near(self, before: Sums, host: str, limits: Mapping[str, Limit], by: str = "") -> None:
+        """Tell of those of ``limits`` of which most is used with one more job for ``host``."""
+        for reason, limit in limits.items():
             one_more, most = 1 if limit.counts_jobs else self.price, self._most(reason)
-            used = getattr(sums, limit.measure) + one_more
+            used = getattr(before, limit.measure) + one_more
             if _NEAR * most <= used + _ROUNDING and used + one_more <= most + _ROUNDING:
-                self._near(reason, used, most, host)
+                self._near(reason, used, most, host, by)
 
     def _near(self, reason: str, used: float, most: float, host: str, by: str = "") -> None:
         """Tell, once, that most of a limit is used; the parameters are those of :meth:`_reached`."""
@@ -136,9 +141,6 @@ class Limits:
             of_host,
             f"{100 * used / most:.0f} % of {what} is used{where}{by} ({amount}); at 100 % buying stops: {cure} before",
         )
-
-    def _find_paused(self, host: str, sitekey: str) -> str | None:
-        return self.breaker.find_open(host, sitekey)
 
     def _reached(self, reason: str, used: float, host: str, by: str = "") -> NotBought:
         """Return the error for a limit that is reached, or a breaker that is open for a host or a domain.
@@ -164,20 +166,14 @@ class Limits:
     def create_accepted(self, entry: Entry, sitekey: str) -> None:
         """Record that the service has taken a job."""
         self.breaker.created(entry, entry.record.host, sitekey)
-        self._tell("create_accepted", entry, sitekey)
 
     def record_success(self, entry: Entry, sitekey: str) -> None:
         """Record that the site accepted the token of a job."""
         self.breaker.record_success(entry, entry.record.host, sitekey)
-        self._tell("record_success", entry, sitekey)
 
     def record_failure(self, entry: Entry, sitekey: str) -> None:
         """Record that the service could not solve a job, or that the site rejected its token."""
         self.breaker.record_failure(entry, entry.record.host, sitekey)
-        self._tell("record_failure", entry, sitekey)
-
-    def _tell(self, event: str, entry: Entry, sitekey: str) -> None:
-        """Let those know who share these limits; a crawl alone has nobody to tell."""
 
     @property
     def needs_balance(self) -> bool:

@@ -17,7 +17,7 @@ from twisted.internet import defer
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.ledger import Entry
-from scrapy_omocaptcha.buying.limits import Limits, Reservation
+from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.pace import CapacityLimiter, Pace, Window
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
@@ -105,7 +105,7 @@ class Solver:
             return None
         entry, sent = reservation.entry, self.clock()
         try:
-            job_id = await self._send(job, reservation)
+            job_id = await self._send(job)
         except AccountError as error:
             reservation.cancel()
             raise self.account.close(error) from None
@@ -120,26 +120,23 @@ class Solver:
             if not error.taken:
                 reservation.cancel()
                 return None
-            entry.bought(None)
+            reservation.bought(None)
             entry.failed(JobLost.reason)
             raise JobLost(f"a create call got no usable answer ({error.with_cure}); its job counts as bought") from None
         except (CrawlClosing, asyncio.CancelledError, defer.CancelledError):
             # The call was on its way when the crawl closed, or its caller stopped waiting: the answer is never known.
-            entry.bought(None)
+            reservation.bought(None)
             raise
-        entry.bought(str(job_id))
+        reservation.bought(str(job_id))
         self.limits.create_accepted(entry, job.sitekey)
         self._pace.succeeded(sent)
         of_host.succeeded(sent)
         return entry, job_id, sent
 
-    async def _send(self, job: JobRequest, reservation: Reservation) -> JobId:
-        """Make the create call of a reserved job, and record that it has ended, however it ends."""
-        try:
-            # A job that was bought is worth a moment's waiting when the crawl closes.
-            job_id = await self.account.call(self.account.api.create_job(job), grace_checks=2)
-        finally:
-            reservation.answered()
+    async def _send(self, job: JobRequest) -> JobId:
+        """Make the create call of a reserved job."""
+        # A job that was bought is worth a moment's waiting when the crawl closes.
+        job_id = await self.account.call(self.account.api.create_job(job), grace_checks=2)
         if job_id in self._under_way:
             raise ApiBadAnswer(f"{job_id} is the id of another job, which is under way")
         self._under_way.add(job_id)

@@ -30,7 +30,7 @@ class Limit(NamedTuple):
     """The limit that a setting sets. Once it is reached, the name of its field is the reason."""
 
     measure: str
-    """A field of ``Sums`` in ``buying/ledger``, and of ``measures`` in ``fleet.lua``: ``jobs…``, or USD."""
+    """A field of ``Sums`` in ``buying/ledger``, and of ``sums`` in ``fleet.lua``: ``jobs…``, or USD."""
     words: str = "{used}{by}{cost}: raise {setting} ({value}) to go on"
     """The message, which ``buying/limits`` fills in."""
     closes_with: str = "omocaptcha_limit"

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import socket
 from collections import Counter
 from contextlib import ExitStack
 
@@ -20,7 +18,7 @@ from tests.helpers.sites import pages_of, spider
 
 PRICE = 0.00055
 NOWHERE = "redis://127.0.0.1:1/0"
-UNAVAILABLE = "does not answer"
+UNAVAILABLE = "cannot be used"
 
 
 @pytest.fixture
@@ -119,19 +117,17 @@ def test_crawlers_that_run_at_the_same_time_exceed_no_limit_on_any_reactor(
     assert counts(redis)[0] == 11
 
 
-def test_an_account_that_is_refused_to_one_worker_is_not_tried_by_another(crawl, walled, redis):
+def test_a_worker_learns_for_itself_that_a_host_or_the_account_is_of_no_use(crawl, walled, redis, shared):
+    site = walled("never")
+    shared |= {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    for worker in (1, 2):
+        crawled = crawl(pages_of(site, 6), {**shared, "CONCURRENT_REQUESTS": 1})
+        assert crawled.count("jobs/created") == 2
+        assert counts(redis)[0] == 2 * worker
     with OmoCaptchaService(balance=0.0) as poor:
-        shared = {**poor.settings, "OMOCAPTCHA_REDIS_URL": redis.url}
-        site = walled("session")
-        first = crawl(pages_of(site, 1), shared)
-        calls = len(poor.calls)
-        second = crawl(pages_of(site, 2), shared)
-        assert (reasons(first), reasons(second)) == ({"account": 1}, {"account": 2})
-        assert [call.name for call in poor.calls[calls:]] == ["getBalance"], "to find the version of the API"
-        assert counts(redis, "recording") == (0, 0.0), "what was refused is not counted"
-    who = f"process {os.getpid()} on {socket.gethostname()}"
-    (told,) = [line for line in second.said() if "another worker" in line]
-    assert told.startswith(f"OMOcaptcha: another worker of the fleet 'recording', {who}, says: nothing more is bought,")
+        refused = crawl(pages_of(walled("session"), 2), {**shared, **poor.settings})
+    assert reasons(refused) == {"account": 2}
+    assert counts(redis)[0] == 4, "what was refused is not counted"
 
 
 def test_no_secret_and_no_page_reaches_redis(crawl, service, walled, redis, shared):
@@ -140,9 +136,9 @@ def test_no_secret_and_no_page_reaches_redis(crawl, service, walled, redis, shar
     assert crawl(pages_of(site, 10), shared).pages
     redis.stop()
     written = redis.written()
-    assert site.sitekey.encode() in written, "this is where to look"
+    assert b"omocaptcha:fleet:shop:hosts" in written, "this is where to look"
     tokens = [dict(visit.form)["g-recaptcha-response"] for visit in site.requests if visit.submits]
-    for secret in [service.api_token, "/page/", *tokens]:
+    for secret in [service.api_token, site.sitekey, "/page/", *tokens]:
         assert secret.encode() not in written
 
 

@@ -53,6 +53,11 @@ class Case(NamedTuple):
     """Settings, by their names without the prefix in lower case."""
     steps: tuple[Step, ...]
 
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether all workers of a fleet know of it, whichever takes a step."""
+        return not self.name.startswith(("breaker", "account", "min_balance"))
+
 
 class Counts(NamedTuple):
     jobs: int

@@ -1,34 +1,26 @@
-"""Keep the limits of a fleet, whose workers share through Redis what they buy and learn.
+"""Keep the limits of a fleet, whose workers count what they buy in one Redis.
 
-Each worker also keeps limits of its own, with its ledger. ``fleet.lua`` counts what is shared and makes sure that no
-limit is exceeded; while Redis is unavailable, nothing is bought. Redis gets hosts, sitekeys and sums, but no token, no
-credential and no page.
+Each job is reserved there before it is bought, and in the limits and the ledger of its worker. ``fleet.lua`` counts,
+and makes sure that no limit is exceeded; while Redis is unavailable, nothing is bought. A reservation whose reply is
+lost counts as bought. All else that a worker learns is its own. Redis gets hosts and sums, but no token and no page.
 """
 
-import logging
-import os
-import socket
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 from scrapy_omocaptcha.buying.fleet.link import FleetLink
 from scrapy_omocaptcha.buying.fleet.redis_store import Arguments, NoReply, RedisStore
-from scrapy_omocaptcha.buying.ledger import Entry, Ledger
+from scrapy_omocaptcha.buying.ledger import Ledger, Sums
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
-from scrapy_omocaptcha.buying.records import Balance, JobRequest
+from scrapy_omocaptcha.buying.records import JobRequest
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import LIMITS, Settings
-from scrapy_omocaptcha.urls import domain_of
-
-logger = logging.getLogger(__name__)
 
 _UNIT = 1e-9
 """USD in which the store counts: whole numbers add up exactly."""
-_MS = 1e-3
 _LARGEST = 10**13
-"""Largest number sent to Lua, which writes longer ones with an exponent: 10,000 USD, or 300 years in ms."""
+"""Largest number sent to Lua, which writes longer ones with an exponent: 10,000 USD."""
 
 
 class FleetLimits(Limits):
@@ -47,119 +39,79 @@ class FleetLimits(Limits):
         self._fleet_limits = self._limits
         # The store alone counts what a day costs.
         self._limits = {reason: limit for reason, limit in self._limits.items() if reason != "max_cost_per_day"}
-        self._fleet = f"the fleet {store.fleet!r}"
+        self._by = f" by the fleet {store.fleet!r}"
         self._lifetime = lifetime
-        self._worker = store.worker
-        self._has_told_account = False
-        self._for_breaker = {"threshold": settings.breaker_failures, "pause": _whole(settings.breaker_pause, _MS)}
-        self._link = FleetLink(store, clock, patience=settings.job_timeout)
+        self._link = FleetLink(store, lifetime, clock, patience=settings.job_timeout)
+        self._spent = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Return the USD spent by the fleet, when it was last asked."""
+        return self._spent
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job in the limits of this worker and of the fleet; ``NotBought`` may also mean that Redis is away."""
         self.check(host, job.sitekey)
-        arguments = self._job(host, job.sitekey)
+        cost = _whole(self.price, _UNIT)
+        reply = await self._call("reserve", {"host": host, "cost": cost, "limits": self._in_units(cost)})
+        spent, in_a_day = (reply[name] * _UNIT for name in ("spent", "spent_in_a_day"))
+        before = Sums(reply["jobs"], reply["jobs_of_host"], spent, in_a_day)
+        if reason := reply.get("reached"):
+            raise self._reached(reason, getattr(before, LIMITS[reason].measure), host, self._by)
+        counted = {"host": host, "cost": cost, "step": reply["step"]}
         try:
-            word, *told = await self._call("reserve", arguments)
-            if word != "counted":
-                raise self._not_bought(host, word, *told)
-            for reason, used, most in told:
-                unit = _unit(reason)
-                self._near(reason, float(used) * unit, float(most) * unit, host, f" by {self._fleet}")
+            self._look_for_near(before, host, self._fleet_limits, self._by)
             if self._lifetime.closing:
                 raise CrawlClosing()
             own = await super().reserve(job, host)
         except BaseException:
-            # Redis may have counted the job already; it ignores jobs that it does not know.
-            self._link.notify("cancel", arguments)
+            self._link.tell("cancel", counted)
             raise
 
         def cancel() -> None:
             own.cancel()
-            self._link.notify("cancel", arguments)
+            self._link.tell("cancel", counted)
 
-        def answered() -> None:
-            own.answered()
+        def bought(job_id: str | None) -> None:
+            own.bought(job_id)
             if self._settings.min_balance:
-                self._link.notify("mark_answered", arguments)
+                self._link.tell("charge", {"cost": cost})
 
-        return Reservation(own.entry, cancel, answered)
+        return Reservation(own.entry, cancel, bought)
 
-    async def _call(self, command: str, arguments: Arguments) -> Any:
+    def _in_units(self, cost: int) -> list[Arguments]:
+        """Return the limits of the fleet as the store checks them."""
+        return [
+            {
+                "reason": reason,
+                "measure": limit.measure,
+                "adds": 1 if limit.counts_jobs else cost,
+                "most": _whole(self._most(reason), 1 if limit.counts_jobs else _UNIT),
+            }
+            for reason, limit in self._fleet_limits.items()
+        ]
+
+    async def _call(self, command: str, arguments: Arguments) -> dict[str, Any]:
         """Return the reply of the store, or raise ``NotBought`` when there is none, so that nothing may be bought."""
         try:
-            return await self._lifetime.wait(self._link.call(command, arguments))
+            reply = await self._lifetime.wait(self._link.call(command, arguments))
         except NoReply as error:
             raise NotBought(
                 "redis",
-                f"the Redis of OMOCAPTCHA_REDIS_URL does not answer ({error}), so it is not known what the fleet has "
+                f"the Redis of OMOCAPTCHA_REDIS_URL cannot be used ({error}), so it is not known what the fleet has "
                 "bought: bring it back",
             ) from None
-
-    def _not_bought(self, host: str, reason: str, detail: str) -> NotBought:
-        if reason == "account":
-            message = f"another worker of {self._fleet}, {detail}"
-            if not self._has_told_account:
-                # ``Account`` logs the same where this worker itself was refused.
-                self._has_told_account = True
-                logger.error("OMOcaptcha: %s", message)
-            return NotBought("account", message)
-        used, where = (0.0, detail) if reason == "breaker" else (float(detail) * _unit(reason), host)
-        return self._reached(reason, used, where, f" by {self._fleet}")
-
-    def _job(self, host: str, sitekey: str) -> Arguments:
-        settings, cost = self._settings, _whole(self.price, _UNIT)
-        limits = []
-        for reason, limit in self._fleet_limits.items():
-            limits.append({"reason": reason, "measure": limit.measure, "adds": 1 if limit.counts_jobs else cost})
-            if reason != "min_balance":
-                limits[-1]["most"] = _whole(getattr(settings, reason), _unit(reason))
-        return {
-            "job": uuid.uuid4().hex,
-            "host": host,
-            "domain": domain_of(host),
-            "sitekey": sitekey,
-            **self._for_breaker,
-            "cost": cost,
-            "limits": limits,
-            # Messages about a job may be repeated within the window, and count once.
-            "window": _whole(settings.job_timeout + 2 * settings.api_timeout, _MS),
-        }
-
-    def _find_paused(self, host: str, sitekey: str) -> None:
-        """Return None: what all workers have learnt, which the store knows, replaces what this one has learnt."""
-
-    def _tell(self, event: str, entry: Entry, sitekey: str) -> None:
-        # The workers of a fleet number their jobs alike.
-        host = entry.record.host
-        job = {"job": f"{self._worker}:{entry.own_row}", "host": host, "domain": domain_of(host), "sitekey": sitekey}
-        self._link.notify(event, {**job, **self._for_breaker})
-
-    def close_account(self, why: str) -> bool:
-        closed = super().close_account(why)
-        if closed:
-            who = f"process {os.getpid()} on {socket.gethostname()}"
-            self._link.notify("close_account", {"why": f"{who}, says: {why}", **self._for_breaker})
-        return closed
+        self._spent = reply["spent"] * _UNIT
+        return reply
 
     async def charged_so_far(self) -> float:
-        """Return the USD that the balance certainly lacks already."""
-        # The create call and that for the balance take one timeout each: a worker without an answer has died by then.
-        uncertain = _whole(2 * self._settings.api_timeout, _MS)
-        return float(await self._call("charged_so_far", {"uncertain": uncertain})) * _UNIT
-
-    def set_balance(self, balance: Balance, charged: float) -> None:
-        super().set_balance(balance, self.spent)
-        self._link.notify("set_balance", {"spendable": _whole(charged + self._above_floor(balance), _UNIT)})
+        """Return the USD that the balance certainly lacks: the cost of all jobs whose create calls have ended."""
+        return float((await self._call("sums", {"host": ""}))["charged"]) * _UNIT
 
     async def close(self) -> None:
-        """Send Redis what it has not received yet, and close the ledger."""
+        """Tell Redis what it has not been told yet, and close the ledger."""
         await self._link.close()
         await super().close()
-
-
-def _unit(reason: str) -> float:
-    """Return the unit in which the store counts what a limit measures."""
-    return 1 if LIMITS[reason].counts_jobs else _UNIT
 
 
 def _whole(amount: float, unit: float) -> int:

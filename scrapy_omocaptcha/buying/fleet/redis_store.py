@@ -4,8 +4,6 @@ On an asyncio loop this uses redis-py's asynchronous client, on other reactors i
 """
 
 import json
-import re
-import uuid
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -22,31 +20,22 @@ Arguments = dict[str, Any]
 
 _TIMEOUT = 2.0
 """Seconds to connect, and to wait for a reply. Redis needs about a millisecond."""
-_CANNOT_WRITE = ("BUSY ", "MISCONF ", "NOREPLICAS ")
-"""Errors of a Redis that runs no command at the moment, such as for a full disk, and that have no class in redis-py."""
 
 
 class NoReply(Exception):
     """The store gives no usable reply: it is down, slow or full, or the password is wrong. The command may have run."""
 
 
-class CommandFailed(NoReply):
-    """The store is available, but the command raised an error, so repeating it is of no use."""
-
-
 @cache
-def read_script() -> tuple[str, list[str]]:
-    """Return ``fleet.lua``, and the names of its keys, with gaps."""
-    lua = files(__package__).joinpath("fleet.lua").read_text(encoding="utf-8")
-    return lua, re.findall(r"= KEYS\[\d+\] -- (.+)", lua)
+def read_script() -> str:
+    return files(__package__).joinpath("fleet.lua").read_text(encoding="utf-8")
 
 
-def keys_of(fleet: str, worker: str, arguments: Arguments) -> list[str]:
-    """Return the keys of a command, in the order of the script."""
+def keys_of(fleet: str) -> list[str]:
+    """Return the keys of a fleet, in the order of the script."""
     # A fleet with a colon in its name could use the keys of another.
     of_fleet = "omocaptcha:fleet:" + fleet.replace("%", "%25").replace(":", "%3A")
-    gaps = {"host": None, "domain": None, "sitekey": None, **arguments, "fleet": of_fleet, "worker": worker}
-    return [key.format(**gaps) for key in read_script()[1]]
+    return [of_fleet, f"{of_fleet}:hosts", "omocaptcha:day"]
 
 
 class RedisStore:
@@ -85,27 +74,21 @@ class RedisStore:
                 f"redis-py does not understand OMOCAPTCHA_REDIS_URL ({type(error).__name__}): it must be a URL such as "
                 "'redis://127.0.0.1:6379/0', with options that redis-py knows"
             ) from None
-        self._script = self._client.register_script(read_script()[0])
+        self._script = self._client.register_script(read_script())
+        self._keys = keys_of(fleet)
         self.fleet = fleet
-        self.worker = uuid.uuid4().hex
-        # ValueError: a reply is not UTF-8.
+        # ValueError: a reply is not UTF-8, or no JSON.
         self._errors = (redis.exceptions.RedisError, OSError, ValueError)
-        self._script_error = redis.exceptions.ResponseError
 
-    async def run(self, command: str, arguments: Arguments) -> Any:
+    async def run(self, command: str, arguments: Arguments) -> dict[str, Any]:
         """Run a command as one step, and never twice; raise :class:`NoReply` when there is no reply."""
-        keys = keys_of(self.fleet, self.worker, arguments)
-        text = json.dumps(arguments)
+        call = self._keys, [command, json.dumps(arguments)]
         try:
-            if self._asynchronous:
-                return await self._script(keys, [command, text])
-            return await deferToThread(self._script, keys, [command, text])
+            reply = await (self._script(*call) if self._asynchronous else deferToThread(self._script, *call))
+            return dict(json.loads(reply))
         except self._errors as error:
-            # A Redis that is full or read-only, or forbids the script, raises subclasses of this class.
-            is_of_script = type(error) is self._script_error and not str(error).startswith(_CANNOT_WRITE)
-            kind = CommandFailed if is_of_script else NoReply
             password = self._client.connection_pool.connection_kwargs.get("password") or ""
-            raise kind(f"{in_words(error)}: {masked(str(error), password)}") from None
+            raise NoReply(f"{in_words(error)}: {masked(str(error), password)}") from None
 
     async def close(self) -> None:
         if self._asynchronous:

@@ -202,12 +202,12 @@ def test_the_solves_of_a_package_are_bought_before_the_floor_of_the_balance_coun
     assert reason(packed) == "min_balance"
 
 
-@pytest.mark.parametrize("end", ["answered", "cancel"])
-def test_a_call_is_under_way_from_the_reservation_to_its_answer(end):
+@pytest.mark.parametrize("is_bought", [True, False])
+def test_a_call_is_under_way_from_the_reservation_to_its_answer(is_bought):
     one = limits()
     (reservation,) = buy(one, 1)
     assert not one.no_call_is_under_way()
-    getattr(reservation, end)()
+    reservation.bought("1") if is_bought else reservation.cancel()
     assert one.no_call_is_under_way()
 
 

@@ -67,9 +67,9 @@ class Limits:
         """Return the USD spent by the crawl, with its earlier runs."""
         return self._ledger.sums("").spent
 
-    def check(self, host: str, sitekey: str) -> None:
+    def check(self, host: str) -> None:
         """Raise ``NotBought``, with the limit that is reached, unless a job may be bought now."""
-        self._check(self._ledger.sums(host), host, sitekey)
+        self._check(self._ledger.sums(host), host)
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job for ``host`` before it is bought, with all who share these limits, or raise ``NotBought``."""
@@ -78,9 +78,9 @@ class Limits:
             page=job.page,
             kind="invisible" if job.invisible else "checkbox",
             cost=self.price,
-            check=lambda sums: self._check(sums, host, job.sitekey),
+            check=lambda sums: self._check(sums, host),
         )
-        cancel_trial = self.breaker.begin_trial(host, job.sitekey)
+        self.breaker.let_through(host)
         self._unanswered.add(entry)
         # The ledger is free for others by now: a signal's handlers may take their time.
         self._look_for_near(before, host, self._limits)
@@ -88,7 +88,6 @@ class Limits:
         def cancel() -> None:
             self._unanswered.discard(entry)
             self._ledger.withdraw(entry)
-            cancel_trial()
 
         def bought(job_id: str | None) -> None:
             self._unanswered.discard(entry)
@@ -96,7 +95,7 @@ class Limits:
 
         return Reservation(entry, cancel, bought)
 
-    def _check(self, sums: Sums, host: str, sitekey: str) -> None:
+    def _check(self, sums: Sums, host: str) -> None:
         if self.account_closed is not None:
             raise NotBought("account", self.account_closed)
         for reason, limit in self._limits.items():
@@ -111,7 +110,7 @@ class Limits:
             next_one = 1 if limit.counts_jobs else self.price
             if used + next_one > most + _ROUNDING:
                 raise self._reached(reason, used, host)
-        if (paused := self.breaker.find_open(host, sitekey)) is not None:
+        if (paused := self.breaker.find_open(host)) is not None:
             raise self._reached("breaker", 0, paused)
 
     def _most(self, reason: str) -> float:
@@ -162,18 +161,6 @@ class Limits:
         gaps = {"used": jobs, "cost": ""} if limit.counts_jobs else {"used": usd, "cost": cost}
         setting = f"OMOCAPTCHA_{reason.upper()}"
         return NotBought(reason, limit.words.format(**gaps, by=by, host=host, value=value, setting=setting))
-
-    def create_accepted(self, entry: Entry, sitekey: str) -> None:
-        """Record that the service has taken a job."""
-        self.breaker.created(entry, entry.record.host, sitekey)
-
-    def record_success(self, entry: Entry, sitekey: str) -> None:
-        """Record that the site accepted the token of a job."""
-        self.breaker.record_success(entry, entry.record.host, sitekey)
-
-    def record_failure(self, entry: Entry, sitekey: str) -> None:
-        """Record that the service could not solve a job, or that the site rejected its token."""
-        self.breaker.record_failure(entry, entry.record.host, sitekey)
 
     @property
     def needs_balance(self) -> bool:

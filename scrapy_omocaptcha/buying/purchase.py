@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.ledger import Entry
-from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.challenge import Token
 
 
@@ -32,11 +32,11 @@ class Purchase:
 
     token: Token
     entry: Entry
-    limits: Limits
+    breaker: Breaker
 
     def record(self, verdict: Verdict) -> None:
         """Record what became of the token, in the ledger, in the stats and for the breaker."""
         if verdict.is_useless is not None:
-            learn = self.limits.record_failure if verdict.is_useless else self.limits.record_success
-            learn(self.entry, self.token.sitekey)
+            learn = self.breaker.record_failure if verdict.is_useless else self.breaker.record_success
+            learn(self.entry.record.host)
         self.entry.judged(verdict.outcome, verdict.reason)

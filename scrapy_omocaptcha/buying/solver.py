@@ -41,8 +41,6 @@ from scrapy_omocaptcha.urls import public_address
 logger = logging.getLogger(__name__)
 
 _MAX_HOSTS = 10_000
-_SECONDS_OF_DOUBT = 1.0
-"""Time that a job waits for those of other hosts of its domain, none of which was of use so far."""
 
 
 @dataclass(eq=False)
@@ -68,7 +66,7 @@ class Solver:
 
     async def solve(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a job for ``challenge``, counted for ``host``, and wait for its token; see :func:`~.solve` for errors."""
-        self.limits.check(host, challenge.sitekey or "")
+        self.limits.check(host)
         job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
         of_host = self._paces.setdefault(host, Pace(self.settings, self.lifetime, self.clock, f" for {host}"))
         deadline = math.inf
@@ -77,8 +75,6 @@ class Solver:
                 # A job that waits for the pace of its host takes no place of another host's job.
                 async with of_host.turn():
                     await self.lifetime.wait(place.enter_context(self._jobs_at_once.acquire()))
-                    if self.limits.breaker.doubts(host):
-                        await self.lifetime.sleep(_SECONDS_OF_DOUBT)
                     async with self._pace.turn(deadline):
                         deadline = min(deadline, self.clock() + self.settings.job_timeout)
                         created = await self._create(job, host, of_host)
@@ -128,7 +124,6 @@ class Solver:
             reservation.bought(None)
             raise
         reservation.bought(str(job_id))
-        self.limits.create_accepted(entry, job.sitekey)
         self._pace.succeeded(sent)
         of_host.succeeded(sent)
         return entry, job_id, sent
@@ -170,7 +165,7 @@ class Solver:
                         # The token cannot be older than the last poll without it.
                         usable_until = not_ready + self.settings.token_max_age
                         token = Token(value, sitekey=sitekey, usable_until=usable_until, job=str(job_id))
-                        return Purchase(token, entry, self.limits)
+                        return Purchase(token, entry, self.limits.breaker)
                     not_ready = last_poll
                 if last_poll >= deadline:
                     raise JobTimeout(
@@ -178,5 +173,5 @@ class Solver:
                     )
         except JobError as error:
             entry.failed(error.reason, self.clock() - began, polls)
-            self.limits.record_failure(entry, sitekey)
+            self.limits.breaker.record_failure(entry.record.host)
             raise

@@ -61,7 +61,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         calls: Iterable[tuple[str, str]] = ()
         if challenge is not None:
             refusal = await self._policy.refusal(request, response, challenge)
-            refusal = refusal or self._policy.limit_refusal(challenge, request.url)
+            refusal = refusal or self._policy.limit_refusal(request.url)
             if refusal is not None:
                 verdict = f"left alone ({refusal.reason}): {refusal.message}"
             else:

@@ -40,7 +40,7 @@ class Policy:
     components: Components
     hooks: Hooks
     hints: Hints
-    check_limits: Callable[[str, str], None]
+    check_limits: Callable[[str], None]
     """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
     mediums: Mediums
     handed_in: WeakKeyDictionary[Request, Challenge] = field(default_factory=WeakKeyDictionary, init=False)
@@ -116,7 +116,7 @@ class Policy:
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
         refusal = find_refusal("upfront", Case(challenge, self.domains, request)) or self.hooks.refusal
-        return refusal or self.limit_refusal(challenge, request.url)
+        return refusal or self.limit_refusal(request.url)
 
     def clearance_lost(self, challenge: Challenge) -> None:
         """Record that the cookie which answers a token for a challenge was thrown away, and the wall stays closed."""
@@ -150,19 +150,19 @@ class Policy:
     def token_refusal(self, challenge: Challenge, purpose: Purpose) -> Refusal | None:
         """Return why no token is bought for a challenge that the spider has found itself, or None."""
         refusal = find_refusal(purpose, Case(challenge, self.domains))
-        return refusal or self.limit_refusal(challenge, challenge.url)
+        return refusal or self.limit_refusal(challenge.url)
 
     @property
     def domains(self) -> tuple[str, ...]:
         return self.settings.domains(self.crawler.spider)
 
-    def limit_refusal(self, challenge: Challenge, url: str) -> Refusal | None:
-        """Return why no token is bought, for the host of ``url``, for a challenge that could be solved, or None."""
+    def limit_refusal(self, url: str) -> Refusal | None:
+        """Return why no token is bought for the host of ``url``, or None."""
         if self.settings.dry_run:
             # Checked before the limits: a dry run reports all pages, whatever an earlier crawl has spent.
             return Refusal.of("dry_run")
         try:
-            self.check_limits(host_of(url), challenge.sitekey or "")
+            self.check_limits(host_of(url))
         except NotBought as error:
             return Refusal(error.reason, str(error))
         return None

@@ -177,7 +177,7 @@ class WallHandler:
         if challenge is None or asked_for.method in SAFE_METHODS:
             return False
         refusal = await self._policy.refusal(request, response, challenge)
-        return refusal is not None or self._policy.limit_refusal(challenge, request.url) is not None
+        return refusal is not None or self._policy.limit_refusal(request.url) is not None
 
     def _standing(self, session: Session | None, request: Request, response: Response, stamp: int) -> Standing:
         """Return how a request that was sent at ``stamp`` stands to the wall of its session."""

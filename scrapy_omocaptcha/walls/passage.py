@@ -100,7 +100,7 @@ class Passage(Attempts):
         refusal = await self.refusal()
         # Another request may have opened the wall since this one was sent, or be about to.
         if refusal is None and self.session.role(self.stamp) in (Role.LEAD, Role.ALONE):
-            refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
+            refusal = self.policy.limit_refusal(self.request.url)
         if refusal is None and "cached" in response.flags:
             # The challenge is one that HttpCache has stored: the site may be open now, and looking costs no job.
             answer = await self.ask_again()
@@ -134,7 +134,7 @@ class Passage(Attempts):
 
     async def check(self) -> None:
         """Raise ``GivenUp`` unless a token may be bought for the challenge at hand."""
-        refusal = await self.refusal() or self.policy.limit_refusal(self.page.challenge, self.request.url)
+        refusal = await self.refusal() or self.policy.limit_refusal(self.request.url)
         if refusal is not None:
             raise GivenUp(refusal)
 

@@ -51,7 +51,7 @@ class FleetLimits(Limits):
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job in the limits of this worker and of the fleet; ``NotBought`` may also mean that Redis is away."""
-        self.check(host, job.sitekey)
+        self.check(host)
         cost = _whole(self.price, _UNIT)
         reply = await self._call("reserve", {"host": host, "cost": cost, "limits": self._in_units(cost)})
         spent, in_a_day = (reply[name] * _UNIT for name in ("spent", "spent_in_a_day"))

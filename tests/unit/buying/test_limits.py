@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.errors import NotBought
@@ -17,7 +16,6 @@ from tests.helpers.clock import Clock
 from tests.helpers.ledgers import new_ledger
 from tests.helpers.limit_cases import CASES, PRICE, Case, Counts, job, run, settings_of
 
-KEY = "6LcSiteKey"
 HOST = "shop.example"
 
 
@@ -25,24 +23,24 @@ def limits(price=0.001, clock=None, kept_in=None, tell_near=lambda *_: None, **v
     return Limits(settings_of(price=price, **values), kept_in or new_ledger(), clock or Clock(), tell_near)
 
 
-def reason(limits, host=HOST, key=KEY):
+def reason(limits, host=HOST):
     """Return why nothing may be bought, or None."""
     try:
-        limits.check(host, key)
+        limits.check(host)
     except NotBought as error:
         return error.reason
     return None
 
 
-def reserve(limits, host=HOST, key=KEY):
+def reserve(limits, host=HOST):
     """Reserve a job in the limits of one process, which never wait."""
     with pytest.raises(StopIteration) as returned:
-        limits.reserve(job(key, host), host).send(None)
+        limits.reserve(job(host), host).send(None)
     return returned.value.value
 
 
-def buy(limits, times, host=HOST, key=KEY):
-    return [reserve(limits, host, key) for _ in range(times)]
+def buy(limits, times, host=HOST):
+    return [reserve(limits, host) for _ in range(times)]
 
 
 # -- a limit is near ------------------------------------------------------------------------------------------------
@@ -94,18 +92,14 @@ class InLedger:
     """Runs a case in a ledger, under a clock that the case moves."""
 
     def __init__(self, case: Case, path: Path | None):
-        self._clock = Clock()
         self._ledger = new_ledger(path)
-        self._limits = limits(PRICE, self._clock, self._ledger, **case.limits)
+        self._limits = limits(PRICE, None, self._ledger, **case.limits)
 
     def limits(self):
         return self._limits
 
     async def settle(self):
         """Everything has had its effect."""
-
-    def advance(self, seconds):
-        self._clock.now += seconds
 
     def counts(self):
         sums = self._ledger.sums("a.example")
@@ -214,7 +208,7 @@ def test_a_call_is_under_way_from_the_reservation_to_its_answer(is_bought):
 def test_where_what_others_have_spent_is_not_known_nothing_is_bought(tmp_path):
     ledger = new_ledger(tmp_path / "missing" / "jobs.sqlite")
     with pytest.raises(NotBought, match=r"fix OMOCAPTCHA_LEDGER") as raised:
-        limits(kept_in=ledger, max_cost_per_day=1.0, redis_url="redis://127.0.0.1/").check(HOST, KEY)
+        limits(kept_in=ledger, max_cost_per_day=1.0, redis_url="redis://127.0.0.1/").check(HOST)
     assert raised.value.reason == "max_cost_per_day"
 
 
@@ -224,38 +218,23 @@ def test_a_closed_account_stays_closed_and_keeps_its_first_reason():
     (reservation,) = buy(closed, 1)
     assert closed.close_account("the token is wrong")
     assert not closed.close_account("the balance is empty"), "it was closed already"
-    closed.create_accepted(reservation.entry, KEY)
-    closed.record_success(reservation.entry, KEY)
+    reservation.bought("1")
+    closed.breaker.record_success(HOST)
     clock.now += 1e9
     with pytest.raises(NotBought, match="the token is wrong") as raised:
         reserve(closed)
     assert raised.value.reason == "account"
 
 
-@pytest.mark.parametrize("is_bought", [False, True])
-def test_a_breaker_stays_open_however_many_other_hosts_are_asked_about_or_bought_for(is_bought):
-    breaker = Breaker(failures=1, pause=60, clock=Clock())
-    breaker.created("first", HOST, KEY)
-    breaker.record_failure("first", HOST, KEY)
-    for number in range(6000):
-        assert breaker.find_open(f"{number}.example", KEY) is None
-        if is_bought:
-            breaker.created(number, f"{number}.example", KEY)
-            breaker.created(-number, HOST, KEY)
-    assert breaker.find_open(HOST, KEY) == HOST
-
-
-def test_a_job_for_a_new_host_waits_where_others_of_its_domain_had_none_of_use():
-    own = limits()
-
-    def judged(host, verdict):
-        entry = reserve(own, host).entry
-        own.create_accepted(entry, KEY)
-        getattr(own, f"record_{verdict}")(entry, KEY)
-
-    doubts = [own.breaker.doubts("b.shop.com")]
-    judged("a.shop.com", "failure")
-    doubts += [own.breaker.doubts(host) for host in ("b.shop.com", "a.shop.com", "b.other.com")]
-    judged("a.shop.com", "success")
-    judged("a.shop.com", "failure")
-    assert [*doubts, own.breaker.doubts("b.shop.com")] == [False, True, False, False, False]
+def test_a_host_with_useless_jobs_is_paused_and_then_tried_with_one_job():
+    clock = Clock()
+    paused = limits(clock=clock, breaker_failures=2, breaker_pause=60)
+    for _ in range(2):
+        buy(paused, 1)
+        paused.breaker.record_failure(HOST)
+    with pytest.raises(NotBought, match=f"at least 2 of the last jobs for {HOST} were of no use") as raised:
+        reserve(paused)
+    assert raised.value.reason == "breaker"
+    clock.now += 60
+    buy(paused, 1)
+    assert reason(paused) == "breaker"

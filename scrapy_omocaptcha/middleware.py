@@ -70,7 +70,7 @@ class OmoCaptchaMiddleware:
         self.mediums = mediums = Mediums(components, browser)
         self._hints = hints = Hints(events.page_left_alone, has_browser=browser is not None)
         hooks = Hooks(crawler, settings.trigger)
-        self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
+        self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.check, mediums)
         self._sessions = sessions = Sessions(mediums)
         redirects = Redirects(crawler, engine, policy)
         self._looks = redirects.looks

@@ -52,6 +52,8 @@ class Account:
         self._may_be_no_api = True
         self._asking = CapacityLimiter(1)
         self._calls = CapacityLimiter(CALLS_AT_ONCE)
+        self.closed: str | None = None
+        """Reason why nothing is bought any more with this account; None while it can buy."""
         self.balance: Balance | None = None
         """The balance when the crawl began; None where it was not asked for."""
 
@@ -99,6 +101,11 @@ class Account:
                 "OMOcaptcha: %s does not answer as the API would (%s): %s", self.settings.api_url, error, error.cure
             )
 
+    def check(self) -> None:
+        """Raise ``NotBought`` where nothing is bought any more."""
+        if self.closed is not None:
+            raise NotBought("account", self.closed)
+
     @asynccontextmanager
     async def ready(self) -> AsyncIterator[None]:
         """Find out version, price and balance where they are not known, and let one job be reserved in the block.
@@ -106,14 +113,14 @@ class Account:
         :raises NotBought: when the account cannot buy.
         :raises ApiError: when the version is not known, or the balance, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
         """
+        self.check()
         if self._api is not None and self._price_known and not self.limits.needs_balance:
             yield
             return
         with self._asking.acquire() as acquired:
             await self.lifetime.wait(acquired)
-            if self.limits.account_closed is not None:
-                # The service has refused the account while this coroutine waited.
-                raise NotBought("account", self.limits.account_closed)
+            # The service may have refused the account while this coroutine waited.
+            self.check()
             if self._api is None:
                 self._api = await self._find_version()
             if not self._price_known:
@@ -185,7 +192,8 @@ class Account:
 
     def _stop(self, why: str) -> NotBought:
         message = f"nothing more is bought, since {why}"
-        if self.limits.close_account(message):
+        if self.closed is None:
+            self.closed = message
             self.stats.inc("account/closed")
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)

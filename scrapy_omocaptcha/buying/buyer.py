@@ -78,6 +78,11 @@ class Buyer:
         """Return how long the jobs of this crawl have usually taken; None before one was solved."""
         return self._solver.polling.usual_seconds if "_solver" in vars(self) else None
 
+    def check(self, host: str) -> None:
+        """Raise ``NotBought``, with the limit that is reached, unless a job may be bought for ``host`` now."""
+        self.account.check()
+        self.limits.check(host)
+
     async def buy(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a token for ``challenge``, as :meth:`Solver.solve` does."""
         return await self._solver.solve(challenge, host=host)

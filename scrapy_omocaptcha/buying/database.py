@@ -20,7 +20,6 @@ _APPLICATION_ID = 1330466659
 _VERSION = 1
 _LOCKED_RETRY = 0.01
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-MOVED = "it was deleted or replaced while the crawl ran"
 _FOREIGN = "it is no ledger"
 _NO_DATABASE = "file is not a database"
 _NEWER = "a newer version of scrapy-omocaptcha has made it"
@@ -30,7 +29,6 @@ _CURES = {
     "database or disk is full": "make room on the disk",
     "attempt to write a readonly database": "make the file and its folder writable",
     _NO_DATABASE: "name a file that does not exist yet",
-    MOVED: "leave it in its place, and name one that is no other program's",
     _FOREIGN: "name a file that does not exist yet",
     _NEWER: "update scrapy-omocaptcha, or name another file",
 }
@@ -72,14 +70,6 @@ def open_in_memory() -> sqlite3.Connection:
     db = _open(":memory:", 0.0)
     _make_tables(db)
     return db
-
-
-def identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from all others; None if it is not there."""
-    with suppress(OSError):
-        stat = path.stat()
-        return stat.st_dev, stat.st_ino
-    return None
 
 
 def _make_tables(db: sqlite3.Connection) -> None:

@@ -8,12 +8,11 @@ import json
 import logging
 import os
 import sqlite3
-import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,11 +27,7 @@ JOBDIR_LEDGER = "omocaptcha.sqlite"
 """Name of the ledger in a JOBDIR, where the settings name none."""
 JOBDIR_ID = "omocaptcha.id"
 """Name of the file in a JOBDIR that tells a crawl from those that had a JOBDIR of the same name before."""
-_STEP = 600
-"""Length in seconds of the steps in which costs are summed. A day is counted in whole steps, up to one too many."""
 _DAY = 24 * 3600
-_UNIT = 1e-9
-"""USD in which the ledger counts."""
 
 
 class Sums(NamedTuple):
@@ -112,16 +107,16 @@ class Ledger:
         if path is None and jobdir is not None:
             path = os.path.join(jobdir, JOBDIR_LEDGER)
         self._path = None if path is None else Path(path).absolute()
-        self._file: tuple[int, int] | None = None
-        """Identity of the file that is in use; None if there is no file, or it was given up."""
-        self._own = database.open_in_memory()
-        """The jobs of this run and the sums of earlier ones, for the report, and in case there is no file or it fails.
-        SQLite needs a fraction of the memory of objects."""
-        weakref.finalize(self, self._own.close)
-        self._db = self._open(busy_timeout)
-        query = "SELECT * FROM budgets WHERE budget = ?"
-        earlier = self._run(lambda: self._db.execute(query, (self._budget,)).fetchall())
-        self._own.executemany("INSERT INTO budgets VALUES (?, ?, ?, ?)", earlier)
+        self._memory = database.open_in_memory()
+        """The jobs of this run and of earlier ones, for the report, and in case there is no file or it fails. SQLite
+        needs a fraction of the memory of objects."""
+        weakref.finalize(self, self._memory.close)
+        self._file = self._open(busy_timeout)
+        """None if there is no file, or it was given up."""
+        query = f"SELECT {database.COLUMNS} FROM jobs WHERE budget = ?"
+        for row in self._run(lambda db: db.execute(query, (self._budget,)).fetchall()):
+            self._insert(self._memory, Record(*row))
+        self._earlier_jobs = self.sums("").jobs
 
     @property
     def has_file(self) -> bool:
@@ -131,11 +126,11 @@ class Ledger:
     @property
     def records(self) -> list[Record]:
         """Return what has become of each job that this run has bought."""
-        return database.read_records(self._own)
+        return database.read_records(self._memory)[self._earlier_jobs :]
 
     def sums(self, host: str) -> Sums:
         """Return what has been bought so far, in all and for ``host``, which may be empty."""
-        return self._run(lambda: self._sums(host))
+        return self._run(lambda db: self._sums(db, host))
 
     def enter(
         self, *, host: str, page: str, kind: str, cost: float, check: Callable[[Sums], None]
@@ -146,15 +141,15 @@ class Ledger:
         """
         record = Record(_now(), self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost)
 
-        def write() -> tuple[int, Sums]:
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                sums = self._sums(host)
+        def write(db: sqlite3.Connection) -> tuple[int, Sums]:
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                sums = self._sums(db, host)
                 check(sums)
-                return self._insert(self._db, record), sums
+                return self._insert(db, record), sums
 
         row, before = self._run(write)
-        own_row = row if self._db is self._own else self._insert(self._own, record)
+        own_row = row if self._file is None else self._insert(self._memory, record)
         return Entry(self, record, row, own_row), before
 
     def update(self, entry: Entry, **changes: Any) -> None:
@@ -169,42 +164,36 @@ class Ledger:
     def ended(self, why: str, not_solved: Mapping[str, int]) -> None:
         """Record that this run of the crawl has ended, and the number of challenges not solved, by reason."""
         values = (_now(), self._spider, self._crawl, why, json.dumps(not_solved))
-        self._run(lambda: self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", values))
+        self._run(lambda db: db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", values))
 
     def close(self) -> None:
         """Close the file. What becomes of a job later is recorded in memory only."""
-        if self._db is not self._own:
-            self._db.close()
-        self._db, self._file = self._own, None
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
-    def _open(self, busy_timeout: float) -> sqlite3.Connection:
-        if self._path is not None:
-            try:
-                db = database.open_ledger(self._path, busy_timeout)
-            except (sqlite3.Error, OSError) as error:
-                self._log_failure(error)
-            else:
-                self._file = database.identity(self._path)
-                return db
-        return self._own
+    def _open(self, busy_timeout: float) -> sqlite3.Connection | None:
+        try:
+            return None if self._path is None else database.open_ledger(self._path, busy_timeout)
+        except (sqlite3.Error, OSError) as error:
+            self._log_failure(error)
+            return None
 
     def _change(self, statement: str, entry: Entry, *values: Any) -> None:
         """Change an entry in memory, and in the file unless it was given up or is given up now."""
-        self._own.execute(statement, (*values, entry.own_row))
-        self._run(lambda: self._db is self._own or self._db.execute(statement, (*values, entry.row)))
+        self._memory.execute(statement, (*values, entry.own_row))
+        if self._file is not None:
+            self._run(lambda db: self._file and db.execute(statement, (*values, entry.row)))
 
-    def _run(self, operation: Callable[[], T]) -> T:
-        """Return what ``operation`` returns; if the file cannot be used for it, give the file up and repeat it."""
-        try:
-            if self._path and self._file and database.identity(self._path) != self._file:
-                raise sqlite3.DatabaseError(database.MOVED)
-            return operation()
-        except (sqlite3.Error, OSError) as error:
-            if self._file is None:
-                raise
-            self._log_failure(error)
-            self.close()
-            return operation()
+    def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what ``operation`` returns for the file, or for the memory if the file cannot be used for it."""
+        if self._file is not None:
+            try:
+                return operation(self._file)
+            except sqlite3.Error as error:
+                self._log_failure(error)
+                self.close()
+        return operation(self._memory)
 
     def _log_failure(self, error: Exception) -> None:
         logger.error(
@@ -214,25 +203,24 @@ class Ledger:
             database.explain(error),
         )
 
-    def _sums(self, host: str) -> Sums:
-        query = "SELECT host, jobs, cost FROM budgets WHERE budget = ? AND host IN ('*', ?)"
-        counted = {name: (jobs, cost * _UNIT) for name, *(jobs, cost) in self._db.execute(query, (self._budget, host))}
-        jobs, spent = counted.get("*", (0, 0.0))
-        (day,) = self._db.execute(
-            "SELECT total(cost) FROM steps WHERE step > ?", ((time.time() - _DAY) // _STEP - 1,)
-        ).fetchone()
-        return Sums(jobs, counted.get(host, (0, 0.0))[0], spent, None if self._file is None else day * _UNIT)
+    def _sums(self, db: sqlite3.Connection, host: str) -> Sums:
+        query = "SELECT count(*), total(cost_usd) FROM jobs WHERE "
+        jobs, spent = db.execute(query + "budget = ?", (self._budget,)).fetchone()
+        jobs_of_host, _ = db.execute(query + "budget = ? AND host = ?", (self._budget, host)).fetchone()
+        _, in_a_day = db.execute(query + "time >= ?", (_now(-_DAY),)).fetchone()
+        return Sums(jobs, jobs_of_host, spent, None if self._file is None else in_a_day)
 
     def _insert(self, db: sqlite3.Connection, record: Record) -> int:
-        values = (*astuple(record), self._budget, time.time() // _STEP)
+        values = (*astuple(record), self._budget)
         marks = ", ".join("?" * len(values))
-        row = db.execute(f"INSERT INTO jobs ({database.COLUMNS}, budget, step) VALUES ({marks})", values).lastrowid
+        row = db.execute(f"INSERT INTO jobs ({database.COLUMNS}, budget) VALUES ({marks})", values).lastrowid
         assert row is not None
         return row
 
 
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _now(seconds: float = 0) -> str:
+    """Return the time, or that some seconds from now, as records have it."""
+    return (datetime.now(timezone.utc) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _id_of(jobdir: Path) -> str:
@@ -240,12 +228,9 @@ def _id_of(jobdir: Path) -> str:
     path, known = jobdir / JOBDIR_ID, ""
     try:
         known = path.read_text(encoding="ascii") if path.exists() else ""
-        if not known:
+        if not known:  # It is empty where a crawl was killed at this very moment.
             known = uuid.uuid4().hex
-            # A crawl that is killed meanwhile must not leave an empty file.
-            new = path.with_suffix(".new")
-            new.write_text(known, encoding="ascii")
-            new.replace(path)
+            path.write_text(known, encoding="ascii")
     except (OSError, ValueError) as error:
         logger.error("OMOcaptcha: %s cannot be used (%s), so limits don't count earlier runs: delete it", path, error)
     return known or uuid.uuid4().hex

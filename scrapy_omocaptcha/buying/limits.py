@@ -38,7 +38,7 @@ class Reservation:
 
 
 class Limits:
-    """The limits of one crawl: jobs, USD, the breaker of each host and domain, and the state of the account.
+    """The limits of one crawl: jobs, USD, and the breaker of each host and domain.
 
     :param tell_near: called once with the reason that a limit will give, the host that it is about, empty for all, and
         a sentence, when most of it is used and at least one more job can be bought.
@@ -59,8 +59,6 @@ class Limits:
         self._spendable = math.inf
         self._balance_at: float | None = None
         self._unanswered: set[Entry] = set()
-        self.account_closed: str | None = None
-        """Reason why nothing is bought any more with this account; None while it can buy."""
 
     @property
     def spent(self) -> float:
@@ -96,8 +94,6 @@ class Limits:
         return Reservation(entry, cancel, bought)
 
     def _check(self, sums: Sums, host: str) -> None:
-        if self.account_closed is not None:
-            raise NotBought("account", self.account_closed)
         for reason, limit in self._limits.items():
             used = getattr(sums, limit.measure)
             if used is None:
@@ -117,29 +113,28 @@ class Limits:
         return self._spendable if reason == "min_balance" else float(getattr(self._settings, reason))
 
     def _look_for_near(self, before: Sums, host: str, limits: Mapping[str, Limit], by: str = "") -> None:
-        """Tell of those of ``limits`` of which most is used with one more job for ``host``."""
+        """Tell, once each, of those of ``limits`` of which most is used with one more job for ``host``.
+
+        :param by: names the buyer, such as ``" by the fleet 'shop'"``; empty for this crawl.
+        """
         for reason, limit in limits.items():
             one_more, most = 1 if limit.counts_jobs else self.price, self._most(reason)
             used = getattr(before, limit.measure) + one_more
-            if _NEAR * most <= used + _ROUNDING and used + one_more <= most + _ROUNDING:
-                self._near(reason, used, most, host, by)
-
-    def _near(self, reason: str, used: float, most: float, host: str, by: str = "") -> None:
-        """Tell, once, that most of a limit is used; the parameters are those of :meth:`_reached`."""
-        limit = LIMITS[reason]
-        of_host = "" if limit.closes_with else host
-        if (reason, of_host) in self._told_near:
-            return
-        self._told_near.add((reason, of_host))
-        amount = f"{used:.0f} of {most:.0f} jobs" if limit.counts_jobs else f"{used:.5f} of {most:.5f} USD"
-        setting, where = f"OMOCAPTCHA_{reason.upper()}", f" for {of_host}" if of_host else ""
-        what = f"what {setting} leaves to spend" if reason == "min_balance" else setting
-        cure = "top up the account" if reason == "min_balance" else "raise it"
-        self._tell_near(
-            reason,
-            of_host,
-            f"{100 * used / most:.0f} % of {what} is used{where}{by} ({amount}); at 100 % buying stops: {cure} before",
-        )
+            is_near = _NEAR * most <= used + _ROUNDING and used + one_more <= most + _ROUNDING
+            of_host = "" if limit.closes_with else host
+            if not is_near or (reason, of_host) in self._told_near:
+                continue
+            self._told_near.add((reason, of_host))
+            amount = f"{used:.0f} of {most:.0f} jobs" if limit.counts_jobs else f"{used:.5f} of {most:.5f} USD"
+            what, cure = f"OMOCAPTCHA_{reason.upper()}", "raise it"
+            if reason == "min_balance":
+                what, cure = f"what {what} leaves to spend", "top up the account"
+            what += f" is used for {of_host}" if of_host else " is used"
+            self._tell_near(
+                reason,
+                of_host,
+                f"{100 * used / most:.0f} % of {what}{by} ({amount}); at 100 % buying stops: {cure} before",
+            )
 
     def _reached(self, reason: str, used: float, host: str, by: str = "") -> NotBought:
         """Return the error for a limit that is reached, or a breaker that is open for a host or a domain.
@@ -184,20 +179,11 @@ class Limits:
 
     def set_balance(self, balance: Balance, charged: float) -> None:
         """Let the crawl spend ``balance``, asked for after ``charged_so_far``, down to ``OMOCAPTCHA_MIN_BALANCE``."""
-        self._spendable = charged + self._above_floor(balance)
+        left = balance.usd - self._settings.min_balance
+        if balance.solves:  # Those of a package count at the price of a job, however low the balance is.
+            left = max(left, 0.0) + balance.solves * self.price
+        self._spendable = charged + left
         self._balance_at = self._clock()
-
-    def _above_floor(self, balance: Balance) -> float:
-        """Return the USD that may be spent, where the solves of a package count at the price of a job."""
-        above = balance.usd - self._settings.min_balance
-        return max(above, 0.0) + balance.solves * self.price if balance.solves else above
-
-    def close_account(self, why: str) -> bool:
-        """Stop all buying; return whether it went on until now."""
-        if self.account_closed is not None:
-            return False
-        self.account_closed = why
-        return True
 
     async def close(self) -> None:
         """Release what the limits use, and the ledger; called once, when the crawl has ended."""

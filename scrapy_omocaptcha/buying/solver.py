@@ -66,6 +66,7 @@ class Solver:
 
     async def solve(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a job for ``challenge``, counted for ``host``, and wait for its token; see :func:`~.solve` for errors."""
+        self.account.check()
         self.limits.check(host)
         job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
         of_host = self._paces.setdefault(host, Pace(self.settings, self.lifetime, self.clock, f" for {host}"))

@@ -94,7 +94,7 @@ class Progress:
             # Only buying shows whether one job opens a wall for a session, or each page needs one.
             would_buy={host: (len(pages), pages.total()) for host, pages in self.events.dry_run.items()},
             price=buyer.limits.price,
-            account_closed=buyer.limits.account_closed,
+            account_closed=buyer.account.closed,
         )
         logger.info("%s", report)
         buyer.ledger.ended(reason, self.events.not_solved)

@@ -8,7 +8,6 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
-from typing import ClassVar
 
 import pytest
 import scrapy
@@ -22,7 +21,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.scrapy_versions import callbacks_come_at_once, sleep
+from tests.helpers.scrapy_versions import sleep
 from tests.helpers.sites import pages_of
 
 PRICE = 0.00055
@@ -495,41 +494,6 @@ def test_the_ledger_says_how_a_crawl_ended_and_what_was_not_solved(crawl, servic
     assert (run.crawl, run.ended) == (read_ledger(ledger)[0].crawl, why)
     assert run.not_solved == {"max_jobs": crawled.stats["omocaptcha/skipped/max_jobs"]}
     assert run.time >= read_ledger(ledger)[-1].time
-
-
-def delete(ledger):
-    ledger.unlink()
-
-
-def replace(ledger):
-    ledger.rename(f"{ledger}.1")
-    open_ledger(ledger).close()
-
-
-@callbacks_come_at_once
-@pytest.mark.parametrize("per_day", [0, 1], ids=["without a limit for the day", "with one"])
-@pytest.mark.parametrize("happens", [delete, replace], ids=lambda happens: happens.__name__)
-def test_a_ledger_that_is_deleted_or_replaced_while_the_crawl_runs_is_given_up(
-    crawl, service, walled, ledger, happens, per_day
-):
-    site = walled("per_page", catalogue_pages=4)
-
-    class Meanwhile(pages_of(site, 4)):
-        custom_settings: ClassVar[dict[str, object]] = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1}
-
-        def page(self, response, asked=None):
-            super().page(response)
-            if len(self.pages) == 1:
-                happens(ledger)
-
-    settings = {"OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_COST_PER_DAY": per_day, "OMOCAPTCHA_MAX_JOBS": 3}
-    crawled = crawl(Meanwhile, {**service.settings, **settings})
-    (line,) = crawled.said(logging.ERROR)
-    assert f"{ledger} cannot be used (it was deleted or replaced while the crawl ran: leave it in its place" in line
-    # What was bought before counts on; without the ledger the limit for the day cannot hold for all.
-    bought = 1 if per_day else 3
-    assert len(service.jobs) == len(crawled.pages) == bought
-    assert crawled.count("jobs/created") == bought
 
 
 def test_a_resumed_crawl_goes_on_counting_in_a_ledger_that_others_share(crawl, service, walled, ledger, tmp_path):

@@ -1,7 +1,7 @@
 """Limits that workers share through a real Redis, in the cases that every store of limits passes.
 
 Each step is taken by a worker of its own, which has bought nothing, so every refusal comes from what the others have
-told Redis. A closed account and the last balance are each worker's own.
+told Redis. The last balance is each worker's own.
 """
 
 import time

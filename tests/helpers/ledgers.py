@@ -49,12 +49,12 @@ def job(**changes: Any) -> dict[str, Any]:
 
 def write(path: Path, *jobs: dict[str, Any]) -> Path:
     """Write a ledger with these jobs."""
-    columns = (*FIELDS, "budget", "step")
+    columns = (*FIELDS, "budget")
     with closing(open_ledger(path)) as db, db:
         db.execute("BEGIN")
         db.executemany(
             f"INSERT INTO jobs ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-            [(*each.values(), each["crawl"], 0) for each in jobs],
+            [(*each.values(), each["crawl"]) for each in jobs],
         )
     return path
 
@@ -64,28 +64,8 @@ def new_ledger(path: Path | None = None, **arguments: Any) -> Ledger:
     stats = arguments.pop("stats", None) or Stats(MemoryStatsCollector(SimpleNamespace(settings=Settings())))
     ledger = Ledger(spider="shop", stats=stats, path=None if path is None else str(path), **arguments)
     # Python warns of a database that is not closed.
-    weakref.finalize(ledger, ledger._db.close)
+    weakref.finalize(ledger, (ledger._file or ledger._memory).close)
     return ledger
-
-
-def sums_of(path: Path) -> tuple[Any, Any]:
-    """Return the sums that a ledger keeps, and the same reckoned from its jobs."""
-    cost = "sum(CAST(round(cost_usd * 1e9) AS INTEGER))"
-    with closing(open_ledger(path)) as db:
-        kept = (
-            sorted(db.execute("SELECT budget, host, jobs, cost FROM budgets WHERE jobs")),
-            sorted(db.execute("SELECT step, cost FROM steps WHERE cost")),
-        )
-        reckoned = (
-            sorted(
-                [
-                    *db.execute(f"SELECT budget, host, count(*), {cost} FROM jobs GROUP BY budget, host"),
-                    *db.execute(f"SELECT budget, '*', count(*), {cost} FROM jobs GROUP BY budget"),
-                ]
-            ),
-            sorted(db.execute(f"SELECT step, {cost} FROM jobs GROUP BY step HAVING sum(cost_usd)")),
-        )
-    return kept, reckoned
 
 
 def business(

@@ -50,7 +50,7 @@ class Case(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Tell whether all workers of a fleet know of it, whichever takes a step."""
-        return not self.name.startswith(("account", "min_balance"))
+        return not self.name.startswith("min_balance")
 
 
 class Counts(NamedTuple):
@@ -131,10 +131,6 @@ class _World:
         limits = self._limits()
         limits.set_balance(Balance(usd), self._driver.counts().spent)
 
-    async def closed(self, why: str) -> None:
-        """Close the account."""
-        assert self._limits().close_account(why)
-
     async def counted(self, jobs: int, spent: float, jobs_of_host: int) -> None:
         assert self._driver.counts() == Counts(jobs, spent, jobs_of_host)
 
@@ -150,7 +146,6 @@ allowed = _step(_World.allowed)
 cancel = _step(_World.cancel)
 price = _step(_World.price)
 balance = _step(_World.balance)
-closed = _step(_World.closed)
 counted = _step(_World.counted)
 
 # -- cases -------------------------------------------------------------------------------------------------------------
@@ -190,10 +185,5 @@ CASES = [
         "min_balance: a balance is spent down to its floor and no further",
         {"min_balance": 2.0},
         (buy(times=3), balance(2.25), buy(times=2), refused("min_balance")),
-    ),
-    Case(
-        "account: nothing is bought once it is closed",
-        {},
-        (closed("the balance is empty"), refused("account"), refused("account", host="b.example")),
     ),
 ]

@@ -23,7 +23,7 @@ from typing import Any
 from scrapy_omocaptcha.buying.database import open_ledger
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.errors import NotBought
-from tests.helpers.ledgers import new_ledger, sums_of
+from tests.helpers.ledgers import new_ledger
 from tests.helpers.limit_cases import job, settings_of
 
 PRICE = 0.1
@@ -33,7 +33,7 @@ HOSTS = ("a.example", "b.example")
 def reserve(limits: Limits, host: str) -> Reservation:
     """Reserve a job in limits that never wait."""
     try:
-        limits.reserve(job("key", host), host).send(None)
+        limits.reserve(job(host), host).send(None)
     except StopIteration as returned:
         reservation: Reservation = returned.value
         return reservation
@@ -62,7 +62,7 @@ def buy(folder: Path, crawl: int, seed: float, plan: dict[str, Any]) -> None:
             continue
         row = reservation.entry.row
         os.write(bill, f"{row} {host}\n".encode())
-        reservation.entry.bought(str(row))
+        reservation.bought(str(row))
         reservation.entry.solved(1.0, 1)
         reservation.entry.judged("accepted")
 
@@ -111,9 +111,6 @@ def check(folder: Path, bill: list[list[str]], limits: dict[str, Any], killed: i
     with closing(open_ledger(folder / "jobs.sqlite")) as db:
         rows = db.execute("SELECT id, host, budget, outcome FROM jobs").fetchall()
         (cost,) = db.execute("SELECT total(cost_usd) FROM jobs").fetchone()
-    kept, reckoned = sums_of(folder / "jobs.sqlite")
-    if kept != reckoned:
-        yield f"sums: {kept} are kept, {reckoned} are right"
     if missing := {(int(row), host) for row, host in bill} - {(row, host) for row, host, *_ in rows}:
         yield f"lost: {missing} of the bill are not in the ledger"
     if len(rows) > len(bill) + killed:

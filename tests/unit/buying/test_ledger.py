@@ -10,14 +10,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger, read_runs
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.records import OUTCOMES, Record
-from tests.helpers.ledgers import new_ledger, sums_of
+from tests.helpers.ledgers import new_ledger
 
 PRICE = 0.1
 
@@ -127,32 +124,13 @@ def test_the_file_is_readable_for_its_owner_only_and_so_are_those_beside_it(path
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o640}, "as somebody has set it"
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["enter", "enter", "withdraw", "delete"]),
-            st.sampled_from(["a.example", "b.example"]),
-            st.sampled_from([0.0, 0.00055, 0.1, 1e9]),
-        )
-    )
-)
-@hypothesis_settings(derandomize=True, deadline=None, max_examples=50)
-def test_the_sums_are_those_of_the_jobs_also_when_a_user_deletes_some(tmp_path_factory, steps):
-    path = tmp_path_factory.mktemp("sums") / "jobs.sqlite"
-    ledgers = [new_ledger(path), new_ledger(path)]
-    entries = []
-    for number, (action, host, cost) in enumerate(steps):
-        ledger = ledgers[number % 2]
-        if action == "enter":
-            entries.append((ledger, enter(ledger, host, cost)))
-        elif action == "withdraw" and entries:
-            owner, entry = entries.pop()
-            owner.withdraw(entry)
-        elif action == "delete":
-            with closing(open_ledger(path)) as db:
-                db.execute("DELETE FROM jobs WHERE host = ?", (host,))
-    kept, reckoned = sums_of(path)
-    assert kept == reckoned
+def test_the_sums_are_those_of_the_jobs_also_when_a_user_deletes_some(path):
+    ledger = new_ledger(path)
+    for host in ("a.example", "a.example", "b.example"):
+        enter(ledger, host)
+    with closing(open_ledger(path)) as db:
+        db.execute("DELETE FROM jobs WHERE id = 1")
+    assert ledger.sums("a.example") == (2, 1, pytest.approx(2 * PRICE), pytest.approx(2 * PRICE))
 
 
 @pytest.mark.parametrize(
@@ -198,14 +176,12 @@ def test_a_file_that_another_program_has_locked_is_given_up_after_one_time_out_a
     assert [record.job for record in ledger.records] == ["1", "2", None]
 
 
-@pytest.mark.parametrize("is_lost", [False, True])
-def test_what_was_spent_in_a_day_is_known_only_while_the_file_is_in_use(path, is_lost):
+def test_what_was_spent_in_a_day_is_known_only_while_a_file_is_in_use(path):
     ledger = new_ledger(path)
     enter(ledger)
-    if is_lost:
-        path.unlink()
-    assert ledger.sums("")[3] == (None if is_lost else pytest.approx(PRICE))
-    assert new_ledger().sums("")[3] is None
+    assert ledger.sums("").spent_in_a_day == pytest.approx(PRICE)
+    ledger.close()
+    assert ledger.sums("").spent_in_a_day is None
 
 
 def test_a_file_that_is_restored_from_a_backup_meanwhile_is_gone_on_with(path, tmp_path):
@@ -339,10 +315,10 @@ def test_spiders_of_one_jobdir_do_not_mix_and_an_id_that_was_cut_off_is_made_ane
 # -- a day -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("hours", "jobs"), [(0, 1), (24, 1), (24.4, 0), (-48, 1)])
+@pytest.mark.parametrize(("hours", "jobs"), [(0, 1), (23.9, 1), (24.1, 0), (-48, 1)])
 def test_a_job_counts_for_a_day_by_the_time_of_day(path, hours, jobs):
     ledger = new_ledger(path)
     enter(ledger)
     with closing(open_ledger(path)) as db:
-        db.execute("UPDATE steps SET step = step - ?", (int(hours * 6),))
+        db.execute("UPDATE jobs SET time = strftime('%Y-%m-%dT%H:%M:%SZ', time, ?)", (f"{-60 * hours} minutes",))
     assert ledger.sums("").spent_in_a_day == pytest.approx(jobs * PRICE)

@@ -212,20 +212,6 @@ def test_where_what_others_have_spent_is_not_known_nothing_is_bought(tmp_path):
     assert raised.value.reason == "max_cost_per_day"
 
 
-def test_a_closed_account_stays_closed_and_keeps_its_first_reason():
-    clock = Clock()
-    closed = limits(clock=clock)
-    (reservation,) = buy(closed, 1)
-    assert closed.close_account("the token is wrong")
-    assert not closed.close_account("the balance is empty"), "it was closed already"
-    reservation.bought("1")
-    closed.breaker.record_success(HOST)
-    clock.now += 1e9
-    with pytest.raises(NotBought, match="the token is wrong") as raised:
-        reserve(closed)
-    assert raised.value.reason == "account"
-
-
 def test_a_host_with_useless_jobs_is_paused_and_then_tried_with_one_job():
     clock = Clock()
     paused = limits(clock=clock, breaker_failures=2, breaker_pause=60)

@@ -468,7 +468,7 @@ def test_what_another_worker_buys_while_the_balance_is_asked_for_is_not_spent_ag
     bench = Bench(balance=[balance], settings={"MIN_BALANCE": 1, "PRICE": 1.0, "MAX_COST": 10})
     ended = [bench.start() for _ in range(3)]
     job = JobRequest("https://other.example/", "key", invisible=False)
-    ensureDeferred(bench.limits.reserve(job, "other.example")).addCallback(lambda reservation: reservation.answered())
+    ensureDeferred(bench.limits.reserve(job, "other.example")).addCallback(lambda reservation: reservation.bought("1"))
     balance.callback(Balance(3.5))
     bench.run(30)
     assert [end[0].value for end in ended if isinstance(end[0], Token)] == ["token"]

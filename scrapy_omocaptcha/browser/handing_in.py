@@ -19,7 +19,6 @@ class Trouble(Enum):
 
     OTHER_KEY = "other_key"
     NOT_RENDERED = "not_rendered"
-    FORM_CHANGED = "form_changed"
     TOO_OLD = "too_old"
     FOREIGN_FORM = "foreign_form"
     UNANSWERED = "unanswered"

@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,7 +25,7 @@ from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.submission import without_token
-from scrapy_omocaptcha.tokens.judging import is_good, is_same_wall
+from scrapy_omocaptcha.tokens.judging import is_same_wall
 from scrapy_omocaptcha.tokens.medium import Find
 from scrapy_omocaptcha.urls import same_site
 
@@ -36,59 +35,41 @@ _CHALLENGE_TIMEOUT = 2.0
 """Longest wait for the challenge of a page, in seconds."""
 
 
-@dataclass
-class Progress:
-    """How many page methods have done something: the page went elsewhere after them, or sent more than GET requests."""
-
-    done: int = 0
-    led_by: str = ""
-    """HTTP method of the request to whose answer the methods have led; the answer to a GET can be shown again."""
-
-
 class WatchedMethods:
-    """A spider's page methods, which are not called in a challenge, nor again once they have done something.
+    """A spider's page methods, which are not called in a challenge.
 
     A request that is pickled while it is being sent has the spider's own methods.
 
     :param original: the page methods as the spider has put them into the meta of its request, if it has.
-    :param wall: address of the challenge that they may have led to before.
     """
 
-    def __init__(self, original: Any, find: Find, progress: Progress, wall: str = "") -> None:
+    def __init__(self, original: Any, find: Find) -> None:
         self.original = original
-        self.progress = progress
         self.error: Exception | None = None
         """The error that one of them has raised in a page that is no challenge."""
+        self.has_acted = False
+        """Whether they have done something: the page went elsewhere, or sent more than GET requests."""
         self._find = find
-        self._wall = wall
-        self._called = 0
+        self._has_called = False
         self._is_challenge = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self.original), (self.original,) if self.original else ()
 
     def __iter__(self) -> Iterator[Any]:
-        yield from self._returning()
         yield PageMethod(self._look)
         yield from self._guarded()
 
-    def _returning(self) -> Iterator[Any]:
-        if not self._wall:
-            # Scrapy-playwright may load a page again, whose browser has crashed.
-            self.progress.done = 0
-        if self.progress.done:
-            yield PageMethod("goto", self._wall)
-
     def _guarded(self) -> Iterator[Any]:
+        # Scrapy-playwright may load a page again, whose browser has crashed.
+        self.has_acted = self._has_called = False
         methods = self.original or ()
-        methods = list(methods.values() if isinstance(methods, dict) else methods)
-        for number, method in enumerate(methods):
+        for method in methods.values() if isinstance(methods, dict) else methods:
             if self._is_challenge:
                 return
             # Scrapy-playwright warns of anything that it cannot call.
             can_call = isinstance(method, PageMethod) and (callable(method.method) or hasattr(Page, method.method))
-            if number >= self.progress.done:
-                yield PageMethod(partial(self._call, number, method)) if can_call else method
+            yield PageMethod(partial(self._call, method)) if can_call else method
 
     async def _look(self, page: Page) -> None:
         # The page may go elsewhere at this moment. The page that comes then is judged anyway.
@@ -96,10 +77,9 @@ class WatchedMethods:
         with suppress(Error):
             self._is_challenge = self._find(await read(page)) is not None
 
-    async def _call(self, number: int, method: PageMethod, page: Page) -> None:
+    async def _call(self, method: PageMethod, page: Page) -> None:
         function = partial(method.method, page) if callable(method.method) else getattr(page, method.method)
-        if not str(method.method).startswith("wait_for_"):
-            self._called = number + 1
+        self._has_called |= not str(method.method).startswith("wait_for_")
         requested = partial(self._requested, page)
         page.on("request", requested)
         try:
@@ -115,9 +95,8 @@ class WatchedMethods:
 
     def _requested(self, page: Page, request: BrowserRequest) -> None:
         goes_on = navigated_frame(request) == page.main_frame
-        if goes_on or (request.method != "GET" and same_site(page.url, request.url)):
-            self.progress.done = max(self.progress.done, self._called)
-            self.progress.led_by = request.method if goes_on else self.progress.led_by
+        is_sent = request.method != "GET" and same_site(page.url, request.url)
+        self.has_acted |= self._has_called and (goes_on or is_sent)
 
 
 class PageHandover(WatchedMethods):
@@ -126,7 +105,7 @@ class PageHandover(WatchedMethods):
     def __init__(
         self, request: Request, challenge: Challenge, token: Token | None, find: Find, is_closing: Callable[[], bool]
     ) -> None:
-        super().__init__(None, find, Progress(), challenge.url)
+        super().__init__(None, find)
         self.request = request
         self._challenge = challenge
         self._token = token
@@ -144,7 +123,7 @@ class PageHandover(WatchedMethods):
         self.has_moved = False
         """Whether the page showed anything new after the token was handed in."""
         self.is_page = False
-        """Whether the page then showed what was asked for, or what the spider's methods had led to the first time."""
+        """Whether the page then showed what was asked for."""
 
     @property
     def is_handed_in(self) -> bool:
@@ -160,11 +139,10 @@ class PageHandover(WatchedMethods):
         # Scrapy-playwright loads a page again whose browser has crashed.
         if self.is_handed_in:
             return
-        yield from self._returning()
         yield PageMethod(self._hand_in)
         yield from self._guarded()
-        if not self.is_handed_in and self.trouble is None:
-            # The challenge may be behind something that the spider does in the page.
+        if not (self.is_handed_in or self.trouble or self.has_acted):
+            # A script may have shown the challenge while the spider's methods waited.
             yield PageMethod(self._hand_in)
             if self.is_handed_in:
                 yield from self._guarded()
@@ -188,12 +166,12 @@ class PageHandover(WatchedMethods):
             raise self.failure(None)
 
     async def _try(self, page: Page) -> None:
-        challenge = await wait_for_challenge(page, self._find_challenge, _CHALLENGE_TIMEOUT, self._is_closing)
+        challenge = await wait_for_challenge(page, self._find, _CHALLENGE_TIMEOUT, self._is_closing)
         if challenge is None:
             # The wall has been opened meanwhile.
             self._is_challenge = False
             return
-        widget = self._widget(page, challenge)
+        widget = _widget(page, challenge)
         self.trouble = await self._prepare(challenge, widget)
         if self.trouble is None and self._token is not None:
             await self._give(page, challenge, widget)
@@ -204,8 +182,6 @@ class PageHandover(WatchedMethods):
             return Trouble.OTHER_KEY
         if not await until(widget.is_there, WIDGET_TIMEOUT, self._is_closing):
             return Trouble.NOT_RENDERED
-        if not await answered(self._fill(widget)):
-            return Trouble.FORM_CHANGED
         is_too_old = self._token is not None and time.monotonic() > self._token.usable_until
         return Trouble.TOO_OLD if is_too_old else None
 
@@ -239,32 +215,20 @@ class PageHandover(WatchedMethods):
 
     async def _press(self, page: Page, challenge: Challenge, is_called: bool) -> None:
         """Press the button of a challenge, if it is still what it was judged to be."""
-        later = self._find_challenge(await read(page))
+        later = self._find(await read(page))
         if later is not None and is_same_wall(challenge, later):
-            await self._widget(page, later).press(is_called)
-
-    def _widget(self, page: Page, challenge: Challenge) -> LiveWidget:
-        return LiveWidget(page, challenge.sitekey or "", challenge.form)
-
-    async def _fill(self, widget: LiveWidget) -> bool:
-        """Fill in what the form of a widget wants besides the token, and tell whether that was possible."""
-        return True
+            await _widget(page, later).press(is_called)
 
     async def _is_answer(self, page: Page) -> bool:
         """Tell whether the page methods of the spider are for what a page shows after the token was handed in."""
         shown = (await read(page)).replace(body=await answered(page.content()))
-        leads_on = self.progress.done > 0 and is_good(shown)
-        is_page = self.has_navigated and (leads_on or self.is_wanted(shown))
-        return is_page and self._find(shown) is None
+        return self.has_navigated and self.is_wanted(shown) and self._find(shown) is None
 
     async def _clean_address(self, page: Page) -> None:
         """Take the token of a GET form out of a page's address, which is the Referer of what the spider does there."""
         address = without_token(page.url, self.secret)
         if address != page.url:
             await evaluate(page, "(address) => history.replaceState(history.state, '', address)", address)
-
-    def _find_challenge(self, shown: HtmlResponse) -> Challenge | None:
-        return self._find(shown)
 
     async def _is_open(self, page: Page) -> bool:
         """Tell whether a page shows something else than a challenge; not while it is on its way elsewhere."""
@@ -294,3 +258,7 @@ class PageHandover(WatchedMethods):
         """Return a page with the status and the headers of its last navigation, and no token in its address."""
         completed: Response = answer.replace(**{"url": without_token(answer.url, self.secret), **self._navigation})
         return completed
+
+
+def _widget(page: Page, challenge: Challenge) -> LiveWidget:
+    return LiveWidget(page, challenge.sitekey or "", challenge.form)

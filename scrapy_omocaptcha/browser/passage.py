@@ -32,11 +32,9 @@ class BrowserPassage(Passage):
     browser: PlaywrightMedium
 
     async def refusal(self) -> Refusal | None:
-        """Return why the challenge at hand is not solved: also where only a second click would show it again."""
-        refusal, progress = await super().refusal(), self.browser.progress(self.request)
-        if refusal is None and progress.done > 0 and progress.led_by != "GET":
-            return Refusal.of("behind_methods")
-        return refusal
+        """Return why the challenge at hand is not solved: also where page methods would act a second time."""
+        refusal = await super().refusal()
+        return refusal or (Refusal.of("behind_methods") if self.browser.has_acted(self.request) else None)
 
     async def next_challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""
@@ -63,7 +61,6 @@ class BrowserPassage(Passage):
 
     async def submit(self, token: Token) -> Handed | Result:
         """Load the page anew, and hand the token in there."""
-        done = self.browser.progress(self.request).done
         handover, answer = await self._load(token)
         if not handover.is_handed_in:
             return await self._not_handed_in(handover, answer)
@@ -75,8 +72,7 @@ class BrowserPassage(Passage):
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))
         if handover.is_page:
             page = answer if isinstance(answer, Response) and self.take_challenge(answer) is None else None
-            has_acted = handover.error is not None or self.browser.progress(self.request).done > done
-            if page is not None or has_acted:
+            if page is not None or handover.error is not None or handover.has_acted:
                 # The spider's methods are not called a second time, whatever they have made of the page since.
                 verdict = ACCEPTED if handover.is_sent else unknown("not_seen")
                 return Result(page, verdict, _error_of(answer), submitted=page)
@@ -134,7 +130,7 @@ class BrowserPassage(Passage):
 
     async def send(self, shown: Response | None = None) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
-        self.browser.watch(self.request, partial(self.policy.find, self.request), self.page.challenge.url)
+        self.browser.watch(self.request, partial(self.policy.find, self.request))
         try:
             return await super().send(shown)
         finally:

@@ -5,28 +5,24 @@ is read. The methods that are put there look at the page first.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
-from playwright.async_api import BrowserContext, Error, Page
+from playwright.async_api import Page
 from scrapy import Request
 
-from scrapy_omocaptcha.browser.handover import PageHandover, Progress, WatchedMethods
+from scrapy_omocaptcha.browser.handover import PageHandover, WatchedMethods
 from scrapy_omocaptcha.browser.live.pages import LivePages
 from scrapy_omocaptcha.browser.page import close
 from scrapy_omocaptcha.browser.traffic import masking
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.tokens.medium import Find, Key, PlainMedium
-from scrapy_omocaptcha.upfront.wishes import OWN_SESSION
 from scrapy_omocaptcha.urls import host_of
 
 T = TypeVar("T")
 
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
-_WRITTEN = (_PAGE, "playwright_security_details", "playwright_suggested_filename")
-"""Keys of the meta that scrapy-playwright writes for the callback."""
 _REDIRECTS = ("redirect_times", "redirect_urls", "redirect_reasons")
 
 
@@ -45,7 +41,8 @@ class PlaywrightMedium(PlainMedium):
         self.limits_contexts = limits_contexts
         self._originals: WeakKeyDictionary[Request, dict[str, Any]] = WeakKeyDictionary()
         """The page that the spider has brought, and the redirects that Scrapy has followed, by the request."""
-        self._progress: WeakKeyDictionary[Request, Progress] = WeakKeyDictionary()
+        self._acted: WeakSet[Request] = WeakSet()
+        """Requests of which page methods have clicked or sent something, after which the page went on."""
         self._user_agents: WeakKeyDictionary[Page, bytes] = WeakKeyDictionary()
         """The header that was sent for each page that was left open for the spider."""
         self.live_pages = LivePages(self._user_agents, engine.lifetime)
@@ -72,6 +69,8 @@ class PlaywrightMedium(PlainMedium):
             self._user_agents[page] = user_agent
         watched = request.meta.get(_METHODS)
         if isinstance(watched, WatchedMethods):
+            if watched.has_acted:
+                self._acted.add(request)
             request.meta[_METHODS] = watched.original
             if watched.original is None:
                 del request.meta[_METHODS]
@@ -85,11 +84,12 @@ class PlaywrightMedium(PlainMedium):
         if page is not None and page.is_closed():
             del request.meta[_PAGE]
 
-    def progress(self, request: Request) -> Progress:
-        return self._progress.setdefault(request, Progress())
+    def has_acted(self, request: Request) -> bool:
+        """Tell whether page methods have done something for a request, so that they must not be called again."""
+        return request in self._acted
 
-    def watch(self, request: Request, find: Find, wall: str = "") -> None:
-        """Keep the spider's page methods from being called in a challenge, also in one that they have led to before."""
+    def watch(self, request: Request, find: Find) -> None:
+        """Keep the spider's page methods from being called in a challenge."""
         self.answered(request)
         self._forget_redirects(request)
         methods = request.meta.get(_METHODS)
@@ -97,7 +97,7 @@ class PlaywrightMedium(PlainMedium):
             # An iterator could be gone through only once, and the page may be loaded more often.
             methods = list(methods)
         if methods:
-            request.meta[_METHODS] = WatchedMethods(methods, find, self.progress(request), wall)
+            request.meta[_METHODS] = WatchedMethods(methods, find)
 
     async def load(self, handover: PageHandover, send: Callable[[], Awaitable[T]]) -> T | Exception:
         """Load a page, and return what it shows once the token was handed in, or the error.
@@ -107,7 +107,7 @@ class PlaywrightMedium(PlainMedium):
         request = handover.request
         self.answered(request)
         self._forget_redirects(request)
-        handover.original, handover.progress = request.meta.get(_METHODS), self.progress(request)
+        handover.original = request.meta.get(_METHODS)
         request.meta[_METHODS] = handover
         try:
             with masking(handover.secret):
@@ -135,22 +135,3 @@ class PlaywrightMedium(PlainMedium):
         if page is None or page.is_closed() or page is self._originals.get(request, {}).get(_PAGE):
             return
         await close(page)
-
-    def share_page(self, loaded: Request, request: Request) -> None:
-        """Give ``request`` what scrapy-playwright has written into a request that was sent in its place."""
-        request.meta.update({name: loaded.meta[name] for name in _WRITTEN if name in loaded.meta})
-
-    async def end_session(self, request: Request, context: BrowserContext | None) -> None:
-        """Close a context that is for one request only, as soon as no page of it is open."""
-        if context is None or not str(request.meta.get("playwright_context")).startswith(OWN_SESSION):
-            return
-
-        async def close_context(*_: Any) -> None:
-            with suppress(Error):
-                await context.close()
-
-        page = request.meta.get(_PAGE)
-        if page is None or page.is_closed():
-            await close_context()
-        else:
-            page.once("close", close_context)

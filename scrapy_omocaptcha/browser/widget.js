@@ -111,8 +111,7 @@
     const same = widgets(place.root || document).filter(({parameters}) => parameters.sitekey === place.sitekey);
     const {form} = placeOf(place);
     const there = same.filter(({field}) => field.form === form);
-    // A script may copy the token of a widget elsewhere on the page into the form that the spider has named.
-    return there[place.number] || (place.isAsked ? same[0] : undefined);
+    return there[place.number];
   }
 
   function resolve(callback) {
@@ -151,73 +150,12 @@
     return {isCalled: callable.length > 0, thrown: thrown.find(Boolean) || ""};
   }
 
-  const isToFill = (control) => control.name && !control.name.startsWith(FIELD) && !control.matches("button, " + BUTTONS);
-
-  // Change a control as a visitor does.
-  function change(control, set) {
-    control.focus();
-    set();
-    for (const event of ["input", "change"]) control.dispatchEvent(new Event(event, {bubbles: true}));
-    control.blur();
-  }
-
-  // Frameworks watch the property of the very element, so that of its class is set.
-  function setValue(control, value) {
-    let type = control;
-    while (!Object.hasOwn(type, "value") || type === control) type = Object.getPrototypeOf(type);
-    Object.getOwnPropertyDescriptor(type, "value").set.call(control, value);
-  }
-
-  // Fill in a control with what is left of the values for its name, and take out of those what it has been given.
-  function fillControl(control, left) {
-    const take = (value) => left.includes(value) && left.splice(left.indexOf(value), 1).length > 0;
-    if (control.matches('[type="checkbox"], [type="radio"]')) {
-      const isChosen = take(control.value);
-      if (isChosen !== control.checked && (isChosen || control.type === "checkbox")) control.click();
-    } else if (!left.length) {
-      control.disabled = true;
-    } else if (control.matches("select")) {
-      const wanted = control.multiple ? [...left] : left.slice(0, 1);
-      const chosen = [...control.options].filter(({value}) => wanted.includes(value) && take(value));
-      change(control, () => {
-        for (const option of control.options) option.selected = chosen.includes(option);
-      });
-    } else {
-      change(control, () => setValue(control, left.shift()));
-    }
-  }
-
-  // Fill in the form of a widget with lists of values by name, none for what is to be left out. Return the inputs whose
-  // files are to be chosen, with the paths, and the name of a field that could not be filled in.
-  function fill(place, data) {
-    const {form} = placeOf(place);
-    if (!form) return {files: [], missing: "form"};
-    const left = structuredClone(data);
-    const files = [];
-    for (const control of [...get(form, "elements")].filter((each) => isToFill(each) && each.name in left)) {
-      if (control.type === "file") files.push({control, paths: left[control.name].splice(0)});
-      else fillControl(control, left[control.name]);
-    }
-    // The answer is read in this page.
-    for (const each of [form, ...form.querySelectorAll("[formtarget]")]) {
-      each.removeAttribute(each === form ? "target" : "formtarget");
-    }
-    const sent = new FormData(form);
-    const isLost = (name) => {
-      if (files.some(({control}) => control.name === name)) return false;
-      const wanted = data[name].filter((value) => value !== "");
-      // A script may write a value in another way, as with blanks.
-      return left[name].length > 0 || sent.getAll(name).filter((value) => value !== "").length < wanted.length;
-    };
-    return {files, missing: Object.keys(data).find(isLost) || null};
-  }
-
   // Press the button that was read, and return whether it is there. A form without one is sent as it is, if it has no
-  // button at all and no callback to send it, or if that is asked for.
+  // button at all and no callback to send it.
   function press(place, isCalled) {
     const {form, button} = placeOf(place);
     if (!find(place) || !form || (place.form.button && !button)) return false;
-    if (!button && !place.isAsked && (isCalled || buttonsOf(form).length)) return false;
+    if (!button && (isCalled || buttonsOf(form).length)) return false;
     // Over plain HTTP, a form is sent as it is, too.
     form.noValidate = true;
     if (button) button.disabled = false;
@@ -225,5 +163,5 @@
     return true;
   }
 
-  return {roots, look, isThere: (place) => Boolean(find(place)), fill, give, press};
+  return {roots, look, isThere: (place) => Boolean(find(place)), give, press};
 })()

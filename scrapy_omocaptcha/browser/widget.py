@@ -3,14 +3,13 @@
 What is done in the page itself is in ``widget.js``.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from playwright.async_api import Frame, JSHandle, Page
 
-from scrapy_omocaptcha.browser.page import answered, evaluate
+from scrapy_omocaptcha.browser.page import evaluate
 from scrapy_omocaptcha.challenge import Form
 
 SCRIPT = (files(__package__) / "widget.js").read_text(encoding="utf-8")
@@ -32,13 +31,11 @@ class LiveWidget:
     frame: Page | Frame
     sitekey: str
     form: Form | None = None
-    """The form that was read, which is filled in and sent; None for a widget in no form."""
+    """The form that was read; None for a widget in no form."""
     root: JSHandle | None = None
     """The document or the shadow root that it is in; None for the document that is shown when it is looked for."""
     number: int = 0
     """Number of the widgets before it that have this key in this form, or in none."""
-    is_asked: bool = False
-    """Whether the spider has named the form, so that the widget may be elsewhere, and no button is needed."""
 
     async def is_there(self) -> bool:
         """Tell whether it can take a token now."""
@@ -59,25 +56,8 @@ class LiveWidget:
         """
         return bool(await self._call("press", is_called))
 
-    async def fill(self, data: Mapping[str, Sequence[str]]) -> str | None:
-        """Fill in its form as a visitor does, and return the name of a field for which that is not possible.
-
-        :param data: values by name, none for what is to be left out; of files, their paths.
-        """
-        filled = await answered(self.frame.evaluate_handle(*self._script("fill", data)))
-        inputs = await (await filled.get_property("files")).get_properties()
-        for each in inputs.values():
-            control = (await each.get_property("control")).as_element()
-            assert control is not None
-            await control.set_input_files(await (await each.get_property("paths")).json_value())
-        missing: str | None = await (await filled.get_property("missing")).json_value()
-        return missing
-
     async def _call(self, function: str, *arguments: Any) -> Any:
-        return await evaluate(self.frame, *self._script(function, *arguments))
-
-    def _script(self, function: str, *arguments: Any) -> tuple[str, list[Any]]:
         form = self.form and {"number": self.form.number, "url": self.form.url, "button": self.form.button}
         place = {"sitekey": self.sitekey, "form": form, "root": self.root, "number": self.number}
-        place["isAsked"] = self.is_asked
-        return f"([place, ...given]) => {SCRIPT}.{function}(place, ...given)", [place, *arguments]
+        script = f"([place, ...given]) => {SCRIPT}.{function}(place, ...given)"
+        return await evaluate(self.frame, script, [place, *arguments])

@@ -34,14 +34,12 @@ def read_form(
     *,
     button: HtmlElement | None,
     data: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    by_controls: bool = False,
 ) -> Form:
     """Read what a browser sends for ``form`` once the user has filled in ``data`` and solved the captcha.
 
     :param button: the button that submits the form; None for a script that calls ``form.submit()``.
     :param data: the values to send by name; they take the place of what the page has, and come last where the form has
         no control for them.
-    :param by_controls: whether the values are put into its controls, one of which may choose a file; each needs one.
     :raises ValueError: if its action is not a valid URL, the form is longer than :data:`MAX_LENGTH`, or ``data`` has
         a value that cannot be filled in.
     """
@@ -55,15 +53,13 @@ def read_form(
             token_indexes.append(len(fields))
         if is_input(control, "file"):
             name = control.get("name", "")
-            if remaining.get(name) and not by_controls:
+            if remaining.get(name):
                 raise ValueError(f"{name!r} is a file to upload, which cannot be filled in")
             files.add(name)
         fields += _take_pairs(control, remaining)
     if sum(map(len, chain.from_iterable(fields))) > MAX_LENGTH:
         raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
     more = [(name, value) for name, given in remaining.items() for value in given]
-    if more and by_controls:
-        raise ValueError(f"it has no field for the value of {more[0][0]!r}; it has {all_controls.listed(form)}")
     enctype = _attribute(form, button, "enctype").lower()
     return Form(
         method=_METHODS.get(_attribute(form, button, "method").lower(), "GET"),

@@ -5,7 +5,7 @@ Scrapy's own downloader gets all pages, unless another medium gets some.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from scrapy import Request
@@ -24,15 +24,6 @@ Find = Callable[[Response], Challenge | None]
 META_KEYS = ("omocaptcha",)
 """Keys of meta by which a spider tells how a request is treated; ``hints`` tells of others that look like them."""
 _SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
-
-
-def form_traits(meta: Mapping[str, Any]) -> tuple[str, bool]:
-    """Return what is different about a form that a spider fills in, by the meta of the request that sends it.
-
-    :returns: the key of meta that gives the request a session of its own, and whether the values are put into the
-        controls of the page, which is loaded anew for that.
-    """
-    return ("playwright_context", True) if meta.get("playwright") else ("cookiejar", False)
 
 
 def session_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -62,10 +53,6 @@ class PlainMedium:
 
     def passage(self) -> Callable[..., Any] | None:
         """Return what makes a ``Passage`` of its arguments; None where the page's form takes the token."""
-        return None
-
-    def token_request(self) -> Callable[..., Any] | None:
-        """Return what makes a ``TokenRequest`` of its arguments; None where Scrapy's downloader sends the request."""
         return None
 
 

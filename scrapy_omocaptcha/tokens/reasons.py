@@ -17,7 +17,7 @@ from scrapy_omocaptcha.urls import host_of, is_allowed, same_site
 REASONS = {
     # The request
     "head": "a HEAD request has no page to submit",
-    "browser": "a browser would have to send the token: use form_request or solve_page in pages of scrapy-playwright",
+    "browser": "a browser would have to send the token: use solve_page in pages of scrapy-playwright",
     # The widget, and its host
     "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
     "no_sitekey": "the page does not show the site key",
@@ -26,7 +26,7 @@ REASONS = {
     "enterprise": "it is reCAPTCHA Enterprise, which the service does not solve",
     # The submission
     "not_rendered": "the page's widget was not rendered in the browser: is Google's script blocked?",
-    "behind_methods": "page methods of the spider have led to this wall, and only calling them once more would again",
+    "behind_methods": "page methods of the spider have clicked or sent something before it, and are not called again",
     "callback_only": "a script takes the token: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "no_form": "the widget is in no form: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",

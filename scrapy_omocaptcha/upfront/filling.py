@@ -30,14 +30,12 @@ def fill_form(
     *,
     form: Place | None = None,
     click: Place | Literal[False] | None = None,
-    by_controls: bool = False,
 ) -> Challenge:
     """Return the widget of a page, with the form that its token is sent with, filled in.
 
     :param data: the values to send by name.
     :param form: the form; None for the one around the widget.
     :param click: the button that is pressed; None for what a browser would press, False for no button.
-    :param by_controls: whether the values are put into the form's controls; see :func:`read_form`.
     :raises ValueError: when there is no such widget, form or button, or it cannot be sent; the error names the page and
         what is on it.
     """
@@ -54,11 +52,9 @@ def fill_form(
     else:
         submitting = list(filter(is_submit_button, page.controls.of(owner)))
         button = _find(page, click, "submit button of the form", submitting)
-    if not by_controls:
-        # Each name that is none of a control's is an error there.
-        _check_names(page, owner, data)
+    _check_names(page, owner, data)
     try:
-        filled = read_form(owner, page.controls, button=button, data=data, by_controls=by_controls)
+        filled = read_form(owner, page.controls, button=button, data=data)
     except ValueError as error:
         raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
     challenge = page.challenge(widget)

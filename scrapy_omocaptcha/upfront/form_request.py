@@ -15,10 +15,10 @@ from scrapy.http import Headers, Response
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.forms.submission import encode_form
 from scrapy_omocaptcha.tokens.judging import form_marks
-from scrapy_omocaptcha.tokens.medium import form_traits, session_of
+from scrapy_omocaptcha.tokens.medium import session_of
 from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
 from scrapy_omocaptcha.upfront.filling import fill_form
-from scrapy_omocaptcha.upfront.wishes import OWN_SESSION, Refill, Wish
+from scrapy_omocaptcha.upfront.wishes import Refill, Wish
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -61,12 +61,12 @@ def form_request(
     ``meta={"dont_retry": True}`` forbids that. While the add-on is off or has no API token, the form is sent with an
     empty token.
 
-    With ``meta={"playwright": True}`` a browser sends it: the page is loaded, its form filled in, its button pressed,
-    and what the page then shows is the response.
+    A browser does not send it: in a page that scrapy-playwright renders, fill the form in, and call
+    :func:`~scrapy_omocaptcha.solve_page`.
 
     :param response: the page with the form and its reCAPTCHA v2 widget.
     :param data: what to fill in: a text, or a list of texts, by field name; None leaves the field out. Other fields
-        are sent as the page has them. In a browser, each value needs a field that can take it; a file is a path.
+        are sent as the page has them.
     :param form: the form to send, as a CSS selector or a selector of the page; by default the one around the widget.
     :param click: the button to press, likewise; by default what a browser would press, and no button if it is False.
     :param rejected: how to tell from the answer that the site rejected the token: a CSS selector that only such an
@@ -77,7 +77,7 @@ def form_request(
         widget where the selector has never matched.
     :param fresh: whether to fetch the page anew for this request, in a session of its own, because the form works only
         once. The answer's ``meta["cookiejar"]`` is that session. Leave it out for a form behind a wall, which each new
-        session would meet. In a browser, the page is loaded anew in any case, and the session is a context.
+        session would meet.
     :param headers: what is sent beside the headers of the session and the form; ``meta`` is added to the session's.
     :param request_arguments: other arguments of :class:`scrapy.Request`, such as ``callback`` and ``priority``.
     :raises ValueError: when the page has no such widget, form or button, or its widget cannot be solved.
@@ -87,21 +87,22 @@ def form_request(
     _check_rejected(rejected)
     of_session, all_meta = ({}, {}) if response.request is None else session_of(response.request)
     all_meta |= meta or {}
-    session, by_controls = form_traits(all_meta)
-    challenge = fill_form(response, values, form=form, click=click, by_controls=by_controls)
+    if all_meta.get("playwright"):
+        raise ValueError("a browser does not send a form_request: drive the page, and call solve_page for its token")
+    challenge = fill_form(response, values, form=form, click=click)
     refusal = find_refusal("solve", Case(challenge))
     if refusal is not None:
         raise ValueError(f"no token can be bought for {challenge.url}: {refusal.message}")
     encoded = encode_form(response, challenge, "")
     if fresh:
-        all_meta[session] = f"{OWN_SESSION}{uuid4().hex}"
+        all_meta["cookiejar"] = f"omocaptcha-{uuid4().hex}"
     wish = Wish(
         sitekey=challenge.sitekey or "",
         page=challenge.url.partition("#")[0],
         put=f"{'query' if encoded['method'] == 'GET' else 'form'}:{TOKEN_FIELD}",
         invisible=challenge.invisible,
         rejected=rejected,
-        fresh=_refill(response, values, form, click) if fresh or by_controls else None,
+        fresh=_refill(response, values, form, click) if fresh else None,
     )
     all_meta["omocaptcha"] = wish.as_json()
     all_headers = Headers(of_session)

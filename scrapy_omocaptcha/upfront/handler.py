@@ -55,6 +55,8 @@ class UpfrontTokens:
             # Scrapy would ask HttpCache only after the token was bought.
             return cached
         refusal = self._policy.hooks.check_rejected(wish.rejected)
+        if self._policy.mediums.is_rendered(request):
+            refusal = refusal or Refusal.of("browser")
         refusal = refusal or self._policy.upfront_refusal(request, wish.challenge)
         self._events.detected(request, wish.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
@@ -67,8 +69,8 @@ class UpfrontTokens:
         form = self._forms.setdefault((host, wish.sitekey), FormRecord())
         with self._engine.slots.hold(request) as hold:
             await self._engine.lifetime.until(lambda: self._has_room(request, host, form))
-            kind = self._policy.mediums.of(request).token_request() or TokenRequest
-            tries: TokenRequest = kind(self._engine, self._buyer, self._policy, self._events, request, wish, form, hold)
+            parts = (self._engine, self._buyer, self._policy, self._events)
+            tries = TokenRequest(*parts, request, wish, form, hold)
             self._under_way[host] += 1
             try:
                 return await tries.run()

@@ -11,9 +11,6 @@ from scrapy_omocaptcha.detection.elements import SITEKEY
 from scrapy_omocaptcha.forms.placement import parse_put
 from scrapy_omocaptcha.urls import public_address
 
-OWN_SESSION = "omocaptcha-"
-"""Beginning of the name of a session for one request only."""
-
 
 @dataclass(frozen=True)
 class Refill:

@@ -1,14 +1,13 @@
 """Whole crawls in a browser, of sites whose walls only a browser opens, or that are hard on one."""
 
 import pytest
-from scrapy_playwright.page import PageMethod
 
 from tests.browser.crawling import BrowserSpider, methods
 from tests.helpers.browser_walls import KINDS, BrowserSite, crash_renderer
 from tests.helpers.nightly import nightly
 
 OPENING = [
-    *("get_response", "in_place", "late_widget", "late_key", "behind_click", "anonymous_callback"),
+    *("get_response", "in_place", "late_widget", "late_key", "anonymous_callback"),
     *("promise", "promise_on_load", "popup", "throwing", "two_widgets", "disabled_button", "slow_callback"),
 ]
 CLOSED = ["other_key_second", "foreign_post", "button_alone", "crash"]
@@ -23,10 +22,6 @@ class HardSpider(BrowserSpider):
         kind = self.kinds[url.rpartition("/page")[0]]
         if kind == "late_key":
             return {"playwright_page_methods": methods(timeout=1500)}
-        if kind == "behind_click":
-            return {
-                "playwright_page_methods": [PageMethod("click", "#more"), *methods("#details .stock", timeout=1500)]
-            }
         return {"playwright_page_init_callback": crash_renderer} if kind == "crash" else {}
 
 
@@ -70,8 +65,7 @@ def test_a_wall_that_is_hard_on_a_browser_opens_for_one_job(browse, service, sit
     assert len(crawled.pages) == 2 * len(hard)
     for page in crawled.pages:
         kind = crawled.spider.kinds[page.url.rpartition("/page")[0]]
-        selector = "#details .stock" if kind == "behind_click" else ".item"
-        assert (kind, page.status, len(page.css(selector)) > 0) == (kind, 200, True)
+        assert (kind, page.status, len(page.css(".item")) > 0) == (kind, 200, True)
         assert page.request is crawled.spider.sent[page.url]
 
 

@@ -325,40 +325,19 @@ def test_the_errback_of_a_live_page_gets_one_that_it_can_close(run, walled, serv
 
 
 @pytest.mark.sockets
-@pytest.mark.parametrize("block", ["rendered-search", "register"])
 @pytest.mark.parametrize(("number", "every", "rejected"), [(3, 3, 1), nightly(30, 5, 7)])
 def test_a_spider_searches_by_a_form_that_a_script_builds(
-    run, walled, service, browser_settings, block, number, every, rejected
+    run, walled, service, browser_settings, number, every, rejected
 ):
     # More than there are pages at once: the same one could have each of its tokens refused.
     site = walled(refuse_every=every)
     # Each page that stayed open would keep its place.
     settings = {**browser_settings, "PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 4, "OMOCAPTCHA_MAX_ATTEMPTS": 5}
-    items, crawled = run("recipes/live-pages", block, site, settings, changed=for_boats(number))
+    items, crawled = run("recipes/live-pages", "register", site, settings, changed=for_boats(number))
     assert sorted(item["boats"][0] for item in items) == sorted(f"Boat {boat} 1" for boat in range(number))
     assert crawled.count("tokens/rejected") == site.rejected.total() == rejected
     assert crawled.count("tokens/accepted") == site.accepted == number
     assert len(service.jobs) == number + rejected
-
-
-@pytest.mark.sockets
-def test_a_spider_logs_in_in_a_browser(run, walled, service, browser_settings, monkeypatch):
-    monkeypatch.setenv("SHOP_USER", "Ada")
-    monkeypatch.setenv("SHOP_PASSWORD", "correct horse")
-    rendered = 'meta={"playwright": True}'
-    assert rendered in page("recipes/live-pages").astext()
-    site = walled()
-    changed = {
-        f'start_urls = ["{site.url}/login"]': f"""
-    async def start(self):
-        yield scrapy.Request("{site.url}/login", {rendered})
-""",
-        "callback=self.logged_in": f"callback=self.logged_in, {rendered}",
-        "self.parse_orders)": f"self.parse_orders, {rendered})",
-    }
-    items, crawled = run("recipes/login", "login", site, browser_settings, changed=changed)
-    assert items == [{"user": "Ada"}, {"orders": "Orders of Ada"}]
-    assert crawled.count("tokens/accepted") == len(service.jobs) == 1
 
 
 def test_an_errback_tells_why(run, walled):

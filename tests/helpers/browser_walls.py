@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from scrapy_omocaptcha.testing import Wall, WalledSite
 from scrapy_omocaptcha.testing.gate import BUTTON, CSRF_FIELD, NEXT_FIELD, SESSION_COOKIE
@@ -152,12 +151,6 @@ function passed(token) {
         BY_BUTTON,
         _form(f'{_EMPTY}\n{_PRESS}\n<script src="/late.js"></script>'),
         loaded="render=explicit",
-    ),
-    "behind_click": Kind(
-        "The page is shown, and its button #more leads to the challenge; behind that, the page has its details too.",
-        BY_JSON,
-        _CALLBACK,
-        _SEND + "function passed(token) { send(token).then(show); }",
     ),
     "anonymous_callback": Kind(
         "A script renders the widget with a function literal as callback, which submits the form.",
@@ -299,33 +292,11 @@ class BrowserSite(WalledSite):
         """Answer a visit as the shop does, with the challenge page of the kind."""
         if visit.path in self._pages:
             return self._pages[visit.path]()
-        if self.kind is KINDS["behind_click"]:
-            return self._answer_behind_click(visit)
         answer = self._inner.answer(visit)
         if answer.shown == "challenge":
             answer.body = self._challenge(visit, answer, dict(visit.form).get(NEXT_FIELD, visit.target))
         elif answer.token == "accepted" and self.kind.then:
             answer.headers["Location"] = self.kind.then
-        return answer
-
-    def _answer_behind_click(self, visit: Visit) -> Answer:
-        """Show pages without their details, and the challenge at an address of its own, until a token is accepted."""
-        if visit.path == GATE_PAGE:
-            target = dict(visit.query).get(NEXT_FIELD, "/")
-            answer = self._inner.answer(replace(visit, path="/", query=()))
-            if answer.shown == "page":
-                return _redirect(target)
-            answer.body = self._challenge(visit, answer, target)
-            return answer
-        answer = self._inner.answer(visit)
-        if answer.shown == "page":
-            answer.body = _add(answer.body, f"{DETAILS}\n{_MORE}")
-        elif answer.shown == "challenge":
-            cookies, answer = answer.cookies, self._inner._page(visit)
-            answer.cookies = cookies
-            gate = f"{GATE_PAGE}?{urlencode({NEXT_FIELD: visit.target})}"
-            script = f'document.getElementById("more").onclick = () => {{ location = {_string(gate)}; }};'
-            answer.body = _add(answer.body, f'<div id="details"></div>\n{_MORE}\n<script>{script}</script>')
         return answer
 
     def _challenge(self, visit: Visit, answer: Answer, target: str) -> str:

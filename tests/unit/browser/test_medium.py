@@ -8,7 +8,7 @@ from scrapy import Request, Spider
 from scrapy.utils.test import get_crawler
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
-from scrapy_omocaptcha.browser import find_medium, page, playwright
+from scrapy_omocaptcha.browser import find_medium, page
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.extension import DerivedClasses
 from scrapy_omocaptcha.engine.stats import Stats
@@ -67,13 +67,6 @@ def test_of_redirects_those_that_scrapy_has_followed_are_kept_and_those_of_the_b
     request.meta.update(redirect_urls=["http://shop.example/"], redirect_times=2, redirect_reasons=[302])
     browser.watch(request, find=lambda response: None)
     assert request.meta == before
-
-
-def test_a_request_gets_what_was_written_into_the_one_that_was_rendered_in_its_place():
-    request, written = Request("http://shop.example/find"), dict.fromkeys(playwright._WRITTEN, "written")
-    browser_of(http=HANDLER).share_page(Request("http://shop.example/", meta={**written, "depth": 1}), request)
-    assert request.meta == written
-    assert "playwright_suggested_filename" in written
 
 
 def test_a_request_that_goes_back_to_a_disk_has_no_page_that_is_closed():

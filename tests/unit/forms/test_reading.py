@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -55,17 +54,6 @@ def test_token_index_is_none_where_a_bound_button_is_outside_of_its_form():
 def test_the_names_of_file_inputs_and_the_method_dialog_which_sends_nothing_are_read():
     form = _read(form_page("<input type=file name=photo>", "method=dialog"))
     assert (form.files, form.method) == ({"photo"}, "DIALOG")
-
-
-def test_a_browser_needs_a_field_for_each_value_and_can_choose_a_file():
-    controls, [widget] = _controls(form_page("<input type=file name=photo>"))
-    form = controls.owner(widget)
-    read = partial(read_form, form, controls, button=None, by_controls=True)
-    assert ("photo", "a.png") in read(data={"photo": ["a.png"]}).fields
-    with pytest.raises(
-        ValueError, match="it has no field for the value of 'gone'; it has photo, g-recaptcha-response, last"
-    ):
-        read(data={"last": ["2"], "gone": ["x"], "too": ["y"]})
 
 
 def test_the_query_of_a_forms_address_is_in_the_encoding_of_its_page():

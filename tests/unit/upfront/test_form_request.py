@@ -285,3 +285,8 @@ def test_a_page_is_fetched_anew_from_where_the_first_of_its_redirects_began():
     redirected = Request(URL, meta={"redirect_urls": [asked, hop]})
     wish = form_request(page(WIDGET, request=redirected), fresh=True).meta["omocaptcha"]
     assert wish["fresh"]["page"] == asked
+
+
+def test_a_form_for_a_browser_is_an_error_that_names_the_way():
+    with pytest.raises(ValueError, match="call solve_page"):
+        form_request(page(WIDGET), meta={"playwright": True})

@@ -196,6 +196,8 @@ class OmoCaptchaMiddleware:
                 self._states.keep_for_retry(request)
             elif isinstance(answer, Response):
                 self._count_page(request)
+            if isinstance(answer, Response) and self._states.peek(request).is_through:
+                answer.flags = [*dict.fromkeys([*answer.flags, "omocaptcha"])]
             return answer
         except CrawlClosing as error:
             return self._give_back(request, error)

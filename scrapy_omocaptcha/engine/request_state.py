@@ -33,6 +33,9 @@ class RequestState:
     asked_again: bool = False
     """Whether the request has met a wall, and was sent again since it came out of the scheduler."""
 
+    is_through: bool = False
+    """Whether what it was redirected from has got through a wall."""
+
     def as_json(self) -> dict[str, Any]:
         """Return what is known of it in the scheduler, too."""
         return {**asdict(self), "asked_again": False}
@@ -140,6 +143,11 @@ class RequestStates:
             request.meta[STATE_KEY]["priority"] = request.priority
             request.priority = priority
 
+    def record_through(self, redirected: Request) -> None:
+        """Record in what Scrapy makes of a redirect that its request has got through a wall."""
+        state = redirected.meta.get(STATE_KEY) or {**RequestState().as_json(), "filter": False}
+        redirected.meta[STATE_KEY] = {**state, "is_through": True}
+
     def not_redirected(self, request: Request) -> None:
         """Take back what was written into meta, where Scrapy has not followed the redirect."""
         request.meta.pop(STATE_KEY, None)
@@ -153,7 +161,8 @@ class RequestStates:
     def keep_for_retry(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.peek(request)
-        if (state.is_paid_for or state.original or state.resent_for) and not request.meta.get("dont_retry"):
+        is_known = state.is_paid_for or state.is_through or state.original or state.resent_for
+        if is_known and not request.meta.get("dont_retry"):
             self._retried[_retry_key(request, retries=1)] = state.as_json(), request.meta.get("redirect_urls")
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]

@@ -91,6 +91,17 @@ def sent_pairs(request: Request) -> list[tuple[str, str]]:
     return parse_qsl(request.body.decode("latin-1"), keep_blank_values=True)
 
 
+def missing_pairs(names: Collection[str], url: str, asked: Request) -> list[tuple[str, str]]:
+    """Return the fields of ``asked``, a POST, that a form with other ``names`` lacks, which is sent to its address.
+
+    There are none unless its body is ``application/x-www-form-urlencoded``.
+    """
+    is_same = asked.method == "POST" and public_address(url) == public_address(asked.url)
+    if not is_same or body_type(asked) != FORM_TYPE:
+        return []
+    return [pair for pair in sent_pairs(asked) if pair[0] not in names]
+
+
 def repeats(submission: Request, asked: Request) -> bool:
     """Tell whether a form sends what ``asked`` has sent to the same address, and may thereby execute it.
 

@@ -257,6 +257,8 @@ class Attempts(ABC):
             self.events.solved(self.request, challenge, self.jobs, seconds=seconds, cost_usd=cost, outcome=outcome)
             if isinstance(answer, Response):
                 answer.flags = [*answer.flags, "omocaptcha"]
+            else:
+                self.engine.states.record_through(answer)
         if result.submitted is not None and is_page:
             self.engine.components.store(self.request, result.submitted)
         return answer

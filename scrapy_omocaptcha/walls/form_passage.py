@@ -12,7 +12,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.buying.purchase import REJECTED, Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed
-from scrapy_omocaptcha.forms.encoding import field_names, repeats
+from scrapy_omocaptcha.forms.encoding import field_names, missing_pairs, repeats
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.tokens.attempts import Outdated, Result
 from scrapy_omocaptcha.tokens.judging import Answer, is_lost
@@ -113,8 +113,16 @@ class FormPassage(Passage):
         return result
 
     def submission(self, token: Token) -> Submission:
-        """Return the request that hands a token in for the challenge at hand."""
-        return self.policy.hooks.submit(self.page.response, self.page.challenge, token)
+        """Return the request that hands a token in for the challenge at hand.
+
+        A form that is sent to the address of the spider's own POST takes its fields along: what the site makes of a
+        token without them is no answer to that.
+        """
+        challenge, form = self.page.challenge, self.page.challenge.form
+        if form is not None and form.method == "POST" and not self.policy.hooks.can_submit:
+            own = missing_pairs(form.names, form.url, self.request)
+            challenge = replace(challenge, form=replace(form, fields=(*form.fields, *own)))
+        return self.policy.hooks.submit(self.page.response, challenge, token)
 
     async def _send(self, submission: Submission, token: Token) -> Handed | Result:
         """Send a submission, and return what came of it."""

@@ -22,6 +22,7 @@ from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
+from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
 from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
@@ -443,7 +444,9 @@ class Passage(Attempts):
 
     def _may_be_page(self, answer: Response, page: Page, handed: Handed, *, is_repeated: bool) -> bool:
         """Tell whether the answer to a submission may be the page, which shows a challenge when it is asked for."""
-        if is_other_wall(page.challenge, self.page.challenge):
+        # What was made without the fields of a POST is no answer to that.
+        is_unlike = self.request.method not in SAFE_METHODS and handed.is_own_address
+        if is_unlike or is_other_wall(page.challenge, self.page.challenge):
             return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return handed.is_own_address and answer.status != page.response.status

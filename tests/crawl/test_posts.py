@@ -11,7 +11,7 @@ import scrapy
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from tests.helpers.crawling import FollowingSpider, RecordingSpider
 from tests.helpers.nightly import by_pairs
-from tests.helpers.sites import Site, challenge, cleared, page, redirect, sending, spider, won
+from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, won
 
 ORDERS = 12
 
@@ -539,3 +539,49 @@ def test_an_order_that_is_redirected_to_a_challenge_is_not_retried_where_nothing
         # What it was redirected to is the answer to each order.
         assert [error.response.flags for error in crawled.failures] == [[f"omocaptcha:{reason}"]] * 3
     assert len(service.jobs) == 0
+
+
+class OwnAddress(Site):
+    """Site whose wall's form is sent to the address of the page, and which searches what it is asked for."""
+
+    def __init__(self, *, opens_session):
+        super().__init__(self._respond)
+        self._opens_session, self.searched = opens_session, []
+
+    def _respond(self, request, form):
+        if "g-recaptcha-response" not in form and not (self._opens_session and cleared(request)):
+            return challenge("")
+        self.searched.append(form.get("q"))
+        response = page(f"results for {form.get('q')}")
+        response.set_cookie("clearance", "yes", path="/")
+        return response
+
+
+@pytest.mark.parametrize("opens_session", [True, False])
+def test_the_fields_of_a_post_go_with_the_token_to_its_own_address(crawl, service, opens_session):
+    with OwnAddress(opens_session=opens_session) as site:
+        search = scrapy.FormRequest(f"{site.origin}/search", formdata={"q": "lamp"})
+        crawled = crawl(sending(search), service.settings)
+    assert [one.text for one in crawled.pages] == ["results for lamp"]
+    assert site.searched == ["lamp"]
+    assert len(service.jobs) == 1
+
+
+def test_what_a_site_makes_of_a_token_without_the_body_of_a_post_is_not_its_answer(crawl, service):
+    with OwnAddress(opens_session=False) as site:
+        search = scrapy.http.JsonRequest(f"{site.origin}/search", data={"q": "lamp"})
+        crawled = crawl(sending(search), service.settings)
+    assert crawled.pages == []
+    assert crawled.reasons == ["attempts"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_response_that_was_redirected_after_its_wall_says_that_it_went_through_one(crawl, service, method):
+    def answer(request, form):
+        return page() if request.path == "/new" else inside(request, form)
+
+    inside = behind_wall(lambda request: redirect("/new"))
+    with Site(answer) as site:
+        crawled = crawl(sending(scrapy.Request(f"{site.origin}/old", method=method)), service.settings)
+    assert [one.url for one in crawled.pages] == [f"{site.origin}/new"]
+    assert ["omocaptcha" in one.flags for one in crawled.pages] == [True]

@@ -77,8 +77,8 @@ def _judgement() -> Table:
         about=(
             "Each has a live v2 widget. Two who had read neither the rules nor each other's pages wrote 40 walls and "
             "40 forms that do something each, as real products and home-made sites show them, at the statuses that "
-            "these use. Forms that do something (a vote, an order, …) must never be taken for walls. Of other pages, expect "
-            "what was found at first; the rules were then changed once with these in view."
+            "these use. Forms that do something (a vote, an order, …) must never be taken for walls. Of other pages, "
+            "expect what was found at first; the rules were then changed once with these in view."
         ),
         columns=(
             Column("pages", ".0f"),

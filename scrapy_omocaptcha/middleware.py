@@ -197,7 +197,9 @@ class OmoCaptchaMiddleware:
             elif isinstance(answer, Response):
                 self._count_page(request)
             if isinstance(answer, Response) and self._states.peek(request).is_through:
-                answer.flags = [*dict.fromkeys([*answer.flags, "omocaptcha"])]
+                # What is left alone behind the redirect has its reason there, and is no page.
+                is_flagged = any(flag.startswith("omocaptcha") for flag in answer.flags)
+                answer.flags = [*answer.flags, *([] if is_flagged else ["omocaptcha"])]
             return answer
         except CrawlClosing as error:
             return self._give_back(request, error)

@@ -588,11 +588,9 @@ def test_a_response_that_was_redirected_after_its_wall_says_that_it_went_through
 
 
 def test_a_challenge_that_is_left_alone_behind_such_a_redirect_has_only_its_reason_as_a_flag(crawl, service):
-    def answer(request, form):
-        return challenge() if request.path == "/new" else inside(request, form)
-
-    inside = behind_wall(lambda request: redirect("/new"))
-    settings = {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_ON_FAILURE": "response"}
-    with Site(answer) as site:
+    other = Site(lambda request, form: challenge(), host="127.0.0.8")
+    site = Site(behind_wall(lambda request: redirect(f"{other.origin}/new"), opens_at="/old"))
+    with other, site:
+        settings = {**service.settings, "HTTPERROR_ALLOW_ALL": True, "OMOCAPTCHA_ALLOWED_DOMAINS": ["127.0.0.9"]}
         crawled = crawl(sending(scrapy.Request(f"{site.origin}/old")), settings)
-    assert [one.flags for one in crawled.pages] == [["omocaptcha:max_jobs"]]
+    assert [one.flags for one in crawled.pages] == [["omocaptcha:host_not_allowed"]]

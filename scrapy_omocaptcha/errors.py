@@ -192,9 +192,6 @@ class TokenUnused(OmoCaptchaError, IgnoreRequest):
 class MiddlewareFailed(OmoCaptchaError):
     """A downloader middleware of the project raised, or returned something invalid, on a request of this package."""
 
-    downloaded: Response | None = None
-    """What was downloaded before, where a redirect was followed, so that nothing is fetched once more."""
-
 
 class CrawlClosing(OmoCaptchaError):
     """The crawl is closing: everything that waits for something raises this at once."""

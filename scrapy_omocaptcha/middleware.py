@@ -73,7 +73,6 @@ class OmoCaptchaMiddleware:
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.check, mediums)
         self._sessions = sessions = Sessions(mediums)
         redirects = Redirects(crawler, engine, policy)
-        self._looks = redirects.looks
         self._walls = WallHandler(engine, buyer, policy, events, sessions, redirects)
         self._upfront = UpfrontTokens(engine, buyer, policy, events)
         self._progress = Progress(crawler, type(self), settings, buyer, engine.slots, events, stats)
@@ -140,9 +139,6 @@ class OmoCaptchaMiddleware:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
         if self.is_off:
             return None
-        fetched = self._looks.take(request)
-        if fetched is not None:
-            return fetched
         is_plain = not (
             self._hints.may_warn_of(request) or self._states.has(request) or self.mediums.is_rendered(request)
         )
@@ -164,9 +160,9 @@ class OmoCaptchaMiddleware:
                 return await self._upfront.send(request)
             if not self._walls.try_pass(request):
                 await self._walls.hold(request)
-            answer = await self._walls.before(request)
-            if answer is not None:
-                return answer
+            again = self._walls.before(request)
+            if again is not None:
+                return again
             if self.mediums.is_rendered(request):
                 self.mediums.of(request).begin(request, partial(self._policy.find_solvable, request))
         except CrawlClosing as error:
@@ -218,7 +214,7 @@ class OmoCaptchaMiddleware:
             self._progress.pages += 1
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
-        """Return the challenge if a redirect leads to one, else the redirect; called by :class:`RedirectMiddleware`."""
+        """Have Scrapy follow a redirect, knowing what was asked for; called by :class:`RedirectMiddleware`."""
         if self._is_left_alone(request) or self._chain.is_own(request):
             return response
         try:
@@ -239,6 +235,7 @@ class OmoCaptchaMiddleware:
         self.mediums.answered(request)
         self._states.keep_for_retry(request)
         self._engine.slots.back(request)
+        self._walls.failed(request, exception)
         if isinstance(request, Submission):
             # Errors of Scrapy name the address, which holds the token of a GET. So do the frames of their tracebacks.
             exception.args = tuple(masked(str(argument), request.secret) for argument in exception.args)

@@ -57,20 +57,6 @@ def redirect_target(url: str, location: bytes | None) -> str | None:
         return None
 
 
-def returns_to(url: str, asked: str) -> bool:
-    """Tell whether the query of ``url`` has the address ``asked``, or its path, as that of a wall does to lead back."""
-    path = urlsplit(asked)._replace(scheme="", netloc="", fragment="").geturl()
-    values = {value for _, value in parse_qsl(urlsplit(url).query)}
-    return len(path) > 1 and not values.isdisjoint((path, asked))
-
-
-def is_part_of(url: str, other: str) -> bool:
-    """Tell whether the path of one address has that of the other in it, as where a page has another spelling."""
-    shorter, longer = sorted((urlsplit(one).path.strip("/") for one in (url, other)), key=len)
-    # The path of a front page is a part of any, which says nothing.
-    return shorter in longer if shorter else not longer
-
-
 def host_of(url: str) -> str:
     """Return the host of ``url`` in lower case without the port, or ``""`` if there is none."""
     return urlsplit(url).hostname or ""

@@ -128,11 +128,11 @@ class BrowserPassage(Passage):
             raise handover.failure(answer)
         return Result(verdict=unused("page_failed"), error=_error_of(answer))
 
-    async def send(self, shown: Response | None = None) -> Answer:
+    async def send(self) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
         self.browser.watch(self.request, partial(self.policy.find, self.request))
         try:
-            return await super().send(shown)
+            return await super().send()
         finally:
             self.browser.answered(self.request)
 

@@ -54,8 +54,15 @@ class InnerChain:
         sending = self._order.under_way.get(request)
         return sending is not None and sending.is_own
 
-    async def send_again(self, request: Request) -> Response | Request:
-        """Send the spider's request once more, and return a response, or the request that a redirect leads to."""
+    def is_sending(self, request: Request) -> bool:
+        """Tell whether this package is sending a request, be it the spider's or its own."""
+        return request in self._order.under_way
+
+    async def send_again(self, request: Request, *, page: Request) -> Response | Request:
+        """Send a spider's request once more, and return a response, or the request that a redirect leads to.
+
+        :param page: the request that waits for the answer, which may be this one.
+        """
         # The cookies of the first time are in the cookiejar by now. Sent again they would overwrite a clearance.
         cookies, request.cookies = request.cookies, {}
         request.meta.pop("download_latency", None)
@@ -64,9 +71,10 @@ class InnerChain:
             for name in VALIDATORS:
                 request.headers.pop(name, None)
         try:
-            return await self._send(request, Sending(request, is_own=False))
+            return await self._send(request, Sending(page, is_own=False))
         finally:
             request.cookies = cookies
+            self.components.downloaded_for(page, request)
 
     async def send(self, request: Request) -> Response | Request:
         """Send a request of this package's own, or raise ``MiddlewareFailed`` for a middleware that the log names."""
@@ -116,9 +124,7 @@ class InnerChain:
         # The slot is sorted once the request is in its queue, or has been sent.
         call_later(0, lambda: self._order.sort(self._order.slot(request)))
         try:
-            response = await self._crawler.engine.downloader._enqueue_request(request)
-            self._order.under_way[request].downloaded = response
-            return response
+            return await self._crawler.engine.downloader._enqueue_request(request)
         finally:
             # A caller that has stopped waiting, as the crawl closes, does not want the request to be sent later.
             self._order.take_out(request)
@@ -133,18 +139,11 @@ class InnerChain:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it.
 
         :raises CrawlClosing: when the crawl closes before there is an answer.
-        :raises MiddlewareFailed: with what was ``downloaded``, if a middleware has failed on that.
+        :raises MiddlewareFailed: if a middleware of the project failed on it.
         """
         if await self.components.forbids(request, page=page):
             return None
-        sending = Sending(page)
-        try:
-            answer = await self._lifetime.wait(self._send_own(request, sending))
-        except MiddlewareFailed as error:
-            error.downloaded = sending.downloaded
-            raise
-        self.components.downloaded_for(page, request)
-        return answer
+        return await self._lifetime.wait(self._send_own(request, Sending(page)))
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
         """Let the outer middlewares handle an error of a request that was sent again; raise it where none does."""

@@ -148,12 +148,16 @@ class Components:
         if redirected is not None:
             self.turn_into(request, redirected)
 
-    def turn_into(self, request: Request, redirected: Request) -> None:
-        """Turn a request without a body into the one that its redirect leads to."""
-        request._set_url(redirected.url)
+    def turn_into(self, request: Request, other: Request) -> None:
+        """Turn a request, which the engine waits for, into another one for the same callback."""
+        request._set_url(other.url)
+        request._set_body(other.body)
         httpobj._urlparse_cache.pop(request, None)
-        request.headers, request.priority = redirected.headers, redirected.priority
-        request.meta.update(redirected.meta)
+        request.method, request.headers, request.cookies = other.method, other.headers, other.cookies
+        request.priority, request.dont_filter = other.priority, other.dont_filter
+        for mine, theirs in ((request.meta, dict(other.meta)), (request.cb_kwargs, dict(other.cb_kwargs))):
+            mine.clear()
+            mine.update(theirs)
 
     def is_redirect_for_spider(self, request: Request, response: Response) -> bool:
         """Tell whether spider or settings have asked for the redirect itself."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from scrapy import Request
 from scrapy.crawler import Crawler
-from scrapy.http import Response
 
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.submission import Submission
@@ -26,8 +25,6 @@ class Sending:
     """Whether this package has made the request, rather than the spider."""
     blame: str | None = None
     """The middleware that has kept the request from its response, and how; None if none did."""
-    downloaded: Response | None = None
-    """The answer of the site, before any middleware has seen it."""
 
 
 @dataclass(eq=False)
@@ -60,11 +57,13 @@ class SendingOrder:
     @contextmanager
     def urgently(self, request: Request) -> Iterator[None]:
         """Send what is sent for a request before all else, since a token is at hand for it."""
-        self._urgent[request] = None
+        is_outermost = request not in self._urgent
+        self._urgent.setdefault(request, None)
         try:
             yield
         finally:
-            del self._urgent[request]
+            if is_outermost:
+                del self._urgent[request]
 
     def is_urgent(self, request: Request) -> bool:
         """Tell whether a token is at hand for a request."""
@@ -74,6 +73,9 @@ class SendingOrder:
         """Let no others of its slot go that came out of the scheduler, until ``request``, an urgent one, gives way."""
         self._urgent[request] = Precedence(self.slot(request), is_other)
         self.sort(self.slot(request))
+
+    def goes_first(self, request: Request) -> bool:
+        return self._urgent.get(request) is not None
 
     def give_way(self, request: Request) -> bool:
         """Let the others go on; tell whether they had to wait until now."""

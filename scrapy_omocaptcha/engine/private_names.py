@@ -46,7 +46,8 @@ _CALLED: dict[str, tuple[str, ...]] = {
     "engine.downloader.middleware.download_async": ("function", "request"),  # send through the inner chain
     "Downloader.fetch": ("self", "request"),  # see what the engine begins with
     "Downloader.needs_backout": ("self",),  # count held requests no longer
-    "Request._set_url": ("self", "url"),  # redirect a request in place
+    "Request._set_body": ("self", "body"),  # turn a request into another one in place
+    "Request._set_url": ("self", "url"),
     "OffsiteMiddleware.should_follow": ("request", "spider"),  # send no form to a site that the spider may not visit
 }
 """Functions, with the arguments that are passed."""

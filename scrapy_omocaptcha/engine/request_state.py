@@ -24,21 +24,18 @@ class RequestState:
     """Whether any job was bought for the request, whatever came of that."""
     original: dict[str, Any] | None = None
     """The request before its first redirect, as JSON."""
-    resent_for: list[str] = field(default_factory=list)
-    """Addresses for whose walls it was sent again, since it had been redirected there."""
-    was_believed: bool = False
-    """Whether it was sent again as an address merely claimed to be that of a wall which had withheld it."""
-    wall_url: str | None = None
-    """The address that it was redirected to, and where there was a wall."""
-    asked_again: bool = False
-    """Whether the request has met a wall, and was sent again since it came out of the scheduler."""
-
+    sent_at: int = 0
+    """Stamp of what was asked for when it was redirected to a wall; 0 if it was not."""
+    way: list[str] = field(default_factory=list)
+    """The addresses to which it was redirected before it was sent again."""
+    is_resent: bool = False
+    """Whether what was asked for was sent once more, as the wall that had redirected it was open."""
     is_through: bool = False
     """Whether what it was redirected from has got through a wall."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what is known of it in the scheduler, too."""
-        return {**asdict(self), "asked_again": False}
+        return asdict(self)
 
 
 class RequestStates:
@@ -94,15 +91,6 @@ class RequestStates:
     def is_scheduled(self, request: Request) -> bool:
         """Tell whether a request came out of the scheduler; otherwise some component of Scrapy awaits its response."""
         return request in self._scheduled
-
-    def mark_seen(self, request: Request, redirected: Request) -> bool:
-        """Have the scheduler drop what leads to the same page as ``redirected``; tell whether it would have already.
-
-        A component that awaits the response to ``request`` follows its redirects without a scheduler.
-        """
-        if self._dupefilter is None or request.dont_filter or not self.is_scheduled(request):
-            return False
-        return bool(self._dupefilter.request_seen(redirected))
 
     def take(self, request: Request) -> bool:
         """Take the state of a request out of its meta, before any middleware sees it; tell whether it has one."""
@@ -161,7 +149,7 @@ class RequestStates:
     def keep_for_retry(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.peek(request)
-        is_known = state.is_paid_for or state.is_through or state.original or state.resent_for
+        is_known = state.is_paid_for or state.is_through or state.original or state.is_resent
         if is_known and not request.meta.get("dont_retry"):
             self._retried[_retry_key(request, retries=1)] = state.as_json(), request.meta.get("redirect_urls")
         if len(self._retried) > _MAX_RETRIED:

@@ -99,6 +99,8 @@ class Settings:
     poll_interval: float = setting("OMOCAPTCHA_POLL_INTERVAL", values.read_number, 2.0, minimum=0.01)
     token_max_age: float = setting("OMOCAPTCHA_TOKEN_MAX_AGE", values.read_number, 110.0, minimum=1.0, maximum=120.0)
     on_failure: str = setting("OMOCAPTCHA_ON_FAILURE", values.read_choice, "errback", ("errback", "response"))
+    resend: bool = setting("OMOCAPTCHA_RESEND", values.read_bool, False)
+    """Whether POSTs may be sent again that may have been executed."""
     dry_run: bool = setting("OMOCAPTCHA_DRY_RUN", values.read_bool, False)
     ledger: str | None = setting("OMOCAPTCHA_LEDGER", values.read_path)
     redis_url: Secret | None = setting("OMOCAPTCHA_REDIS_URL", values.read_redis_url)

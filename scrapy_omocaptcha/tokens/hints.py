@@ -82,16 +82,15 @@ class Hints:
             message = "HEAD %s was answered with %d, which may be a challenge: send GET, or GET another page before"
             self._say(f"HEAD {host_of(response.url)}", message, public_address(response.url), response.status)
 
-    def taken_for_answer(self, request: Request) -> None:
+    def maybe_executed(self, request: Request) -> None:
         """Tell that a POST is not sent again, as what it was redirected to may be its answer, or a gate's own page."""
         message = (
             "%s counts as executed: it was redirected to %s, which has shown a challenge and shows a page now. If that "
-            "is no answer to it, the wall has withheld it: request a page first, which opens the wall for such requests"
+            "is no answer to it, the wall has withheld it: request a page first, which opens the wall, or set "
+            'meta["omocaptcha_resend"] for POSTs that may be repeated, such as searches'
         )
         asked = request.meta.get("redirect_urls", [request.url])[0]
-        self._say(
-            f"answer {host_of(asked)}", message, public_address(asked), public_address(request.url), level=logging.INFO
-        )
+        self._say(f"answer {host_of(asked)}", message, public_address(asked), public_address(request.url))
 
     def clearance_bound(self, url: str, difference: str) -> None:
         """Tell that a site seems to bind its clearance to the ``difference`` of two requests, if there is any."""

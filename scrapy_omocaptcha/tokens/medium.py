@@ -21,7 +21,7 @@ from scrapy_omocaptcha.urls import host_of
 
 Key = tuple[str, object, object]
 Find = Callable[[Response], Challenge | None]
-META_KEYS = ("omocaptcha",)
+META_KEYS = ("omocaptcha", "omocaptcha_resend")
 """Keys of meta by which a spider tells how a request is treated; ``hints`` tells of others that look like them."""
 _SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
 

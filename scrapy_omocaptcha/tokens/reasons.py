@@ -35,6 +35,11 @@ REASONS = {
     "hook": "a method of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",
     "offsite": "the form posts outside the spider's allowed_domains",
+    # A redirect
+    "maybe_executed": (
+        "the site has redirected this POST to its challenge and may have executed it: request a page first, which "
+        'opens the wall, or set meta["omocaptcha_resend"] for POSTs that may be repeated, such as searches'
+    ),
     # The settings
     "dry_run": "OMOCAPTCHA_DRY_RUN is on",
     # Other vendors
@@ -42,8 +47,8 @@ REASONS = {
 }
 """Why no job is bought for a challenge, but for limits and account. The stats ``omocaptcha/skipped/{reason}`` count all
 reasons, and why a challenge stays closed that was tried: ``attempts`` (jobs were of no use), ``service`` (it took no
-job), ``broke`` (a request with a token had no answer), ``not_seen`` (a browser sent none), ``another_wall`` (the answer
-is a wall of its own) and ``sent_again`` (the request may have been executed)."""
+job), ``broke`` (a request with a token had no answer), ``not_seen`` (a browser sent none) and ``another_wall`` (the
+answer is a wall of its own)."""
 
 
 class Refusal(NamedTuple):

@@ -5,6 +5,7 @@ Redirects are followed here, not by Scrapy's middleware, which would repeat the 
 """
 
 import math
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -29,15 +30,16 @@ _MAX_REDIRECTS = 20
 
 
 async def send_submission(
-    chain: InnerChain, submission: Submission, token: Token, *, asked: Request | None = None
-) -> Response | None:
+    chain: InnerChain, submission: Submission, token: Token, *, asked: Request | None = None, stops: Sequence[str] = ()
+) -> Response | str:
     """Send a submission to the site of its address and to no other, and return the answer.
 
     The answer's ``request`` is what was sent, unless a redirect was followed.
 
-    :param asked: a request that can be sent again. Where the site redirects to its address, or the page refreshes to an
-        address that holds the token, None is returned. If the submission goes to its very address, no redirect to
-        another page is followed.
+    :param asked: a request that can be sent again. Where the site redirects to its address, that is returned; "" if
+        the page refreshes to an address that holds the token. If the submission goes to its very address, no redirect
+        to another page is followed.
+    :param stops: other addresses that count like that of ``asked``.
     :raises HandoverBroke: when there was no answer; the token may have been used all the same. The text of the error
         does not contain the address.
     :raises TokenUnused: when ``token`` was too old by the time at which it would have gone out.
@@ -45,16 +47,17 @@ async def send_submission(
     """
     answers: list[Response] = []
     try:
-        answer = await _send(chain, submission.replace(usable_until=token.usable_until), asked, answers)
+        stops = stops if asked is None else [asked.url, *stops]
+        answer = await _send(chain, submission.replace(usable_until=token.usable_until), asked, stops, answers)
     except (MiddlewareFailed, TokenUnused):
         raise
     except Exception as error:
         kind, why, is_sent = type(error), in_words(error), bool(answers) or not isinstance(error, _NOT_SENT)
     else:
-        if asked is None or answer is None:
+        if asked is None or isinstance(answer, str):
             return answer
         refresh = chain.components.meta_refresh(answer) or ""
-        return None if holds_token(refresh, submission.secret) else answer
+        return "" if holds_token(refresh, submission.secret) else answer
     # The error is raised outside of the except block, and in a frame that does not know the address of a GET, which
     # holds the token: whatever Scrapy raises names the address, or has it among the variables of its traceback.
     raise HandoverBroke(f"the request with the token failed ({why})", is_sent=is_sent, kind=kind)
@@ -69,13 +72,13 @@ async def follow_back(chain: InnerChain, submission: Submission, answer: Respons
     if target is None or answer.status not in _TO_GET or public_address(target) != public_address(asked.url):
         return None
     try:
-        page = await _follow(chain, submission, target, answer, asked)
+        page = await _follow(chain, submission, target, answer, [asked.url])
     except CrawlClosing:
         raise
     except Exception:
         # Scrapy follows the redirect and meets the same error, which Retry may repeat.
         return None
-    return None if page is answer else page
+    return None if page is answer or isinstance(page, str) else page
 
 
 async def get_page(chain: InnerChain, request: Request) -> Response | None:
@@ -92,8 +95,8 @@ async def get_page(chain: InnerChain, request: Request) -> Response | None:
 
 
 async def _send(
-    chain: InnerChain, submission: Submission, asked: Request | None, answers: list[Response]
-) -> Response | None:
+    chain: InnerChain, submission: Submission, asked: Request | None, stops: Sequence[str], answers: list[Response]
+) -> Response | str:
     """Send a submission; what the site answers to it, rather than to a request that it leads to, joins ``answers``."""
     is_elsewhere = asked is None or public_address(submission.url) != public_address(asked.url)
     # Where the submission repeats the request that was asked for, its redirect need not lead to the page.
@@ -105,9 +108,9 @@ async def _send(
         target = _target(answer)
         if target is None:
             break
-        leads_back = may_lead_back and _is_at(target, asked)
+        leads_back = may_lead_back and any(same_address(target, stop) for stop in stops)
         if answer.status in _TO_GET and (is_elsewhere or leads_back):
-            return await _follow(chain, submission, target, answer, asked)
+            return await _follow(chain, submission, target, answer, stops)
         is_repeated = answer.status in _REPEATED and same_site(submission.url, target)
         if not (is_elsewhere and is_repeated):
             break
@@ -117,11 +120,11 @@ async def _send(
 
 
 async def _follow(
-    chain: InnerChain, submission: Submission, target: str, answer: Response, asked: Request | None
-) -> Response | None:
-    """Get the page that a submission leads to, a page like any other; return ``answer`` where that is not allowed.
+    chain: InnerChain, submission: Submission, target: str, answer: Response, stops: Sequence[str]
+) -> Response | str:
+    """Get the page that a submission leads to, a page like any other, or the address where that is one of ``stops``.
 
-    The ``Location`` of ``answer`` is then the address that may not be requested.
+    Where it may not be requested, ``answer`` is returned, whose ``Location`` is then that address.
 
     The requests for it are submissions only so that the token is masked and cut out wherever the site may repeat it.
     """
@@ -130,8 +133,8 @@ async def _follow(
     step: Request = Submission(target, headers=headers, meta=submission.meta, secret=secret, set_cookies=set_cookies)
     for _ in range(_MAX_REDIRECTS):
         step = step.replace(callback=NO_CALLBACK)
-        if _is_at(step.url, asked):
-            return None
+        if any(same_address(step.url, stop) for stop in stops):
+            return step.url
         result = await chain.follow(step, page=submission)
         if result is None:
             # Users are told where it leads.
@@ -147,8 +150,3 @@ def _target(answer: Response) -> str | None:
     """Return the web address that an answer redirects to. Scrapy would also follow one of a file, and read that."""
     target = redirect_target(answer.url, answer.headers.get("Location"))
     return target if urlsplit(target or "").scheme in ("http", "https") else None
-
-
-def _is_at(url: str, asked: Request | None) -> bool:
-    """Tell whether a URL is that of the request that can be sent again, if there is one."""
-    return asked is not None and same_address(url, asked.url)

@@ -137,7 +137,7 @@ class TokenRequest(Attempts):
         self._is_used = True
         self.report_sent(submission.method, submission.url, field_names(submission))
         answer = await send_submission(self.chain, submission, token)
-        assert answer is not None
+        assert isinstance(answer, Response)
         return answer
 
     def _is_another(self, wall: Challenge) -> bool:

@@ -82,11 +82,6 @@ class Clearance:
             self._for_one_page_in_a_row += 1
         return is_used_up
 
-    def record_other_use(self, stamp: int) -> None:
-        """Record that a request sent at ``stamp`` was let through, which may have used up what the clearance is for."""
-        if self.worth is Worth.NEW and not self.was_won_after(stamp):
-            self.worth = Worth.DOUBTFUL
-
     def record_page(self, stamp: int, *, has_met_wall: bool) -> None:
         """Record that a request sent at ``stamp`` without a token got a page; see :meth:`Session.record_page`."""
         if has_met_wall:

@@ -3,10 +3,12 @@
 A spider's ``omocaptcha_submit`` may make that request.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urldefrag
 
+from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.purchase import REJECTED, Purchase
@@ -19,7 +21,7 @@ from scrapy_omocaptcha.tokens.judging import Answer, is_lost
 from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import send_submission
 from scrapy_omocaptcha.tokens.verdict import Handed, unknown, unused
-from scrapy_omocaptcha.urls import public_address, same_address
+from scrapy_omocaptcha.urls import public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls.passage import Passage
 
 _MAX_OUTDATED = 3
@@ -60,12 +62,29 @@ class FormPassage(Passage):
         """
         if not (self.is_alone and self.session.is_page_asked_for):
             return await super().hand_in(token)
+        async with self._nothing_else():
+            return await super().hand_in(token)
+
+    async def ask_again(self) -> Answer:
+        """Ask again; where an order may be sent, nothing else uses up what lets it through."""
+        if not self.asking.is_for_order:
+            return await super().ask_again()
+        with self.engine.slots.order.urgently(self.request):
+            async with self._nothing_else():
+                return await super().ask_again()
+
+    @asynccontextmanager
+    async def _nothing_else(self) -> AsyncIterator[None]:
+        """Send nothing else of the session in the block."""
+        if self.hold.goes_first:
+            yield
+            return
         lock = self.session.submitting
         await self.engine.lifetime.wait(lock.acquire())
         try:
             self._go_first()
             await self.engine.lifetime.until(self._none_under_way, timeout=_QUIET_TIMEOUT)
-            return await super().hand_in(token)
+            yield
         finally:
             self.hold.give_way()
             lock.release()
@@ -106,11 +125,27 @@ class FormPassage(Passage):
                 return replace(result, verdict=unknown("cookies", is_useless=True))
         if isinstance(result.answer, Response) and not result.proves_open:
             try:
-                redirected = await self.redirects.follow_answer(self.request, result.answer)
+                redirected = await self._follow(result.answer)
             except Exception as error:
                 return replace(result, error=error)
             return replace(result, answer=redirected or result.answer)
         return result
+
+    async def _follow(self, answer: Response) -> Request | None:
+        """Return what Scrapy is to follow if the answer to a submission redirects.
+
+        Where the answer has come from behind a redirect, the request is turned into the one for its address.
+        """
+        request, components = self.request, self.engine.components
+        url = redirect_target(request.url, answer.headers.get("Location"))
+        if url is not None and not components.is_redirect_for_spider(request, answer):
+            redirected = await components.redirect(request, answer)
+            if redirected is not None:
+                self.redirects.write_answer(request, redirected)
+                return redirected
+        if request.method == "GET" and not same_address(answer.url, request.url):
+            await components.turn_towards(request, answer.url)
+        return None
 
     def submission(self, token: Token) -> Submission:
         """Return the request that hands a token in for the challenge at hand.
@@ -129,7 +164,9 @@ class FormPassage(Passage):
         is_own_address = public_address(submission.url) == public_address(self.request.url)
         try:
             with self.answering():
-                answer = await send_submission(self.engine.chain, submission, token, asked=self.request)
+                answer = await send_submission(
+                    self.engine.chain, submission, token, asked=self.request, stops=self.asking.hops
+                )
         except HandoverBroke as error:
             if error.is_sent and repeats(submission, self.request):
                 refusal = Refusal(
@@ -137,7 +174,8 @@ class FormPassage(Passage):
                 )
                 return Result(verdict=unknown("broke"), error=GivenUp(refusal))
             return Handed(None, is_page=False, broke=error)
-        if answer is None:
+        if isinstance(answer, str):
+            self.asking.record_led_to(answer)
             return Handed(None, is_page=False)
         sent = None if answer.request is None else (answer.request, submission)
         answer.request = None

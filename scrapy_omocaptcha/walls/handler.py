@@ -5,25 +5,30 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.buyer import Buyer
-from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine import Engine
-from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
+from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored
 from scrapy_omocaptcha.tokens.policy import Policy
-from scrapy_omocaptcha.walls.redirects import UNKNOWN_STANDING, Redirects, Standing
+from scrapy_omocaptcha.urls import redirect_target
+from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
+from scrapy_omocaptcha.walls.targets import SHOWS_CHALLENGES
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.passage import Passage
     from scrapy_omocaptcha.walls.session import Session
+
+_MISSING = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+"""Statuses that say what is at an address, be it that there is nothing."""
 
 
 class WallHandler:
@@ -39,6 +44,7 @@ class WallHandler:
         redirects: Redirects,
     ) -> None:
         self._slots, self._lifetime, self._components = engine.slots, engine.lifetime, engine.components
+        self._states, self._chain = engine.states, engine.chain
         self._sessions = sessions
         self._redirects = redirects
         self._policy = policy
@@ -84,26 +90,66 @@ class WallHandler:
         if session.clearance.was_won_after(since):
             request.cookies = _without({cookie.name for cookie in session.clearance.cookies}, request.cookies)
 
-    async def before(self, request: Request) -> Answer | None:
-        """Return what is in the place of a POST that a wall has redirected, before it is sent once more in vain."""
-        session = self._sessions.known(request)
-        is_through = session is not None and session.clearance.was_there_at(self._sessions.next_stamp())
-        return await self._redirects.walls.before(request, is_through=is_through)
+    def before(self, request: Request) -> Request | None:
+        """Return what was asked for, for the scheduler, if a request is to go to a gate that was opened meanwhile."""
+        session, since = self._sessions.known(request), self._states.peek(request).sent_at
+        if session is None or not since:
+            return None
+        session.clearance.record_sent(since, self._sessions.stamp_of(request))
+        again = self._redirects.before(request, was_opened_since=session.clearance.was_won_after(since))
+        if again is not None:
+            self._sessions.answered(request)
+        return again
 
     async def handle_redirect(self, request: Request, response: Response) -> Answer:
-        """Return the challenge if a redirect leads to one, else the redirect."""
+        """Let Scrapy follow a redirect, with what was asked for, unless a wall redirects that is open by now."""
         self._slots.back(request)
+        if self._chain.is_sending(request):
+            # Its passage sees where it leads.
+            return response
         session = self._sessions.known(request)
         stamp = self._sessions.stamp_of(request)
         if session is not None and stamp:
-            # A passage counts itself what it sends again, with the newest cookies that there are.
             session.answers += 1
             self._sessions.keep_cookies(session, request, response, stamp)
-        standing = self._standing(session, request, response, stamp or self._sessions.next_stamp())
-        answer = await self._redirects.handle(request, response, standing)
-        if answer is response and request not in self._redirects.behind and session is not None and stamp:
-            session.clearance.record_other_use(stamp)
-        return answer
+        url = redirect_target(request.url, response.headers.get("Location"))
+        leads_on = url is not None and self._redirects.targets.of(url).kind not in SHOWS_CHALLENGES
+        if url is not None and leads_on and self._redirects.is_at_wall(request):
+            self._redirects.record_led_to(request, url)
+            return await self._leave_wall(request, response, stamp)
+        self._keep(request, response, stamp)
+        return response
+
+    def _keep(self, request: Request, response: Response, stamp: int) -> None:
+        session = self._sessions.known(request)
+        is_through = session is not None and session.clearance.was_there_at(stamp)
+        self._redirects.keep(request, response, stamp or self._sessions.next_stamp(), is_through=is_through)
+
+    async def _leave_wall(self, request: Request, response: Response, stamp: int) -> Answer:
+        """Return what is to come of a request that was redirected to a wall, which answers it with no challenge."""
+        again = self._redirects.leave_wall(request, response)
+        if again is not None:
+            return again
+        if self._redirects.is_order(request) and self._redirects.is_at_wall(request):
+            # It is no longer at the site, where others wait until nothing else is.
+            self._sessions.answered(request)
+            return await self._passage(request).run(response, None, stamp)
+        if is_redirect(response) or self._components.meta_refresh(response) is not None:
+            self._keep(request, response, stamp)
+        else:
+            self._settle(request, response)
+        return response
+
+    def failed(self, request: Request, error: Exception) -> None:
+        """Let another request find out what is at an address where this one has failed."""
+        if self._states.has(request):
+            self._settle(request, type(error))
+
+    def _settle(self, request: Request, answer: Response | type[Exception]) -> None:
+        """Record the answer to a request that was redirected, unless a retry goes on for it."""
+        if not self._components.will_retry(request, answer):
+            is_page = isinstance(answer, Response) and (is_good(answer) or answer.status in _MISSING)
+            self._redirects.record_answer(request, is_page=is_page)
 
     def try_finish(self, request: Request, response: Response) -> bool:
         """Tell whether :meth:`after` would only return the response; if so, record that its request is answered.
@@ -111,7 +157,8 @@ class WallHandler:
         That is so of most responses, and this takes half the time of :meth:`after`.
         """
         if (
-            self._redirects.withheld.may_learn_from(request)
+            self._sessions.is_any()
+            or self._states.has(request)
             or not is_good(response)
             or response.status == 202  # AWS WAF has walls with this status.
             or has_recaptcha_word(response)
@@ -137,30 +184,31 @@ class WallHandler:
 
         It raises what :meth:`Passage.run` raises.
         """
-        session = self._sessions.known(request)
-        standing = self._standing(session, request, response, stamp)
-        answer = await self._redirects.handle_refresh(request, response, standing)
-        if isinstance(answer, Request):
-            return answer
-        response = self._redirects.behind.pop(request, answer)
         challenge = self._policy.find(request, response)
-        asked_for = self._redirects.withheld.learn_from_answer(request, response, challenge)
-        if asked_for is not None and not await self._is_in_vain(asked_for, request, response, challenge):
-            # It was not known that the redirect leads to a wall. From now on that is known before it is followed.
-            return asked_for
-        if challenge is None:
-            vendor = find_other_captcha(response)
-            if vendor is not None:
-                self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
-            elif request.method == "HEAD":
-                # The answer to HEAD has no body to be a challenge.
-                self._policy.hints.head_answered(response)
-            elif is_good(response) and not is_stored(request, response):
-                # An answer that HttpCache has stored tells nothing of today.
-                self._sessions.visitors.record_page(request, stamp)
-                if session is not None:
-                    session.record_page(stamp)
-            return response
+        if challenge is not None:
+            self._redirects.record_challenge(request, challenge)
+            return await self._passage(request).run(response, challenge, stamp)
+        if self._redirects.is_at_wall(request):
+            return await self._leave_wall(request, response, stamp)
+        if self._components.meta_refresh(response) is not None:
+            self._keep(request, response, stamp)
+        elif self._states.has(request):
+            self._settle(request, response)
+        vendor = find_other_captcha(response)
+        if vendor is not None:
+            self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
+        elif request.method == "HEAD":
+            # The answer to HEAD has no body to be a challenge.
+            self._policy.hints.head_answered(response)
+        elif is_good(response) and not is_stored(request, response):
+            # An answer that HttpCache has stored tells nothing of today.
+            session = self._sessions.known(request)
+            self._sessions.visitors.record_page(request, stamp)
+            if session is not None:
+                session.record_page(stamp)
+        return response
+
+    def _passage(self, request: Request) -> Passage:
         make = self._policy.mediums.of(request).passage()
         if make is None:
             # Imported late: most crawls never need it, and start sooner without it.
@@ -168,22 +216,7 @@ class WallHandler:
 
             make = FormPassage
         passage: Passage = make(*self._attempts, request, self._sessions, self._redirects)
-        return await passage.run(response, challenge, stamp, None if response is answer else answer)
-
-    async def _is_in_vain(
-        self, asked_for: Request, request: Request, response: Response, challenge: Challenge | None
-    ) -> bool:
-        """Tell whether a POST would be sent again for a wall at which nothing is bought."""
-        if challenge is None or asked_for.method in SAFE_METHODS:
-            return False
-        refusal = await self._policy.refusal(request, response, challenge)
-        return refusal is not None or self._policy.limit_refusal(request.url) is not None
-
-    def _standing(self, session: Session | None, request: Request, response: Response, stamp: int) -> Standing:
-        """Return how a request that was sent at ``stamp`` stands to the wall of its session."""
-        if session is None or is_stored(request, response):
-            return UNKNOWN_STANDING
-        return Standing(session.clearance.was_there_at(stamp), lambda: session.clearance_holds_since(stamp))
+        return passage
 
 
 def _without(names: set[str], cookies: Any) -> Any:

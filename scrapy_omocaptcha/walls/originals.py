@@ -8,8 +8,6 @@ from typing import Any
 
 from scrapy import Request
 
-from scrapy_omocaptcha.urls import address_of
-
 Original = dict[str, Any]
 """A request before its first redirect; ``hops`` has the addresses that have redirected since, its own first."""
 _OWN_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons", "download_slot")
@@ -54,11 +52,3 @@ def rebuild(request: Request, original: Original) -> Request:
 def way_of(request: Request, original: Original | None) -> list[str]:
     """Return the addresses that redirects have led a request along: what was asked for first, its own last."""
     return [request.url] if original is None else [*original["hops"], request.url]
-
-
-def leads_back(request: Request, url: str, original: Original | None) -> bool:
-    """Tell whether a redirect leads back, for the first time, to where the request was before.
-
-    The duplicate filter knows that address.
-    """
-    return list(map(address_of, way_of(request, original))).count(url) == 1

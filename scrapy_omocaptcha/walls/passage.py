@@ -20,25 +20,32 @@ from scrapy.http import HtmlResponse, Response, TextResponse
 
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
-from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
+from scrapy_omocaptcha.tokens.judging import (
+    Answer,
+    doubt_about,
+    is_blank,
+    is_good,
+    is_other_wall,
+    is_page_of,
+    is_same_wall,
+)
 from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import follow_back
 from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed, unknown
+from scrapy_omocaptcha.urls import redirect_target
+from scrapy_omocaptcha.walls.asking_again import AskingAgain
 from scrapy_omocaptcha.walls.clearance import Worth
-from scrapy_omocaptcha.walls.redirects import Redirects
+from scrapy_omocaptcha.walls.redirects import MAYBE_EXECUTED, Redirects
 from scrapy_omocaptcha.walls.session import Role
 from scrapy_omocaptcha.walls.sessions import Sessions
+from scrapy_omocaptcha.walls.targets import GATES, Kind
 
-_SENT_AGAIN = Refusal(
-    "sent_again",
-    "the request was sent once more, since its redirect claimed to be a wall's, and was redirected there again: the "
-    "site may have executed it",
-)
 _NOT_SEEN = "the page has sent no token: neither its callback does, nor a button of the widget's own form"
 
 
@@ -64,6 +71,7 @@ class Passage(Attempts):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.session = self.sessions.session(self.request)
+        self.asking = AskingAgain(self.engine, self.policy, self.redirects, self.request)
         self._answers = self.session.answers
         self.page: Page
         """The challenge at hand."""
@@ -73,26 +81,39 @@ class Passage(Attempts):
         self.is_alone = False
         """Whether the wall is solved for this page only."""
 
-    async def run(self, response: Response, challenge: Challenge, stamp: int, redirect: Response | None) -> Answer:
+    async def run(self, response: Response, challenge: Challenge | None, stamp: int) -> Answer:
         """Go through the wall that ``response`` has shown; return its page, or the challenge if nothing was bought.
 
+        :param challenge: what ``response`` is; None for an order whose wall, to which it was redirected, is open.
         :param stamp: when the request was sent.
-        :param redirect: what has led to the challenge, if Scrapy does not follow it: returned if nothing was bought.
-        :raises ChallengeNotSolved: when the wall stays closed, though jobs were bought for the request.
+        :raises ChallengeNotSolved: when the wall stays closed, though jobs were bought for the request, or may have
+            executed it.
         :raises GivenUp: when the spider is to be closed at a limit.
         """
-        self.stamp = stamp
+        way, sent_at = self.redirects.way_of(self.request), self._state.sent_at
+        is_page_withheld = self.redirects.is_withheld(self.request) and not self.redirects.is_order(self.request)
+        self.stamp = sent_at if is_page_withheld else stamp
         with self.engine.slots.hold(self.request) as self.hold:
             try:
-                result = await self._go(response, challenge)
+                result = await (self._end_order(response) if challenge is None else self._go(response, challenge))
             except GivenUp as error:
-                return await self._not_solved(error, redirect)
+                return await self._not_solved(error)
             except Exception:
                 await self.discard()
                 raise
             finally:
                 self.policy.handed_in.pop(self.request, None)
-        return self.report(challenge, result)
+                self.redirects.settle(way, sent_at)
+        return self.report(challenge or self.page.challenge, result)
+
+    async def _end_order(self, response: Response) -> Result:
+        """Send an order that its gate has withheld, now that this answers with no challenge, or take its receipt."""
+        self._note(response, Challenge(self.request.url, None))
+        if self.redirects.targets.of(self.request.url).kind is not Kind.RETURNING:
+            self.redirects.check_receipt(self.request, response)
+            return Result(response)
+        answer = await self.look_again()
+        return await self._take_turns() if answer is None else Result(answer)
 
     # Take the challenge, and refuse it
 
@@ -129,6 +150,7 @@ class Passage(Attempts):
         values = self.cookie_values()
         is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
+        self.asking.challenge = challenge
         if self.purchase is None and "cached" not in response.flags:
             difference = self.sessions.visitors.record_challenge(self.request, challenge, self.stamp)
             self.policy.hints.clearance_bound(self.request.url, difference)
@@ -141,24 +163,16 @@ class Passage(Attempts):
 
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved, whoever pays, or None."""
-        refusal = await self.policy.refusal(self.request, self.page.response, self.page.challenge)
-        # A challenge that HttpCache has stored does not show that the request was sent once more.
-        is_sent = "cached" not in self.page.response.flags
-        if refusal is None and is_sent and self.redirects.posts.may_be_executed(self.request):
-            return _SENT_AGAIN
-        return refusal
+        # A token at hand opens the wall for others at least.
+        if self.asking.may_be_executed and self.purchase is None:
+            return MAYBE_EXECUTED
+        return await self.policy.refusal(self.request, self.page.response, self.page.challenge)
 
     # Lead, follow, go alone or ask again
 
     async def _take_turns(self) -> Result:
         session = self.session
         while True:
-            answer = await self._look_if_duplicate()
-            if answer is not None:
-                return Result(answer)
-            if self.redirects.walls.may_be_page_of_another(self.request):
-                # The redirect, or a look behind it, may have used up the clearance.
-                session.clearance.record_other_use(self.stamp)
             session.record_challenge(self.stamp)
             role = session.role(self.stamp)
             if role is Role.LEAD:
@@ -176,15 +190,6 @@ class Passage(Attempts):
             finally:
                 if role is Role.WAIT:
                     session.turns.end()
-
-    async def _look_if_duplicate(self) -> Answer | None:
-        """Ask again if another request has the page that this one is redirected to; see :meth:`look_again`.
-
-        Where this one has turned out to be that for a gate, return what the gate has withheld.
-        """
-        if self.redirects.walls.is_page_of_another(self.request):
-            return await self.look_again()
-        return self.redirects.walls.take_back_withheld(self.request)
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots
@@ -211,7 +216,6 @@ class Passage(Attempts):
         if not self.is_alone:
             # Requests that were queued without cookies are answered with new cookies meanwhile, and later.
             self.session.clearance.record_token(self.cookies())
-        self.redirects.has_handed_in = True
 
     def _worth(self, result: Result) -> Worth:
         if result.verdict is None or result.verdict.outcome in ("expired", "unknown"):
@@ -226,7 +230,7 @@ class Passage(Attempts):
 
     async def look_again(self) -> Answer | None:
         """Ask again; return the answer if no token is needed; raise ``GivenUp`` if its challenge may not be solved."""
-        answer = await self._at_wall() or await self.ask_again()
+        answer = await self.ask_again()
         if self.take_challenge(answer) is not None:
             refusal = await self.refusal()
             if refusal is not None:
@@ -238,27 +242,20 @@ class Passage(Attempts):
             self.session.record_page(self.stamp, has_met_wall=True)
         return answer
 
-    async def _at_wall(self) -> Answer | None:
-        """Return what is at the wall that a POST was redirected to, unless the POST is to be sent now."""
-        wall_url = self.redirects.posts.wall_of(self.request)
-        if wall_url is None:
-            return None
-        async with self.hold.sending():
-            is_open = self.session.clearance.was_won_after(self.stamp)
-            with self.answering():
-                return await self.redirects.walls.at_wall(self.request, wall_url, is_open=is_open)
-
     async def ask_again(self) -> Answer:
-        """Send the spider's request once more, and return the answer."""
+        """Ask for what was asked for once more, and return the answer."""
         async with self.hold.sending():
             return await self.send()
 
-    async def send(self, shown: Response | None = None) -> Answer:
-        """Do as :meth:`Redirects.send_again` while the request is counted as being sent."""
+    async def send(self) -> Answer:
+        """Do as :meth:`AskingAgain.ask` while the request is counted as being sent."""
         since, self.stamp = self.stamp, self.sessions.next_stamp()
         self.session.clearance.record_sent(since, self.stamp)
         with self.answering():
-            return await self.redirects.send_again(self.request, shown, has_token=self.purchase is not None)
+            answer = await self.asking.ask()
+        if isinstance(answer, Request):
+            self.redirects.write(self.request, answer, answer.url, self.stamp, is_through=True)
+        return answer
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -318,21 +315,17 @@ class Passage(Attempts):
         if result is not None:
             return result
         self.session.is_page_asked_for = True
-        answer = handed.answer
-        # An error, or JSON for a script, answers the token, and is not what a redirect to its address would show.
-        is_page = isinstance(answer, HtmlResponse) and answer.status < HTTPStatus.MULTIPLE_CHOICES
         try:
-            again = await self.send(answer if is_page else None)
+            again = await self.send()
         except Exception as error:
             if not self.is_alone:
                 # The other requests of the session ask again then, rather than buy a token each.
                 self.session.clearance.record_won(self.cookies(), Worth.DOUBTFUL)
-            return Result(verdict=unknown("closing" if isinstance(error, CrawlClosing) else "broke"), error=error)
+            reasons = {CrawlClosing: "closing", GivenUp: "redirect"}
+            return Result(verdict=unknown(reasons.get(type(error), "broke")), error=error)
         later = self.take_challenge(again)
         if later is None:
             return Result(again, self._opened(handed, again))
-        if self.redirects.posts.may_be_executed(self.request):
-            return Result(verdict=unknown("redirect", is_useless=True), error=GivenUp(_SENT_AGAIN))
         return await self._judge_challenge(page, handed, later)
 
     def _judge_answer(self, wall: Challenge, handed: Handed) -> Result | None:
@@ -343,6 +336,8 @@ class Passage(Attempts):
             return Result(verdict=still_closed(wall, later, is_first=self.is_first))
         if answer is not None and handed.is_page:
             self._copy_back(handed)
+            if self.asking.is_for_order:
+                self.redirects.check_receipt(self.request, answer)
             if answer.status < HTTPStatus.MULTIPLE_CHOICES and not is_blank(answer):
                 return Result(answer, ACCEPTED, submitted=answer)
             # The form has sent the spider's own request, which may be answered by anything. Sites redirect what they
@@ -361,14 +356,15 @@ class Passage(Attempts):
             # A page that has sent nothing, or in disguise, would do so again.
             why = Refusal("not_seen", _NOT_SEEN) if handed.broke is None else Refusal("broke", str(handed.broke))
             return Result(verdict=unknown(why.reason, is_useless=True), error=GivenUp(why))
+        if self.asking.is_for_order and handed.answer is not None and is_good(handed.answer):
+            # It shows its challenge also to who is through, so that another token would show no more.
+            self.redirects.record_gate(self.redirects.way_of(self.request))
+            return Result(verdict=unknown("redirect"), error=GivenUp(MAYBE_EXECUTED))
         behind = await self._look_behind(handed)
         if isinstance(behind, Result):
             return behind
         handed, wall, answer = behind, page.challenge, behind.answer
-        withheld = self.redirects.walls.take_back_withheld(self.request, answer) if is_same_wall(wall, later) else None
-        if withheld is not None:
-            return Result(withheld, unknown("widget_again"))
-        result = None if answer is None else self._take_for_page(answer, page, handed)
+        result = None if answer is None or self.asking.is_at_gate else self._take_for_page(answer, page, handed)
         if result is not None:
             return result
         if handed.broke is not None and is_same_wall(wall, later):
@@ -391,7 +387,7 @@ class Passage(Attempts):
         self._copy_back(handed)
         # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
         # breaker to take the job for one that was of use.
-        verdict = self._opened(handed, answer, is_proof=False)
+        verdict = self._opened(handed, answer)
         if verdict is ACCEPTED:
             is_sure = _is_direct(handed) and answer.status < HTTPStatus.MULTIPLE_CHOICES
             verdict = replace(ACCEPTED, is_useless=None) if is_sure else unknown("widget_again")
@@ -400,7 +396,7 @@ class Passage(Attempts):
     async def _look_behind(self, handed: Handed) -> Handed | Result:
         """Follow an answer that redirects to the page with another query, and return what that shows, or means."""
         answer = handed.answer
-        if answer is None or handed.sent is None:
+        if answer is None or handed.sent is None or not self.asking.is_for_own_page:
             return handed
         try:
             with self.answering():
@@ -414,16 +410,13 @@ class Passage(Attempts):
         is_for_spider = self.engine.components.is_redirect_for_spider(self.request, answer)
         return handed if is_for_spider else handed._replace(answer=shown, sent=None)
 
-    def _opened(self, handed: Handed, answer: Answer, *, is_proof: bool = True) -> Verdict:
-        """Return the verdict on a token for which ``answer`` is the page.
-
-        :param is_proof: whether that page came for the request, so that it shows whether its redirect led to a gate.
-        """
-        doubt = self.redirects.walls.doubt_of_page(self.request, answer)
-        if doubt is None and is_proof:
-            self.redirects.walls.record_opened(self.request, answer)
-            if self.redirects.posts.is_in_doubt(self.request, answer):
-                self.policy.hints.taken_for_answer(self.request)
+    def _opened(self, handed: Handed, answer: Answer) -> Verdict:
+        """Return the verdict on a token for which ``answer`` is the page, or the request that a redirect leads to."""
+        url: str | None = answer.url
+        if isinstance(answer, Response):
+            url = redirect_target(answer.url, answer.headers.get("Location")) if is_redirect(answer) else None
+        leads_to_wall = url is not None and self.redirects.targets.of(url).kind in GATES
+        doubt = doubt_about(self.request, answer) or ("redirect" if leads_to_wall else None)
         return opened(handed, answer, doubt, others_hand_in=self.is_alone)
 
     def _copy_back(self, handed: Handed) -> None:
@@ -439,14 +432,18 @@ class Passage(Attempts):
             mine.update({key: value for key, value in new.items() if is_free_of(submission.secret, value)})
 
     def is_page(self, answer: Response) -> bool:
-        """Tell whether an answer, should it be no challenge, is the page that was asked for."""
-        return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
+        """Tell whether an answer, should it be no challenge, is the page that was asked for, or the best there is."""
+        is_its_own = self.asking.is_for_own_page or (self.asking.is_for_order and not self.asking.is_at_gate)
+        return is_its_own and is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
 
     def _may_be_page(self, answer: Response, page: Page, handed: Handed, *, is_repeated: bool) -> bool:
         """Tell whether the answer to a submission may be the page, which shows a challenge when it is asked for."""
         # What was made without the fields of a POST is no answer to that.
         is_unlike = self.request.method not in SAFE_METHODS and handed.is_own_address
         if is_unlike or is_other_wall(page.challenge, self.page.challenge):
+            return False
+        if not self.asking.is_for_own_page and not (isinstance(answer, HtmlResponse) and is_good(answer)):
+            # An error, or JSON for a script, answers the token, and is not what a redirect to its address would show.
             return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return handed.is_own_address and answer.status != page.response.status
@@ -457,23 +454,21 @@ class Passage(Attempts):
 
     # Give the spider its page, or say why there is none
 
-    async def _not_solved(self, error: GivenUp, redirect: Response | None) -> Response:
+    async def _not_solved(self, error: GivenUp) -> Response:
         """Report that the wall stays closed to the request, and return its challenge, or raise what the spider gets."""
         refusal, challenge, response = error.refusal, self.page.challenge, self.page.response
         is_closing, on_failure = self.policy.closes_spider(refusal.reason), self.policy.settings.on_failure
-        # A middleware that retries the challenge behind a redirect would send the request again, which may be executed.
-        has_led_here = redirect is None and self.redirects.posts.wall_of(self.request) is not None
-        is_untouched = not (self._state.is_paid_for or has_led_here or refusal is _SENT_AGAIN)
+        is_untouched = not (self._state.is_paid_for or refusal is MAYBE_EXECUTED)
         if is_closing or not (is_untouched or on_failure == "response"):
             # If closing fails, the request is retried or given back to the scheduler, so nothing is reported before.
             await self.discard()
+        if not is_untouched:
+            self.asking.give_up()
         if refusal.reason == "dry_run":
             self.events.dry_run[self.session.host][self.session] += 1
         self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs)
         if is_closing:
             raise error
-        if is_untouched and on_failure != "response":
-            response = redirect or response
         response.flags = [*response.flags, f"omocaptcha:{refusal.reason}"]
         if on_failure == "response":
             return self.engine.components.deliver(self.request, response, handle_httpstatus_all=True)

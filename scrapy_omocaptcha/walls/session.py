@@ -56,11 +56,6 @@ class Session:
         """Tell whether no request leads or waits here, and none that has waited is under way."""
         return self.leader_stamp is None and self.turns.is_idle
 
-    def clearance_holds_since(self, stamp: int) -> bool:
-        """Tell whether a request was sent at ``stamp`` with the last clearance, which has let others through, too."""
-        is_last = self.leader_stamp is None and not self.is_handing_in and self.clearance.was_there_at(stamp)
-        return is_last and self.clearance.worth is Worth.PROVEN
-
     def role(self, stamp: int) -> Role:
         """Return what a request that was sent at ``stamp`` and met a challenge does next."""
         if self.leader_stamp is not None:

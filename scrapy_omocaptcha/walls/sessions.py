@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from http.cookiejar import Cookie
@@ -34,11 +35,15 @@ class Sessions:
         self._sessions: OrderedDict[Key, Session] = OrderedDict()
         """The sessions by key, the least recently used first."""
         self.visitors = Visitors(mediums)
-        self.next_stamp = count(_LONG_AGO + 1).__next__
-        """Returns a stamp for what is sent now."""
+        self.next_stamp = count(time.time_ns()).__next__
+        """Returns a stamp for what is sent now: higher than those of earlier runs, which are in their queues."""
         # A WeakKeyDictionary takes several times as long, and each request of a crawl is written down here.
         self._stamps: dict[ref[Request], int] = {}
         """The stamps of the requests whose answers have not been counted yet, as long as there are these requests."""
+
+    def is_any(self) -> bool:
+        """Tell whether any session has met a wall."""
+        return bool(self._sessions)
 
     def known(self, request: Request) -> Session | None:
         """Return the session of ``request`` if it has met a wall before."""

@@ -1,59 +1,46 @@
-"""Remember what the addresses that redirects lead to have proven to be: pages, walls, or pages behind a wall.
+"""Remember what the addresses that redirects lead to, their targets, have proven to be. Nothing is sent here."""
 
-A site may show its challenge *in place*, at the address of the page that it withholds, or at an address of its own.
-Nothing is sent or scheduled here.
-"""
-
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field
 from enum import Enum
 
+from scrapy import Request
 from scrapy.utils.datatypes import LocalCache
 
-from scrapy_omocaptcha.detection import wall_word
 from scrapy_omocaptcha.tokens.judging import Marks
-from scrapy_omocaptcha.urls import address_of, public_address, returns_to, route_of
-from scrapy_omocaptcha.walls.originals import Original
+from scrapy_omocaptcha.urls import public_address, route_of
 
 _MAX_KNOWN = 10_000
 """Targets that are remembered."""
+_MAX_DROPPED = 1000
+"""Dropped redirects that are kept for each."""
 
 
 class Kind(Enum):
-    """What the target of redirects has proven to be. Only the methods of :class:`Targets` change it."""
+    """What a target has proven to be."""
 
-    UNKNOWN = "nobody has been there"
-    FOLLOWED = "Scrapy follows a redirect there, and the answer is not there yet"
-    PAGE = "it has shown no challenge"
-    WALL = "it has shown a challenge"
-    GATE = "a wall without a page of its own, for good: a request that is through is redirected to something else"
-    OPEN = "it was a wall, and shows a page that no request has got yet"
+    UNKNOWN = "no answer of it was seen"
+    FAILED = "it has failed, so that nobody knows"
+    PAGE = "it has shown a page, and no challenge so far"
+    WALL = "it has shown a challenge, in the place of this page or of what redirects here"
+    IN_PLACE = "who is through is redirected there, too: its challenge is in the place of this page"
+    GATE = "who is through is not redirected there any more: it is an address of the wall's own"
+    RETURNING = "a gate that has led a request back to what was asked for, which it has withheld therefore"
 
 
-WALLS = (Kind.WALL, Kind.GATE)
-PAGES = (Kind.PAGE, Kind.OPEN)
+GATES = (Kind.GATE, Kind.RETURNING)
+SHOWS_CHALLENGES = (Kind.WALL, *GATES)
 
 
 @dataclass
 class Target:
-    """What is known of the target of redirects: a route, or one address where its query tells a page."""
+    """What is known of the addresses of one route."""
 
     kind: Kind = Kind.UNKNOWN
-    followed_for: Original | None = None
-    """What Scrapy follows a redirect there for."""
-    times_looked: int = 0
-    """How often a request has looked at it."""
-    has_been_wall: bool = False
-    """Whether it was a wall, and then showed a page. A session that is not through meets the wall there."""
-    was_gate: bool = False
-    """Whether it was proven to be a gate, even if it shows a page of its own to those who are through."""
-    marks: Marks | None = None
-    """By what the challenge that it has shown is known again."""
-    is_requested: bool = False
-    """Whether the spider has requested it itself, and met the challenge."""
-    has_stopped: bool = False
-    """Whether a GET was redirected there and met a challenge."""
-    is_always_closed: bool = False
-    """Whether it shows its challenge also to a session that is through: a token for it has led to another page."""
+    finder: int = 0
+    """Stamp of the request whose redirect there is being followed, which shows what the target is; 0 if none is."""
+    dropped: deque[Request] = field(default_factory=lambda: deque(maxlen=_MAX_DROPPED))
+    """Redirects there that Scrapy has dropped as duplicates meanwhile."""
 
 
 class Targets:
@@ -61,11 +48,13 @@ class Targets:
 
     def __init__(self) -> None:
         self._targets: LocalCache[str, Target] = LocalCache(_MAX_KNOWN)
-        self._walled_pages: LocalCache[Marks | None, set[str]] = LocalCache(_MAX_KNOWN)
-        """Pages to which redirects lead also once the wall is open that was met there, by the marks of the wall."""
-        self.has_met_wall = False
+        self._in_place: LocalCache[Marks, bool] = LocalCache(_MAX_KNOWN)
+        """Marks of the walls whose challenges are in the place of pages."""
+        self._seen_at: LocalCache[Marks, set[str]] = LocalCache(_MAX_KNOWN)
+        """The routes at which challenges with these marks were seen before that was known."""
         self._scripts: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """Paths that have redirected to themselves: what is there is told apart by the words in their queries."""
+        self.has_met_wall = False
 
     def route_of(self, url: str) -> str:
         """Return what an address has in common with others of which the same is known: its path, or its route."""
@@ -78,129 +67,56 @@ class Targets:
             self._scripts[public_address(url)] = True
 
     def of(self, url: str) -> Target:
-        """Return what is known of an address, to read it.
+        """Return what is known of an address."""
+        return self._targets.setdefault(self.route_of(url), Target())
 
-        An address whose query tells a page has a record of its own; all others share that of their route.
-        """
-        return self._targets.get(address_of(url)) or self._targets.get(self.route_of(url)) or Target()
+    def is_in_place(self, url: str, marks: Marks) -> bool:
+        """Tell whether a challenge with these marks at ``url`` is in the place of the page that redirects lead to."""
+        kind = self.of(url).kind
+        return kind is Kind.IN_PLACE or (marks in self._in_place and kind not in GATES)
 
-    def _record(self, url: str) -> Target:
-        """Return the record of an address to write it; see :meth:`of`."""
-        return self._targets.get(address_of(url)) or self._targets.setdefault(self.route_of(url), Target())
-
-    def is_walled_page(self, url: str) -> bool:
-        """Tell whether a target is a page behind a wall, which a session that is through is redirected to as well."""
-        return self.is_in_place(url, self.of(url).marks)
-
-    def is_in_place(self, url: str, marks: Marks | None) -> bool:
-        """Tell whether a challenge with these marks is in the place of the page, as it was in that of two others."""
-        return len(self._walled_pages.get(marks, ())) > 1 and self.may_be_page(url)
-
-    def may_be_page(self, url: str) -> bool:
-        return not self.is_named(url) and self.of(url).kind is not Kind.GATE
-
-    def record_followed(self, url: str, original: Original | None) -> None:
-        """Record that Scrapy follows a redirect of what was asked for, which shows what the target is."""
-        target = self._record(url)
-        if target.kind is Kind.UNKNOWN:
-            target.kind, target.followed_for = Kind.FOLLOWED, original
-
-    def record_dropped(self, url: str, original: Original) -> None:
-        """Record that Scrapy has dropped a redirect of ``original``, which may be the one that was to be followed."""
-        target = self._record(url)
-        if target.kind is Kind.FOLLOWED and target.followed_for == original:
-            # The spider has asked for the target itself.
-            target.kind = Kind.UNKNOWN
-
-    def record_open(self, url: str) -> None:
-        """Record that what was a wall, or led to one, shows a page."""
-        self._targets[url] = replace(self.of(url), kind=Kind.OPEN, has_been_wall=True, times_looked=0)
-
-    def record_page_given(self, url: str) -> None:
-        """Record that a request gets the page of a wall that is open, of which others are duplicates from now on."""
-        target = self._record(url)
-        if target.kind is Kind.OPEN:
-            self._targets[url] = replace(target, kind=Kind.PAGE)
-
-    def record_look(self, url: str) -> None:
-        """Record that a request looks at an address."""
-        self._record(url).times_looked += 1
-
-    def record_stopped(self, url: str) -> None:
-        """Record that a GET was redirected to an address, and met a challenge there."""
-        self._record(url).has_stopped = True
-
-    def record_always_closed(self, url: str) -> None:
-        """Record that a token for an address has led to another page, and the address shows its challenge again."""
-        self._record(url).is_always_closed = True
-
-    def record_gate(self, url: str) -> None:
-        """Record that a request which was redirected to a wall has a page of its own."""
-        target = self._record(url)
-        target.kind, target.was_gate = Kind.GATE, True
-
-    def record_in_place(self, url: str, marks: Marks | None, *, is_open: bool = False) -> None:
-        """Record that a target is a page, in whose place a challenge with these marks is.
-
-        :param is_open: whether a request has been redirected there that has not got the page yet.
-        """
-        self._targets[address_of(url)] = Target(Kind.OPEN if is_open else Kind.PAGE, marks=marks)
-
-    def may_withhold(self, url: str, asked: str) -> bool:
-        """Tell whether a challenge at ``url`` withholds what redirects there, which is ``asked`` for, or claims to."""
+    def record_page(self, url: str) -> None:
+        """Record that an address has shown a page."""
         target = self.of(url)
-        is_claimed = self.is_named(url) or returns_to(url, asked) or target.has_stopped or target.is_always_closed
-        return target.kind is Kind.GATE or (target.kind is Kind.WALL and is_claimed)
+        if target.kind in (Kind.UNKNOWN, Kind.FAILED):
+            target.kind = Kind.PAGE
 
-    def record_behind_wall(self, url: str) -> None:
-        """Record that a target is a page behind a wall, as are others with its marks if it is not the first one."""
-        target = self._record(url)
-        target.kind, marks = Kind.PAGE, target.marks
+    def record_failed(self, url: str) -> None:
+        """Record that a request to an address had no answer that tells what is there."""
+        target = self.of(url)
+        if target.kind is Kind.UNKNOWN:
+            target.kind = Kind.FAILED
+
+    def record_challenge(self, url: str, marks: Marks) -> None:
+        """Record that an address has shown a challenge with these marks."""
+        self.has_met_wall = True
+        target = self.of(url)
+        if target.kind in (Kind.UNKNOWN, Kind.FAILED, Kind.PAGE):
+            target.kind = Kind.IN_PLACE if marks in self._in_place else Kind.WALL
+        if target.kind is Kind.WALL:
+            self._seen_at.setdefault(marks, set()).add(self.route_of(url))
+
+    def record_in_place(self, url: str, marks: Marks | None) -> None:
+        """Record that the challenge of an address is in the place of its page, as are others with its marks."""
+        self.of(url).kind = Kind.IN_PLACE
         if marks is None:
             return
-        pages = self._walled_pages.setdefault(marks, set())
-        pages.add(url)
-        if len(pages) == 1:
-            return
-        for target in self._targets.values():
-            if target.marks == marks and target.kind is not Kind.GATE:
-                target.has_been_wall = False
-                if target.kind is Kind.WALL:
-                    # The request that was redirected there first is sent again, and gets the page.
-                    target.kind = Kind.PAGE if target.is_requested else Kind.OPEN
+        self._in_place[marks] = True
+        for route in self._seen_at.pop(marks, ()):
+            target = self._targets.get(route)
+            if target is not None and target.kind is Kind.WALL:
+                target.kind = Kind.IN_PLACE
 
-    def has_been_wall(self, url: str) -> bool:
-        """Tell whether an address that shows a page may show a challenge to other sessions, or later."""
+    def record_gate(self, url: str, *, leads_back: bool = False) -> None:
+        """Record that who is through is not redirected to an address any more, or led back to what was asked for."""
         target = self.of(url)
-        # An address that is named like a wall shows a page while its challenge is broken, too.
-        return target.has_been_wall or (target.kind in PAGES and self.is_named(url))
+        if leads_back or target.kind is not Kind.RETURNING:
+            target.kind = Kind.RETURNING if leads_back else Kind.GATE
 
-    def is_named(self, url: str) -> bool:
-        """Tell whether an address is named like that of a wall."""
-        return wall_word(url) is not None
+    def is_undecided(self, url: str) -> bool:
+        """Tell whether an address may be a gate, for all that is known in a crawl that has met a wall."""
+        return self.has_met_wall and self.of(url).kind in (Kind.FAILED, Kind.WALL)
 
-    def is_suspect(self, url: str) -> bool:
-        """Tell whether nothing but the name of an address says that it may be a wall's."""
-        return self.of(url).kind is Kind.UNKNOWN and self.is_named(url)
-
-    def record_requested(self, url: str, *, is_wall: bool) -> None:
-        """Record whether the spider has requested an address itself, and met a challenge."""
-        self._targets.setdefault(address_of(url), Target()).is_requested = is_wall
-
-    def record_shown(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
-        """Record that an address has shown a challenge or a page.
-
-        What was a wall stays one until :meth:`record_open`.
-        """
-        target = self._record(url)
-        target.marks, target.followed_for = marks or target.marks, None
-        if is_wall and target.kind not in WALLS:
-            target.kind = Kind.WALL
-        elif target.kind in (Kind.UNKNOWN, Kind.FOLLOWED):
-            target.kind = Kind.PAGE
-        self.has_met_wall |= is_wall
-
-    def may_have_others_like(self, url: str) -> bool:
-        """Tell whether other targets have the marks of this one; if it has none, whether others have none either."""
-        target = self.of(url)
-        return any(other is not target and other.marks == target.marks for other in self._targets.values())
+    def being_found_out(self) -> list[Target]:
+        """Return the targets of which a request is finding out what they are."""
+        return [target for target in self._targets.values() if target.finder]

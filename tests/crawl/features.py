@@ -78,9 +78,16 @@ class Redirects(ViewingSpider):
 
     def requests(self):
         yield from super().requests()
+        yield self.request("/to-307/page/5", headers={"Authorization": "x"}, cb_kwargs={"n": 5}, flags=["flag"])
+
+
+class RedirectsForTheSpider(ViewingSpider):
+    paths = ("/page/1", "/page/2", "/page/3")
+
+    def requests(self):
+        yield from super().requests()
         meta = {"dont_redirect": True, "handle_httpstatus_list": [302], "n": 4}
         yield self.request("/to/page/4", meta=meta, priority=5)
-        yield self.request("/to-307/page/5", headers={"Authorization": "x"}, cb_kwargs={"n": 5}, flags=["flag"])
 
 
 class RedirectedPosts(ViewingSpider):
@@ -288,7 +295,12 @@ FEATURES = {
     "cookiejars": Feature("three free pages", Cookiejars),
     # Each redirect uses up a page of a clearance for three, and so does looking at where it leads.
     "redirects": Feature("session", Redirects, redirects=True, not_behind=("three pages a clearance",)),
-    "redirected posts": Feature("redirect", RedirectedPosts, redirects=True, not_behind=("three pages a clearance",)),
+    # A spider that wants redirects gets those of a wall, too.
+    "redirects for the spider": Feature("session", RedirectsForTheSpider, not_behind=("redirect", "one address")),
+    # Where a wall is met only after a redirect, what a POST leads to has a flag.
+    "redirected posts": Feature(
+        "redirect", RedirectedPosts, redirects=True, not_behind=("three pages a clearance", "three free pages")
+    ),
     "too many redirects": Feature(
         None,
         paths("/loop/1", "/page/1", "/page/2", "/page/3"),

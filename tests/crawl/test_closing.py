@@ -60,7 +60,7 @@ def closed_and_resumed(crawl, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("hanging", "path", "jobs", "asked"), [(1, "/captcha", 1, 3), (2, "/captcha", 2, 4), (1, "/verify", 2, 3)]
+    ("hanging", "path", "jobs", "asked"), [(1, "/captcha", 1, 2), (2, "/captcha", 2, 4), (1, "/verify", 2, 2)]
 )
 def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed, service, hanging, path, jobs, asked):
     """The visit number ``hanging`` of ``path`` is never answered."""

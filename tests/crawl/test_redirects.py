@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from itertools import count
 
 import pytest
 import scrapy
@@ -31,32 +30,6 @@ def test_a_redirect_that_leads_nowhere_goes_to_the_spider(crawl, service, status
     assert [one.status for one in crawled.pages] == [status]
 
 
-@pytest.mark.parametrize(
-    ("gate", "visits"),
-    [("/captcha", {"/captcha": 2, "/page/0": 2, "/page/1": 2}), ("/gate", {"/gate": 3, "/page/0": 3, "/page/1": 2})],
-)
-def test_a_redirect_is_looked_behind_where_its_address_looks_like_a_wall_or_is_known_to_be_one(
-    crawl, service, gate, visits
-):
-    with Site(behind_wall(gate=gate)) as site:
-        jars = sending(*(scrapy.Request(f"{site.origin}/page/{jar}", meta={"cookiejar": jar}) for jar in range(2)))
-        crawled = crawl(jars, {**service.settings, "CONCURRENT_REQUESTS": 1})
-        seen = Counter(path for _, path, *_ in site.requests)
-    assert sorted(one.url for one in crawled.pages) == [f"{site.origin}/page/{number}" for number in range(2)]
-    # Asked for, looked behind, and asked for again once the wall was open. The first redirect to an address that tells
-    # nothing is followed, so that its page is asked for once more.
-    assert {path: seen[path] for path in visits} == visits
-
-
-def test_what_was_looked_at_behind_a_redirect_is_not_stored_as_if_the_spider_had_asked_for_it(crawl, service, tmp_path):
-    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
-    with Site(behind_wall(gate="/captcha")) as site:
-        crawl(spider(f"{site.origin}/page"), settings)
-        meta = {"omocaptcha": False, "handle_httpstatus_all": True}
-        (shown,) = crawl(sending(scrapy.Request(f"{site.origin}/captcha", meta=meta)), settings).pages
-    assert "cached" not in shown.flags
-
-
 @pytest.mark.parametrize("concurrent", [1, 4])
 def test_no_page_is_lost_where_httpcache_stores_links_that_redirect_to_pages_which_redirect_to_a_wall(
     crawl, service, tmp_path, concurrent
@@ -76,21 +49,6 @@ def test_no_page_is_lost_where_httpcache_stores_links_that_redirect_to_pages_whi
             crawled = crawl(spider(*urls), {**settings, "CONCURRENT_REQUESTS": concurrent})
             assert sorted(one.text for one in crawled.pages) == [f"/page/{number}" for number in range(6)]
     assert len(service.jobs) == 1
-
-
-def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_own_callback(crawl, service, walled):
-    site = walled("session", status=200)
-    # It goes round until the other request has met the wall, is held from then on, and meets the wall at last.
-    site.fault("/page/2", "redirect", location="/around")
-    site.fault("/around", "redirect", location="/around", times=15)
-    site.fault("/around", "redirect", location="/page/3", times=99)
-    service.next_job("fail", seconds=0.3)
-    limits = {"OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    requests = (scrapy.Request(f"{site.url}/page/{number}", dont_filter=True) for number in (1, 2))
-    crawled = crawl(sending(*requests), {**service.settings, **limits})
-    assert [page.request.url for page in crawled.pages] == [f"{site.url}/page/2"]
-    assert [error.reason for error in crawled.failures] == ["attempts"]
-    assert crawled.bugs == []
 
 
 # -- of ordinary pages -----------------------------------------------------------------------------------------------
@@ -124,55 +82,6 @@ def test_pages_that_redirect_do_not_bring_back_the_clearance_that_has_run_out(cr
     assert Counter(one.url for one in crawled.pages) == Counter(url.replace("old", "new") for url in urls)
     assert crawled.failures == []
     assert len(service.jobs) == 2
-
-
-def test_a_form_is_not_outdated_by_the_redirect_to_it(crawl, service):
-    """Each look at the form costs two requests, and the token is growing old meanwhile."""
-    visited, numbers = asyncio.Event(), count()
-
-    async def answer(request, form):
-        if request.path == "/captcha":
-            visited.set()
-        elif request.path == "/page/1":
-            # Its answer outdates the form that the other request has met.
-            await visited.wait()
-        return inside(request, form)
-
-    inside = behind_wall(gate="/captcha", to_gate=lambda gate: redirect(f"{gate}?{next(numbers)}"))
-    with Site(answer) as site:
-        crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(2))), service.settings)
-        seen = Counter(path.partition("?")[0] for _, path, *_ in site.requests)
-    assert len(crawled.pages) == 2
-    assert len(service.jobs) == 1
-    # Each request has looked behind its redirect, and the one that leads once more.
-    assert seen["/captcha"] == 3
-
-
-def test_a_challenge_whose_form_other_cookies_have_outdated_is_fetched_again_only_for_who_hands_a_token_in(
-    crawl, service
-):
-    """Each request that is sent without a cookie gets one of its own, and the last one stays."""
-    numbers = count()
-
-    def answer(request, form):
-        response = inside(request, form)
-        if "session" not in request.cookies:
-            response.set_cookie("session", request.path)
-        if form and form["session"] != request.cookies["session"]:
-            return page("Expired", status=400)
-        if request.path == "/captcha":
-            field = f"<input type=hidden name=session value={request.cookies['session']}>"
-            response.text = response.text.replace("<button>", f"{field}<button>")
-        return response
-
-    inside = behind_wall(gate="/captcha", to_gate=lambda gate: redirect(f"{gate}?{next(numbers)}"))
-    with Site(answer) as site:
-        crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(4))), service.settings)
-        seen = Counter(path.partition("?")[0] for _, path, *_ in site.requests)
-    assert len(crawled.pages) == 4
-    assert len(service.jobs) == 1
-    assert crawled.count("tokens/accepted") == 1
-    assert seen["/captcha"] == 4 + 1
 
 
 def test_a_redirect_back_to_the_challenge_of_a_page_behind_a_wall_costs_no_other_job(crawl, service):

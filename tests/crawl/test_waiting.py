@@ -158,26 +158,6 @@ def test_a_clearance_of_three_pages_is_not_taken_for_one_of_a_page_though_others
     assert len(service.jobs) <= 100 / 3 * 1.5
 
 
-def test_a_clearance_that_a_redirect_has_used_up_is_not_taken_for_one_of_a_page(crawl, service):
-    def answer(request, form):
-        if request.method == "POST":
-            won.append(str(len(won)))
-            response = page()
-            response.set_cookie("clearance", won[-1], path="/")
-            return response
-        if won[-1:] != [request.cookies.get("clearance")] or won[-1] in used:
-            return challenge(request.path)
-        used.add(won[-1])
-        return redirect(request.path.replace("old", "new"))
-
-    won, used = [], set()
-    with Site(answer) as site:
-        urls = (f"{site.origin}/old/{number}" for number in range(12))
-        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 8})
-    assert len(crawled.pages) == 12
-    assert len(service.jobs) == 12
-
-
 @pytest.mark.parametrize(("sets_cookie", "first"), [(False, 200), (True, 200), (True, 404)])
 def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_by_side_unless_it_sets_a_cookie(
     crawl, service, sets_cookie, first

@@ -65,9 +65,8 @@ def test_the_status_and_the_encoding_of_the_challenge_make_no_difference(crawl, 
     crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == 1
-    # A challenge is neither retried by Retry nor followed by anything else. Only the first redirect to an address that
-    # does not look like a wall is followed before it is known to be one.
-    assert site.challenges == (2 if wall == "redirect" else 1)
+    # A challenge is neither retried by Retry nor followed by anything else.
+    assert site.challenges == 1
     assert "retry/count" not in crawled.stats
 
 

@@ -41,21 +41,16 @@ class Followed(WalledSite):
 
     :param pages: number of pages, ``/item/1`` and so on. Page 3 links to page 7 as ``/go/7/3``.
     :param direct: a link is direct if the sum of the two pages' numbers is divisible by it.
-    :param links_spend: whether redirecting links, which need no clearance, use it up as well.
     """
 
-    def __init__(
-        self, service: OmoCaptchaService, wall: Wall, *, pages: int, direct: int, links_spend: bool, **options: Any
-    ) -> None:
+    def __init__(self, service: OmoCaptchaService, wall: Wall, *, pages: int, direct: int, **options: Any) -> None:
         super().__init__(service, wall, **options)
-        self._pages, self._direct, self._links_spend = range(1, pages + 1), direct, links_spend
+        self._pages, self._direct = range(1, pages + 1), direct
         self._inner, self._shop = self._shop, self
 
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit as the shop does, with links on each page."""
         if visit.path.startswith("/go/"):
-            if self._links_spend:
-                self._inner.gate.allows(visit, self._inner.gate.session(visit))
             return Answer("", 302, "sent on", headers={"Location": f"/item/{visit.path.split('/')[2]}"})
         answer = self._inner.answer(visit)
         if answer.shown == "page":

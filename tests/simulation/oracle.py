@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from http import HTTPStatus
-from math import ceil, comb, inf, sqrt
+from math import ceil, comb, sqrt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.helpers.hard_walls import GATE
 from tests.simulation import orders, sessions
 from tests.simulation.network import NAME, PLACE
-from tests.simulation.plan import CLAIMS, PRICE, redirects
+from tests.simulation.plan import PRICE, redirects
 from tests.simulation.sessions import SLOW, SPOILED, at_once, keeps_cookies, wanted_of
 
 if TYPE_CHECKING:
@@ -55,11 +55,10 @@ _BEHIND = ("page", "item", "search", "robots")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
-_NOT_PASSED_ON = ("attempts", "another_wall", "not_seen", "sent_again")
+_NOT_PASSED_ON = ("attempts", "another_wall", "not_seen", "maybe_executed")
 """Reasons that only a request has for which a job was bought, or which was sent once more."""
-_MOST_GIVEN = 2
-"""How many redirects to a wall whose address does not look like one are given to a spider that wants redirects, besides
-those that come before anybody has seen the challenge there."""
+_POSTS = ("order", "search")
+"""Kinds of requests that are not sent again where a wall redirects them and does not lead back to them."""
 _MOST_BETWEEN = 2
 """How many other requests may go to a site with a long delay between the arrival of a token and its form, and as many
 for each other token that goes there meanwhile: a token waits for one that goes first, and what has none does not."""
@@ -150,7 +149,10 @@ def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> 
     answered = [sent for visit in named if (sent := world.exchanges[int(visit.headers[PLACE])]).is_answered]
     is_shown = {run.crawler for run in runs} <= {sent.crawler for sent in answered} if world.exchanges else challenges
     may_redirect = redirects(site) or site.answer == "claimed"
-    return planned.filters and may_redirect and not is_shown
+    # Where the first visit fails, the filter knows the address before anybody has seen the challenge.
+    at_gate = [visit for visit in visits if visit.path in ("/gate", GATE, site.gate.partition("?")[0])]
+    has_failed = bool(at_gate) and at_gate[0].fault is not None
+    return planned.filters and may_redirect and (has_failed or not is_shown)
 
 
 def _bill(world: World, records: list[LedgerRecord]) -> Iterator[str]:
@@ -360,17 +362,16 @@ def _refusals(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
     for run in runs:
         skipped = {name: number for name, number in run.stats.items() if name.startswith("omocaptcha/skipped/")}
         counted.update({name.rpartition("/")[2]: number for name, number in skipped.items()})
-    missing = record.refused - counted
+    # What comes for an order may say that, too, where it is a page of the site.
+    told = Counter({name: number for name, number in record.refused.items() if name != "maybe_executed"})
+    del counted["maybe_executed"]
+    missing = told - counted
     if missing and not any(run.was_killed for run in runs):
         yield f"reason: {dict(missing)} are not counted"
     # Of what components ask for, and of what is retried, the spider learns nothing.
     unseen = sum(wanted.kind == "nested" for wanted in planned.wanted) * len(runs)
     unseen += sum(run.stats.get("retry/count", 0) for run in runs)
-    if (
-        counted.total() > record.refused.total() + unseen
-        and "ROBOTSTXT_OBEY" not in planned.settings
-        and not planned.stops
-    ):
+    if counted.total() > told.total() + unseen and "ROBOTSTXT_OBEY" not in planned.settings and not planned.stops:
         yield f"reason: {dict(counted)} are counted, {dict(record.refused)} and {unseen} more came"
     is_paid_for = any(run.stats.get("omocaptcha/jobs/created") for run in runs)
     for name, how in record.ends.items():
@@ -512,12 +513,6 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
     if is_plain and not by_hand <= stats["omocaptcha/tokens/unknown"] <= by_hand + by_posts:
         yield f"ideal: {stats['omocaptcha/tokens/unknown']} tokens unknown, {by_hand} bought by hand"
     errors = {name: how for name, how in record.ends.items() if how not in ("page", "redirect")}
-    for site in world.sites:
-        sent = [each for each in world.exchanges if each.url.startswith(site.url)]
-        seen = min((each.ended for each in sent if urlsplit(each.url).path in ("/gate", GATE)), default=inf)
-        given = sorted(each.ended for each in sent if each.url in record.given)
-        if any(at > seen for at in given[_MOST_GIVEN:]):
-            yield f"ideal: the spider got redirects to the wall of {site.url}, seen at {seen:.3f} s, at {given}"
     may_give_up = _sessions_that_give_up(planned)
     came = {_page_of(name) for name, how in record.ends.items() if how == "page"}
     for name, how in errors.items():
@@ -526,7 +521,7 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
             may_give_up.remove(session)
         # A link to a page that has come, by whatever link, is a duplicate, whatever becomes of it.
-        elif _page_of(name) in came or (wanted.kind == "order" and planned.sites[wanted.site].answer in CLAIMS):
+        elif _page_of(name) in came or (wanted.kind in _POSTS and ("maybe" in how or how == "challenge")):
             continue
         elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
@@ -611,7 +606,9 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         if wanted.kind == "order":
             # It may be behind the wall itself, and so may be what it is answered by.
             pages = site.withholds + (site.answer in ("own", "named", "shared"))
-            claimed += 2 * (site.answer in CLAIMS)
+        if wanted.kind in _POSTS and (redirects(site) or site.answer == "claimed"):
+            # The gate may show its challenge to everybody.
+            claimed += 1 + (site.answer == "claimed")
         # Every second one of the children is a page that is free.
         first = wanted.number + 1
         pages += sum(child % 2 == 0 for child in range(first, first + wanted.children))
@@ -645,8 +642,8 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         if wall.free_pages:
             # Who asks again, with a token at hand, may get the free page of a session that another answer has begun.
             at_least, at_most = 0, at_most + 1
-        if site.kind == "orders" or (planned.wants_redirects and redirects(site)):
-            # Of redirects to one page, Scrapy follows the first.
+        if site.kind == "orders" or redirects(site):
+            # Of redirects to one page, Scrapy follows the first; and a POST may not be sent again.
             at_least = 0
         least, most = least + at_least, most + at_most
     return least, most + claimed
@@ -660,8 +657,11 @@ def has_twin(planned: Plan) -> bool:
         return False
     if not all(site.is_solvable and not (planned.wants_redirects and redirects(site)) for site in planned.sites):
         return False
-    if any(site.answer in CLAIMS or (site.answer == "shared" and planned.filters) for site in planned.sites):
+    if any(site.answer == "claimed" or (site.answer == "shared" and planned.filters) for site in planned.sites):
         # Without walls, no order is claimed to be withheld, and another one may be the first at the shared page.
+        return False
+    if any(wanted.kind in _POSTS and redirects(planned.sites[wanted.site]) for wanted in planned.wanted):
+        # A POST may not be sent again.
         return False
     return not any(wanted.kind in ("alone", *_UPFRONT) for wanted in planned.wanted)
 
@@ -698,9 +698,9 @@ def followed(
         is_page = path.startswith("/item/")
         if is_page and left <= 0:
             necessary, left = necessary + 1, site.changes["clearance_pages"]
-        left -= is_page or site.links_spend
+        left -= is_page
     # A direct link and one that redirects may each buy a token for a page, and what a look behind a redirect spends, or
     # a link, may be bought anew, see "Known limits" as well.
-    most = necessary + 3 if site.has_moved else (4 if site.links_spend else 2) * necessary + 5
+    most = necessary + 3 if site.has_moved else 2 * necessary + 5
     if jobs > most:
         yield f"excess: {jobs} jobs, though {necessary} would do"

@@ -25,7 +25,6 @@ _LATE_COOKIE = ("session", "get", "same_url", "redirect", "thanks", "home", "exp
 _IN_PLACE = ("session", "session_marked", "get", "same_url", "invisible", "explicit")
 """Walls that show the challenge at the page, and after a token the page."""
 
-CLAIMS = ("claimed", "named")
 """Answers to orders whose addresses claim that the order was withheld, should there be a challenge."""
 SiteKind = Literal["walled", "one address", "two walls", "late cookie", "followed", "orders", "never answers"]
 End = Literal["finished", "stopped", "closed", "killed", "two crawls", "fleet"]
@@ -84,7 +83,6 @@ class Site:
     pages: int = 0
     """How many pages a spider can follow links to, see ``Followed``, as for what follows."""
     direct: int = 99
-    links_spend: bool = False
     answer: str = "page"
     """How an order is answered, see ``Orders``, as for what follows."""
     withholds: bool = True
@@ -100,7 +98,7 @@ class Site:
     @property
     def has_moved(self) -> bool:
         """Tell whether all links of a spider that follows them redirect, so that it is soon known where they lead."""
-        return self.kind == "followed" and self.direct > 2 * self.pages and not self.links_spend
+        return self.kind == "followed" and self.direct > 2 * self.pages
 
 
 @dataclass(frozen=True)
@@ -370,14 +368,11 @@ def _follow(planned: Plan) -> Plan:
         changes={"clearance_pages": draw.choice((1, 2, 3, 5, 1000)), "free_pages": draw.choice((0, 0, 3))},
         pages=draw.randint(3, 12),
         direct=draw.choice((2, 3, 99)),
-        links_spend=draw.random() < 0.3,
     )
-    # Where links spend what a token has bought for a page, that is lost with its last attempt.
-    attempts = {"OMOCAPTCHA_MAX_ATTEMPTS": 3} if site.links_spend else {}
     return Plan(
         seed=planned.seed,
         sites=(site,),
-        settings={**planned.settings, **attempts, "COOKIES_ENABLED": True, **(_DEFAULTS if site.has_moved else {})},
+        settings={**planned.settings, "COOKIES_ENABLED": True, **(_DEFAULTS if site.has_moved else {})},
         wanted=(Wanted(0, "followed", 0),),
         latency=planned.latency,
         solve_seconds=planned.solve_seconds,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.gate import CLEARANCE_COOKIE, CSRF, FOREIGN_HOST, INCOMPLETE, SESSION_COOKIE
 from tests.simulation.network import NAME, PLACE
-from tests.simulation.plan import CLAIMS, LIMITS, redirects
+from tests.simulation.plan import LIMITS, redirects
 from tests.simulation.spider import VISITOR
 
 if TYPE_CHECKING:
@@ -258,10 +258,8 @@ class Seen:
         reasons |= set() if keeps_cookies(planned) else {"cookies"}
         if not (planned.is_calm and self.stays_open):
             reasons |= _FAILED
-        if not (planned.is_calm and self.stays_open and keeps_cookies(planned)):
-            # The wall was closed again when a POST was sent again.
-            reasons |= {"sent_again"}
-        reasons |= {"sent_again"} if self.told.answer in CLAIMS or self.told.gate else set()
+        # A POST is not sent again where its wall does not lead back to it.
+        reasons |= {"maybe_executed"} if redirects(self.told) or self.told.kind == "orders" else set()
         for name, how in self.record.ends.items():
             error, _, reason = how.partition(" ")
             is_refusal = error in ("ChallengeNotSolved", "HttpError") and reason != ""

@@ -67,8 +67,8 @@ class Record:
     sent: Counter[str] = field(default_factory=Counter)
     came: Counter[str] = field(default_factory=Counter)
     ends: dict[str, str] = field(default_factory=dict)
-    """How each request ended last: with a ``"page"``, a ``"challenge"``, a ``"redirect"``, or the name of an error, and
-    the reason of it where a challenge was not solved."""
+    """How each request ended last: with a ``"page"``, one that says ``"maybe executed"``, a ``"challenge"`` or
+    a ``"redirect"``, or the name of an error, and its reason where a challenge was not solved."""
     refused: Counter[str] = field(default_factory=Counter)
     """How many challenges were not solved for the spider, by reason, which it reads from errors and from flags."""
     wrong: list[str] = field(default_factory=list)
@@ -140,8 +140,12 @@ class SimulatedSpider(scrapy.Spider):
     async def page(self, response, name, kind, site, children, again):
         self._judge(response, name, kind)
         is_redirect = response.status == HTTPStatus.FOUND
-        self._ended(name, "redirect" if is_redirect else "challenge" if CHALLENGE in response.text else "page")
-        self._refused(response, name)
+        is_challenge = CHALLENGE in response.text
+        is_told = f"{REASON}maybe_executed" in response.flags and not is_challenge
+        page = "maybe executed" if is_told else "challenge" if is_challenge else "page"
+        self._ended(name, "redirect" if is_redirect else page)
+        if not is_told:
+            self._refused(response, name)
         # A request that is left alone gets whatever the site answers. Not all that redirects here leads to the wall.
         if is_redirect and response.meta.get("omocaptcha") is not False and kind not in ("order", "once"):
             self._record.given.append(response.url)

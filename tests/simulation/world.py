@@ -147,7 +147,7 @@ def _server(site: Site, service: OmoCaptchaService, *, is_open: bool, options: d
     if is_open:
         wall = replace(WALLS["session"], free_pages=10**9)
     if site.kind == "followed":
-        links = {"pages": site.pages, "direct": site.direct, "links_spend": site.links_spend}
+        links = {"pages": site.pages, "direct": site.direct}
         return Followed(service, wall, **links, **options)
     if site.kind == "orders":
         names = ("answer", "withholds", "gate", "opened", "once")

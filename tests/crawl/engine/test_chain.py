@@ -48,7 +48,7 @@ async def test_what_is_sent_passes_the_inner_middlewares_and_no_other_part_of_sc
 async def test_the_spiders_request_is_sent_again_as_the_same_object(spider, walled, calls):
     site = walled()
     request = scrapy.Request(f"{site.url}/free/1", callback=spider.page, meta={"mine": 1})
-    await chain(spider).send_again(request)
+    await chain(spider).send_again(request, page=request)
     assert {id(seen) for *_, seen in calls} == {id(request)}
     assert not chain(spider).is_own(request)
 
@@ -63,7 +63,7 @@ async def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(s
     validator, meta = {"If-None-Match": '"its own"'}, {"download_latency": "of the first time"}
     request = scrapy.Request(f"{site.url}/page/1", cookies=cookies, headers=validator, meta=meta)
     with suppress(Exception):
-        await chain(spider).send_again(request)
+        await chain(spider).send_again(request, page=request)
     assert request.cookies == cookies
     assert request.meta.get("download_latency") != "of the first time"
     assert "If-None-Match" in request.headers
@@ -90,7 +90,7 @@ async def test_requests_of_our_own_are_told_from_those_of_the_spider(spider, wal
 
     spider.crawler.signals.connect(reached, signals.request_reached_downloader)
     await chain(spider).send(requests[0])
-    await chain(spider).send_again(requests[1])
+    await chain(spider).send_again(requests[1], page=requests[1])
     await spider.crawler.engine.download_async(requests[2])
     assert seen == [True, False, False]
 
@@ -101,7 +101,7 @@ def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, wa
     async def probe(spider):
         requests = [scrapy.Request(f"{site.url}/free/1") for _ in range(3)]
         requests[1].headers["If-None-Match"] = '"of what is stored"'
-        answers = [await chain(spider).send(requests[0]), await chain(spider).send_again(requests[1])]
+        answers = [await chain(spider).send(requests[0]), await chain(spider).send_again(requests[1], page=requests[1])]
         assert "If-None-Match" not in requests[1].headers
         answers.append(await spider.crawler.engine.download_async(requests[2]))
         metas = ({}, {"dont_cache": True})
@@ -137,7 +137,7 @@ async def test_what_is_sent_goes_before_all_that_wait_for_the_delay_of_its_site(
     pages = [download(spider, f"{site.url}/free/{number}") for number in range(1, 5)]
     await until(lambda: len(slot.queue) == 3)
     request = scrapy.Request(f"{site.url}/free/99")
-    answer = await (chain(spider).send_again(request) if again else chain(spider).send(request))
+    answer = await (chain(spider).send_again(request, page=request) if again else chain(spider).send(request))
     left = len(slot.queue)
     for page in pages:
         await maybe_deferred_to_future(page)

@@ -115,7 +115,7 @@ async def test_what_scrapy_will_redirect_or_retry(spider):
 async def test_what_was_downloaded_or_answers_for_such_a_request_is_told_from_all_else(spider, walled):
     site = walled()
     sent, page, made, other = (scrapy.Request(f"{site.url}/free/{number}") for number in range(4))
-    await chain(spider).follow(sent, page=page)
+    await chain(spider).send_again(sent, page=page)
     components(spider).downloaded_for(other, made)
     assert [components(spider).is_downloaded(each) for each in (sent, page, made, other)] == [True, True, False, False]
 

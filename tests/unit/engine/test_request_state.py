@@ -209,18 +209,6 @@ def test_nobody_sees_that_a_request_has_passed_the_filter_when_it_comes_out_of_a
     assert out_of_the_scheduler(states, request.replace(dont_filter=True)).dont_filter is dont_filter
 
 
-def test_a_redirect_is_a_duplicate_where_the_scheduler_would_drop_it(spider, states):
-    def is_seen(request):
-        return states.mark_seen(request, Request(GATE))
-
-    scheduled = out_of_the_scheduler(states, spiders_request(spider))
-    assert [is_seen(scheduled), is_seen(scheduled)] == [False, True], "it is one from then on"
-    assert not is_seen(spiders_request(spider)), "a component awaits it"
-    assert not is_seen(out_of_the_scheduler(states, spiders_request(spider, dont_filter=True)))
-    del states.queue.df
-    assert not is_seen(scheduled)
-
-
 # -- giving back -----------------------------------------------------------------------------------------------------
 
 
@@ -288,10 +276,11 @@ def test_what_is_known_of_a_request_is_not_taken_for_the_retry_of_anothers_sessi
         out_of_the_scheduler(states, spiders_request(spider, **{**values, **changes})) for changes in ({}, own)
     )
     for number, request in enumerate((mine, others), start=1):
-        states.of(request).resent_for.append(number)
+        states.of(request).is_through = True
+        states.of(request).way.append(number)
         states.keep_for_retry(request)
     retries = [get_retry_request(request, spider=spider, reason="test") for request in (others, mine)]
-    assert [states.of(out_of_the_scheduler(states, retry)).resent_for for retry in retries] == [[2], [1]]
+    assert [states.of(out_of_the_scheduler(states, retry)).way for retry in retries] == [[2], [1]]
 
 
 def test_what_is_given_back_is_not_taken_for_a_retry_that_the_duplicate_filter_could_drop(spider, states):

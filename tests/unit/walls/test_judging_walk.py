@@ -12,10 +12,11 @@ from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke
-from scrapy_omocaptcha.tokens.judging import doubt_about, is_blank, is_lost
+from scrapy_omocaptcha.tokens.judging import is_blank, is_lost
 from scrapy_omocaptcha.tokens.verdict import Handed
 from scrapy_omocaptcha.walls.passage import Page, Passage
 from scrapy_omocaptcha.walls.session import Session
+from scrapy_omocaptcha.walls.targets import Targets
 
 URL = "http://shop.example/page/1"
 ELSEWHERE = "http://shop.example/verify"
@@ -48,14 +49,8 @@ class Evidence(Passage):
         self.engine = SimpleNamespace(
             lifetime=SimpleNamespace(closing=is_closing), components=SimpleNamespace(meta_refresh=lambda answer: None)
         )
-        self.redirects = SimpleNamespace(
-            posts=SimpleNamespace(may_be_executed=lambda request: False, is_in_doubt=lambda request, answer: False),
-            walls=SimpleNamespace(
-                record_opened=lambda request, answer: None,
-                doubt_of_page=doubt_about,
-                take_back_withheld=lambda request, answer: None,
-            ),
-        )
+        self.redirects = SimpleNamespace(targets=Targets())
+        self.asking = SimpleNamespace(is_for_own_page=True, is_for_order=False, is_at_gate=False)
         self.policy = SimpleNamespace(redirect_refusal=self._no_refusal)
 
     async def _no_refusal(self, *arguments):
@@ -67,7 +62,7 @@ class Evidence(Passage):
     def cookies(self):
         return []
 
-    async def send(self, shown=None):
+    async def send(self):
         if isinstance(self._again, Exception):
             raise self._again
         return self._again

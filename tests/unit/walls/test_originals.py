@@ -8,7 +8,7 @@ from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.http import Response
 from scrapy.utils.test import get_crawler
 
-from scrapy_omocaptcha.walls.originals import leads_back, rebuild, way_of, write
+from scrapy_omocaptcha.walls.originals import rebuild, way_of, write
 
 PAGE, GATE, ELSEWHERE = "https://shop.example/page?p=2", "https://shop.example/gate", "https://wall.example/"
 CONTENT_HEADERS = {"Content-Type": "text/x", "Content-Encoding": "identity", "Content-Language": "de"}
@@ -65,9 +65,3 @@ def test_the_way_of_a_request_begins_with_what_was_asked_for_and_ends_with_its_o
     assert way_of(old, None) == [PAGE]
     assert way_of(*redirected(old, GATE)) == [PAGE, GATE]
     assert way_of(*redirected(old, GATE, PAGE, ELSEWHERE)) == [PAGE, GATE, PAGE, ELSEWHERE]
-
-
-@pytest.mark.parametrize(("addresses", "is_back"), [([GATE], True), ([GATE, PAGE, GATE], False), ([ELSEWHERE], True)])
-def test_a_redirect_leads_back_to_where_a_request_was_before_once(addresses, is_back):
-    request, original = redirected(Request(PAGE), *addresses)
-    assert leads_back(request, PAGE, original) is is_back

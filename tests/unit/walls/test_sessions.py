@@ -171,18 +171,6 @@ def test_nobody_is_let_go_while_a_token_is_handed_in(wall, leads, part):
     assert wall.gone_on == (["met it"] if not leads else ["not yet sent"] if part else [])
 
 
-@pytest.mark.parametrize(
-    ("is_late", "proven", "is_doubtful"), [(True, False, True), (False, False, False), (True, True, False)]
-)
-def test_a_new_clearance_that_another_request_may_have_used_up_is_doubtful(wall, is_late, proven, is_doubtful):
-    stamp = wall.stamp()
-    wall.lead()
-    wall.win(proven=proven)
-    wall.session.clearance.record_other_use(wall.stamp() if is_late else stamp)
-    assert (wall.session.clearance.worth is Worth.DOUBTFUL) is is_doubtful
-    assert (wall.met(wall.stamp(re_ask=True)) is Role.ALONE) is (not proven and not is_doubtful)
-
-
 # -- sessions -------------------------------------------------------------------------------------------------------
 
 
@@ -440,3 +428,8 @@ def test_a_page_is_of_the_session_that_is_kept_unless_that_has_newer_cookies(
     assert sessions.is_current(asked, response, frozenset(kept.items())) is is_current
     components.kept = None
     assert sessions.is_current(asked, response, frozenset()), "those that the spider sends itself stay the same"
+
+
+def test_the_stamps_of_a_later_run_are_higher_than_those_in_the_queue_of_an_earlier_one(components):
+    first = Sessions(Mediums(components, None)).next_stamp()
+    assert Sessions(Mediums(components, None)).next_stamp() > first

@@ -215,7 +215,8 @@ class OmoCaptchaMiddleware:
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Have Scrapy follow a redirect, knowing what was asked for; called by :class:`RedirectMiddleware`."""
-        if self._is_left_alone(request) or self._chain.is_own(request):
+        if self._is_left_alone(request) or self._chain.is_sending(request):
+            # Who sends it sees where it leads.
             return response
         try:
             return await self._walls.handle_redirect(request, response)

@@ -49,11 +49,6 @@ class InnerChain:
         self._order = order
         self.components = components
 
-    def is_own(self, request: Request) -> bool:
-        """Tell whether this package has made a request that is under way, rather than the spider."""
-        sending = self._order.under_way.get(request)
-        return sending is not None and sending.is_own
-
     def is_sending(self, request: Request) -> bool:
         """Tell whether this package is sending a request, be it the spider's or its own."""
         return request in self._order.under_way
@@ -71,7 +66,7 @@ class InnerChain:
             for name in VALIDATORS:
                 request.headers.pop(name, None)
         try:
-            return await self._send(request, Sending(page, is_own=False))
+            return await self._send(request, Sending(page))
         finally:
             request.cookies = cookies
             self.components.downloaded_for(page, request)

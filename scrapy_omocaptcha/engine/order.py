@@ -21,8 +21,6 @@ class Sending:
 
     page: Request
     """The request that it is sent for, which may be itself."""
-    is_own: bool = True
-    """Whether this package has made the request, rather than the spider."""
     blame: str | None = None
     """The middleware that has kept the request from its response, and how; None if none did."""
 
@@ -73,9 +71,6 @@ class SendingOrder:
         """Let no others of its slot go that came out of the scheduler, until ``request``, an urgent one, gives way."""
         self._urgent[request] = Precedence(self.slot(request), is_other)
         self.sort(self.slot(request))
-
-    def goes_first(self, request: Request) -> bool:
-        return self._urgent.get(request) is not None
 
     def give_way(self, request: Request) -> bool:
         """Let the others go on; tell whether they had to wait until now."""

@@ -25,7 +25,7 @@ class RequestState:
     original: dict[str, Any] | None = None
     """The request before its first redirect, as JSON."""
     sent_at: int = 0
-    """Stamp of what was asked for when it was redirected to a wall; 0 if it was not."""
+    """Stamp of what was asked for, as that was redirected first; 0 if it was not."""
     way: list[str] = field(default_factory=list)
     """The addresses to which it was redirected before it was sent again."""
     is_resent: bool = False

@@ -90,11 +90,6 @@ class Hold:
         self._slots.order.go_first(self.request, is_other)
         self._at_end, self._timer = at_end, call_later(seconds, self.give_way)
 
-    @property
-    def goes_first(self) -> bool:
-        """Tell whether nothing is sent for some other requests at the moment."""
-        return self._slots.order.goes_first(self.request)
-
     def give_way(self) -> None:
         """Let the other requests go on, if this one still goes first."""
         if self._slots.order.give_way(self.request):

@@ -16,7 +16,7 @@ from w3lib.encoding import resolve_encoding
 
 from scrapy_omocaptcha.urls import public_address
 
-SAFE_METHODS = ("GET", "HEAD")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods of requests that may be sent again though they may have been executed: a POST could order twice."""
 FORM_TYPE = b"application/x-www-form-urlencoded"
 _PART_NAME = re.compile(rb'\r\nContent-Disposition: form-data; name="([^"]*)"')

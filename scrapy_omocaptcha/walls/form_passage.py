@@ -67,7 +67,8 @@ class FormPassage(Passage):
 
     async def ask_again(self) -> Answer:
         """Ask again; where an order may be sent, nothing else uses up what lets it through."""
-        if not self.asking.is_for_order:
+        goes_first = self.purchase is not None and not self.is_alone
+        if goes_first or not self.asking.is_for_order:
             return await super().ask_again()
         with self.engine.slots.order.urgently(self.request):
             async with self._nothing_else():
@@ -76,9 +77,6 @@ class FormPassage(Passage):
     @asynccontextmanager
     async def _nothing_else(self) -> AsyncIterator[None]:
         """Send nothing else of the session in the block."""
-        if self.hold.goes_first:
-            yield
-            return
         lock = self.session.submitting
         await self.engine.lifetime.wait(lock.acquire())
         try:

@@ -44,7 +44,7 @@ class WallHandler:
         redirects: Redirects,
     ) -> None:
         self._slots, self._lifetime, self._components = engine.slots, engine.lifetime, engine.components
-        self._states, self._chain = engine.states, engine.chain
+        self._states = engine.states
         self._sessions = sessions
         self._redirects = redirects
         self._policy = policy
@@ -92,7 +92,7 @@ class WallHandler:
 
     def before(self, request: Request) -> Request | None:
         """Return what was asked for, for the scheduler, if a request is to go to a gate that was opened meanwhile."""
-        session, since = self._sessions.known(request), self._states.peek(request).sent_at
+        session, since = self._sessions.known(request), self._sessions.own(self._states.peek(request).sent_at)
         if session is None or not since:
             return None
         session.clearance.record_sent(since, self._sessions.stamp_of(request))
@@ -104,9 +104,6 @@ class WallHandler:
     async def handle_redirect(self, request: Request, response: Response) -> Answer:
         """Let Scrapy follow a redirect, with what was asked for, unless a wall redirects that is open by now."""
         self._slots.back(request)
-        if self._chain.is_sending(request):
-            # Its passage sees where it leads.
-            return response
         session = self._sessions.known(request)
         stamp = self._sessions.stamp_of(request)
         if session is not None and stamp:

@@ -86,13 +86,13 @@ class Passage(Attempts):
 
         :param challenge: what ``response`` is; None for an order whose wall, to which it was redirected, is open.
         :param stamp: when the request was sent.
-        :raises ChallengeNotSolved: when the wall stays closed, though jobs were bought for the request, or may have
-            executed it.
+        :raises ChallengeNotSolved: when the wall stays closed though jobs were bought for the request, or where the
+            site may have executed it.
         :raises GivenUp: when the spider is to be closed at a limit.
         """
         way, sent_at = self.redirects.way_of(self.request), self._state.sent_at
         is_page_withheld = self.redirects.is_withheld(self.request) and not self.redirects.is_order(self.request)
-        self.stamp = sent_at if is_page_withheld else stamp
+        self.stamp = self.sessions.own(sent_at) if is_page_withheld else stamp
         with self.engine.slots.hold(self.request) as self.hold:
             try:
                 result = await (self._end_order(response) if challenge is None else self._go(response, challenge))
@@ -462,7 +462,8 @@ class Passage(Attempts):
         if is_closing or not (is_untouched or on_failure == "response"):
             # If closing fails, the request is retried or given back to the scheduler, so nothing is reported before.
             await self.discard()
-        if not is_untouched:
+        if not (is_untouched or is_closing):
+            # The crawl that resumes asks for what the redirect led to, as an order may be executed.
             self.asking.give_up()
         if refusal.reason == "dry_run":
             self.events.dry_run[self.session.host][self.session] += 1

@@ -59,7 +59,7 @@ class Redirects:
 
     def _may_repeat(self, request: Request, original: originals.Original) -> bool:
         """Tell whether what was asked for may be sent again though it may have been executed."""
-        return not _is_order(original) or bool(request.meta.get("omocaptcha_resend", self._policy.settings.resend))
+        return not _may_act(original) or bool(request.meta.get("omocaptcha_resend", self._policy.settings.resend))
 
     def way_of(self, request: Request) -> list[str]:
         """Return the addresses that redirects have led a request to, before it was sent again, too."""
@@ -98,8 +98,10 @@ class Redirects:
         state = self._states.peek(request)
         hops = originals.way_of(request, state.original)
         if any(same_address(url, hop) for hop in hops) or self._policy.mediums.is_rendered(request):
-            # Redirects in circles are Scrapy's business. Browsers follow redirects themselves.
-            self._states.write(to, replace(state, original=None, sent_at=0), must_pass=False)
+            # Redirects in circles are Scrapy's business, but for those of a wall that leads back. Browsers follow
+            # redirects themselves.
+            is_of_wall = self.targets.of(request.url).kind in SHOWS_CHALLENGES
+            self._states.write(to, replace(state, original=None, sent_at=0), must_pass=is_of_wall)
             return
         target, original = self.targets.of(url), originals.write(request, state.original)
         state = replace(state, original=original, sent_at=stamp if state.original is None else state.sent_at)
@@ -107,7 +109,7 @@ class Redirects:
         if is_first and not self._is_queue_shared:
             target.finder = state.sent_at
         may_find_out = target.kind is Kind.WALL and is_first and not is_through
-        is_to_end = _is_order(original) and target.kind not in (Kind.UNKNOWN, Kind.PAGE)
+        is_to_end = _may_act(original) and target.kind not in (Kind.UNKNOWN, Kind.PAGE)
         # Scrapy has followed its redirects before it was sent again.
         is_known = any(same_address(url, known) for known in state.way)
         self._states.write(to, state, must_pass=target.kind in GATES or may_find_out or is_to_end or is_known)
@@ -223,7 +225,7 @@ class Redirects:
         for request in dropped:
             if target.kind in GATES:
                 self._crawler.engine.crawl(self._resume(request))
-            elif target.kind is Kind.IN_PLACE and _is_order(self._states.peek(request).original):
+            elif target.kind is Kind.IN_PLACE and _may_act(self._states.peek(request).original):
                 self._crawler.engine.crawl(self._states.give_back(request))
 
     def _record_dropped(self, request: Request) -> None:
@@ -249,5 +251,6 @@ class Redirects:
         return list(chain.from_iterable(target.dropped for target in self.targets.being_found_out()))
 
 
-def _is_order(original: originals.Original | None) -> bool:
+def _may_act(original: originals.Original | None) -> bool:
+    """Tell whether sending a request twice may do twice what it asks for."""
     return original is not None and original["method"] not in SAFE_METHODS

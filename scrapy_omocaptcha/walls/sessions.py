@@ -78,6 +78,10 @@ class Sessions:
         """Return when a request was sent; long ago if its answer has been counted."""
         return self._stamps.get(ref(request), _LONG_AGO)
 
+    def own(self, stamp: int) -> int:
+        """Return a stamp that was read from a queue; long ago, but not never, if another worker has given it."""
+        return stamp if stamp < self.next_stamp() else _LONG_AGO + 1
+
     def sent(self, request: Request) -> int:
         """Record that ``request`` goes to the site, and return its stamp."""
         stamp = self._stamps[ref(request, self._stamps.pop)] = self.next_stamp()

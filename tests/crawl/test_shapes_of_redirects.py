@@ -13,7 +13,7 @@ import pytest
 import scrapy
 
 from tests.helpers.nightly import by_pairs
-from tests.helpers.sites import Site, challenge, page, redirect, sending
+from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, won
 
 PAGES, ORDERS = 60, 20
 GATES = {"returns": "/hold?next={}", "home": "/hold", "page": "/hold"}
@@ -219,3 +219,52 @@ def test_searches_that_may_be_repeated_are_sent_again(crawl, service, gate, how)
     assert sorted(one.text for one in crawled.pages) == texts(ORDERS, "order ")
     assert set(site.executed.values()) == {1}
     assert len(service.jobs) == 1
+
+
+def test_an_order_that_may_be_executed_is_not_sent_again_by_a_crawl_that_resumes_after_a_limit(
+    crawl, service, tmp_path
+):
+    """The token for its receipt is rejected, and no other may be bought."""
+    executed = Counter()
+
+    def answer(request, form):
+        if request.path != "/order":
+            return challenge("/verify")
+        executed[form["id"]] += 1
+        return redirect("/receipt", 303)
+
+    limits = {"OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True}
+    with Site(answer) as site:
+        order = scrapy.FormRequest(f"{site.origin}/order", formdata={"id": "7"})
+        for _ in range(2):
+            crawl(sending(order), {**service.settings, **limits, "JOBDIR": str(tmp_path / "job")})
+    assert executed == {"7": 1}
+
+
+@pytest.mark.parametrize("status", [302, 303])
+def test_a_request_with_a_safe_method_is_asked_for_again(crawl, service, status):
+    inside = behind_wall(lambda request: page(request.method), gate="/hold", to_gate=lambda at: redirect(at, status))
+    with Site(inside) as site:
+        crawled = crawl(sending(scrapy.Request(f"{site.origin}/page", method="OPTIONS")), service.settings)
+    assert [(one.text, one.flags) for one in crawled.pages] == [("OPTIONS", ["omocaptcha"])]
+
+
+def test_no_order_is_lost_that_a_gate_sends_on_and_back_by_redirects_that_keep_its_method(crawl, service):
+    executed = Counter()
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/home")
+        if not cleared(request):
+            return challenge() if request.path == "/hold" else redirect("/hold", 307)
+        if request.path == "/hold":
+            return redirect("/order", 307)
+        if request.path == "/order":
+            executed[form["id"]] += 1
+        return page(request.path)
+
+    with Site(answer) as site:
+        orders = [scrapy.FormRequest(f"{site.origin}/order", formdata={"id": str(id_)}) for id_ in range(3)]
+        crawled = crawl(sending(*orders), service.settings)
+    assert [one.text for one in crawled.pages] == ["/order"] * 3
+    assert executed == {"0": 1, "1": 1, "2": 1}

@@ -50,7 +50,7 @@ async def test_the_spiders_request_is_sent_again_as_the_same_object(spider, wall
     request = scrapy.Request(f"{site.url}/free/1", callback=spider.page, meta={"mine": 1})
     await chain(spider).send_again(request, page=request)
     assert {id(seen) for *_, seen in calls} == {id(request)}
-    assert not chain(spider).is_own(request)
+    assert not chain(spider).is_sending(request)
 
 
 @pytest.mark.parametrize("cookies", [{"a": "1"}, [{"name": "a", "value": "1"}]])
@@ -81,18 +81,18 @@ async def test_a_redirect_of_what_is_sent_is_found_though_the_spider_has_asked_f
 
 
 @in_a_crawl()
-async def test_requests_of_our_own_are_told_from_those_of_the_spider(spider, walled):
+async def test_what_is_sent_here_is_told_from_what_scrapy_sends(spider, walled):
     site = walled()
     requests, seen = [scrapy.Request(f"{site.url}/free/{number}") for number in range(3)], []
 
     def reached(request):
-        seen.append(chain(spider).is_own(request))
+        seen.append(chain(spider).is_sending(request))
 
     spider.crawler.signals.connect(reached, signals.request_reached_downloader)
     await chain(spider).send(requests[0])
     await chain(spider).send_again(requests[1], page=requests[1])
     await spider.crawler.engine.download_async(requests[2])
-    assert seen == [True, False, False]
+    assert seen == [True, True, False]
 
 
 def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, walled, tmp_path):

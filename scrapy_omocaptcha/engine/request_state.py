@@ -4,7 +4,7 @@ What is in meta is plain JSON, survives a disk queue, and is taken out before an
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -26,10 +26,8 @@ class RequestState:
     """The request before its first redirect, as JSON."""
     sent_at: int = 0
     """Stamp of what was asked for, as that was redirected first; 0 if it was not."""
-    way: list[str] = field(default_factory=list)
-    """The addresses to which it was redirected before it was sent again."""
     is_resent: bool = False
-    """Whether what was asked for was sent once more, as the wall that had redirected it was open."""
+    """Whether what was asked for was sent once more, since it had been redirected to a gate."""
     is_through: bool = False
     """Whether what it was redirected from has got through a wall."""
 

@@ -14,7 +14,6 @@ from scrapy.http import Response
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine import Engine
-from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored
 from scrapy_omocaptcha.tokens.policy import Policy
@@ -124,17 +123,11 @@ class WallHandler:
 
     async def _leave_wall(self, request: Request, response: Response, stamp: int) -> Answer:
         """Return what is to come of a request that was redirected to a wall, which answers it with no challenge."""
-        again = self._redirects.leave_wall(request, response)
-        if again is not None:
-            return again
-        if self._redirects.is_order(request) and self._redirects.is_at_wall(request):
+        if is_good(response) or self._redirects.is_order(request):
             # It is no longer at the site, where others wait until nothing else is.
             self._sessions.answered(request)
             return await self._passage(request).run(response, None, stamp)
-        if is_redirect(response) or self._components.meta_refresh(response) is not None:
-            self._keep(request, response, stamp)
-        else:
-            self._settle(request, response)
+        self._settle(request, response)
         return response
 
     def failed(self, request: Request, error: Exception) -> None:

@@ -84,7 +84,7 @@ class Passage(Attempts):
     async def run(self, response: Response, challenge: Challenge | None, stamp: int) -> Answer:
         """Go through the wall that ``response`` has shown; return its page, or the challenge if nothing was bought.
 
-        :param challenge: what ``response`` is; None for an order whose wall, to which it was redirected, is open.
+        :param challenge: what ``response`` is; None if the wall to which the request was redirected is open.
         :param stamp: when the request was sent.
         :raises ChallengeNotSolved: when the wall stays closed though jobs were bought for the request, or where the
             site may have executed it.
@@ -95,7 +95,7 @@ class Passage(Attempts):
         self.stamp = self.sessions.own(sent_at) if is_page_withheld else stamp
         with self.engine.slots.hold(self.request) as self.hold:
             try:
-                result = await (self._end_order(response) if challenge is None else self._go(response, challenge))
+                result = await (self._leave(response) if challenge is None else self._go(response, challenge))
             except GivenUp as error:
                 return await self._not_solved(error)
             except Exception:
@@ -106,10 +106,11 @@ class Passage(Attempts):
                 self.redirects.settle(way, sent_at)
         return self.report(challenge or self.page.challenge, result)
 
-    async def _end_order(self, response: Response) -> Result:
-        """Send an order that its gate has withheld, now that this answers with no challenge, or take its receipt."""
+    async def _leave(self, response: Response) -> Result:
+        """Ask for what the wall has withheld, now that it answers with no challenge, or take an order's receipt."""
         self._note(response, Challenge(self.request.url, None))
-        if self.redirects.targets.of(self.request.url).kind is not Kind.RETURNING:
+        is_returning = self.redirects.targets.of(self.request.url).kind is Kind.RETURNING
+        if self.asking.is_for_order and not is_returning:
             self.redirects.check_receipt(self.request, response)
             return Result(response)
         answer = await self.look_again()

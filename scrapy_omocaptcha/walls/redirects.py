@@ -62,9 +62,8 @@ class Redirects:
         return not _may_act(original) or bool(request.meta.get("omocaptcha_resend", self._policy.settings.resend))
 
     def way_of(self, request: Request) -> list[str]:
-        """Return the addresses that redirects have led a request to, before it was sent again, too."""
-        state = self._states.peek(request)
-        return originals.way_of(request, state.original)[1:] or state.way
+        """Return the addresses that redirects have led a request to."""
+        return originals.way_of(request, self._states.peek(request).original)[1:]
 
     def record_led_to(self, request: Request, url: str) -> int | None:
         """Record where a gate has led a request; return which of the addresses on its way there that is, or None."""
@@ -110,9 +109,9 @@ class Redirects:
             target.finder = state.sent_at
         may_find_out = target.kind is Kind.WALL and is_first and not is_through
         is_to_end = _may_act(original) and target.kind not in (Kind.UNKNOWN, Kind.PAGE)
-        # Scrapy has followed its redirects before it was sent again.
-        is_known = any(same_address(url, known) for known in state.way)
-        self._states.write(to, state, must_pass=target.kind in GATES or may_find_out or is_to_end or is_known)
+        # What is sent again is led along addresses that Scrapy has seen, such as those on the way to a gate.
+        must_pass = target.kind in GATES or may_find_out or is_to_end or state.is_resent
+        self._states.write(to, state, must_pass=must_pass)
 
     def write_answer(self, request: Request, redirected: Request) -> None:
         """Write the state of what the answer to a token for ``request`` redirects to: its page, whatever that is."""
@@ -127,20 +126,6 @@ class Redirects:
         if not (is_at_gate and was_opened_since) or self.is_order(request):
             return None
         return self._resume(request)
-
-    def leave_wall(self, request: Request, answer: Answer) -> Request | None:
-        """Return what was asked for, for the scheduler, if a wall that was to withhold it answers with no challenge.
-
-        That may be the page: what was asked for is sent again once, and decides.
-        """
-        if not self.is_at_wall(request) or self.is_order(request) or not is_good(answer):
-            return None
-        if self._states.peek(request).is_resent:
-            if self.targets.of(request.url).kind is Kind.WALL and isinstance(answer, Response):
-                self.targets.record_in_place(request.url, None)
-            return None
-        self._states.of(request).is_resent = True
-        return self._rebuild(request)
 
     def is_at_wall(self, request: Request) -> bool:
         """Tell whether a request was redirected to where a challenge was seen, which may not be in place of a page."""
@@ -160,16 +145,14 @@ class Redirects:
     def _resume(self, request: Request) -> Request:
         """Return what is scheduled for a redirect to a gate: what was asked for, unless that is an order."""
         self.settle(self.way_of(request), self._states.peek(request).sent_at)
-        return self._states.give_back(request) if self.is_order(request) else self._rebuild(request)
-
-    def _rebuild(self, request: Request) -> Request:
-        """Return what was asked for before the redirects of a request, with its state for the scheduler."""
-        state, way = self._states.peek(request), self.way_of(request)
-        assert state.original is not None
+        state = self._states.peek(request)
+        if state.original is None or self.is_order(request):
+            return self._states.give_back(request)
         again = originals.rebuild(request, state.original)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
         priority = max(request.priority, again.priority + 1)
-        self._states.write(again, replace(state, original=None, way=way), must_pass=True, priority=priority)
+        state = replace(state, original=None, sent_at=0, is_resent=True)
+        self._states.write(again, state, must_pass=True, priority=priority)
         return again
 
     # What answers show
@@ -190,17 +173,15 @@ class Redirects:
             self._end_wait(url)
 
     def record_answer(self, request: Request, *, is_page: bool) -> None:
-        """Record the answer to a request that was redirected, or that was sent again since it had been.
+        """Record the answer to a request that was redirected.
 
         :param is_page: whether it tells what is at the address, and is no challenge.
         """
-        state, way = self._states.peek(request), self.way_of(request)
-        if is_page and state.original is None:
-            self.record_gate(way)
+        way = self.way_of(request)
         for url in way:
             record = self.targets.record_page if is_page else self.targets.record_failed
             record(url)
-        self.settle(way, state.sent_at)
+        self.settle(way, self._states.peek(request).sent_at)
 
     def settle(self, way: list[str], stamp: int) -> None:
         """Record that the request which was sent at ``stamp``, and was led along ``way``, has come to its end."""

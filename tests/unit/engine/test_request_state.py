@@ -277,10 +277,10 @@ def test_what_is_known_of_a_request_is_not_taken_for_the_retry_of_anothers_sessi
     )
     for number, request in enumerate((mine, others), start=1):
         states.of(request).is_through = True
-        states.of(request).way.append(number)
+        states.of(request).sent_at = number
         states.keep_for_retry(request)
     retries = [get_retry_request(request, spider=spider, reason="test") for request in (others, mine)]
-    assert [states.of(out_of_the_scheduler(states, retry)).way for retry in retries] == [[2], [1]]
+    assert [states.of(out_of_the_scheduler(states, retry)).sent_at for retry in retries] == [2, 1]
 
 
 def test_what_is_given_back_is_not_taken_for_a_retry_that_the_duplicate_filter_could_drop(spider, states):

@@ -26,7 +26,7 @@ class AskingAgain:
     """The challenge at hand."""
 
     def __init__(self, engine: Engine, policy: Policy, redirects: Redirects, request: Request) -> None:
-        self._components, self._chain, self._states = engine.components, engine.chain, engine.states
+        self._components, self._chain, self._lifetime = engine.components, engine.chain, engine.lifetime
         self._policy, self._redirects, self._request = policy, redirects, request
         self._state = engine.states.of(request)
         self._way = redirects.way_of(request)
@@ -136,6 +136,7 @@ class AskingAgain:
         """Send a request, and follow its redirects as long as they lead the way to the challenge.
 
         :returns: the last request, its answer, and the addresses to which it was not led any more.
+        :raises CrawlClosing: when a redirect is left to be followed, and the crawl closes.
         """
         route_of = self._redirects.targets.route_of
         missed = self._way[1:] if same_address(request.url, self._way[0]) else self._way
@@ -143,7 +144,7 @@ class AskingAgain:
         while isinstance(answer, Request) and route_of(answer.url) in (routes := list(map(route_of, missed))):
             missed = missed[routes.index(route_of(answer.url)) + 1 :]
             request = answer
-            answer = await self._send(request)
+            answer = await self._lifetime.wait(self._send(request))
         if self._is_challenge(answer) and host_of(request.url) == host_of(self._request.url):
             # The passage compares these cookies with the session's: newer ones make its form void.
             self._request.headers.setlist("Cookie", request.headers.getlist("Cookie"))

@@ -138,6 +138,31 @@ def test_a_post_is_not_repeated_since_the_crawl_was_closed_behind_its_redirect(c
     assert seen() == ["/order", "/captcha", "/captcha"]
 
 
+def test_no_redirect_of_what_is_asked_for_again_is_followed_once_the_crawl_is_closing(closed_and_resumed, service):
+    class Stops(ClosingSpider):
+        def is_waiting(self):
+            return seen().count("/old") == 2
+
+    async def answer(request, form):
+        if request.path != "/old":
+            return walled(request, form)
+        await asyncio.sleep(1 if seen().count("/old") == 2 else 0)
+        return sites.redirect("/page")
+
+    walled = sites.behind_wall()
+    with sites.Site(answer) as site:
+
+        def seen():
+            return [path for _, path, *_ in site.requests]
+
+        closed, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(f"{site.origin}/old",))
+    assert closed.pages == []
+    assert [page.url for page in resumed.pages] == [f"{site.origin}/page"]
+    # The crawl that resumes has a session of its own.
+    through = ["/old", "/page", "/verify", "/", "/old"]
+    assert seen() == [*through, *through, "/page"]
+
+
 @in_virtual_time
 @pytest.mark.parametrize(
     ("call", "fault", "pages", "jobs"),

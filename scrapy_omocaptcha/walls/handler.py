@@ -5,6 +5,7 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -30,47 +31,38 @@ _MISSING = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 """Statuses that say what is at an address, be it that there is nothing."""
 
 
+@dataclass(eq=False)
 class WallHandler:
     """Decides, before and after each request, whether it waits, passes or goes through a wall."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        buyer: Buyer,
-        policy: Policy,
-        events: Events,
-        sessions: Sessions,
-        redirects: Redirects,
-    ) -> None:
-        self._slots, self._lifetime, self._components = engine.slots, engine.lifetime, engine.components
-        self._states = engine.states
-        self._sessions = sessions
-        self._redirects = redirects
-        self._policy = policy
-        self._events = events
-        self._attempts = (engine, buyer, policy, events)
+    engine: Engine
+    buyer: Buyer
+    policy: Policy
+    events: Events
+    sessions: Sessions
+    redirects: Redirects
 
     def try_pass(self, request: Request) -> bool:
         """Record that a request goes to the site, unless the wall of its session is being solved."""
-        session = self._sessions.known(request)
+        session = self.sessions.known(request)
         if session is not None and self._must_wait(session, request):
             return False
-        self._sessions.sent(request)
+        self.sessions.sent(request)
         return True
 
     def _must_wait(self, session: Session, request: Request) -> bool:
         # A request that a component awaits may be one that a token at hand is waiting for.
-        return session.holds_new_requests or (session.is_handing_in and self._slots.states.is_scheduled(request))
+        return session.holds_new_requests or (session.is_handing_in and self.engine.states.is_scheduled(request))
 
     async def hold(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved."""
-        session = self._sessions.session(request)
-        if self._components.is_cached(request):
+        session = self.sessions.session(request)
+        if self.engine.components.is_cached(request):
             # A stored answer does not come from the site. If the request were held, and the answer a stored redirect,
             # nothing would end the hold.
-            self._sessions.sent(request)
+            self.sessions.sent(request)
             return
-        since, cookies = self._sessions.next_stamp(), request.cookies
+        since, cookies = self.sessions.next_stamp(), request.cookies
 
         def back() -> None:
             # Only the site does not get them.
@@ -78,68 +70,64 @@ class WallHandler:
             session.turns.end()
 
         while self._must_wait(session, request):
-            with self._slots.hold(request) as hold:
+            with self.engine.slots.hold(request) as hold:
                 while self._must_wait(session, request):
-                    await self._lifetime.wait(session.turns.wait(challenged=False))
+                    await self.engine.lifetime.wait(session.turns.wait(challenged=False))
                     if self._must_wait(session, request):
                         session.turns.end()
                 # Until it may be sent, a token may have come.
                 await hold.end(back)
-        session.clearance.record_sent(since, self._sessions.sent(request))
+        session.clearance.record_sent(since, self.sessions.sent(request))
         if session.clearance.was_won_after(since):
             request.cookies = _without({cookie.name for cookie in session.clearance.cookies}, request.cookies)
 
     def before(self, request: Request) -> Request | None:
         """Return what was asked for, for the scheduler, if a request is to go to a gate that was opened meanwhile."""
-        session, since = self._sessions.known(request), self._sessions.own(self._states.peek(request).sent_at)
+        session, since = self.sessions.known(request), self.sessions.own(self.engine.states.peek(request).sent_at)
         if session is None or not since:
             return None
-        session.clearance.record_sent(since, self._sessions.stamp_of(request))
-        again = self._redirects.before(request, was_opened_since=session.clearance.was_won_after(since))
+        session.clearance.record_sent(since, self.sessions.stamp_of(request))
+        again = self.redirects.before(request, was_opened_since=session.clearance.was_won_after(since))
         if again is not None:
-            self._sessions.answered(request)
+            self.sessions.answered(request)
         return again
 
     async def handle_redirect(self, request: Request, response: Response) -> Answer:
         """Let Scrapy follow a redirect, with what was asked for, unless a wall redirects that is open by now."""
-        self._slots.back(request)
-        session = self._sessions.known(request)
-        stamp = self._sessions.stamp_of(request)
-        if session is not None and stamp:
-            session.answers += 1
-            self._sessions.keep_cookies(session, request, response, stamp)
+        stamp = self.sessions.stamp_of(request)
+        self._record_answer(request, response, stamp)
         url = redirect_target(request.url, response.headers.get("Location"))
-        leads_on = url is not None and self._redirects.targets.of(url).kind not in SHOWS_CHALLENGES
-        if url is not None and leads_on and self._redirects.is_at_wall(request):
-            self._redirects.record_led_to(request, url)
+        leads_on = url is not None and self.redirects.targets.of(url).kind not in SHOWS_CHALLENGES
+        if url is not None and leads_on and self.redirects.is_at_wall(request):
+            self.redirects.record_led_to(request, url)
             return await self._leave_wall(request, response, stamp)
         self._keep(request, response, stamp)
         return response
 
     def _keep(self, request: Request, response: Response, stamp: int) -> None:
-        session = self._sessions.known(request)
+        session = self.sessions.known(request)
         is_through = session is not None and session.clearance.was_there_at(stamp)
-        self._redirects.keep(request, response, stamp or self._sessions.next_stamp(), is_through=is_through)
+        self.redirects.keep(request, response, stamp or self.sessions.next_stamp(), is_through=is_through)
 
     async def _leave_wall(self, request: Request, response: Response, stamp: int) -> Answer:
         """Return what is to come of a request that was redirected to a wall, which answers it with no challenge."""
-        if is_good(response) or self._redirects.is_order(request):
+        if is_good(response) or self.redirects.is_order(request):
             # It is no longer at the site, where others wait until nothing else is.
-            self._sessions.answered(request)
+            self.sessions.answered(request)
             return await self._passage(request).run(response, None, stamp)
         self._settle(request, response)
         return response
 
     def failed(self, request: Request, error: Exception) -> None:
         """Let another request find out what is at an address where this one has failed."""
-        if self._states.has(request):
+        if self.engine.states.has(request):
             self._settle(request, type(error))
 
     def _settle(self, request: Request, answer: Response | type[Exception]) -> None:
         """Record the answer to a request that was redirected, unless a retry goes on for it."""
-        if not self._components.will_retry(request, answer):
+        if not self.engine.components.will_retry(request, answer):
             is_page = isinstance(answer, Response) and (is_good(answer) or answer.status in _MISSING)
-            self._redirects.record_answer(request, is_page=is_page)
+            self.redirects.record_answer(request, is_page=is_page)
 
     def try_finish(self, request: Request, response: Response) -> bool:
         """Tell whether :meth:`after` would only return the response; if so, record that its request is answered.
@@ -147,65 +135,70 @@ class WallHandler:
         That is so of most responses, and this takes half the time of :meth:`after`.
         """
         if (
-            self._sessions.is_any()
-            or self._states.has(request)
+            self.sessions.is_any()
+            or self.engine.states.has(request)
             or not is_good(response)
             or response.status == 202  # AWS WAF has walls with this status.
             or has_recaptcha_word(response)
-            or self._components.meta_refresh(response) is not None
+            or self.engine.components.meta_refresh(response) is not None
         ):
             return False
-        self._sessions.answered(request)
+        self.sessions.answered(request)
         return True
 
     def answered(self, request: Request, response: Response) -> int:
         """Record that a request is answered, and return when it was sent."""
-        self._slots.back(request)
-        session, stamp = self._sessions.known(request), self._sessions.answered(request)
-        if session is not None and stamp:
-            if not is_stored(request, response):
-                # An answer that HttpCache has stored outdates no form.
-                session.answers += 1
-            self._sessions.keep_cookies(session, request, response, stamp)
+        stamp = self.sessions.answered(request)
+        self._record_answer(request, response, stamp)
         return stamp
+
+    def _record_answer(self, request: Request, response: Response, stamp: int) -> None:
+        self.engine.slots.back(request)
+        session = self.sessions.known(request)
+        if session is not None and stamp:
+            # An answer that HttpCache has stored outdates no form.
+            session.answers += not is_stored(request, response)
+            self.sessions.keep_cookies(session, request, response, stamp)
 
     async def after(self, request: Request, response: Response, stamp: int) -> Answer:
         """Return the page that was asked for, or ``response`` itself where it is no challenge.
 
         It raises what :meth:`Passage.run` raises.
         """
-        challenge = self._policy.find(request, response)
+        challenge = self.policy.find(request, response)
         if challenge is not None:
-            self._redirects.record_challenge(request, challenge)
+            self.redirects.record_challenge(request, challenge)
             return await self._passage(request).run(response, challenge, stamp)
-        if self._redirects.is_at_wall(request):
+        if self.redirects.is_at_wall(request):
             return await self._leave_wall(request, response, stamp)
-        if self._components.meta_refresh(response) is not None:
+        if self.engine.components.meta_refresh(response) is not None:
             self._keep(request, response, stamp)
-        elif self._states.has(request):
+        elif self.engine.states.has(request):
             self._settle(request, response)
         vendor = find_other_captcha(response)
         if vendor is not None:
-            self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
+            self.events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
         elif request.method == "HEAD":
             # The answer to HEAD has no body to be a challenge.
-            self._policy.hints.head_answered(response)
+            self.policy.hints.head_answered(response)
         elif is_good(response) and not is_stored(request, response):
             # An answer that HttpCache has stored tells nothing of today.
-            session = self._sessions.known(request)
-            self._sessions.visitors.record_page(request, stamp)
+            session = self.sessions.known(request)
+            self.sessions.visitors.record_page(request, stamp)
             if session is not None:
                 session.record_page(stamp)
         return response
 
     def _passage(self, request: Request) -> Passage:
-        make = self._policy.mediums.of(request).passage()
+        make = self.policy.mediums.of(request).passage()
         if make is None:
             # Imported late: most crawls never need it, and start sooner without it.
             from scrapy_omocaptcha.walls.form_passage import FormPassage
 
             make = FormPassage
-        passage: Passage = make(*self._attempts, request, self._sessions, self._redirects)
+        passage: Passage = make(
+            self.engine, self.buyer, self.policy, self.events, request, self.sessions, self.redirects
+        )
         return passage
 
 

@@ -51,11 +51,6 @@ class Session:
         """Tell whether new requests are held, since they would only run into the wall."""
         return self.leader_stamp is not None and not self._lets_new_ones_through
 
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether no request leads or waits here, and none that has waited is under way."""
-        return self.leader_stamp is None and self.turns.is_idle
-
     def role(self, stamp: int) -> Role:
         """Return what a request that was sent at ``stamp`` and met a challenge does next."""
         if self.leader_stamp is not None:

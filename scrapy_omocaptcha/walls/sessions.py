@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 from http.cookiejar import Cookie
 from itertools import count
@@ -12,6 +11,7 @@ from weakref import ref
 
 from scrapy import Request
 from scrapy.http import Response
+from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.engine.components import cookies_of_host
 from scrapy_omocaptcha.tokens.judging import is_stored
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.session import Session
 
 _LONG_AGO = 0
-_MAX_SESSIONS = 1000
-"""Sessions that are remembered. Those in which nothing happens are forgotten, the least recently used first."""
+_MAX_SESSIONS = 10_000
+"""Sessions that are remembered, the last used of all. One that was forgotten solves its wall anew."""
 
 
 class Sessions:
@@ -32,7 +32,7 @@ class Sessions:
 
     def __init__(self, mediums: Mediums) -> None:
         self._mediums = mediums
-        self._sessions: OrderedDict[Key, Session] = OrderedDict()
+        self._sessions: LocalCache[Key, Session] = LocalCache(_MAX_SESSIONS)
         """The sessions by key, the least recently used first."""
         self.visitors = Visitors(mediums)
         self.next_stamp = count(time.time_ns()).__next__
@@ -62,17 +62,9 @@ class Sessions:
             # Imported late: most crawls never need it, and start sooner without it.
             from scrapy_omocaptcha.walls.session import Session
 
-            self._forget_oldest()
             self._sessions[key] = Session(key[0], self.next_stamp)
         self._sessions.move_to_end(key)
         return self._sessions[key]
-
-    def _forget_oldest(self) -> None:
-        """Make room for one more session. A forgotten one that meets its wall again solves it anew."""
-        if len(self._sessions) >= _MAX_SESSIONS:
-            idle = next((key for key, session in self._sessions.items() if session.is_idle), None)
-            if idle is not None:
-                del self._sessions[idle]
 
     def stamp_of(self, request: Request) -> int:
         """Return when a request was sent; long ago if its answer has been counted."""

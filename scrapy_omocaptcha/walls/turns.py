@@ -25,11 +25,6 @@ class Turns:
         self.concurrency = one_at_once
         """Returns how many released requests may be under way side by side."""
 
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether no request waits here, and none that has waited is under way."""
-        return not self._held and not self._released
-
     def wait(self, *, challenged: bool) -> Deferred[None]:
         """Hold a request, which may have been ``challenged`` itself; the Deferred fires when it is its turn."""
         turn: Deferred[None] = Deferred(lambda _: self._held.remove(entry) if entry in self._held else None)
@@ -54,7 +49,7 @@ class Turns:
                 self._release(self._held[0])
         finally:
             self._is_releasing = False
-        if self.is_idle:
+        if not self._held and not self._released:
             # The function refers to the download slot of the host, which Scrapy may want to free.
             self.concurrency = one_at_once
 

@@ -63,9 +63,9 @@ class Counting(scrapy.Spider):
                 break
             await maybe_deferred_to_future(deferLater(reactor, 0.1))
         walls = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._walls
-        self.kept = _reachable(walls._sessions._sessions)
-        self.stamps = dict(walls._sessions._stamps)
-        self.pending = [target for target in walls._redirects.targets._targets.values() if target.dropped]
+        self.kept = _reachable(walls.sessions._sessions)
+        self.stamps = dict(walls.sessions._stamps)
+        self.pending = [target for target in walls.redirects.targets._targets.values() if target.dropped]
 
 
 def _reachable(root):

@@ -182,8 +182,8 @@ class Seen:
             is_read = visit.fault is None and not self.planned.stalls
             if is_read and visit.token == "accepted" and not _is_upfront(visit):
                 opened.add(self.session(name))
-        # An order whose gate shows its challenge also to who is through is handed a token in by a form that is asked for
-        # again, should another answer have outdated it.
+        # Where the gate of an order shows its challenge also to who is through, its form is asked for again should
+        # another answer have outdated it.
         most = 2 if self.told.opened == "challenge" else 1
         for name, times in met.items():
             if times > most:

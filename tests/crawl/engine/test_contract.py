@@ -69,7 +69,7 @@ def test_the_scheduler_makes_its_folder_in_the_jobdir_after_the_middlewares_were
     class Watching(RecordingSpider):
         def opened(self):
             middleware = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
-            was_resumed = middleware._walls._redirects._is_filter_shared
+            was_resumed = middleware._walls.redirects._is_filter_shared
             seen.append((was_resumed, (tmp_path / "requests.queue").is_dir()))
 
     for _ in range(2):

@@ -157,7 +157,20 @@ def session_headers(request: Request, names: Iterable[str] = _SESSION_HEADERS) -
     return {name: request.headers.getlist(name) for name in names if name in request.headers}
 
 
-def is_free_of(secret: str, value: object) -> bool:
+def copy_back(sent: Request, submission: Submission, request: Request) -> None:
+    """Copy what middlewares have written into a submission, whose answer is the page, to the spider's request.
+
+    :param sent: the submission as it was sent.
+    """
+    for mine, written, before in (
+        (request.meta, sent.meta, {**submission.meta, "dont_redirect": True}),
+        (request.cb_kwargs, sent.cb_kwargs, submission.cb_kwargs),
+    ):
+        new = {key: value for key, value in written.items() if before.get(key) is not value}
+        mine.update({key: value for key, value in new.items() if _is_free_of(submission.secret, value)})
+
+
+def _is_free_of(secret: str, value: object) -> bool:
     """Tell whether a value is plain data that does not hold a token."""
     try:
         return secret not in json.dumps(value)

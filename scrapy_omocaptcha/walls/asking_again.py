@@ -111,11 +111,11 @@ class AskingAgain:
                 self._redirects.record_gate(missed)
                 self._become(sent)
                 return answer
-            hop = self._redirects.record_led_to(self._request, answer.url) if isinstance(answer, Request) else None
-            if hop:
+            place = self._redirects.record_led_to(self._request, answer.url) if isinstance(answer, Request) else None
+            if place:
                 return answer
             is_returning = self._redirects.targets.of(self._request.url).kind is Kind.RETURNING
-            if hop is None and not (is_returning and len(self._way) == 1):
+            if place is None and not (is_returning and len(self._way) == 1):
                 self._redirects.check_receipt(self._request, answer)
                 return answer
         if self._state.is_resent:

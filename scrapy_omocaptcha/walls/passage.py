@@ -4,7 +4,9 @@ The steps are the methods of :class:`Passage` in their order: take the challenge
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. A subclass knows when a token is
 ready to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.passage`` in a page of a browser.
 The loop in ``tokens.attempts`` calls ``next_challenge`` for each token, ``wait_until_ready`` and ``hand_in`` for each
-try with it, and records the verdict. It is also that of requests that want a token before they are sent.
+try with it, and records the verdict.
+
+For what orders, gates and originals are, see ``redirects``. A stamp is the number of a sending; later ones are higher.
 """
 
 from abc import abstractmethod
@@ -24,7 +26,7 @@ from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
-from scrapy_omocaptcha.forms.submission import is_free_of
+from scrapy_omocaptcha.forms.submission import copy_back
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
 from scrapy_omocaptcha.tokens.judging import (
     Answer,
@@ -74,7 +76,7 @@ class Passage(Attempts):
         self.asking = AskingAgain(self.engine, self.policy, self.redirects, self.request)
         self._answers = self.session.answers
         self.page: Page
-        """The challenge at hand."""
+        """The challenge at hand: the newest that was seen, also while a token is judged."""
         self.hold: Hold
         self.stamp: int
         """When the request was sent last."""
@@ -87,7 +89,7 @@ class Passage(Attempts):
         :param challenge: what ``response`` is; None if the wall to which the request was redirected is open.
         :param stamp: when the request was sent.
         :raises ChallengeNotSolved: when the wall stays closed though jobs were bought for the request, or where the
-            site may have executed it.
+            site may have executed it, unless ``OMOCAPTCHA_ON_FAILURE`` asks for the challenge then.
         :raises GivenUp: when the spider is to be closed at a limit.
         """
         way, sent_at = self.redirects.way_of(self.request), self._state.sent_at
@@ -336,7 +338,8 @@ class Passage(Attempts):
         if later is not None:
             return Result(verdict=still_closed(wall, later, is_first=self.is_first))
         if answer is not None and handed.is_page:
-            self._copy_back(handed)
+            if handed.sent is not None:
+                copy_back(*handed.sent, self.request)
             if self.asking.is_for_order:
                 self.redirects.check_receipt(self.request, answer)
             if answer.status < HTTPStatus.MULTIPLE_CHOICES and not is_blank(answer):
@@ -370,6 +373,7 @@ class Passage(Attempts):
             return result
         if handed.broke is not None and is_same_wall(wall, later):
             if self.is_first:
+                # The same token is handed in once more.
                 raise handed.broke
             return Result(verdict=unknown("broke", is_useless=True))
         if answer is not None and handed.sent is None:
@@ -385,7 +389,8 @@ class Passage(Attempts):
         is_repeated = answer.status < HTTPStatus.MULTIPLE_CHOICES and self.session.record_other_answer(answer.body)
         if not self._may_be_page(answer, page, handed, is_repeated=is_repeated):
             return None
-        self._copy_back(handed)
+        if handed.sent is not None:
+            copy_back(*handed.sent, self.request)
         # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
         # breaker to take the job for one that was of use.
         verdict = self._opened(handed, answer)
@@ -419,18 +424,6 @@ class Passage(Attempts):
         leads_to_wall = url is not None and self.redirects.targets.of(url).kind in GATES
         doubt = doubt_about(self.request, answer) or ("redirect" if leads_to_wall else None)
         return opened(handed, answer, doubt, others_hand_in=self.is_alone)
-
-    def _copy_back(self, handed: Handed) -> None:
-        """Copy what middlewares have written into a submission, whose answer is the page, to the spider's request."""
-        if handed.sent is None:
-            return
-        sent, submission = handed.sent
-        for mine, written, before in (
-            (self.request.meta, sent.meta, {**submission.meta, "dont_redirect": True}),
-            (self.request.cb_kwargs, sent.cb_kwargs, submission.cb_kwargs),
-        ):
-            new = {key: value for key, value in written.items() if before.get(key) is not value}
-            mine.update({key: value for key, value in new.items() if is_free_of(submission.secret, value)})
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for, or the best there is."""

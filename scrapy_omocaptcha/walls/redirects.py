@@ -1,9 +1,13 @@
 """Let Scrapy follow each redirect, with what was asked for in its state, and learn which targets are gates.
 
 A *gate* is an address of a wall's own, to which requests are redirected while the wall is closed. The *original* is
-what was asked for before the first redirect. An *order* is an original that must not be sent twice as a GET may, and
-that was redirected to a GET: any method but those of ``SAFE_METHODS``, unless the user allows it. Redirects that keep
-the method (307, 308) repeat an order by themselves, so that what they lead to is what is asked for.
+what was asked for before the first redirect. What may be withheld by the target of a redirect, and sent again then:
+
+- an original with a method of ``SAFE_METHODS``, as often as need be;
+- an *order*, which is one with any other method, redirected to a GET: once, where its gate leads back to it;
+- an order that the user allows to be repeated, as if its method were safe.
+
+Redirects that keep the method of an order (307, 308) repeat it by themselves: what they lead to is what is asked for.
 """
 
 from dataclasses import replace
@@ -46,10 +50,11 @@ class Redirects:
     # What a request asks for
 
     def is_withheld(self, request: Request) -> bool:
-        """Tell whether something else was asked for than the address of a request, which may withhold that."""
+        """Tell whether a request was redirected from what was asked for, which its target may withhold."""
         original = self._states.peek(request).original
         if original is None or self.targets.of(request.url).kind is Kind.IN_PLACE:
             return False
+        # A redirect that keeps the method of an order has repeated it.
         return request.method in SAFE_METHODS or self._may_repeat(request, original)
 
     def is_order(self, request: Request) -> bool:
@@ -66,12 +71,15 @@ class Redirects:
         return originals.way_of(request, self._states.peek(request).original)[1:]
 
     def record_led_to(self, request: Request, url: str) -> int | None:
-        """Record where a gate has led a request; return which of the addresses on its way there that is, or None."""
+        """Record where a gate has led a request; return the place of that on its way to the gate, if it is there.
+
+        That is 0 for what was asked for, 1 for the address to which it was redirected first, and so on.
+        """
         way = originals.way_of(request, self._states.peek(request).original)
-        hop = next((number for number, hop in enumerate(way[:-1]) if same_address(url, hop)), None)
-        if hop is not None:
-            self.record_gate(way[hop + 1 :], leads_back=True)
-        return hop
+        place = next((place for place, hop in enumerate(way[:-1]) if same_address(url, hop)), None)
+        if place is not None:
+            self.record_gate(way[place + 1 :], leads_back=True)
+        return place
 
     # Before and after a request
 
@@ -103,15 +111,15 @@ class Redirects:
             self._states.write(to, replace(state, original=None, sent_at=0), must_pass=is_of_wall)
             return
         target, original = self.targets.of(url), originals.write(request, state.original)
-        state = replace(state, original=original, sent_at=stamp if state.original is None else state.sent_at)
-        is_first = target.finder in (0, self._states.peek(request).sent_at)
+        stamp = stamp if state.original is None else state.sent_at
+        is_first = target.finder in (0, stamp)
         if is_first and not self._is_queue_shared:
-            target.finder = state.sent_at
+            target.finder = stamp
         may_find_out = target.kind is Kind.WALL and is_first and not is_through
-        is_to_end = _may_act(original) and target.kind not in (Kind.UNKNOWN, Kind.PAGE)
+        is_order_at_wall = _may_act(original) and target.kind not in (Kind.UNKNOWN, Kind.PAGE)
         # What is sent again is led along addresses that Scrapy has seen, such as those on the way to a gate.
-        must_pass = target.kind in GATES or may_find_out or is_to_end or state.is_resent
-        self._states.write(to, state, must_pass=must_pass)
+        must_pass = target.kind in GATES or may_find_out or is_order_at_wall or state.is_resent
+        self._states.write(to, replace(state, original=original, sent_at=stamp), must_pass=must_pass)
 
     def write_answer(self, request: Request, redirected: Request) -> None:
         """Write the state of what the answer to a token for ``request`` redirects to: its page, whatever that is."""
@@ -132,7 +140,7 @@ class Redirects:
         return self.is_withheld(request) and self.targets.of(request.url).kind in SHOWS_CHALLENGES
 
     def check_receipt(self, request: Request, answer: Answer) -> None:
-        """Flag a page that may be the answer to an order; raise ``GivenUp`` if there is none, or a gate's instead."""
+        """Flag a page that may be the answer to an order; raise ``GivenUp`` for a redirect, an error or a gate."""
         if isinstance(answer, Response) and is_overloaded(answer):
             # It may be retried.
             return
@@ -143,10 +151,10 @@ class Redirects:
         self._policy.hints.maybe_executed(request)
 
     def _resume(self, request: Request) -> Request:
-        """Return what is scheduled for a redirect to a gate: what was asked for, unless that is an order."""
-        self.settle(self.way_of(request), self._states.peek(request).sent_at)
+        """Return what is scheduled for a redirect to a gate: what was asked for, unless that may act twice."""
         state = self._states.peek(request)
-        if state.original is None or self.is_order(request):
+        self.settle(self.way_of(request), state.sent_at)
+        if state.original is None or not self.is_withheld(request) or self.is_order(request):
             return self._states.give_back(request)
         again = originals.rebuild(request, state.original)
         # With its own priority, it would come after what is queued, all of which would meet the wall first.
@@ -196,7 +204,8 @@ class Redirects:
         """Schedule what was dropped on its way to a gate, forget what leads to a page; else let the next find out."""
         target = self.targets.of(url)
         if target.kind in (Kind.UNKNOWN, Kind.FAILED, Kind.WALL):
-            if target.dropped and self.targets.is_undecided(url):
+            # Where no wall was met so far, they are kept until one is.
+            if target.dropped and self.targets.may_be_gate(url):
                 request = target.dropped.popleft()
                 target.finder = self._states.peek(request).sent_at
                 self._crawler.engine.crawl(self._states.give_back(request))
@@ -210,26 +219,28 @@ class Redirects:
                 self._crawler.engine.crawl(self._states.give_back(request))
 
     def _record_dropped(self, request: Request) -> None:
-        """Keep a redirect that Scrapy has dropped as a duplicate while another one finds out what is there."""
+        """Keep a redirect that Scrapy has dropped as a duplicate while another one finds out what is there.
+
+        Where none does, it is sent on if the target may be a gate, or forgotten as by Scrapy.
+        """
         self._states.take(request)
         state, target = self._states.peek(request), self.targets.of(request.url)
         if state.original is None:
             return
-        is_finder = target.finder == state.sent_at
+        if target.finder not in (0, state.sent_at):
+            target.dropped.append(request)
+            return
         # Other workers, or other runs, have been there, and nobody here.
         is_new = target.kind is Kind.UNKNOWN and self._is_filter_shared
-        is_for_us = is_new or self.targets.is_undecided(request.url)
-        if is_for_us and (is_finder or not target.finder):
+        if is_new or self.targets.may_be_gate(request.url):
             target.finder = 0 if self._is_queue_shared else state.sent_at
             self._crawler.engine.crawl(self._states.give_back(request))
-        elif target.finder and not is_finder:
-            target.dropped.append(request)
         else:
             self.settle(self.way_of(request), state.sent_at)
 
     def _unfinished(self) -> list[Request]:
-        """Return the redirects that were dropped while another one finds out what is there."""
-        return list(chain.from_iterable(target.dropped for target in self.targets.being_found_out()))
+        """Return the redirects that were dropped, and that were neither sent on nor forgotten so far."""
+        return list(chain.from_iterable(self.targets.dropped()))
 
 
 def _may_act(original: originals.Original | None) -> bool:

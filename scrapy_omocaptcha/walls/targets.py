@@ -17,7 +17,7 @@ _MAX_DROPPED = 1000
 
 
 class Kind(Enum):
-    """What a target has proven to be."""
+    """What a target has proven to be. Who is *through* was sent with a clearance."""
 
     UNKNOWN = "no answer of it was seen"
     FAILED = "it has failed, so that nobody knows"
@@ -25,7 +25,7 @@ class Kind(Enum):
     WALL = "it has shown a challenge, in the place of this page or of what redirects here"
     IN_PLACE = "who is through is redirected there, too: its challenge is in the place of this page"
     GATE = "who is through is not redirected there any more: it is an address of the wall's own"
-    RETURNING = "a gate that has led a request back to what was asked for, which it has withheld therefore"
+    RETURNING = "a gate that has led a request back to what was asked for, and so had withheld that"
 
 
 GATES = (Kind.GATE, Kind.RETURNING)
@@ -38,7 +38,8 @@ class Target:
 
     kind: Kind = Kind.UNKNOWN
     finder: int = 0
-    """Stamp of the request whose redirect there is being followed, which shows what the target is; 0 if none is."""
+    """Stamp, which no other request has, of the one whose redirect there is being followed and shows what the target
+    is; 0 if none is."""
     dropped: deque[Request] = field(default_factory=lambda: deque(maxlen=_MAX_DROPPED))
     """Redirects there that Scrapy has dropped as duplicates meanwhile."""
 
@@ -113,10 +114,10 @@ class Targets:
         if leads_back or target.kind is not Kind.RETURNING:
             target.kind = Kind.RETURNING if leads_back else Kind.GATE
 
-    def is_undecided(self, url: str) -> bool:
+    def may_be_gate(self, url: str) -> bool:
         """Tell whether an address may be a gate, for all that is known in a crawl that has met a wall."""
         return self.has_met_wall and self.of(url).kind in (Kind.FAILED, Kind.WALL)
 
-    def being_found_out(self) -> list[Target]:
-        """Return the targets of which a request is finding out what they are."""
-        return [target for target in self._targets.values() if target.finder]
+    def dropped(self) -> list[deque[Request]]:
+        """Return the redirects that were dropped, for each target."""
+        return [target.dropped for target in self._targets.values()]

@@ -693,14 +693,14 @@ def followed(
     if not again.keys() <= twin_items.keys() or again.total() > (2 if site.has_moved else site.pages):
         yield f"without walls there is no {sorted(again.elements())}"
     necessary = left = 0
-    # A page that is asked for again is a look behind a redirect.
+    # A page may be asked for again, to tell what its redirects lead to.
     for path in dict.fromkeys(twin_paths):
         is_page = path.startswith("/item/")
         if is_page and left <= 0:
             necessary, left = necessary + 1, site.changes["clearance_pages"]
         left -= is_page
-    # A direct link and one that redirects may each buy a token for a page, and what a look behind a redirect spends, or
-    # a link, may be bought anew, see "Known limits" as well.
+    # A direct link and one that redirects may each buy a token for a page, and what asking again spends, or a link, may
+    # be bought anew, see "Known limits" as well.
     most = necessary + 3 if site.has_moved else 2 * necessary + 5
     if jobs > most:
         yield f"excess: {jobs} jobs, though {necessary} would do"

@@ -171,8 +171,8 @@ class Seen:
         """Check that a request meets the wall once at most after a token has opened it for its session."""
         opened: set[int | None] = set()
         met: Counter[str] = Counter()
-        # Where the wall's own address fails, redirects to it from before are looked behind more than once, and so are
-        # those that wait in the queue of a slot with a delay.
+        # Where the wall's own address fails, what it has redirected before is asked for more than once, and so is what
+        # waits in the queue of a slot with a delay.
         is_slow = redirects(self.told) and not self.planned.settings.keys().isdisjoint(SLOW)
         for name, visit in self.named if self.stays_open and self.told.gate_fault is None and not is_slow else ():
             met[name] += self.session(name) in opened and visit.shown == "challenge" and visit.fault is None

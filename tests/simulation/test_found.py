@@ -83,7 +83,7 @@ def test_a_request_that_has_left_its_place_to_a_token_is_not_sent_before_that_pl
 
 
 def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_that_it_was_accepted():
-    """Seed 596609546579: the answer to the token was lost, and so was the look behind the redirect that came next."""
+    """Seed 596609546579: the answer to the token was lost, and so was what the redirect led to that came next."""
     kinds = ("signup", "search", "signup", "free", "item", "page", "item", "page", "free", "search", "robots")
     planned = Plan(
         seed=6,

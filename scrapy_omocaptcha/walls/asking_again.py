@@ -10,7 +10,7 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
-from scrapy_omocaptcha.tokens.judging import Answer, is_good, wall_marks
+from scrapy_omocaptcha.tokens.judging import Answer, is_good
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.tokens.reasons import GivenUp
 from scrapy_omocaptcha.urls import host_of, same_address
@@ -35,8 +35,7 @@ class AskingAgain:
     @property
     def is_for_own_page(self) -> bool:
         """Tell whether the request asks for the page at its own address, in whose place its challenge is."""
-        is_in_place = self._redirects.targets.is_in_place(self._request.url, wall_marks(self.challenge))
-        return is_in_place or not self._redirects.is_withheld(self._request)
+        return not self._redirects.is_withheld(self._request)
 
     @property
     def is_for_order(self) -> bool:
@@ -96,7 +95,8 @@ class AskingAgain:
         if is_told and missed:
             self._redirects.record_gate(missed)
         elif is_told and isinstance(answer, Response):
-            self._redirects.record_in_place(self._way, wall_marks(self.challenge))
+            for url in self._way:
+                self._redirects.targets.record_in_place(url)
         self._become(sent)
         return answer
 

@@ -167,7 +167,7 @@ class WallHandler:
         """
         challenge = self.policy.find(request, response)
         if challenge is not None:
-            self.redirects.record_challenge(request, challenge)
+            self.redirects.record_challenge(request)
             return await self._passage(request).run(response, challenge, stamp)
         if self.redirects.is_at_wall(request):
             return await self._leave_wall(request, response, stamp)

@@ -17,13 +17,12 @@ from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.tokens.judging import Answer, Marks, is_good, is_overloaded, wall_marks
+from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_overloaded
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.urls import host_of, is_allowed, redirect_target, same_address
@@ -52,7 +51,7 @@ class Redirects:
     def is_withheld(self, request: Request) -> bool:
         """Tell whether a request was redirected from what was asked for, which its target may withhold."""
         original = self._states.peek(request).original
-        if original is None or self.targets.of(request.url).kind is Kind.IN_PLACE:
+        if original is None:
             return False
         # A redirect that keeps the method of an order has repeated it.
         return request.method in SAFE_METHODS or self._may_repeat(request, original)
@@ -122,11 +121,14 @@ class Redirects:
         self._states.write(to, replace(state, original=original, sent_at=stamp), must_pass=must_pass)
 
     def write_answer(self, request: Request, redirected: Request) -> None:
-        """Write the state of what the answer to a token for ``request`` redirects to: its page, whatever that is."""
+        """Write the state of what the answer to a token for ``request`` redirects to."""
         state = self._states.peek(request)
         way = originals.way_of(request, state.original)
         must_pass = self._is_filter_shared or any(same_address(redirected.url, hop) for hop in way)
-        self._states.write(redirected, replace(state, original=None, sent_at=0), must_pass=must_pass)
+        # A wall that leads back to the address of a POST may not have passed the POST's own fields on.
+        is_back = request.method not in SAFE_METHODS and same_address(redirected.url, request.url)
+        original = originals.write(request, None) if is_back else None
+        self._states.write(redirected, replace(state, original=original, sent_at=0), must_pass=must_pass)
 
     def before(self, request: Request, *, was_opened_since: bool) -> Request | None:
         """Return what was asked for, for the scheduler, if a request waits for a gate that was opened meanwhile."""
@@ -165,14 +167,10 @@ class Redirects:
 
     # What answers show
 
-    def record_challenge(self, request: Request, challenge: Challenge) -> None:
-        """Record that a request has met a challenge."""
-        self.targets.record_challenge(request.url, wall_marks(challenge))
-
-    def record_in_place(self, way: list[str], marks: Marks) -> None:
-        """Record that a challenge is in the place of the page to which redirects have led along ``way``."""
-        for url in way:
-            self.targets.record_in_place(url, marks)
+    def record_challenge(self, request: Request) -> None:
+        """Record that a request has met a challenge, to which all of its redirects lead."""
+        for url in self.way_of(request) or [request.url]:
+            self.targets.record_challenge(url)
 
     def record_gate(self, way: list[str], *, leads_back: bool = False) -> None:
         """Record that addresses are a gate, or on the way to one, and schedule what was dropped on its way there."""

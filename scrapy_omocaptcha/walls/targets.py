@@ -7,7 +7,6 @@ from enum import Enum
 from scrapy import Request
 from scrapy.utils.datatypes import LocalCache
 
-from scrapy_omocaptcha.tokens.judging import Marks
 from scrapy_omocaptcha.urls import public_address, route_of
 
 _MAX_KNOWN = 10_000
@@ -49,10 +48,6 @@ class Targets:
 
     def __init__(self) -> None:
         self._targets: LocalCache[str, Target] = LocalCache(_MAX_KNOWN)
-        self._in_place: LocalCache[Marks, bool] = LocalCache(_MAX_KNOWN)
-        """Marks of the walls whose challenges are in the place of pages."""
-        self._seen_at: LocalCache[Marks, set[str]] = LocalCache(_MAX_KNOWN)
-        """The routes at which challenges with these marks were seen before that was known."""
         self._scripts: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """Paths that have redirected to themselves: what is there is told apart by the words in their queries."""
         self.has_met_wall = False
@@ -71,11 +66,6 @@ class Targets:
         """Return what is known of an address."""
         return self._targets.setdefault(self.route_of(url), Target())
 
-    def is_in_place(self, url: str, marks: Marks) -> bool:
-        """Tell whether a challenge with these marks at ``url`` is in the place of the page that redirects lead to."""
-        kind = self.of(url).kind
-        return kind is Kind.IN_PLACE or (marks in self._in_place and kind not in GATES)
-
     def record_page(self, url: str) -> None:
         """Record that an address has shown a page."""
         target = self.of(url)
@@ -88,25 +78,16 @@ class Targets:
         if target.kind is Kind.UNKNOWN:
             target.kind = Kind.FAILED
 
-    def record_challenge(self, url: str, marks: Marks) -> None:
-        """Record that an address has shown a challenge with these marks."""
+    def record_challenge(self, url: str) -> None:
+        """Record that an address has shown a challenge, or has redirected to one."""
         self.has_met_wall = True
         target = self.of(url)
         if target.kind in (Kind.UNKNOWN, Kind.FAILED, Kind.PAGE):
-            target.kind = Kind.IN_PLACE if marks in self._in_place else Kind.WALL
-        if target.kind is Kind.WALL:
-            self._seen_at.setdefault(marks, set()).add(self.route_of(url))
+            target.kind = Kind.WALL
 
-    def record_in_place(self, url: str, marks: Marks | None) -> None:
-        """Record that the challenge of an address is in the place of its page, as are others with its marks."""
+    def record_in_place(self, url: str) -> None:
+        """Record that the challenge of an address is in the place of its page, to which redirects lead."""
         self.of(url).kind = Kind.IN_PLACE
-        if marks is None:
-            return
-        self._in_place[marks] = True
-        for route in self._seen_at.pop(marks, ()):
-            target = self._targets.get(route)
-            if target is not None and target.kind is Kind.WALL:
-                target.kind = Kind.IN_PLACE
 
     def record_gate(self, url: str, *, leads_back: bool = False) -> None:
         """Record that who is through is not redirected to an address any more, or led back to what was asked for."""

@@ -54,7 +54,8 @@ class WritingSpider(scrapy.Spider):
         flags = getattr(getattr(failure.value, "response", None), "flags", ())
         reasons = [flag.partition(":")[2] for flag in flags if flag.startswith("omocaptcha:")]
         told = getattr(failure.value, "reason", type(failure.value).__name__)
-        self._write(reasons[0] if reasons else told, failure.request.url)
+        asked = failure.request.meta.get("redirect_urls", [failure.request.url])[0]
+        self._write(reasons[0] if reasons else told, asked)
         await self._close_page(failure.request)
 
     async def _close_page(self, request):

@@ -6,7 +6,6 @@ in, and the page once more.
 
 COUNTS = "counts requests, responses or signals at the site, which are more behind a wall"
 FREE_PLACE = "a page that waits for its token leaves its place to the next request, so the spider's start() goes on"
-FLAG = "compares a line of the log, which also has the flag of a page from behind a wall"
 LUCK = "has a time-out of a millisecond, which expires or not, with and without the add-on"
 DEFAULTS = "names all default settings of Scrapy, and those of the add-on are put there for these runs"
 COPY = "fetches the copy of a redirected request once more, which Scrapy's shell cannot do without the add-on either"
@@ -26,8 +25,6 @@ _SCRAPY = {
     "tests/test_pipeline_crawl.py::TestImageDownloadCrawl::test_download_media_redirected_default_failure": COUNTS,
     "tests/test_pipeline_crawl.py::TestFileDownloadCrawl::test_download_media_wrong_urls": COUNTS,
     "tests/test_pipeline_crawl.py::TestImageDownloadCrawl::test_download_media_wrong_urls": COUNTS,
-    "tests/test_request_attribute_binding.py::TestCrawl"
-    "::test_downloader_middleware_override_request_in_process_response": FLAG,
     "tests/test_request_left.py::test_disconnect": COUNTS,
     "tests/test_request_left.py::test_success": COUNTS,
     "tests/test_request_left.py::test_timeout": COUNTS,
@@ -37,6 +34,7 @@ _SCRAPY = {
 
 _SCRAPY_REDIRECT = {
     **_SCRAPY,
+    "tests/test_command_shell.py::TestShellCommand::test_request_replace": COPY,
     "tests/test_pipeline_crawl.py::TestFileDownloadCrawl::test_download_media_redirected_allowed": COUNTS,
     "tests/test_pipeline_crawl.py::TestImageDownloadCrawl::test_download_media_redirected_allowed": COUNTS,
 }
@@ -62,10 +60,7 @@ KNOWN: dict[tuple[str, str], dict[str, str]] = {
     ("scrapy", "addon"): {"tests/test_settings/__init__.py::test_default_settings_all": DEFAULTS},
     ("scrapy", "session"): _SCRAPY,
     ("scrapy", "redirect"): _SCRAPY_REDIRECT,
-    ("scrapy", "unsuspected"): {
-        **_SCRAPY_REDIRECT,
-        "tests/test_command_shell.py::TestShellCommand::test_request_replace": COPY,
-    },
+    ("scrapy", "unsuspected"): _SCRAPY_REDIRECT,
     ("scrapy-poet", "addon"): {"tests/test_downloader.py::test_additional_requests_connection_issue": LUCK},
     **{("scrapy-poet", way): _SCRAPY_POET for way in ("session", "redirect", "unsuspected")},
 }

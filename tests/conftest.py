@@ -32,6 +32,10 @@ if NEEDS_REACTOR:
     collect_ignore += ["simulation", "crawl/test_simulated_network.py", "process/test_benchmarks.py"]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--sockets", action="store_true", help="crawl over real sockets where tests/crawl/conftest.py can")
+
+
 def pytest_sessionstart(session):
     """Keep warnings only to show with a test that fails, unless ``--log-level`` asks for more.
 

@@ -8,7 +8,6 @@ the one that was answered.
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.tokens.judging import Answer, is_good
 from scrapy_omocaptcha.tokens.policy import Policy
@@ -21,9 +20,6 @@ from scrapy_omocaptcha.walls.targets import GATES, Kind
 
 class AskingAgain:
     """Asks again for what one request asks for."""
-
-    challenge: Challenge
-    """The challenge at hand."""
 
     def __init__(self, engine: Engine, policy: Policy, redirects: Redirects, request: Request) -> None:
         self._components, self._chain, self._lifetime = engine.components, engine.chain, engine.lifetime
@@ -40,7 +36,7 @@ class AskingAgain:
     @property
     def is_for_order(self) -> bool:
         """Tell whether it asks for an order, which was redirected to the challenge."""
-        return not self.is_for_own_page and self._redirects.is_order(self._request)
+        return self._redirects.is_order(self._request)
 
     @property
     def may_be_executed(self) -> bool:

@@ -153,7 +153,6 @@ class Passage(Attempts):
         values = self.cookie_values()
         is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
-        self.asking.challenge = challenge
         if self.purchase is None and "cached" not in response.flags:
             difference = self.sessions.visitors.record_challenge(self.request, challenge, self.stamp)
             self.policy.hints.clearance_bound(self.request.url, difference)
@@ -338,8 +337,7 @@ class Passage(Attempts):
         if later is not None:
             return Result(verdict=still_closed(wall, later, is_first=self.is_first))
         if answer is not None and handed.is_page:
-            if handed.sent is not None:
-                copy_back(*handed.sent, self.request)
+            self._copy_back(handed)
             if self.asking.is_for_order:
                 self.redirects.check_receipt(self.request, answer)
             if answer.status < HTTPStatus.MULTIPLE_CHOICES and not is_blank(answer):
@@ -389,8 +387,7 @@ class Passage(Attempts):
         is_repeated = answer.status < HTTPStatus.MULTIPLE_CHOICES and self.session.record_other_answer(answer.body)
         if not self._may_be_page(answer, page, handed, is_repeated=is_repeated):
             return None
-        if handed.sent is not None:
-            copy_back(*handed.sent, self.request)
+        self._copy_back(handed)
         # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
         # breaker to take the job for one that was of use.
         verdict = self._opened(handed, answer)
@@ -424,6 +421,10 @@ class Passage(Attempts):
         leads_to_wall = url is not None and self.redirects.targets.of(url).kind in GATES
         doubt = doubt_about(self.request, answer) or ("redirect" if leads_to_wall else None)
         return opened(handed, answer, doubt, others_hand_in=self.is_alone)
+
+    def _copy_back(self, handed: Handed) -> None:
+        if handed.sent is not None:
+            copy_back(*handed.sent, self.request)
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for, or the best there is."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LONG_AGO = 0
 _MAX_SESSIONS = 10_000
-"""Sessions that are remembered, the last used of all. One that was forgotten solves its wall anew."""
+"""Sessions that are remembered. The least recently used is forgotten first, and solves its wall anew."""
 
 
 class Sessions:

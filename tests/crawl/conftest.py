@@ -4,8 +4,8 @@ import pytest
 
 from tests.helpers.scrapy_versions import NEEDS_REACTOR
 
-OVER_SOCKETS = ("test_closing", "test_forms", "test_starts", "test_walls")
-"""Modules whose crawls are real where none can be simulated.
+OVER_SOCKETS = ("test_closing", "test_forms", "test_shapes_of_redirects", "test_starts", "test_walls")
+"""Modules whose crawls are real with ``--sockets``, and where none can be simulated.
 
 In real time, all others would take an hour, and many of their tests fail with any Scrapy: they expect an order of
 answers or a time to the millisecond, wait for a timeout of minutes, or need hosts and proxies that only the simulation
@@ -17,10 +17,12 @@ has.
 def crawl(request):
     """``crawl(spider_class, settings, **spider_arguments)`` → the finished crawl, simulated as are its servers.
 
-    With the mark ``sockets`` both are real, as those of a few modules are with a Scrapy that needs a reactor.
+    With the mark ``sockets`` both are real, as those of a few modules are with ``--sockets``, or with a Scrapy that
+    needs a reactor.
     """
+    is_real = request.config.getoption("--sockets") or NEEDS_REACTOR
     has_time = request.module.__name__.rpartition(".")[2] in OVER_SOCKETS
-    if request.node.get_closest_marker("sockets") or (NEEDS_REACTOR and has_time):
+    if request.node.get_closest_marker("sockets") or (is_real and has_time):
         yield request.getfixturevalue("real_crawl")
         return
     if NEEDS_REACTOR:

@@ -218,9 +218,10 @@ def test_an_order_whose_receipt_is_walled_is_executed_once(crawl, service, clear
     assert site.executed == {str(id_): 1 for id_ in range(ORDERS)}
     assert crawled.failures == []
     seen = sorted(one.text for one in crawled.pages if one.text != "/page/0")
-    # Of receipts at one address that show no challenge, all but the first are duplicates for Scrapy.
-    is_open = receipts == "shared" and first == "page" and clearance > 1
-    assert seen == (texts(ORDERS, "/receipt/") if receipts == "own" else ["/receipt"] * (1 if is_open else ORDERS))
+    # Of receipts at one address that has shown no challenge, since the page came first, all but one are duplicates.
+    may_be_open = receipts == "shared" and first == "page" and clearance > 1
+    answers = texts(ORDERS, "/receipt/") if receipts == "own" else ["/receipt"] * ORDERS
+    assert seen == answers or (may_be_open and seen == ["/receipt"])
     assert len(service.jobs) <= ceil((ORDERS + 1) / clearance) + 10
 
 

@@ -99,7 +99,7 @@ class Hints:
             "bind its clearance to that, so each change costs a job: keep it for all requests of a cookiejar"
         )
         if difference:
-            self._say(f"bound {host_of(url)}", message, public_address(url), printable(difference))
+            self._say(f"bound {host_of(url)}", message, host_of(url), printable(difference))
 
     def overruled(self, page: Challenge, by: str) -> None:
         """Tell that a page is not taken for what it was judged to be."""

@@ -184,9 +184,9 @@ class WallHandler:
         elif is_good(response) and not is_stored(request, response):
             # An answer that HttpCache has stored tells nothing of today.
             session = self.sessions.known(request)
-            self.sessions.visitors.record_page(request, stamp)
             if session is not None:
-                session.record_page(stamp)
+                session.record_page(request, stamp)
+                self.policy.hints.clearance_bound(request.url, session.visitors.difference)
         return response
 
     def _passage(self, request: Request) -> Passage:

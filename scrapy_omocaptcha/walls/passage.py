@@ -106,6 +106,9 @@ class Passage(Attempts):
             finally:
                 self.policy.handed_in.pop(self.request, None)
                 self.redirects.settle(way, sent_at)
+        if result.verdict is ACCEPTED and result.proves_open:
+            has_new_cookies = self.cookie_values() != self.page.cookies
+            self.session.visitors.record_opened(self.request, has_new_cookies=has_new_cookies)
         return self.report(challenge or self.page.challenge, result)
 
     async def _leave(self, response: Response) -> Result:
@@ -126,12 +129,6 @@ class Passage(Attempts):
         # Another request may have opened the wall since this one was sent, or be about to.
         if refusal is None and self.session.role(self.stamp) in (Role.LEAD, Role.ALONE):
             refusal = self.policy.limit_refusal(self.request.url)
-        if refusal is None and "cached" in response.flags:
-            # The challenge is one that HttpCache has stored: the site may be open now, and looking costs no job.
-            answer = await self.ask_again()
-            if self.take_challenge(answer) is None:
-                return Result(answer)
-            refusal = await self.refusal()
         self.events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             raise GivenUp(refusal)
@@ -154,8 +151,9 @@ class Passage(Attempts):
         is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
         if self.purchase is None and "cached" not in response.flags:
-            difference = self.sessions.visitors.record_challenge(self.request, challenge, self.stamp)
-            self.policy.hints.clearance_bound(self.request.url, difference)
+            if self.session.clearance.was_there_at(self.stamp):
+                self.session.visitors.record_challenge(self.request)
+            self.policy.hints.clearance_bound(self.request.url, self.session.visitors.difference)
 
     async def check(self) -> None:
         """Raise ``GivenUp`` unless a token may be bought for the challenge at hand."""
@@ -195,19 +193,12 @@ class Passage(Attempts):
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots
-        slot, is_outdated = slots.order.slot(self.request), session.clearance.has_changed_since(self.stamp)
+        slot = slots.order.slot(self.request)
         session.lead(self.stamp)
         try:
-            passed = None
-            if is_outdated:
-                await self.check()
-                passed = await self.look_again()
-            result = await self.make_attempts() if passed is None else Result(passed)
+            result = await self.make_attempts()
             if result.proves_open:
-                worth = self._worth(result)
-                session.clearance.record_won(self.cookies(), worth)
-                if worth is not Worth.DOUBTFUL and self.cookie_values() != self.page.cookies:
-                    self.sessions.visitors.record_won(self.request, self.page.challenge, self.sessions.next_stamp())
+                session.clearance.record_won(self.cookies(), self._worth(result))
             return result
         finally:
             # The session keeps this function, which must not keep the request.
@@ -240,8 +231,7 @@ class Passage(Attempts):
             await self.set_aside()
             return None
         if is_good(answer):
-            self.sessions.visitors.record_page(self.request, self.stamp)
-            self.session.record_page(self.stamp, has_met_wall=True)
+            self.session.record_page(self.request, self.stamp, has_met_wall=True)
         return answer
 
     async def ask_again(self) -> Answer:
@@ -276,7 +266,10 @@ class Passage(Attempts):
         """Return the challenge at hand, unless it is not to be solved any more, or an answer that came without."""
         # Checked before each attempt, since other passages may have found out much since the page came.
         await self.check()
-        return self.page.challenge
+        # Another token, or time, may have opened the wall, and looking costs no job.
+        is_older = self.session.clearance.has_changed_since(self.stamp) and not (self.jobs or self.is_alone)
+        passed = await self.look_again() if is_older or "cached" in self.page.response.flags else None
+        return self.page.challenge if passed is None else passed
 
     async def hand_in(self, token: Token) -> Result:
         """Send a token to the site, and judge the answer; see :meth:`Attempts.hand_in` for what is raised."""

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from enum import Enum
 from zlib import crc32
 
+from scrapy import Request
 from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.walls.clearance import Clearance, Worth
 from scrapy_omocaptcha.walls.turns import Turns, one_at_once
+from scrapy_omocaptcha.walls.visitors import Visitors
 
 
 class Role(Enum):
@@ -29,6 +31,7 @@ class Session:
     def __init__(self, host: str, next_stamp: Callable[[], int]) -> None:
         self.host = host
         self.clearance = Clearance(next_stamp)
+        self.visitors = Visitors()
         self.turns = Turns(lambda: self.leader_stamp is None and not self.is_handing_in)
         """The turns of those that are held."""
         self.leader_stamp: int | None = None
@@ -87,8 +90,8 @@ class Session:
         if self.leader_stamp is None and self.clearance.record_challenge(stamp):
             self.turns.release_all(challenged=True)
 
-    def record_page(self, stamp: int, *, has_met_wall: bool = False) -> None:
-        """Record that a request sent at ``stamp`` without a token was answered with a page, not a challenge.
+    def record_page(self, request: Request, stamp: int, *, has_met_wall: bool = False) -> None:
+        """Record that a request, sent at ``stamp`` without a token, was answered with a page, not a challenge.
 
         :param has_met_wall: whether the same request was answered with a challenge before.
         """
@@ -98,6 +101,8 @@ class Session:
             if not self.is_handing_in:
                 self.turns.release_all(challenged=False)
         self.clearance.record_page(stamp, has_met_wall=has_met_wall)
+        if self.clearance.was_there_at(stamp):
+            self.visitors.record_page(request)
 
     def record_other_answer(self, body: bytes) -> bool:
         """Record an answer to a submission that is no challenge, nor for sure the page; tell whether it is repeated."""

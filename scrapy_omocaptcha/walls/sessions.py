@@ -17,7 +17,6 @@ from scrapy_omocaptcha.engine.components import cookies_of_host
 from scrapy_omocaptcha.tokens.judging import is_stored
 from scrapy_omocaptcha.tokens.medium import Key, Mediums
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.visitors import Visitors
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.session import Session
@@ -34,7 +33,6 @@ class Sessions:
         self._mediums = mediums
         self._sessions: LocalCache[Key, Session] = LocalCache(_MAX_SESSIONS)
         """The sessions by key, the least recently used first."""
-        self.visitors = Visitors(mediums)
         self.next_stamp = count(time.time_ns()).__next__
         """Returns a stamp for what is sent now: higher than those of earlier runs, which are in their queues."""
         # A WeakKeyDictionary takes several times as long, and each request of a crawl is written down here.

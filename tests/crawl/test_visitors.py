@@ -1,4 +1,4 @@
-"""Whole crawls at walls whose clearance is good for more, or less, than the cookies: the User-Agent, the proxy."""
+"""Whole crawls at walls whose clearance is good for less than the cookies: for one User-Agent alone."""
 
 from itertools import count, cycle
 
@@ -121,21 +121,21 @@ def test_other_headers_that_a_clearance_is_bound_to_are_named(crawl, service):
     assert "the request has Accept-Language 'fr' rather than 'de'" in line
 
 
-@pytest.mark.parametrize("is_user", [False, True])
-def test_proxies_that_a_clearance_is_bound_to_are_named_without_their_passwords(crawl, service, is_user):
-    def user_of(request):
-        return request.headers.get("Proxy-Authorization")
+def test_it_is_told_as_well_where_the_cookie_of_the_session_is_older_than_its_token(crawl, service):
+    opened = set()
 
-    answer = wall(user_of)
-    with Site(answer) as one, Site(answer, "127.0.0.8") as two:
-        proxies = [(site, f"http://{name}:hush@{site.origin[7:]}") for site, name in zip((one, two), "ab", strict=True)]
-        if is_user:
-            proxies = [(one, f"http://{name}:hush@{one.origin[7:]}") for name in "ab"]
-        traits = [{"meta": {"proxy": proxy}} for _, proxy in proxies]
-        crawled = crawl(asking("http://shop.example.com", traits), {**service.settings, **ONE_BY_ONE})
+    def answer(request, form):
+        cookie = request.cookies.get("session", "fresh")
+        if request.path == "/verify":
+            opened.add((cookie, agent_of(request)))
+            response = redirect("/won")
+        else:
+            response = page() if (cookie, agent_of(request)) in opened else challenge()
+        response.set_cookie("session", "kept", path="/")
+        return response
+
+    with Site(answer) as site:
+        crawled = crawl(asking(site.origin, agents("Owl/1", "Owl/2", "Owl/3")), {**service.settings, **ONE_BY_ONE})
     (line,) = told(crawled)
-    said = (
-        "another user of the same proxy" if is_user else f"the proxy '{two.origin[7:]}' rather than '{one.origin[7:]}'"
-    )
-    assert f"the request has {said}" in line
-    assert "hush" not in "".join(crawled.said(0))
+    assert "User-Agent 'Owl/3' rather than 'Owl/2'" in line or "User-Agent 'Owl/2' rather than 'Owl/1'" in line
+    assert (len(crawled.pages), len(service.jobs)) == (12, 3)

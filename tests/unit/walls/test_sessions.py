@@ -15,6 +15,9 @@ from scrapy_omocaptcha.walls.session import Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 
+PAGE = Request("https://shop.example/page")
+
+
 class Wall:
     """A session, and stamps for it in the order in which a test asks for them."""
 
@@ -96,9 +99,9 @@ def test_after_three_clearances_for_one_page_each_only_who_has_met_the_wall_show
             wall.lead()
             wall.win()
             assert wall.met(wall.stamp(re_ask=True)) is Role.ALONE
-            wall.session.record_page(wall.stamp())
+            wall.session.record_page(PAGE, wall.stamp())
         assert wall.session.clearance.worth is Worth.FOR_ONE_PAGE
-        wall.session.record_page(wall.stamp(), has_met_wall=True)
+        wall.session.record_page(PAGE, wall.stamp(), has_met_wall=True)
         assert wall.session.clearance.worth is Worth.PROVEN
 
 
@@ -147,7 +150,7 @@ def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_h
     wall.hold("met it")
     wall.hold("not yet sent", challenged=False)
     wall.hold("not yet sent either", challenged=False)
-    wall.session.record_page(after)
+    wall.session.record_page(PAGE, after)
     assert wall.gone_on == ["not yet sent", "not yet sent either"]
     assert not wall.session.holds_new_requests, "nobody else is held before being sent"
     wall.win(width=9)
@@ -165,7 +168,7 @@ def test_nobody_is_let_go_while_a_token_is_handed_in(wall, leads, part):
     wall.hold("met it")
     wall.hold("not yet sent", challenged=False)
     if part:
-        wall.session.record_page(wall.stamp())
+        wall.session.record_page(PAGE, wall.stamp())
     assert wall.gone_on == []
     wall.session.end_handing_in()
     assert wall.gone_on == (["met it"] if not leads else ["not yet sent"] if part else [])

@@ -113,7 +113,7 @@ class BrowserPassage(Passage):
     async def _not_handed_in(self, handover: PageHandover, answer: Answer | Exception) -> Result:
         if not isinstance(answer, Exception) and not self.take_challenge(answer):
             if is_good(answer):
-                self.session.record_page(self.stamp, has_met_wall=True)
+                self.session.record_page(self.request, self.stamp, has_met_wall=True)
             return Result(answer, came_without(answer))
         if handover.error is not None:
             return Result(verdict=Verdict("expired", "not_needed"), error=handover.error)

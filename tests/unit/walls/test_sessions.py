@@ -14,7 +14,6 @@ from scrapy_omocaptcha.walls.clearance import Worth
 from scrapy_omocaptcha.walls.session import Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
 
-
 PAGE = Request("https://shop.example/page")
 
 

@@ -214,7 +214,7 @@ def _serve_wall(wall: Wall | str, solving: Event) -> Iterator[Served]:
         OmoCaptchaService(solve_seconds=NEVER, clock=clock) as service,
         WalledSite(service, wall, hosts=["127.0.0.2"], catalogue_pages=10**6) as site,
     ):
-        settings = {"OMOCAPTCHA_POLL_INTERVAL": 0.2, "OMOCAPTCHA_MAX_WAITING": 100_000}
+        settings = {"OMOCAPTCHA_POLL_INTERVAL": 0.2}
         yield {"site": site.url}, {**service.settings, **settings}, lambda: None
 
 

@@ -62,7 +62,8 @@ class OmoCaptchaMiddleware:
         stats = Stats(crawler.stats)
         self._events = events = Events(crawler, stats)
         self._crawler = crawler
-        self._engine = engine = Engine(crawler, self, stats, settings.max_waiting)
+        is_queue_shared = uses_scrapy_redis(crawler.settings)
+        self._engine = engine = Engine(crawler, self, stats, is_queue_shared=is_queue_shared)
         self._states, self._chain = engine.states, engine.chain
         lifetime, components = engine.lifetime, engine.components
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic, events.limit_near)
@@ -274,7 +275,7 @@ class OmoCaptchaMiddleware:
                 raise NotBought(refusal.reason, refusal.message)
             slots = self._engine.slots
             if not self._engine.lifetime.closing:
-                self._events.buying(challenge.url, slots.held, self._buyer.usual_seconds)
+                self._events.buying(challenge.url, slots.waiting, self._buyer.usual_seconds)
             with slots.buying():
                 return await self._buyer.buy(challenge, host=host_of(challenge.url))
         except NotBought as error:

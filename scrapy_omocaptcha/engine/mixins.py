@@ -128,7 +128,7 @@ class _Handlers:
 
 
 class SchedulerMixin(_Scheduler):
-    """Tells the states of a crawl's requests what a scheduler takes in and gives out."""
+    """Tells the states of a crawl's requests what a scheduler takes in and gives out, which is not what is parked."""
 
     _omocaptcha_states: RequestStates
 
@@ -140,14 +140,17 @@ class SchedulerMixin(_Scheduler):
         return self._omocaptcha_states.enqueue(request, super().enqueue_request)
 
     def next_request(self) -> Request | None:
-        request = super().next_request()
-        self._omocaptcha_states.taken_out = request
+        states = self._omocaptcha_states
+        take = super().next_request
+        states.taken_out = request = take() if states.parking is None else states.parking.next(take)
         return request
 
+    def has_pending_requests(self) -> bool:
+        return bool(self._omocaptcha_states.parking) or super().has_pending_requests()
+
     def close(self, reason: str) -> Any:
-        if reason != "finished":
-            for request in map(self._omocaptcha_states.give_back, self._omocaptcha_states.collect_unfinished()):
-                self.enqueue_request(request)
+        for request in self._omocaptcha_states.collect_for_queue(is_finished=reason == "finished"):
+            self.enqueue_request(request)
         # Scrapy calls it only where there is one.
         close = getattr(super(), "close", None)
         return None if close is None else close(reason)

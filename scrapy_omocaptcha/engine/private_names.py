@@ -22,7 +22,6 @@ _READ = (
     "engine.downloader.active",  # count what is at the downloader
     "engine.downloader.total_concurrency",  # count as components have changed CONCURRENT_REQUESTS
     "engine.downloader.middleware.middlewares",  # find the middlewares that are closer to the site
-    "Slot.active",  # keep the place of a held request at its site
     "Slot.queue",  # send tokens first
     "Slot.delay",  # let held requests go one at a time
     "Slot.concurrency",  # let no more held requests go at once than the site is sent

@@ -3,7 +3,7 @@
 What is in meta is plain JSON, survives a disk queue, and is taken out before any middleware sees the request.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -44,6 +44,9 @@ class RequestStates:
         """The scheduler of the crawl, which says so itself."""
         self.taken_out: Request | None = None
         """The last request from ``next_request``; the engine calls ``fetch`` with this very object before all else."""
+        self.parking: Any = None
+        """Keeps what came out of the scheduler's queue and must not begin yet, see ``parking``; None until there is a
+        wall."""
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
         self._scheduled: WeakSet[Request] = WeakSet()
         """The requests that came out of the scheduler, as far as the engine has begun with them."""
@@ -137,6 +140,15 @@ class RequestStates:
     def not_redirected(self, request: Request) -> None:
         """Take back what was written into meta, where Scrapy has not followed the redirect."""
         request.meta.pop(STATE_KEY, None)
+
+    def collect_for_queue(self, *, is_finished: bool) -> Iterator[Request]:
+        """Return what goes back to the scheduler's queue when the crawl ends, which must not drop it as a duplicate."""
+        for request in () if self.parking is None else self.parking.empty():
+            self.take(request)
+            self.write(request, self.peek(request), must_pass=True)
+            yield request
+        if not is_finished:
+            yield from map(self.give_back, self.collect_unfinished())
 
     def give_back(self, request: Request) -> Request:
         """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""

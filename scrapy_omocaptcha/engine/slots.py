@@ -1,11 +1,10 @@
 """Hold requests so that they use up none of Scrapy's concurrency, and let them go without exceeding it."""
 
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -26,34 +25,27 @@ class HoldState(Enum):
     PARKED = "nothing is sent for it"
     WAITING = "something is to be sent for it as soon as that is possible"
     SENDING = "something is being sent for it"
-    LET_GO = "Scrapy sends it itself, and it is not back yet"
-
-
-class Place(Request):
-    """Stands for a held request in its download slot's ``active``, where components may look at the addresses."""
 
 
 class Hold:
-    """A held request: it is at the downloader for Scrapy, and does not count toward CONCURRENT_REQUESTS.
-
-    Its :class:`Place` makes the scheduler turn to other hosts, however many more requests of this host are queued.
-    """
+    """A held request: it is at the downloader for Scrapy, and does not count toward CONCURRENT_REQUESTS."""
 
     state: HoldState | None = None
     """None once the hold is over."""
     allowed: Deferred[None]
     """Fires once something may be sent for the request."""
-    on_return: Callable[[], None]
-    """Called once the request is back after it was let go."""
 
     def __init__(self, slots: "Slots", request: Request) -> None:
         self._slots = slots
         self.request = request
-        self.slot = slots.order.slot(request)
-        self.place = Place(request.url)
         self.is_awaited = not slots.states.is_scheduled(request)
         """Whether all that is active may be waiting for the request, so that it goes on beyond CONCURRENT_REQUESTS."""
         slots.park(self)
+
+    @property
+    def slot(self) -> Any:
+        """Return the download slot of the request, which Scrapy makes anew when it was not used for a while."""
+        return self._slots.order.slot(self.request)
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
@@ -74,11 +66,11 @@ class Hold:
         :param on_return: called once the request is held again, or gone: it has a response, an error, or a middleware
             has replaced it.
         """
-        self.on_return = on_return
         try:
             await self._slots.unpark(self)
         finally:
-            self.release(HoldState.LET_GO)
+            self.release()
+            self._slots.on_return(self.request, on_return)
 
     def go_first(self, is_other: Callable[[Request], bool], seconds: float, at_end: Callable[[], None]) -> None:
         """Send nothing for other requests of the slot that came out of the scheduler until :meth:`give_way` is called.
@@ -97,34 +89,37 @@ class Hold:
             self._slots.serve()
             self._at_end()
 
-    def release(self, state: HoldState | None = None) -> None:
+    def release(self) -> None:
         """End the hold at once: the request is let go, has its response, or never will."""
-        if self.state not in (None, HoldState.LET_GO):
+        if self.state is not None:
             self.give_way()
-            self.slot.active.discard(self.place)
-            self._slots.move(self, state)
+            self._slots.move(self, None)
             self._slots.serve()
 
 
 class Slots:
     """The download slots of a crawl, and its concurrency.
 
-    :param max_waiting: from how many held requests on they count toward CONCURRENT_REQUESTS; 0: they never do.
+    :param most_uncounted: how many held requests don't count toward CONCURRENT_REQUESTS.
     """
 
     def __init__(
-        self, crawler: Crawler, lifetime: Lifetime, states: RequestStates, stats: Stats, max_waiting: int
+        self, crawler: Crawler, lifetime: Lifetime, states: RequestStates, stats: Stats, most_uncounted: int
     ) -> None:
         self._crawler = crawler
         self._lifetime = lifetime
         self.states = states
         self.order = SendingOrder(crawler, states)
         self._stats = stats
-        self._most_uncounted = max_waiting - 1 if max_waiting else sys.maxsize
+        self.most_uncounted = most_uncounted
         self._holds: dict[HoldState, dict[Hold, None]] = {state: {} for state in HoldState}
         """The holds by their state, in the order in which they came to it."""
         self.held = 0
         """Number of requests that are held, but for those that wait until nothing is paid for any more."""
+        self.waiting = 0
+        """Number of requests that are held, or parked since they have not begun."""
+        self.let_go: dict[Request, list[Callable[[], None]]] = {}
+        """Requests that have waited and that Scrapy sends itself, with what is called once they are back."""
         self._bought_by_hand = 0
         self._serving = False
 
@@ -157,14 +152,26 @@ class Slots:
         hold = Hold(self, request)
         downloader_of(self._crawler).omocaptcha_make_room = self._make_room
         self.held += 1
-        self._stats.inc("held")
-        self._stats.max("held/max", self.held)
+        self.count_waiting(1)
         try:
             yield hold
         finally:
             self.held -= 1
             hold.release()
+            self.count_waiting(-1, since)
+
+    def count_waiting(self, change: Literal[1, -1], since: float = 0.0) -> None:
+        """Count a request that begins to wait, or has waited ``since`` a monotonic time."""
+        self.waiting += change
+        if change > 0:
+            self._stats.inc("held")
+            self._stats.max("held/max", self.waiting)
+        else:
             self._stats.add("seconds/held", round(time.monotonic() - since, 3))
+
+    def wake(self) -> None:
+        """Have the engine ask its scheduler now, rather than up to 5 s later."""
+        downloader_of(self._crawler).omocaptcha_wake()
 
     @contextmanager
     def buying(self) -> Iterator[None]:
@@ -197,10 +204,9 @@ class Slots:
 
     def park(self, hold: Hold) -> None:
         """Stop counting a held request toward CONCURRENT_REQUESTS."""
-        hold.slot.active.add(hold.place)
         self.move(hold, HoldState.PARKED)
         self.serve()
-        downloader_of(self._crawler).omocaptcha_wake()
+        self.wake()
 
     async def unpark(self, hold: Hold) -> None:
         """Count a held request again, as soon as CONCURRENT_REQUESTS allows it."""
@@ -212,7 +218,6 @@ class Slots:
         finally:
             if hold.state is HoldState.WAITING:
                 self.move(hold, HoldState.PARKED)
-        hold.slot.active.discard(hold.place)
 
     def _make_room(self) -> int:
         """Let held requests go on that may, and return how far to raise CONCURRENT_REQUESTS, or lower it if negative.
@@ -222,17 +227,24 @@ class Slots:
         parked one waits to go on. The engine asks before it takes a request from the scheduler, and after each that is
         done.
         """
-        for hold in [hold for hold in self._holds[HoldState.LET_GO] if not self.is_active(hold.request)]:
-            self.back(hold.request)
+        self.find_returned()
         self.serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._holds[HoldState.WAITING])
-        return min(self.parked, self._most_uncounted) - waiting
+        return min(self.parked, self.most_uncounted) - waiting
+
+    def on_return(self, request: Request, function: Callable[[], None]) -> None:
+        """Call a function once a request that is let go is answered, has failed, or is held again."""
+        self.let_go.setdefault(request, []).append(function)
 
     def back(self, request: Request) -> None:
-        """Record that a request is answered, failed or held again, if it was held before."""
-        for hold in [hold for hold in self._holds[HoldState.LET_GO] if hold.request is request]:
-            self.move(hold, None)
-            hold.on_return()
+        """Record that a request is answered, failed or held again, if it has waited before."""
+        for function in self.let_go.pop(request, ()):
+            function()
+
+    def find_returned(self) -> None:
+        """Record which requests that were let go are not at the downloader any more."""
+        for request in [request for request in self.let_go if not self.is_active(request)]:
+            self.back(request)
 
     def _is_full(self) -> bool:
         """Tell whether CONCURRENT_REQUESTS is used up by what is not parked."""
@@ -265,7 +277,6 @@ class Slots:
         waiting = self._holds[HoldState.WAITING]
         if not waiting:
             return None
-        # OMOCAPTCHA_MAX_WAITING limits what comes beside held requests; too many must not go on at once.
         is_full = self._is_full()
         allowed = (hold for hold in waiting if self._may_go(hold, is_full=is_full))
         return min(allowed, key=lambda hold: not self.order.is_urgent(hold.request), default=None)

@@ -63,11 +63,11 @@ class Progress:
             self._loop.start(interval, now=False)
 
     def _log(self) -> None:
-        if not self.slots.held:
+        if not self.slots.waiting:
             return
         logger.info(
             "OMOcaptcha: %s, %d of %d jobs are solved, %.5f USD so far",
-            waiting_requests(self.slots.held),
+            waiting_requests(self.slots.waiting),
             self.stats.get("jobs/solved"),
             self.stats.get("jobs/created"),
             self.stats.get("cost_usd"),

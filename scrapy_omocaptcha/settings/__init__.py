@@ -35,13 +35,6 @@ def _read_api_url(settings: BaseSettings, name: str) -> str:
     return values.read_base_url(settings, name, _API_URLS[version or 1])
 
 
-def _read_max_waiting(settings: BaseSettings, name: str) -> int:
-    default = 32 if uses_scrapy_redis(settings) else 256
-    if settings.getint("CONCURRENT_REQUESTS") == 1:
-        default = 1
-    return values.read_count(settings, name, default)
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Settings of one crawl: times in seconds, money in USD, 0 for "no limit"."""
@@ -93,7 +86,6 @@ class Settings:
     breaker_pause: float = setting("OMOCAPTCHA_BREAKER_PAUSE", values.read_number, 300.0)
     max_attempts: int = setting("OMOCAPTCHA_MAX_ATTEMPTS", values.read_count, 3, minimum=1)
     concurrent_jobs: int = setting("OMOCAPTCHA_CONCURRENT_JOBS", values.read_count, 32, minimum=1)
-    max_waiting: int = setting("OMOCAPTCHA_MAX_WAITING", _read_max_waiting)
     job_timeout: float = setting("OMOCAPTCHA_JOB_TIMEOUT", values.read_number, 180.0, minimum=1.0)
     api_timeout: float = setting("OMOCAPTCHA_API_TIMEOUT", values.read_number, 20.0, minimum=0.1)
     poll_interval: float = setting("OMOCAPTCHA_POLL_INTERVAL", values.read_number, 2.0, minimum=0.01)

@@ -5,9 +5,10 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from scrapy import Request
 from scrapy.http import Response
@@ -41,11 +42,13 @@ class WallHandler:
     events: Events
     sessions: Sessions
     redirects: Redirects
+    _parked: WeakKeyDictionary[Request, int] = field(default_factory=WeakKeyDictionary, init=False)
+    """Stamps of when requests were parked that have not come here yet."""
 
     def try_pass(self, request: Request) -> bool:
         """Record that a request goes to the site, unless the wall of its session is being solved."""
         session = self.sessions.known(request)
-        if session is not None and self._must_wait(session, request):
+        if session is not None and (request in self._parked or self._must_wait(session, request)):
             return False
         self.sessions.sent(request)
         return True
@@ -53,6 +56,15 @@ class WallHandler:
     def _must_wait(self, session: Session, request: Request) -> bool:
         # A request that a component awaits may be one that a token at hand is waiting for.
         return session.holds_new_requests or (session.is_handing_in and self.engine.states.is_scheduled(request))
+
+    def closed_session(self, request: Request) -> Session | None:
+        """Return the session of a request that must not begin, since it would only have to wait for its wall."""
+        session = self.sessions.known(request)
+        is_wanting = request.meta.get("omocaptcha") is not None
+        if session is None or not session.is_closed or is_wanting or self.engine.components.is_cached(request):
+            return None
+        self._parked[request] = self.sessions.next_stamp()
+        return session
 
     async def hold(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved."""
@@ -62,13 +74,7 @@ class WallHandler:
             # nothing would end the hold.
             self.sessions.sent(request)
             return
-        since, cookies = self.sessions.next_stamp(), request.cookies
-
-        def back() -> None:
-            # Only the site does not get them.
-            request.cookies = cookies
-            session.turns.end()
-
+        since, cookies = self._parked.pop(request, 0) or self.sessions.next_stamp(), request.cookies
         while self._must_wait(session, request):
             with self.engine.slots.hold(request) as hold:
                 while self._must_wait(session, request):
@@ -76,9 +82,11 @@ class WallHandler:
                     if self._must_wait(session, request):
                         session.turns.end()
                 # Until it may be sent, a token may have come.
-                await hold.end(back)
+                await hold.end(session.turns.end)
         session.clearance.record_sent(since, self.sessions.sent(request))
         if session.clearance.was_won_after(since):
+            # Only the site does not get them.
+            self.engine.slots.on_return(request, lambda: setattr(request, "cookies", cookies))
             request.cookies = _without({cookie.name for cookie in session.clearance.cookies}, request.cookies)
 
     def before(self, request: Request) -> Request | None:
@@ -190,6 +198,7 @@ class WallHandler:
         return response
 
     def _passage(self, request: Request) -> Passage:
+        self.engine.park_new_requests(self.closed_session)
         make = self.policy.mediums.of(request).passage()
         if make is None:
             # Imported late: most crawls never need it, and start sooner without it.

@@ -117,6 +117,8 @@ class Passage(Attempts):
         is_returning = self.redirects.targets.of(self.request.url).kind is Kind.RETURNING
         if self.asking.is_for_order and not is_returning:
             self.redirects.check_receipt(self.request, response)
+            if is_good(response):
+                self.session.record_page(self.request, self.stamp)
             return Result(response)
         answer = await self.look_again()
         return await self._take_turns() if answer is None else Result(answer)

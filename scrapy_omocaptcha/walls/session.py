@@ -12,7 +12,7 @@ from scrapy import Request
 from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.walls.clearance import Clearance, Worth
-from scrapy_omocaptcha.walls.turns import Turns, one_at_once
+from scrapy_omocaptcha.walls.turns import Turns
 from scrapy_omocaptcha.walls.visitors import Visitors
 
 
@@ -54,6 +54,18 @@ class Session:
         """Tell whether new requests are held, since they would only run into the wall."""
         return self.leader_stamp is not None and not self._lets_new_ones_through
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether what has not begun must not begin: the wall is being solved, or it is the turn of others."""
+        if self.leader_stamp is None:
+            return not self.turns.has_room
+        return self.holds_new_requests or self.is_handing_in
+
+    def begin(self) -> Callable[[], None]:
+        """Let a request begin that came while the session was closed; return what is called once it is back."""
+        self.turns.begin()
+        return self.turns.end
+
     def role(self, stamp: int) -> Role:
         """Return what a request that was sent at ``stamp`` and met a challenge does next."""
         if self.leader_stamp is not None:
@@ -68,14 +80,14 @@ class Session:
         self._lets_new_ones_through = False
 
     def stop_leading(self, concurrency: Callable[[], int]) -> None:
-        """End the lead, so that held requests go on one at a time.
+        """End the lead, so that held requests go on: one at a time until a clearance that it has won lets one through.
 
-        :param concurrency: returns how many go on side by side, if the leader has won a clearance.
+        :param concurrency: returns how many go on side by side from then on.
         """
         has_won = self.leader_stamp is not None and self.clearance.was_won_after(self.leader_stamp)
         self.leader_stamp = None
         self.is_handing_in = False
-        self.turns.concurrency = concurrency if has_won else one_at_once
+        self.turns.concurrency = lambda: concurrency() if has_won and self.clearance.worth is Worth.PROVEN else 1
         self.turns.go_on()
 
     def end_handing_in(self) -> None:

@@ -9,10 +9,6 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 
-def one_at_once() -> int:
-    return 1
-
-
 class Turns:
     """The turns of requests that wait while the wall of their session is being solved."""
 
@@ -22,8 +18,13 @@ class Turns:
         """Held requests: what fires when it is their turn, and whether they have met the wall themselves."""
         self._released = 0
         self._is_releasing = False
-        self.concurrency = one_at_once
+        self.concurrency: Callable[[], int] = lambda: 1
         """Returns how many released requests may be under way side by side."""
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether a request that waited here from now on would be released at once."""
+        return self._may_go_on() and not self._held and self._released < self.concurrency()
 
     def wait(self, *, challenged: bool) -> Deferred[None]:
         """Hold a request, which may have been ``challenged`` itself; the Deferred fires when it is its turn."""
@@ -31,6 +32,10 @@ class Turns:
         entry = (turn, challenged)
         self._held.append(entry)
         return turn
+
+    def begin(self) -> None:
+        """Begin the turn of a request that has waited elsewhere."""
+        self._released += 1
 
     def end(self) -> None:
         """End the turn of a released request: its response is back, or never will be."""
@@ -49,9 +54,6 @@ class Turns:
                 self._release(self._held[0])
         finally:
             self._is_releasing = False
-        if not self._held and not self._released:
-            # The function refers to the download slot of the host, which Scrapy may want to free.
-            self.concurrency = one_at_once
 
     def release_all(self, *, challenged: bool) -> None:
         """Release the requests that have met the wall themselves, or those that have not, whatever the limit."""

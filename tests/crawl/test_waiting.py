@@ -246,7 +246,7 @@ def _at_once(jobs):
 def test_a_page_out_of_httpcache_does_not_show_that_a_site_is_walled_in_part(crawl, service, walled, tmp_path):
     site = walled("session", catalogue_pages=40)
     cache = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "HTTPCACHE_IGNORE_HTTP_CODES": [403]}
-    settings = {**service.settings, **cache, "CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 0}
+    settings = {**service.settings, **cache, "CONCURRENT_REQUESTS": 4}
     urls = [f"{site.url}/page/{number}" for number in range(1, 41)]
     crawl(spider(*urls[30:]), settings)
     service.next_job(seconds=20)
@@ -262,7 +262,7 @@ def test_the_answer_to_a_head_request_does_not_show_that_a_site_is_walled_in_par
     service.next_job(seconds=20)
     first, second, *rest = (scrapy.Request(f"{site.url}/page/{number}") for number in range(1, 41))
     requests = sites.sending(first, second.replace(method="HEAD"), *rest)
-    crawled = crawl(requests, {**service.settings, "CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 0})
+    crawled = crawl(requests, {**service.settings, "CONCURRENT_REQUESTS": 4})
     assert len(crawled.pages) == 40
     assert sum(visit.shown == "challenge" for visit in site.requests) <= 5
 
@@ -367,7 +367,7 @@ def test_callbacks_that_wait_for_a_token_hold_up_the_crawl_when_their_responses_
 
 @pytest.mark.parametrize(
     ("number", "settings", "hosts"),
-    [(1, {}, ["127.0.0.2"]), (300, {"OMOCAPTCHA_MAX_WAITING": 64}, ["127.0.0.3"]), nightly(1000, {}, ["127.0.0.3"])],
+    [(1, {}, ["127.0.0.2"]), (300, {}, ["127.0.0.3"]), nightly(1000, {}, ["127.0.0.3"])],
     ids=["another part of the site", "hundreds", "a thousand"],
 )
 def test_all_else_goes_on_while_requests_of_a_walled_host_are_queued(crawl, number, settings, hosts):

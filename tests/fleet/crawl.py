@@ -33,9 +33,11 @@ TIMEOUT = 240
 CONCURRENT_REQUESTS = 16
 CONCURRENT_JOBS = 32
 """The default of OMOCAPTCHA_CONCURRENT_JOBS."""
+MOST_WAITING = 32
+"""So many requests of a worker wait at most where the queue is shared."""
 _TRACEBACK = r"^Traceback.*?(?=^\d{4}-|\Z)"
 _PASSED_ON = re.compile(
-    r'(?:^  File ".*/engine/(?:mixins|request_state)\.py", line .*\n(?:    .*\n)*)+(?=  File ".*/scrapy_redis/)',
+    r'(?:^  File ".*/engine/\w+\.py", line .*\n(?:    .*\n)*)+(?=  File ".*/scrapy_redis/)',
     re.MULTILINE,
 )
 """The frames through which an error of scrapy-redis' scheduler passes."""
@@ -179,11 +181,12 @@ class FleetCrawl:
     def may_be_lost(self) -> int:
         """Number of URLs that those had in hand which could not give them back, and that nobody else has finished.
 
-        Scrapy takes as many as may be under way out of the queue before the first of them meets a middleware.
+        Scrapy takes as many as may be under way out of the queue before the first of them meets a middleware. What
+        waits for a wall meets none before that opens.
         """
         ended = [worker for worker in self.workers if worker.went_down or worker.fate == "was killed"]
         seen = set().union(*(worker.in_hand for worker in ended)) - self._results.keys()
-        return len(seen) + CONCURRENT_REQUESTS * len(ended)
+        return len(seen) + (CONCURRENT_REQUESTS + MOST_WAITING) * len(ended)
 
     @property
     def twice(self) -> int:

@@ -303,7 +303,6 @@ def test_the_settings_of_the_pages_are_valid(tmp_path):
     assert read(day)["max_cost"] == 5
     assert read(hosts)["allowed_domains"] == ("shop.example", "partner.example")
     assert read(fleet)["redis_url"].reveal() == fleet["REDIS_URL"]
-    assert read(fleet)["max_waiting"] == 32
 
 
 def test_the_signals_reach_the_extension_of_the_page(crawl, service, walled, tmp_path):

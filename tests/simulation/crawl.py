@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
 
-from scrapy_omocaptcha.engine.slots import Place
 from tests.helpers.crawling import attached
 from tests.simulation import oracle
 from tests.simulation.clock import NeverEnds
@@ -248,7 +247,7 @@ class _Runs:
         waiting = {one for slot in engine.downloader.slots.values() for one in slot.active - slot.transferring}
         if self._plan.settings.get("ROBOTSTXT_OBEY"):
             waiting |= engine.downloader.active
-        run.queued.update((request.method, request.url) for request in waiting if not isinstance(request, Place))
+        run.queued.update((request.method, request.url) for request in waiting)
         is_closed = self._plan.end == "closed"
         stop = engine.close_spider_async(reason="had enough") if is_closed else run.crawler.stop_async()
         self._stopping = asyncio.ensure_future(stop)

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from http import HTTPStatus
+from itertools import pairwise
 from math import ceil, comb, sqrt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -97,6 +98,7 @@ def check(
         *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
         *(sentence for run in runs for sentence in _stop(planned, world, run)),
         *(_ideal(planned, world, record, stats) if planned.is_calm and not is_open else ()),
+        *(_beside(planned, world) if planned.is_calm else ()),
         *(_stumbling(planned, world, record, stats) if planned.stumbles else ()),
     ]
 
@@ -566,6 +568,21 @@ def _stumbling(planned: Plan, world: World, record: Record, stats: Counter[str])
         yield f"unfair: requests {failed} failed; {expected:.2f} are to be expected"
 
 
+def _beside(planned: Plan, world: World) -> Iterator[str]:
+    """Check that who follows links at a site without a wall does not wait for the walls of others."""
+    is_slow = not planned.settings.keys().isdisjoint(SLOW)
+    if is_slow or planned.settings["CONCURRENT_REQUESTS"] == 1:
+        # Who has met a wall then takes a place, as the only one that there is.
+        return
+    linked = {wanted.site for wanted in planned.wanted if wanted.kind == "linked"}
+    for url in (world.sites[number].url for number in linked):
+        spans = [(each.began, each.ended) for each in world.exchanges if each.url.startswith(f"{url}/free/")]
+        # A place may be taken by what is under way, or by what has come together with the token.
+        most = max((begin - end for (_, end), (begin, _) in pairwise(spans)), default=0.0)
+        if most > 8 * planned.latency[1] + 1.0:
+            yield f"beside: a link of {url} was followed {most:.1f} s after its page had come"
+
+
 def delays(planned: Plan, seconds: float, calm_seconds: float) -> Iterator[str]:
     """Check that a service that stumbles delays a crawl no more than is fair.
 
@@ -581,10 +598,12 @@ def waits(planned: Plan, seconds: float, twin_seconds: float, jobs: int) -> Iter
 
     :param twin_seconds: how long the same crawl takes without walls, of which a quarter more is allowed.
     """
-    is_single = planned.sites[0].kind == "followed" and planned.settings.get("CONCURRENT_REQUESTS_PER_DOMAIN") == 1
-    if is_single or not planned.settings.keys().isdisjoint((*SLOW, "HTTPCACHE_ENABLED")):
+    has_crowd = any(wanted.kind == "linked" for wanted in planned.wanted)
+    few = 2 if has_crowd else 1 if planned.sites[0].kind == "followed" else 0
+    is_few = planned.settings.get("CONCURRENT_REQUESTS_PER_DOMAIN", 8) <= few
+    if is_few or not planned.settings.keys().isdisjoint((*SLOW, "HTTPCACHE_ENABLED")):
         # What is redirected to a wall, or to a page behind one, waits for the delay of its site several times, and what
-        # comes out of a cache without walls does not wait for the site. Scrapy sends all links of a page at once,
+        # comes out of a cache without walls does not wait for the site. Scrapy sends all that is queued at once,
         # whatever is allowed; those that have waited at a wall are sent one by one.
         return
     of_job = 1.15 * max(planned.solve_seconds) + 20 * planned.latency[1]
@@ -599,7 +618,7 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
     wall = replace(WALLS[site.wall], **site.changes)
     upfront, behind, tries, claimed = 0, Counter(), 0, 0
     for wanted in planned.wanted:
-        if wanted.site != number:
+        if wanted.site != number or wanted.kind == "linked":
             continue
         upfront += wanted.kind in _UPFRONT or wanted.kind == "form"
         pages = wanted.kind in _BEHIND or wanted.kind == "nested"

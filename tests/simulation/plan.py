@@ -58,6 +58,8 @@ STUMBLES = ("reset", "server_error", "reset_after", "bad_gateway", "truncated", 
 """What a service that stumbles answers: resets, errors of servers, and broken answers. None is slow or asks to wait."""
 _JOB_FAULTS = ("fail", "never", "refused", "vanished", "rejected", "stale")
 
+CROWDS = 0.2
+"""Share of the plans, of those that may have one, with a crowd behind a wall and a spider that follows links."""
 LIMITS = ("OMOCAPTCHA_MAX_COST", "OMOCAPTCHA_MAX_COST_PER_DAY", "OMOCAPTCHA_MAX_JOBS", "OMOCAPTCHA_MAX_JOBS_PER_HOST")
 _END_EARLY = tuple(f"OMOCAPTCHA_{name}" for name in ("MIN_BALANCE", "BREAKER_FAILURES", "JOB_TIMEOUT", "API_TIMEOUT"))
 """Settings that end what could still be solved, though nothing goes wrong."""
@@ -202,7 +204,7 @@ def plan(seed: int) -> Plan:
         # A token for each wall; the first counts as useless until the page is there.
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
     rare = _ask_rarely(planned if is_calm else _reject(_go_wrong(draw, planned)))
-    return _order(_follow(_outdate(_stumble(planned) if is_calm and rare == planned else rare)))
+    return _crowd(_order(_follow(_outdate(_stumble(planned) if is_calm and rare == planned else rare))))
 
 
 def _stumble(planned: Plan) -> Plan:
@@ -422,6 +424,27 @@ def _order(planned: Plan) -> Plan:
     return replace(planned, sites=(site,), wanted=tuple(wanted), settings=settings, site_faults=faults)
 
 
+def _crowd(planned: Plan) -> Plan:
+    """Queue many requests at the first wall of some plans, and follow the links of another site meanwhile."""
+    # Drawn apart, so that all other seeds keep their plans.
+    draw = random.Random(f"crowd {planned.seed}")
+    others = {"followed", "orders", "late cookie"} & {site.kind for site in planned.sites}
+    if others or planned.stumbles or draw.random() > CROWDS:
+        return planned
+    first = max((wanted.number + wanted.children for wanted in planned.wanted), default=-1) + 1
+    links = draw.choice((20, 60))
+    # In a session of the others: a proxy has cookies of its own.
+    jar, proxy = draw.choice([(wanted.cookiejar, wanted.proxy) for wanted in planned.wanted] or [(None, None)])
+    many = range(first + links + 1, first + links + 1 + draw.choice((20, 40, 100)))
+    crowd = (Wanted(number, "item", 0, jar, proxy) for number in many)
+    linked = Wanted(first, "linked", len(planned.sites), children=links)
+    wanted = (*planned.wanted, *crowd, linked) if draw.random() < 0.5 else (linked, *crowd, *planned.wanted)
+    # Others that are under way may outdate the form at hand, or use up a short clearance.
+    attempts = {"OMOCAPTCHA_MAX_ATTEMPTS": 3} if "clearance_pages" in planned.sites[0].changes else {}
+    settings = {**planned.settings, **attempts}
+    return replace(planned, sites=(*planned.sites, Site("walled", "session")), wanted=wanted, settings=settings)
+
+
 def redirects(site: Site) -> bool:
     """Tell whether a site redirects to its challenge."""
     return site.kind == "one address" or WALLS[site.wall].redirect
@@ -442,7 +465,6 @@ def _settings(draw: random.Random, *, is_calm: bool) -> dict[str, Any]:
         "HTTPCACHE_ENABLED": (True,),
         "METAREFRESH_ENABLED": (False,),
         "OMOCAPTCHA_CONCURRENT_JOBS": (1, 4),
-        "OMOCAPTCHA_MAX_WAITING": (1, 4),
         "OMOCAPTCHA_ON_FAILURE": ("response",),
         "OMOCAPTCHA_TOKEN_MAX_AGE": (60, 115),
     }

@@ -205,7 +205,10 @@ class Seen:
         # Another one leads in the place of a request whose answer is lost.
         lost = {each.headers.get(NAME) for each in self.world.exchanges if not each.is_answered}
         for session, names in met.items():
-            has_failed = any(name in lost or self.record.ends.get(name) != "page" for name in names)
+            # So does it in that of one for which the service took no job, and which Scrapy has retried since.
+            has_failed = self.planned.outage is not None or any(
+                name in lost or self.record.ends.get(name) != "page" for name in names
+            )
             if len(names) > self.planned.settings["CONCURRENT_REQUESTS"] and not has_failed:
                 yield f"held: requests {sorted(names)} of session {session} met the wall of {self.site.url}"
 
@@ -225,7 +228,7 @@ class Seen:
     def _wants_many_at_once(self) -> bool:
         """Tell whether each page wants a token, and nothing keeps these from being bought side by side."""
         wall, settings = replace(WALLS[self.told.wall], **self.told.changes), self.planned.settings
-        limits = ("CONCURRENT_REQUESTS", "OMOCAPTCHA_CONCURRENT_JOBS", "OMOCAPTCHA_MAX_WAITING")
+        limits = ("CONCURRENT_REQUESTS", "OMOCAPTCHA_CONCURRENT_JOBS")
         is_limited = any(settings.get(name) == 1 for name in limits) or not settings.keys().isdisjoint(SLOW)
         return self.told.kind == "walled" and wall.clearance == "none" and not is_limited
 

@@ -36,6 +36,7 @@ _TITLES = {
     "contact": "How to reach us",
     "order": "Order {}",
     "once": "Once {}",
+    "linked": "Free {}",
 }
 _OWN = tuple(title.partition("{}")[0] for title in _TITLES.values())
 _PATHS = {
@@ -55,6 +56,7 @@ _PATHS = {
     "followed": "/item/{}",
     "order": "/order",
     "once": "/go/{}",
+    "linked": "/free/{}",
 }
 _BODIES = {"search": "q=rope&q=glass", "signup": "name=a&email=b&g-recaptcha-response=", "order": "id={}"}
 _PUTS = {"header": "header:X-Captcha-Token", "signup": "form:g-recaptcha-response"}
@@ -159,7 +161,9 @@ class SimulatedSpider(scrapy.Spider):
             await self._bought(site, number)
         if kind == "form" and b'<form id="search"' in response.body and isinstance(response, HtmlResponse):
             yield self._search(response, f"{name} found", **facts)
-        for child in range(number + 1, number + 1 + children):
+        if kind == "linked" and children:
+            yield self._request(str(number + 1), kind, meta, children=children - 1, **facts)
+        for child in range(number + 1, number + 1 + children) if kind != "linked" else ():
             yield self._request(str(child), ("item", "free")[child % 2], meta, children=0, **facts)
         if kind == "followed":
             # Which of the links to a page comes first, and brings it, is a matter of chance.

@@ -19,7 +19,6 @@ class FleetSpider(scrapy.Spider):
         "SCHEDULER_PERSIST": True,
         # Let each worker take few requests at a time, so that there are some for all workers.
         "CONCURRENT_REQUESTS": 4,
-        "OMOCAPTCHA_MAX_WAITING": 4,
     }
 
     async def start(self):

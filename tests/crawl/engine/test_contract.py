@@ -124,23 +124,6 @@ async def test_get_slot_gives_the_slot_that_a_request_will_be_sent_through(spide
     assert through == [True]
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1)
-async def test_the_scheduler_turns_to_the_host_with_fewer_requests_in_its_slots_active(spider, walled):
-    busy, idle = walled(), walled()
-    engine = spider.crawler.engine
-    slot = slots(spider).order.slot(scrapy.Request(busy.url))
-    held = {scrapy.Request(f"{busy.url}/{number}") for number in range(9)}
-    slot.active |= held
-    engine.pause()
-    for number in range(1, 6):
-        for site in (busy, idle):
-            engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
-    engine.unpause()
-    await until(lambda: len(spider.pages) == 10)
-    slot.active -= held
-    assert [page.url.startswith(idle.url) for page in spider.pages] == [True] * 5 + [False] * 5
-
-
 @in_a_crawl(DOWNLOAD_DELAY=0.2)
 async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_out_as_it_is_processed(spider, walled):
     site = walled()

@@ -17,8 +17,9 @@ from tests.helpers.scrapy_versions import sleep, zero_is_no_limit
 class Held:
     """Requests that are held in the middle of a crawl, and are at the downloader for Scrapy."""
 
-    def __init__(self, spider):
+    def __init__(self, spider, most_uncounted=255):
         self._spider = spider
+        slots(spider).most_uncounted = most_uncounted
         self._stack = ExitStack()
         self.others = set()
 
@@ -63,37 +64,36 @@ async def sending(hold, log, name, seconds=0.05):
 
 
 @pytest.mark.parametrize(
-    ("settings", "held", "others", "full"),
+    ("concurrency", "most_uncounted", "held", "others", "full"),
     [
-        ({"CONCURRENT_REQUESTS": 2}, 5, 1, False),
-        ({"CONCURRENT_REQUESTS": 2}, 5, 2, True),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 3}, 2, 1, False),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 3}, 3, 1, True),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1}, 1, 0, False),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1}, 2, 0, True),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 300, 1, False),
-        pytest.param({"CONCURRENT_REQUESTS": 0}, 9, 9, False, marks=zero_is_no_limit),
+        (2, 255, 5, 1, False),
+        (2, 255, 5, 2, True),
+        (2, 2, 2, 1, False),
+        (2, 2, 3, 1, True),
+        (2, 0, 1, 0, False),
+        (2, 0, 2, 0, True),
+        (2, 255, 255, 1, False),
+        (2, 255, 256, 1, True),
+        pytest.param(0, 255, 9, 9, False, marks=zero_is_no_limit),
     ],
 )
-def test_held_requests_do_not_count_up_to_max_waiting(during, settings, held, others, full):
+def test_held_requests_do_not_count_up_to_a_number(during, concurrency, most_uncounted, held, others, full):
     async def probe(spider):
-        with Held(spider) as waiting:
+        with Held(spider, most_uncounted) as waiting:
             for number in range(held):
                 waiting.hold(f"http://127.0.0.1/{number}")
             waiting.add_others(others)
             return downloader(spider).needs_backout(), downloader(spider).total_concurrency
 
-    assert during(probe, settings) == (full, settings["CONCURRENT_REQUESTS"])
+    assert during(probe, {"CONCURRENT_REQUESTS": concurrency}) == (full, concurrency)
 
 
-@in_a_crawl()
-async def test_held_requests_count_in_their_slot_and_leave_nothing_behind(spider):
-    with Held(spider) as waiting:
-        holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in range(3)]
-        slot = slots(spider).order.slot(scrapy.Request("http://127.0.0.1/"))
-        counts = [len(slot.active), slots(spider).parked]
-        assert {hold.slot for hold in holds} == {slot}
-    assert (counts, len(slot.active), slots(spider).parked) == ([3, 3], 0, 0)
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 0), (2, 255)])
+def test_where_one_request_is_allowed_a_held_one_counts(during, concurrency, most):
+    async def probe(spider):
+        return slots(spider).most_uncounted
+
+    assert during(probe, {"CONCURRENT_REQUESTS": concurrency}) == most
 
 
 @in_a_crawl()
@@ -184,7 +184,7 @@ async def test_hundreds_go_on_at_once_without_filling_pythons_stack(spider):
     assert log.count(-1) == 300
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+@in_a_crawl(CONCURRENT_REQUESTS=1)
 async def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the_scheduler(spider):
     log = []
     with Held(spider) as waiting:
@@ -200,7 +200,7 @@ async def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the
         assert [*seen, log, downloader(spider).needs_backout()] == [[], True, True, [1, -1], False]
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+@in_a_crawl(CONCURRENT_REQUESTS=1)
 async def test_a_request_that_did_not_come_out_of_the_scheduler_is_let_go_at_once_though_all_places_are_taken(spider):
     log = []
     with Held(spider) as waiting:
@@ -217,10 +217,10 @@ async def test_a_request_that_did_not_come_out_of_the_scheduler_is_let_go_at_onc
     assert (before, log) == ([2, -2], [2, -2, 1, -1])
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=2)
-async def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_once(spider):
+@in_a_crawl(CONCURRENT_REQUESTS=1)
+async def test_beyond_that_number_a_held_request_that_is_let_go_still_counts_once(spider):
     log = []
-    with Held(spider) as waiting:
+    with Held(spider, 1) as waiting:
         holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in (1, 2)]
         assert downloader(spider).needs_backout()
         # It counts already, so that nothing more is under way than before.
@@ -228,9 +228,9 @@ async def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_onc
     assert log == [1, -1]
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=1)
+@in_a_crawl(CONCURRENT_REQUESTS=1)
 async def test_no_new_request_is_taken_while_more_wait_to_go_on_than_may_be_sent_at_once(spider):
-    with Held(spider) as waiting:
+    with Held(spider, 0) as waiting:
         waiting.add_others(1)
         tasks = [begin(sending(waiting.hold("http://127.0.0.1/"), [], number)) for number in range(4)]
         await sleep(0.02)
@@ -310,7 +310,7 @@ async def test_a_request_that_was_let_go_and_then_replaced_by_a_middleware_is_kn
     assert seen == [[], [hold]]
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+@in_a_crawl(CONCURRENT_REQUESTS=1)
 async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
     with Held(spider) as waiting:
         hold, back = waiting.hold("http://127.0.0.1/"), []
@@ -324,14 +324,13 @@ async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
         await maybe_deferred_to_future(ending)
         assert before is False
         assert downloader(spider).needs_backout() is True
-        assert len(hold.slot.active) == 0
         assert slots(spider).parked == 0
         for _ in range(2):
             with slots(spider).hold(hold.request):
                 assert back == [hold], "it is told once that the request is held again"
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+@in_a_crawl(CONCURRENT_REQUESTS=1)
 async def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(spider):
     engine = spider.crawler.engine
     engine._slot.add_request(request := scrapy.Request("http://127.0.0.1/"))
@@ -348,7 +347,7 @@ async def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(
         engine._slot.remove_request(request)
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+@in_a_crawl(CONCURRENT_REQUESTS=1)
 async def test_who_waits_until_all_is_used_takes_no_place_from_those_who_are(spider):
     log = []
     with Held(spider) as waiting:
@@ -375,7 +374,7 @@ async def test_who_waits_until_all_is_used_waits_for_each_token_that_a_callback_
     assert not before
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+@in_a_crawl(CONCURRENT_REQUESTS=1)
 async def test_the_scheduler_is_asked_as_soon_as_nothing_is_sent_any_more_for_a_held_request(spider, walled):
     site = walled()
     with Held(spider) as waiting:

@@ -27,7 +27,7 @@ class OtherHandler:
 
 def browser_of(**handlers):
     crawler = get_crawler(Spider, {"DOWNLOAD_HANDLERS": handlers, "EXTENSIONS": {DerivedClasses: 0}})
-    return find_medium(crawler, Engine(crawler, None, Stats(crawler.stats), max_waiting=0))
+    return find_medium(crawler, Engine(crawler, None, Stats(crawler.stats), is_queue_shared=False))
 
 
 @pytest.mark.parametrize(

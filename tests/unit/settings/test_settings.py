@@ -11,7 +11,7 @@ from scrapy.exceptions import NotConfigured
 from scrapy.settings import Settings as ScrapySettings
 from scrapy_redis.scheduler import Scheduler
 
-from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
 
 TOKEN = "omo-1234567890-credential"
 EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=40)
@@ -67,7 +67,7 @@ VALID = [
     *(("PRICE", "auto", None), ("PRICE", "0.001", 0.001), ("PRICE", 0.001, 0.001)),
     *(("MAX_JOBS", "7", 7), ("MAX_JOBS", 7.0, 7), ("MAX_JOBS_PER_HOST", "3", 3)),
     *(("BREAKER_FAILURES", "1", 1), ("BREAKER_PAUSE", "0.5", 0.5)),
-    *(("MAX_ATTEMPTS", "1", 1), ("CONCURRENT_JOBS", "1", 1), ("MAX_WAITING", "0", 0)),
+    *(("MAX_ATTEMPTS", "1", 1), ("CONCURRENT_JOBS", "1", 1)),
     *(("JOB_TIMEOUT", "60", 60.0), ("API_TIMEOUT", "0.1", 0.1), ("TOKEN_MAX_AGE", "120", 120.0)),
     *(("POLL_INTERVAL", "5", 5.0), ("FLEET", "shop", "shop")),
     ("ON_FAILURE", "response", "response"),
@@ -89,7 +89,7 @@ def test_a_valid_value_may_be_a_string_from_the_command_line(name, given, expect
     assert name == "TYPE_JOB_ID" or value == expected
 
 
-COUNTS = ["MAX_JOBS", "MAX_JOBS_PER_HOST", "BREAKER_FAILURES", "MAX_ATTEMPTS", "CONCURRENT_JOBS", "MAX_WAITING"]
+COUNTS = ["MAX_JOBS", "MAX_JOBS_PER_HOST", "BREAKER_FAILURES", "MAX_ATTEMPTS", "CONCURRENT_JOBS"]
 SECONDS = ["JOB_TIMEOUT", "API_TIMEOUT", "POLL_INTERVAL", "TOKEN_MAX_AGE"]
 NUMBERS = ["MAX_COST", "PRICE", "BREAKER_PAUSE", *COUNTS, *SECONDS]
 INVALID = [
@@ -265,17 +265,13 @@ class OwnScheduler(Scheduler):
 
 
 @pytest.mark.parametrize("scheduler", ["scrapy_redis.scheduler.Scheduler", Scheduler, OwnScheduler])
-def test_max_waiting_is_lower_with_scrapy_redis_since_a_killed_worker_loses_waiting_requests(scheduler):
-    named = {"OMOCAPTCHA_API_TOKEN": TOKEN, "SCHEDULER": scheduler}
-    assert Settings.from_settings(ScrapySettings(named)).max_waiting == 32
-    assert Settings.from_settings(ScrapySettings({**named, "CONCURRENT_REQUESTS": 1})).max_waiting == 1
-    assert Settings.from_settings(ScrapySettings({**named, "OMOCAPTCHA_MAX_WAITING": 7})).max_waiting == 7
+def test_a_queue_of_scrapy_redis_is_shared(scheduler):
+    assert uses_scrapy_redis(ScrapySettings({"SCHEDULER": scheduler}))
 
 
 @pytest.mark.parametrize("scheduler", ["no.such.Scheduler", "", None, 5])
 def test_a_missing_scheduler_is_left_to_scrapy(scheduler):
-    named = {"OMOCAPTCHA_API_TOKEN": TOKEN, "SCHEDULER": scheduler}
-    assert Settings.from_settings(ScrapySettings(named)).max_waiting == 256
+    assert not uses_scrapy_redis(ScrapySettings({"SCHEDULER": scheduler}))
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
     wall.session.lead(waiting[0])
     wall.session.turns.end()
     assert wall.gone_on == [0], "held until the new leader is through"
-    wall.win(width=5)
+    wall.win(width=5, proven=True)
     assert wall.gone_on == [0, 1, 2]
 
 
@@ -116,6 +116,9 @@ def test_the_held_are_let_go_in_their_order_and_no_more_at_once_than_the_site_is
     assert wall.gone_on == []
     wall.session.clearance.record_won([], Worth.NEW)
     wall.session.stop_leading(lambda: width[0])
+    assert wall.gone_on == [0], "it is not known yet what the clearance is good for"
+    wall.session.record_page(PAGE, wall.stamp())
+    wall.session.turns.go_on()
     assert wall.gone_on == [0, 1]
     wall.session.turns.end()
     assert wall.gone_on == [0, 1, 2]
@@ -152,7 +155,7 @@ def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_h
     wall.session.record_page(PAGE, after)
     assert wall.gone_on == ["not yet sent", "not yet sent either"]
     assert not wall.session.holds_new_requests, "nobody else is held before being sent"
-    wall.win(width=9)
+    wall.win(width=9, proven=True)
     assert wall.gone_on == ["not yet sent", "not yet sent either", "met it"]
     wall.lead()
     assert wall.session.holds_new_requests

@@ -18,6 +18,7 @@ from benchmarks.clients import is_installed
 from benchmarks.contenders import CONTENDERS
 from benchmarks.tables import Column, Table
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests.helpers.chance import random_faults
 from tests.simulation.plan import STUMBLES
 from tests.simulation.simulation import simulated
 
@@ -80,7 +81,7 @@ def measure(share: float, seed: int, solve_seconds: float, pages: int) -> list[f
         OmoCaptchaService(solve_seconds=solve_seconds) as service,
         WalledSite(service, "per_page", catalogue_pages=pages) as site,
     ):
-        service.random_faults(share, seed=seed, kinds=STUMBLES)
+        random_faults(service, share, seed=seed, kinds=STUMBLES)
         settings = {
             **service.settings,
             "OMOCAPTCHA_API_VERSION": 1,

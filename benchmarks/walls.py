@@ -17,6 +17,7 @@ from benchmarks.contenders import BASELINE, CONTENDERS, Contender
 from benchmarks.crawls import Served, ServerProcess, crawl
 from benchmarks.tables import Column, Table, medians
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
+from tests.helpers.chance import random_faults
 from tests.simulation.plan import STUMBLES
 
 SOLVE_SECONDS = (5.0, 30.0)
@@ -122,7 +123,7 @@ def _serve(wall: Wall | str, speed: float, failing: float) -> Iterator[Served]:
         WalledSite(service, wall, hosts=["127.0.0.2"], catalogue_pages=10**6, free_delay=PAGE_SECONDS) as walled,
         WalledSite(service, hosts=["127.0.0.3"], free_delay=PAGE_SECONDS) as other,
     ):
-        service.random_faults(failing, seed=7, kinds=STUMBLES)
+        random_faults(service, failing, seed=7, kinds=STUMBLES)
 
         def seen() -> tuple[list[tuple[float, float]], int]:
             jobs = [(job.created_at / speed, (job.answered_at or job.ready_at) / speed) for job in service.jobs]

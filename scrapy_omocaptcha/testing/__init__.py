@@ -21,8 +21,6 @@ from scrapy_omocaptcha.testing.crawling import Crawl
 from scrapy_omocaptcha.testing.faults import Kind
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
-from scrapy_omocaptcha.testing.version1 import Shape
-from scrapy_omocaptcha.testing.version2 import TaskShape
 from scrapy_omocaptcha.testing.visit import Visit
 from scrapy_omocaptcha.testing.walls import WALLS, Wall
 
@@ -35,8 +33,6 @@ __all__ = [
     "OfflineGoogle",
     "OmoCaptchaService",
     "Outcome",
-    "Shape",
-    "TaskShape",
     "Visit",
     "Wall",
     "WalledSite",

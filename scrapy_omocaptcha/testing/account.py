@@ -6,12 +6,10 @@ provides the clock, and every method may be called from any thread: jobs, tokens
 
 from __future__ import annotations
 
-import random
 import secrets
 import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -107,13 +105,7 @@ class Account:
     """Account of one customer of the service."""
 
     def __init__(
-        self,
-        *,
-        balance: float,
-        package: int,
-        price: float,
-        solve_seconds: SolveSeconds,
-        clock: Callable[[], float],
+        self, *, balance: float, package: int, price: float, solve_seconds: SolveSeconds, clock: Callable[[], float]
     ) -> None:
         self.price = Decimal(str(price))
         self.clock = clock
@@ -125,20 +117,12 @@ class Account:
         self._job_tokens: dict[int, str] = {}
         self._tokens: dict[str, _Token] = {}
         self._plans: deque[Plan] = deque()
-        self._chance: tuple[random.Random, float, tuple[Outcome, ...]] | None = None
         self._lock = threading.RLock()
-        # siteverify returns dates, which follow the clock of the account.
-        self._epoch = datetime.now(timezone.utc) - timedelta(seconds=clock())
 
     def plan(self, plans: Iterable[Plan]) -> None:
         """Add plans for the next jobs."""
         with self._lock:
             self._plans.extend(plans)
-
-    def plan_randomly(self, rate: float, seed: int, outcomes: Sequence[Outcome]) -> None:
-        """Give a random share (``rate``) of the jobs without a plan one of ``outcomes``."""
-        with self._lock:
-            self._chance = (random.Random(seed), rate, tuple(outcomes))
 
     def create(self, *, kind: str, page: str, sitekey: str, invisible: bool) -> int:
         """Create a job, charge it, and return its id.
@@ -148,7 +132,7 @@ class Account:
         with self._lock:
             if self.balance < self.price and not self.package:
                 raise RefusedError("Your balance is not enough to create this job.", "ERROR_ZERO_BALANCE")
-            plan = self._next_plan()
+            plan = self._plans.popleft() if self._plans else Plan()
             if plan.outcome == "refused":
                 raise RefusedError(plan.message or "This job is refused.", plan.code or INVALID)
             number = len(self._jobs)
@@ -214,12 +198,7 @@ class Account:
                 known.verdicts.append(error or "accepted")
             if error or known is None:
                 return {"success": False, "error-codes": [error]}
-            created = self._epoch + timedelta(seconds=known.created_at)
-            return {
-                "success": True,
-                "challenge_ts": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "hostname": known.hostname,
-            }
+            return {"success": True, "hostname": known.hostname}
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -229,15 +208,6 @@ class Account:
             verdicts = {id: tuple(self._tokens[token].verdicts) for id, token in self._job_tokens.items()}
             jobs = self._jobs.values()
             return tuple(replace(job, state=_state(job, now), verdicts=verdicts.get(job.id, ())) for job in jobs)
-
-    def _next_plan(self) -> Plan:
-        if self._plans:
-            return self._plans.popleft()
-        if self._chance is not None:
-            dice, rate, outcomes = self._chance
-            if dice.random() < rate:
-                return Plan(dice.choice(outcomes))
-        return Plan()
 
     def _seconds(self, number: int) -> float:
         if callable(self._solve_seconds):

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 API_SCRIPT = '<script src="https://www.google.com/recaptcha/api.js" async defer></script>'
+_REGISTER = "Register of boats"
+_TEXT = (
+    "Our shop is at the old harbour, two minutes from the station, in the brick building with the green door. We are"
+    " there from Tuesday to Saturday, from nine in the morning until six. Here you find every boat that was ever moored"
+    " in the harbour, with its builder, its owners and what became of it. It was kept in a book first, since the"
+    " harbour was dug, and anyone may look things up in it. Names are found as they were written, so try other"
+    " spellings too. Parcels can be left with the bakery next door, who know us well."
+)
+"""What a page with a widget says beside it, so that it is no challenge."""
 
 
 def document(title: str, body: str, head: str = "") -> str:
@@ -30,8 +39,7 @@ def hidden(fields: Iterable[tuple[str, str]]) -> str:
 def csrf_failure() -> str:
     """Return the page that refuses a form of another session."""
     return document(
-        "Forbidden",
-        "<h1>Forbidden</h1>\n<p>CSRF verification failed: this form belongs to another session.</p>",
+        "Forbidden", "<h1>Forbidden</h1>\n<p>CSRF verification failed: this form belongs to another session.</p>"
     )
 
 
@@ -75,58 +83,22 @@ def free(number: int) -> str:
     return document(f"Free {number}", f"<h1>Free {number}</h1>\n<p>Anyone may read this.</p>")
 
 
-def contact(sitekey: str) -> str:
-    """Return a page with a widget in its contact form. It has content of its own, so it is not a challenge."""
-    return document(
-        "How to reach us",
-        "<h1>How to reach us</h1>\n"
-        "<p>Our shop is at the old harbour, two minutes from the station, in the brick building with the"
-        " green door. We are there from Tuesday to Saturday, from nine in the morning until six.</p>\n"
-        "<p>By telephone we are reached on the same days until five. Letters take us a week; what is urgent"
-        " is better said in person. Parcels can be left with the bakery next door, who know us well.</p>\n"
-        "<h2>Opening hours</h2>\n<table><tr><th>Tuesday to Friday</th><td>9 to 18</td></tr>"
-        "<tr><th>Saturday</th><td>10 to 16</td></tr></table>\n"
-        "<h2>Write to us</h2>\n"
-        '<form action="/contact" method="post">\n<input name="name">\n<input name="email" type="email">\n'
-        f'<textarea name="message"></textarea>\n<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n'
-        '<button type="submit">Send</button>\n</form>',
-        API_SCRIPT,
+def sitemap(origin: str, last: int) -> str:
+    """Return a sitemap of the pages of the catalogue."""
+    urls = "".join(f"<url><loc>{escape(origin)}/page/{number}</loc></url>\n" for number in range(1, last + 1))
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
     )
-
-
-def version3(sitekey: str) -> str:
-    """Return a page that uses reCAPTCHA v3."""
-    return document(
-        "Newsletter",
-        '<h1>Newsletter</h1>\n<form action="/v3" method="post"><input name="email"></form>\n'
-        "<script>grecaptcha.ready(function () {"
-        f' grecaptcha.execute("{sitekey}", {{action: "visit"}}); }});</script>',
-        f'<script src="https://www.google.com/recaptcha/api.js?render={sitekey}"></script>',
-    )
-
-
-def signup(sitekey: str, error: str = "") -> str:
-    """Return an ordinary page whose form needs a token among its fields."""
-    return document(
-        "Sign up",
-        "<h1>Sign up for our letter</h1>\n"
-        "<p>Four times a year we write about what is new in the shop, who made it and how. The letter costs"
-        " nothing, goes to nobody else, and ends with one click. The last ones were about glass, about rope,"
-        " and about a boat that took eleven winters to build.</p>\n"
-        f'{_error(error)}<form action="/signup" method="post">\n'
-        '<input name="name">\n<input name="email" type="email">\n'
-        f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n'
-        '<button type="submit">Sign up</button>\n</form>',
-        API_SCRIPT,
-    )
-
-
-def welcome(name: str) -> str:
-    """Return the answer to a successful sign-up."""
-    return document("Welcome", f'<h1>Welcome, <span class="name">{escape(name)}</span></h1>')
 
 
 # Forms that want a token
+
+
+def contact(sitekey: str) -> str:
+    """Return a page with a widget in its contact form."""
+    inputs = '<input name="name">\n<input name="email" type="email">\n<textarea name="message"></textarea>'
+    return _form("How to reach us", 'action="/contact" method="post"', inputs, sitekey)
 
 
 def search_form(sitekey: str, action: str, method: str, fields: Iterable[tuple[str, str]] = (), error: str = "") -> str:
@@ -134,30 +106,25 @@ def search_form(sitekey: str, action: str, method: str, fields: Iterable[tuple[s
 
     :param fields: hidden fields of the form.
     """
-    return document(
-        "Register of boats",
-        "<h1>Register of boats</h1>\n"
-        "<p>The register lists every boat that was ever moored in the old harbour, with its builder, its owners and"
-        " what became of it. It has been kept since the harbour was dug, first in a book and now here, and anyone may"
-        " look things up in it. Names are found as they were written, so try other spellings too.</p>\n"
-        f"{_error(error)}"
-        f'<form id="search" action="{action}" method="{method}">\n{hidden(fields)}\n'
-        '<input name="q" type="search">\n'
-        '<select name="kind"><option value="any">any boat<option value="sail">sailing boats</select>\n'
-        f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n'
-        '<button type="submit" name="go" value="search">Search</button>\n</form>',
-        API_SCRIPT,
+    inputs = (
+        f'{hidden(fields)}\n<input name="q" type="search">\n'
+        '<select name="kind"><option value="any">any boat<option value="sail">sailing boats</select>'
+    )
+    return _form(
+        _REGISTER,
+        f'id="search" action="{action}" method="{method}"',
+        inputs,
+        sitekey,
+        error,
+        'name="go" value="search"',
     )
 
 
 def built_search_form(sitekey: str, action: str, error: str = "") -> str:
     """Return the page of a register whose search is built by a script."""
     return document(
-        "Register of boats",
-        f"""<h1>Register of boats</h1>
-<p>The register lists every boat that was ever moored in the old harbour, with its builder, its owners and what became
-of it. Each search is answered from the book itself, so give it a moment.</p>
-{_error(error)}<div id="app">Loading…</div>
+        _REGISTER,
+        f"""<h1>{_REGISTER}</h1>\n<p>{_TEXT}</p>\n{_error(error)}<div id="app">Loading…</div>
 <script>
 function build() {{
   app.innerHTML = '<form action="{action}" method="post"><input name="q" type="search">'
@@ -174,31 +141,20 @@ def results(sought: str, number: int, last: int, state: Iterable[tuple[str, str]
 
     :param state: hidden fields of a form that the link sends, as in pages of ASP.NET.
     """
-    first = 2 * number - 1
-    listed = "\n".join(f'<li class="result">{escape(sought)} {boat}</li>' for boat in (first, first + 1))
+    listed = "\n".join(f'<li class="result">{escape(sought)} {boat}</li>' for boat in (2 * number - 1, 2 * number))
     target = f"/find/{number + 1}?{urlencode({'q': sought})}"
     if state:
         target = f"javascript:__doPostBack('results','Page${number + 1}')"
     following = f'<a class="next" rel="next" href="{escape(target)}">next</a>' if number < last else ""
     if state:
         following = f'<form action="/find/postback" method="post">\n{hidden(state)}\n{following}\n</form>'
-    return document(
-        f"Register of boats: {sought}", f'<h1>Found</h1>\n<ul class="results">\n{listed}\n</ul>\n{following}'
-    )
+    return document(f"{_REGISTER}: {sought}", f'<h1>Found</h1>\n<ul class="results">\n{listed}\n</ul>\n{following}')
 
 
 def login(sitekey: str, csrf: str, error: str = "") -> str:
     """Return the page of a login that needs a token."""
-    return document(
-        "Log in",
-        "<h1>Log in</h1>\n<p>Those who have an account see their orders here, and what we have put aside for them."
-        " An account is made at the counter, and we are glad to explain everything there.</p>\n"
-        f"{_error(error)}"
-        f'<form action="/login" method="post">\n{hidden([(CSRF_FIELD, csrf)])}\n'
-        '<input name="user">\n<input name="password" type="password">\n'
-        f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n<button type="submit">Log in</button>\n</form>',
-        API_SCRIPT,
-    )
+    inputs = f'{hidden([(CSRF_FIELD, csrf)])}\n<input name="user">\n<input name="password" type="password">'
+    return _form("Log in", 'action="/login" method="post"', inputs, sitekey, error)
 
 
 def account(user: str) -> str:
@@ -211,13 +167,15 @@ def orders(user: str) -> str:
     return document(f"Orders of {user}", '<h1>Orders</h1>\n<ul><li class="order">Thing 7</li></ul>')
 
 
-def sitemap(origin: str, last: int) -> str:
-    """Return a sitemap of the pages of the catalogue."""
-    urls = "".join(f"<url><loc>{escape(origin)}/page/{number}</loc></url>\n" for number in range(1, last + 1))
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
-    )
+def _form(title: str, target: str, inputs: str, sitekey: str, error: str = "", button: str = "") -> str:
+    """Return an ordinary page whose form has a widget.
+
+    :param target: attributes of the form.
+    :param button: attributes of its button.
+    """
+    widget = f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n<button type="submit" {button}>Go</button>'
+    form = f"<form {target}>\n{inputs}\n{widget}\n</form>"
+    return document(title, f"<h1>{title}</h1>\n<p>{_TEXT}</p>\n{_error(error)}{form}", API_SCRIPT)
 
 
 def _error(error: str) -> str:

@@ -14,23 +14,24 @@ connects to nothing.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 
 from scrapy_omocaptcha.testing.account import OUTCOMES, Account, Job, Outcome, Plan
+from scrapy_omocaptcha.testing.api import Version, Version1, Version2
 from scrapy_omocaptcha.testing.calls import Call, format_call
 from scrapy_omocaptcha.testing.faults import Fault, FaultyServer, apply_fault
-from scrapy_omocaptcha.testing.routes import BASE_PATHS, CREDENTIALS, NOT_FOUND, PRICE_LIST_PATH, build_routes
 from scrapy_omocaptcha.testing.server import check_choice, read_json
-from scrapy_omocaptcha.testing.version1 import Shape, Version1
-from scrapy_omocaptcha.testing.version2 import TaskShape, Version2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from scrapy_omocaptcha.testing.account import SolveSeconds
 
+VERSIONS: dict[int, type[Version]] = {1: Version1, 2: Version2}
+PRICE_LIST_PATH = "/api/getServicePrice"
 SITEVERIFY_PATH = "/recaptcha/api/siteverify"
 
 
@@ -54,11 +55,6 @@ class OmoCaptchaService(FaultyServer):
         thread.
     """
 
-    shape: Shape
-    """Variants of the answers in version 1. They may be changed at any time."""
-    task_shape: TaskShape
-    """Variants of the answers in version 2, those of other services included. They may be changed at any time."""
-
     def __init__(
         self,
         host: str = "127.0.0.1",
@@ -71,24 +67,24 @@ class OmoCaptchaService(FaultyServer):
         price: float = 0.00055,
         solve_seconds: SolveSeconds = 0.0,
         clock: Callable[[], float] | None = None,
-        shape: Shape | None = None,
-        task_shape: TaskShape | None = None,
         on_event: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__([host], port, on_event)
-        check_choice(api_version, BASE_PATHS)
+        check_choice(api_version, VERSIONS)
         self.api_version = api_version
         self.api_token = api_token
         self.clock = clock or time.monotonic
         self._account = Account(
             balance=balance, package=package, price=price, solve_seconds=solve_seconds, clock=self.clock
         )
-        self.shape = shape or Shape()
-        self.task_shape = task_shape or TaskShape()
-        self._routes = build_routes(
-            Version1(self._account, api_token, lambda: self.shape),
-            Version2(self._account, api_token, lambda: self.task_shape),
-        )
+        one, two = Version1(self._account, api_token), Version2(self._account, api_token)
+        self._routes: dict[str, tuple[str, Callable[[object], dict[str, Any]]]] = {
+            PRICE_LIST_PATH: ("getServicePrice", lambda body: two.price_list())
+        }
+        # Version 2 is also at the root, as at other services with the same protocol.
+        for base, version in ((one.path, one), (two.path, two), ("", two)):
+            for name in version.calls:
+                self._routes[f"{base}/{name}"] = (name, partial(version.answer, name))
         self._calls: list[Call] = []
 
     # Addresses and settings
@@ -96,7 +92,7 @@ class OmoCaptchaService(FaultyServer):
     @property
     def url(self) -> str:
         """Return the base URL of the API, for ``OMOCAPTCHA_API_URL``."""
-        return f"{self.origin}{BASE_PATHS[self.api_version]}"
+        return f"{self.origin}{VERSIONS[self.api_version].path}"
 
     @property
     def price_list_url(self) -> str:
@@ -169,23 +165,14 @@ class OmoCaptchaService(FaultyServer):
         check_choice(outcome, OUTCOMES)
         self._account.plan([Plan(outcome, seconds, message, code)] * times)
 
-    def random_jobs(self, rate: float, *, seed: int, outcomes: Sequence[Outcome] = OUTCOMES[1:]) -> None:
-        """Give a random share of the jobs one of ``outcomes``. :meth:`next_job` takes precedence.
-
-        :param rate: share between 0 and 1.
-        """
-        for outcome in outcomes:
-            check_choice(outcome, OUTCOMES)
-        self._account.plan_randomly(rate, seed, outcomes)
-
     # Tokens at sites
 
     def siteverify(self, token: str, sitekey: str) -> dict[str, Any]:
         """Check a token as Google's ``siteverify`` does. A token that is accepted is thereby used up.
 
-        :returns: ``{"success": True, "challenge_ts": …, "hostname": …}`` or ``{"success": False, "error-codes": […]}``
-            with ``timeout-or-duplicate`` (used, or older than two minutes) or ``invalid-input-response`` (unknown, or
-            of another site key).
+        :returns: ``{"success": True, "hostname": …}`` or ``{"success": False, "error-codes": […]}`` with
+            ``timeout-or-duplicate`` (used, or older than two minutes) or ``invalid-input-response`` (unknown, or of
+            another site key).
         """
         return self._account.verify(token, sitekey)
 
@@ -198,14 +185,30 @@ class OmoCaptchaService(FaultyServer):
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == SITEVERIFY_PATH and request.method == "POST":
             return await self._handle_siteverify(request)
-        route, body = self._routes.get(request.path, NOT_FOUND), read_json(await request.read())
-        fault = self._take_fault(route.name) if route.name else None
-        answer = None if fault and fault.unprocessed else route.respond(request.method, body)
-        self._record(request, route.name, body, answer, fault)
+        body = read_json(await request.read())
+        name, _ = self._routes.get(request.path, ("", None))
+        fault = self.take_fault(name) if name else None
+        answer = None if fault and fault.unprocessed else self._respond(request.method, request.path, body)
+        self._record(request, name, body, answer, fault)
         if fault is not None:
             return await apply_fault(fault, request, answer, self._pause)
         assert answer is not None
         return answer
+
+    def _respond(self, method: str, path: str, body: object) -> web.Response:
+        """Return the response to a request. Errors of the API have status 200."""
+        if path not in self._routes:
+            return web.Response(status=404, text="Not found")
+        if method != (wanted := "GET" if path == PRICE_LIST_PATH else "POST"):
+            return web.Response(status=405, text="Method not allowed", headers={"Allow": wanted})
+        return web.json_response(self.answer(path, body))
+
+    def answer(self, path: str, body: object) -> dict[str, Any]:
+        """Return the answer to the decoded body of a call, whose URL has this path. Our own tests override it.
+
+        :meta private:
+        """
+        return self._routes[path][1](body)
 
     async def _handle_siteverify(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -216,7 +219,7 @@ class OmoCaptchaService(FaultyServer):
     ) -> None:
         authorised = False
         if isinstance(body, dict):
-            authorised = self.api_token in [body.pop(credential, None) for credential in CREDENTIALS]
+            authorised = self.api_token in [body.pop(version.credential, None) for version in VERSIONS.values()]
         call = Call(
             at=self.clock(),
             name=name,

@@ -6,25 +6,21 @@ A :class:`~scrapy_omocaptcha.testing.visit.Visit` becomes an :class:`Answer`; th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.testing import challenge_page, pages
-from scrapy_omocaptcha.testing.gate import (
-    BUTTON,
-    CLEARANCE_COOKIE,
-    CSRF,
-    CSRF_FIELD,
-    NEXT_FIELD,
-    SESSION_COOKIE,
-)
+from scrapy_omocaptcha.testing.gate import BUTTON, CLEARANCE_COOKIE, CSRF, CSRF_FIELD, NEXT_FIELD, SESSION_COOKIE
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.gate import Gate, Session
     from scrapy_omocaptcha.testing.visit import Shown, Visit
+
+_ROBOTS = "User-agent: *\nAllow: /\n"
 
 
 @dataclass(slots=True)
@@ -62,50 +58,44 @@ class Shop:
         page = self._page(visit)
         if page is None:
             return Answer(pages.document("Not found", "<h1>Not found</h1>"), 404, "missing")
-        return self._walled(visit, page)
+        return self.walled(visit, page)
 
     def _unwalled(self, visit: Visit) -> Answer | None:
-        path = visit.path
-        if path == "/robots.txt" and not self.robots_walled:
-            return Answer("User-agent: *\nAllow: /\n", content_type="text/plain")
-        if path.startswith("/free/"):
-            number = _number(path, "/free/")
-            return Answer(pages.free(number)) if number else None
-        if path == "/contact":
+        kind, number = _numbered(visit.path)
+        if kind == "free" and number:
+            return Answer(pages.free(number))
+        if visit.path == "/robots.txt" and not self.robots_walled:
+            return Answer(_ROBOTS, content_type="text/plain")
+        if visit.path == "/contact":
             return Answer(pages.contact(self.sitekey))
-        if path == "/v3":
-            return Answer(pages.version3(self.sitekey))
-        if path == "/captcha.js":
+        if visit.path == "/captcha.js":
             return Answer("/* The key would be in here. */", content_type="text/javascript")
-        if path == "/signup":
-            return self._signup(visit)
-        if path.startswith("/api/"):
+        if visit.path in ("/api/search", "/api/header", "/api/query"):
             return self._api(visit)
         return None
 
     def _page(self, visit: Visit) -> Answer | None:
         """Return the page behind the wall, or None if there is none at this path."""
-        path = visit.path
-        if path == "/":
+        if visit.path == "/":
             return Answer(pages.home())
-        if path == "/robots.txt":
-            return Answer("User-agent: *\nAllow: /\n", content_type="text/plain")
-        if path == "/search":
+        if visit.path == "/robots.txt":
+            return Answer(_ROBOTS, content_type="text/plain")
+        if visit.path == "/search":
             fields = (*visit.query, *visit.form)
             return Answer(pages.search(visit.method, [pair for pair in fields if pair[0] != TOKEN_FIELD]))
-        number = 1 if path == "/catalogue/" else _number(path, "/page/")
-        if number and number <= self.catalogue_pages:
+        kind, number = ("page", 1) if visit.path == "/catalogue/" else _numbered(visit.path)
+        if kind == "page" and 0 < number <= self.catalogue_pages:
             first = (number - 1) * self.items_per_page + 1
             items = range(first, first + self.items_per_page)
             return Answer(pages.catalogue(number, self.catalogue_pages, items))
-        number = _number(path, "/item/")
-        if number and number <= self.catalogue_pages * self.items_per_page:
+        if kind == "item" and 0 < number <= self.catalogue_pages * self.items_per_page:
             return Answer(pages.item(number))
         return None
 
     # The wall
 
-    def _walled(self, visit: Visit, page: Answer) -> Answer:
+    def walled(self, visit: Visit, page: Answer) -> Answer:
+        """Answer a visit with ``page`` where it may pass the wall."""
         session = self.gate.session(visit)
         page.shown = "page"
         if self.gate.allows(visit, session):
@@ -117,8 +107,8 @@ class Shop:
             page.token = "accepted"
             return with_cookies(page, session, self.gate.grant_clearance(session))
         if self.gate.wall.redirect:
-            return with_cookies(_redirect(f"/gate?{NEXT_FIELD}={quote(visit.target, safe='')}"), session)
-        return self._challenge(visit, session, visit.target)
+            return with_cookies(redirect(f"/gate?{NEXT_FIELD}={quote(visit.target, safe='')}"), session)
+        return self.challenge(visit, session, visit.target)
 
     def _checkpoint(self, visit: Visit) -> Answer:
         """Accept submissions at ``/verify`` and ``/gate``, and show the challenge at ``/gate``."""
@@ -130,15 +120,15 @@ class Shop:
         target = _local(fields.get(NEXT_FIELD) or dict(visit.query).get(NEXT_FIELD, "/"))
         if TOKEN_FIELD not in fields:
             if visit.path == "/gate":
-                return self._challenge(visit, session, target)
-            return with_cookies(_redirect("/"), session)
+                return self.challenge(visit, session, target)
+            return with_cookies(redirect("/"), session)
         error = self.gate.check_form(fields, session)
         if error is not None:
             return self._reject(visit, session, error, target)
         if self.gate.wall.after == "thanks":
             answer = Answer(challenge_page.thanks(target), shown="sent on")
         else:
-            answer = _redirect(target if self.gate.wall.after == "back" else "/")
+            answer = redirect(target if self.gate.wall.after == "back" else "/")
         answer.token = "accepted"
         return with_cookies(answer, session, self.gate.grant_clearance(session))
 
@@ -148,7 +138,8 @@ class Shop:
             return with_cookies(_json({"ok": False, "error": error}, self.status, error), session)
         return with_cookies(_json({"ok": True}, 200, "accepted"), session, self.gate.grant_clearance(session))
 
-    def _challenge(self, visit: Visit, session: Session, target: str, error: str | None = None) -> Answer:
+    def challenge(self, visit: Visit, session: Session, target: str, error: str | None = None) -> Answer:
+        """Show the challenge in place of ``target``, a path with its query."""
         carried = [pair for pair in visit.form if pair[0] not in (TOKEN_FIELD, CSRF_FIELD, BUTTON[0])]
         body = challenge_page.challenge(
             self.gate.wall,
@@ -165,35 +156,21 @@ class Shop:
             return with_cookies(Answer(pages.csrf_failure(), 403, "csrf", error), session)
         if self.gate.wall.rejects_by == "redirect":
             mark = "&" if "?" in target else "?"
-            answer = _redirect(target if "error=" in target else f"{target}{mark}error={error}")
-            answer.token = error
-            return with_cookies(answer, session)
-        return self._challenge(visit, session, target, error)
+            told = target if "error=" in target else f"{target}{mark}error={error}"
+            return with_cookies(redirect(told, token=error), session)
+        return self.challenge(visit, session, target, error)
 
-    # Endpoints that need a token with the request
+    # An API that needs a token with each request
 
-    def _signup(self, visit: Visit) -> Answer:
-        if visit.method != "POST":
-            return Answer(pages.signup(self.sitekey))
-        fields = dict(visit.form)
-        if not fields.get("name") or not fields.get("email"):
-            return Answer(pages.signup(self.sitekey, "Name and address are required."), 400)
-        error = self.gate.check_request_token(fields.get(TOKEN_FIELD, ""))
-        if error is not None:
-            return Answer(pages.signup(self.sitekey, f"Not confirmed: {error}."), 400, token=error)
-        return Answer(pages.welcome(fields["name"]), token="accepted")
-
-    def _api(self, visit: Visit) -> Answer | None:
-        tokens: dict[str, Callable[[], str]] = {
-            "/api/search": lambda: _member(visit.json, "token"),
-            "/api/header": lambda: visit.headers.get("X-Captcha-Token", ""),
-            "/api/query": lambda: dict(visit.query).get("token", ""),
+    def _api(self, visit: Visit) -> Answer:
+        tokens = {
+            "/api/search": _member(visit.json, "token"),
+            "/api/header": visit.headers.get("X-Captcha-Token", ""),
+            "/api/query": dict(visit.query).get("token", ""),
         }
-        if visit.path not in tokens:
-            return None
         if visit.path == "/api/search" and visit.method != "POST":
             return _json({"error": "POST only"}, 405, None)
-        error = self.gate.check_request_token(tokens[visit.path]())
+        error = self.gate.check_request_token(tokens[visit.path])
         if error is not None:
             return _json({"error": error}, 403, error)
         return _json({"items": ["Thing 1", "Thing 2"], "query": _member(visit.json, "q")}, 200, "accepted")
@@ -208,8 +185,9 @@ def with_cookies(answer: Answer, session: Session, clearance: str | None = None)
     return answer
 
 
-def _redirect(location: str) -> Answer:
-    return Answer("", 302, "sent on", headers={"Location": location})
+def redirect(location: str, shown: Shown = "sent on", token: str | None = None) -> Answer:
+    """Return a redirect."""
+    return Answer("", 302, shown, token, headers={"Location": location})
 
 
 def _json(value: object, status: int, token: str | None) -> Answer:
@@ -221,10 +199,10 @@ def _member(value: object, name: str) -> str:
     return member if isinstance(member, str) else ""
 
 
-def _number(path: str, prefix: str) -> int:
-    """Return the number that follows ``prefix``, or 0 if the rest of the path is not a number."""
-    rest = path.removeprefix(prefix)
-    return int(rest) if rest != path and rest.isascii() and rest.isdigit() and len(rest) < 10 else 0
+def _numbered(path: str) -> tuple[str, int]:
+    """Return kind and number of a page such as ``/item/7``."""
+    found = re.fullmatch(r"/(free|page|item)/([0-9]{1,9})", path)
+    return (found[1], int(found[2])) if found else ("", 0)
 
 
 def _local(target: str) -> str:

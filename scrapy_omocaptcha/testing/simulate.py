@@ -29,11 +29,9 @@ _LAST_PORT = 65535
 _OTHERS = {
     "/find": "a search; its form wants a token each time, as do /find/get, /find/once, /find/built and /find/postback",
     "/login": f"a login whose form wants a token; the password is {PASSWORD!r}",
-    "/signup": "a registration that wants a token",
     "/api/search": "a JSON API that wants one as the member token of its body; /api/header in X-Captcha-Token, "
     "/api/query in the parameter token",
     "/contact": "a page with a widget that is no challenge",
-    "/v3": "a page with reCAPTCHA v3",
     "/free/1": "a page without a captcha",
 }
 _print = partial(print, flush=True)

@@ -9,15 +9,15 @@
 
 ===================== ===================================================================================
 behind the wall       ``/``, ``/catalogue/``, ``/page/1``, ``/page/2``…, ``/item/1``…, ``/search`` (any method)
-never walled          ``/free/1``…, ``/contact`` (a widget in an ordinary page's form), ``/v3`` (version 3),
-                      ``/sitemap.xml``, ``/robots.txt`` unless ``robots_walled`` is set
+never walled          ``/free/1``…, ``/contact`` (a widget in an ordinary page's form), ``/sitemap.xml``,
+                      ``/robots.txt`` unless ``robots_walled`` is set
 forms with a token    ``/find`` (a search by POST), ``/find/get`` (by GET), ``/find/once`` (by POST, with a field that
                       can be sent only once), ``/find/postback`` (as in pages of ASP.NET: so are the links to
                       further results), ``/find/built`` (by a form that a script builds), each with three pages of
                       results for the session; ``/login`` (the password is "correct horse"), which opens
                       ``/account`` and ``/orders``
-needs a token         ``POST /signup`` (form field), ``POST /api/search`` (JSON pointer ``/token``),
-                      ``/api/header`` (``X-Captcha-Token``), ``/api/query`` (``token``)
+an API with a token   ``POST /api/search`` (JSON pointer ``/token``), ``/api/header`` (``X-Captcha-Token``),
+                      ``/api/query`` (``token``)
 ===================== ===================================================================================
 """
 
@@ -33,7 +33,7 @@ from aiohttp import web
 from scrapy_omocaptcha.testing.faults import FaultyServer, apply_fault
 from scrapy_omocaptcha.testing.gate import Gate
 from scrapy_omocaptcha.testing.server import check_choice
-from scrapy_omocaptcha.testing.shop import Shop
+from scrapy_omocaptcha.testing.shop import Answer, Shop
 from scrapy_omocaptcha.testing.tokenforms import Refusal, TokenForms
 from scrapy_omocaptcha.testing.visit import Visit, read_visit
 from scrapy_omocaptcha.testing.walls import WALLS, Wall
@@ -94,15 +94,8 @@ class WalledSite(FaultyServer):
             clock=service.clock,
             refuse_every=refuse_every,
         )
-        self._shop = Shop(
-            gate,
-            sitekey=self.sitekey,
-            status=status,
-            robots_walled=robots_walled,
-            catalogue_pages=catalogue_pages,
-            items_per_page=items_per_page,
-        )
-        self._forms = TokenForms(gate, sitekey=self.sitekey, refusal=refusal, last_page=catalogue_pages)
+        self.shop = Shop(gate, self.sitekey, status, robots_walled, catalogue_pages, items_per_page)
+        self.forms = TokenForms(gate, self.sitekey, refusal, catalogue_pages)
         self._requests: list[Visit] = []
 
     @property
@@ -140,15 +133,22 @@ class WalledSite(FaultyServer):
 
     # HTTP
 
+    def answer(self, visit: Visit) -> Answer:
+        """Answer a visit. Sites of our own tests override it.
+
+        :meta private:
+        """
+        return self.forms.answer(visit) or self.shop.answer(visit)
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         visit = await read_visit(request, self._clock())
-        fault = self._take_fault(visit.path)
+        fault = self.take_fault(visit.path)
         if fault is not None and fault.unprocessed:
             self._record(replace(visit, fault=fault.kind))
             return await apply_fault(fault, request, None, self._pause)
         if self._free_delay and visit.path.startswith("/free/"):
             await self._pause(self._free_delay)
-        answer = self._forms.answer(visit) or self._shop.answer(visit)
+        answer = self.answer(visit)
         answered = replace(visit, status=answer.status, shown=answer.shown, token=answer.token)
         self._record(replace(answered, fault=fault.kind if fault else None))
         response = web.Response(

@@ -155,7 +155,6 @@ class LiveSite(WalledSite):
 
     def __init__(self, service: OmoCaptchaService, **options: Any) -> None:
         super().__init__(service, **options)
-        self._inner, self._shop = self._shop, self
 
     def at(self, way: str) -> str:
         """Return the address of a page, or of one behind the wall."""
@@ -177,6 +176,6 @@ class LiveSite(WalledSite):
             return Answer("", 204)
         way = visit.path.removeprefix("/ways/").replace("-", " ")
         if way not in {**WAYS, **BAD, **FORMS}:
-            return self._inner.answer(visit)
+            return super().answer(visit)
         body = f"<h1>Register of boats</h1>\n{ {**WAYS, **BAD, **FORMS}[way] }\n{_SCRIPTS.get(way, API_SCRIPT)}"
         return Answer(document("Register of boats", Template(body).substitute(key=self.sitekey)))

@@ -242,7 +242,7 @@ def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attemp
     solve_seconds = [1e9]
     with OmoCaptchaService(solve_seconds=lambda _: solve_seconds[0]) as service, WalledSite(service) as site:
         url = f"{site.url}/page/1" if spider is ClosingSpider else f"{site.url}/api/header"
-        wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "header:X-Captcha-Token"}
+        wish = {"sitekey": site.sitekey, "page": f"{site.url}/find", "put": "header:X-Captcha-Token"}
         options = {"solve_seconds": solve_seconds, "urls": (url,), "service": service, "wish": wish}
         closed, resumed = closed_and_resumed(spider, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1}, **options)
     assert closed.pages == closed.failures == []

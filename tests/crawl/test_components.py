@@ -60,7 +60,7 @@ def test_a_cached_way_to_a_wall_costs_no_job_once_the_wall_is_open(crawl, servic
 def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, service, walled, tmp_path):
     site = walled("session")
     put = "header:X-Captcha-Token"
-    request = sites.wishing(f"{site.url}/api/header", put, page=f"{site.url}/signup", sitekey=site.sitekey)
+    request = sites.wishing(f"{site.url}/api/header", put, page=f"{site.url}/find", sitekey=site.sitekey)
     settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
     for _ in range(2):
         assert [page.status for page in crawl(sites.sending(request), settings).pages] == [200]

@@ -260,7 +260,7 @@ def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_
     crawl, service, walled
 ):
     site = walled("session")
-    form = {"page": f"{site.url}/signup", "sitekey": site.sitekey}
+    form = {"page": f"{site.url}/find", "sitekey": site.sitekey}
     urls = (f"{site.url}/api/query?q={number}" for number in range(5))
     # The answer comes when all of the requests want it.
     service.fault("getBalance", "slow", seconds=0.5)

@@ -2,18 +2,18 @@
 
 import pytest
 
-from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape
+from tests.helpers.dialects import Dialect, OtherService
 from tests.helpers.docs import code, module, page, tables
 from tests.helpers.sites import spider
 
 PAGE = page("recipes/other-services")
-NUMBERS = TaskShape(task_id="number", failed="code")
-SHAPES = {
-    "2Captcha": TaskShape(task_id="number", failed="code", solution="both"),
+NUMBERS = Dialect(numbers=True, failed="code")
+DIALECTS = {
+    "2Captcha": Dialect(numbers=True, failed="code", solution=("gRecaptchaResponse", "token")),
     "Anti-Captcha": NUMBERS,
     "CapMonster Cloud": NUMBERS,
-    "CapSolver": TaskShape(running="idle", failed="code"),
-    "YesCaptcha": TaskShape(failed="code"),
+    "CapSolver": Dialect(running="idle", failed="code"),
+    "YesCaptcha": Dialect(failed="code"),
 }
 """How the services of the page answer, as their documents say."""
 (ROWS,) = tables(PAGE, "service")
@@ -39,7 +39,7 @@ def texts():
 
 @pytest.fixture
 def service(crawl):
-    with OmoCaptchaService(api_version=2) as service:
+    with OtherService() as service:
         yield service
 
 
@@ -48,14 +48,14 @@ def of_service(told, service):
     """``of_service(name)`` → those settings for the offline service, which answers as that service does."""
 
     def adapt(name, **settings):
-        service.task_shape = SHAPES[name]
+        service.dialect = DIALECTS[name]
         ours = {"OMOCAPTCHA_API_URL": service.origin, "OMOCAPTCHA_API_TOKEN": "offline-token"}
         return {**told(name), **ours, "OMOCAPTCHA_PRICE": 0.003, **settings}
 
     return adapt
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", DIALECTS)
 def test_the_settings_of_a_service_open_a_wall(crawl, service, walled, told, of_service, name):
     service.next_job("fail", seconds=3)
     service.next_job(seconds=12)
@@ -100,4 +100,4 @@ def test_the_table_names_what_the_block_has(tmp_path):
     names, urls, kinds = zip(*texts(), strict=True)
     settings = module(code(PAGE, "other-service"), tmp_path)
     assert (settings["OMOCAPTCHA_API_URL"], settings["OMOCAPTCHA_TASK_TYPE"]) == (urls[0], kinds[0])
-    assert list(names) == list(SHAPES)
+    assert list(names) == list(DIALECTS)

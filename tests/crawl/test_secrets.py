@@ -29,6 +29,7 @@ from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService
 from scrapy_omocaptcha.testing.faults import KINDS
+from tests.helpers.chance import random_faults, random_jobs
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.leaks import Search, error_texts, log_texts, pickled
 from tests.helpers.nightly import nightly
@@ -202,13 +203,13 @@ def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, hasty,
     names = {None: WALLS, "endings": ("get", "never", "per_page"), "calls": ("per_page",), "site": ("get", "per_page")}
     sites = [walled(name, catalogue_pages=8) for name in names[fault]]
     if fault == "endings":
-        service.random_jobs(0.5, seed=1)
+        random_jobs(service, 0.5, seed=1)
     for kind in KINDS if fault == "calls" else ():
         # One that hit a create call would pause all buying.
         service.fault("getJobResult", kind, seconds=0.1)
         hasty.add("getJobResult")
     for number, site in enumerate(sites if fault == "site" else ()):
-        site.random_faults(0.3, seed=number, kinds=[kind for kind in KINDS if kind != "hang"], seconds=0.1)
+        random_faults(site, 0.3, seed=number, kinds=[kind for kind in KINDS if kind != "hang"], seconds=0.1)
         site.fault("/page/2", "hang")
     pages = range(1, 9 if fault == "calls" else 4)
     requests = [scrapy.Request(f"{site.url}/page/{number}?a=1") for site in sites for number in pages]
@@ -221,7 +222,7 @@ def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, hasty,
 @pytest.mark.parametrize("fault", [None, "never", "reset_after", "hang", nightly("reset"), nightly("html")])
 def test_no_place_for_a_token_lets_it_out(crawls, walled, tmp_path, fault):
     site = walled("session")
-    requests = [*wishes(site, page="/signup?who=me").values()]
+    requests = [*wishes(site, page="/find?who=me").values()]
     if fault == "never":
         crawls.service.next_job("rejected", times=20)
     elif fault is not None:

@@ -128,8 +128,7 @@ def test_an_answer_is_the_same_for_the_spider(real_crawl, answer):
     check(real_crawl, [{}, {}, {"method": "HEAD"}], answer)
 
 
-# Of an answer that is wrongly declared as gzip, the real clients of the service make different things.
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "wrong_gzip"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_fault_is_the_same_for_the_spider_and_the_buying(real_crawl, kind):
     asked = [{}, {"method": "POST", "body": b"a"}, {"meta": {"download_fail_on_dataloss": False}}]
     check(real_crawl, asked[:1] if kind == "hang" else asked, fault=Fault(kind, seconds=0.1))

@@ -16,7 +16,7 @@ from tests.helpers.crawling import RecordingSpider
 
 
 def wish(site, put, **changes):
-    return {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": put, **changes}
+    return {"sitekey": site.sitekey, "page": f"{site.url}/find", "put": put, **changes}
 
 
 def asking(put, site):
@@ -116,10 +116,10 @@ def test_a_request_that_scrapy_may_not_retry_is_not_sent_again_with_its_token(
     crawl, service, walled, fault, meta, settings
 ):
     site = walled("session")
-    site.fault("/signup", fault)
+    site.fault("/find", fault)
     order = sites.wishes(site)["form"]
     crawled = crawl(sites.sending(order.replace(meta={**order.meta, **meta})), {**service.settings, **settings})
-    assert [visit.method for visit in site.requests if visit.path == "/signup"] == ["POST"]
+    assert [visit.method for visit in site.requests if visit.path == "/find"] == ["POST"]
     (error,) = crawled.failures
     assert len(service.jobs) == 1
     assert crawled.count("tokens/unknown") == 1

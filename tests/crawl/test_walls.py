@@ -103,7 +103,7 @@ def test_robots_txt_that_the_spider_asks_for_itself_is_solved_as_any_page(crawl,
     assert len(service.jobs) == 1
 
 
-@pytest.mark.parametrize("path", ["/contact", "/v3", "/free/1"])
+@pytest.mark.parametrize("path", ["/contact", "/free/1"])
 def test_a_page_that_is_no_challenge_costs_nothing(crawl, service, walled, path):
     site = walled("session")
     crawled = crawl(spider(site.url + path), service.settings)

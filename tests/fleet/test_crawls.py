@@ -10,6 +10,7 @@ import scrapy
 from scrapy.exceptions import CloseSpider
 
 from scrapy_omocaptcha.testing import OmoCaptchaService
+from tests.helpers.chance import random_jobs
 from tests.helpers.commands import ROOT, crawl_process, python
 from tests.helpers.crawl_process import ASYNCIO, NONE, SELECT
 from tests.helpers.crawling import RecordingSpider
@@ -132,7 +133,7 @@ def test_a_worker_learns_for_itself_that_a_host_or_the_account_is_of_no_use(craw
 
 def test_no_secret_and_no_page_reaches_redis(crawl, service, walled, redis, shared):
     site = walled("per_page", catalogue_pages=10)
-    service.random_jobs(0.4, seed=1, outcomes=["fail", "refused", "rejected"])
+    random_jobs(service, 0.4, seed=1, outcomes=["fail", "refused", "rejected"])
     assert crawl(pages_of(site, 10), shared).pages
     redis.stop()
     written = redis.written()

@@ -272,7 +272,6 @@ class BrowserSite(WalledSite):
     ) -> None:
         self.kind = KINDS[kind]
         super().__init__(service, self.kind.wall, hosts=(*hosts, OTHER_SITE), **options)
-        self._inner, self._shop = self._shop, self
         self._pages: dict[str, Callable[[], Answer]] = {
             "/late.js": lambda: Answer(self._fill(_RENDER_LATE), content_type="text/javascript"),
             "/redirect-forever": lambda: _redirect("/redirect-forever"),
@@ -292,7 +291,7 @@ class BrowserSite(WalledSite):
         """Answer a visit as the shop does, with the challenge page of the kind."""
         if visit.path in self._pages:
             return self._pages[visit.path]()
-        answer = self._inner.answer(visit)
+        answer = super().answer(visit)
         if answer.shown == "challenge":
             answer.body = self._challenge(visit, answer, dict(visit.form).get(NEXT_FIELD, visit.target))
         elif answer.token == "accepted" and self.kind.then:
@@ -304,7 +303,7 @@ class BrowserSite(WalledSite):
         session = answer.cookies.get(SESSION_COOKIE) or visit.cookies[SESSION_COOKIE]
         first = SESSION_COOKIE in answer.cookies
         key = OTHER_KEY if first and self.kind is KINDS["other_key_second"] else self.sitekey
-        fields = hidden([(CSRF_FIELD, self._inner.gate._sessions[session].csrf), (NEXT_FIELD, target)])
+        fields = hidden([(CSRF_FIELD, self.shop.gate._sessions[session].csrf), (NEXT_FIELD, target)])
         error = f'<p class="error">That did not work ({escape(answer.token)}).</p>\n' if answer.token else ""
         script = self._fill(self.kind.script, key=key, target=_string(target))
         body = self._fill(self.kind.body, key=key, fields=fields)

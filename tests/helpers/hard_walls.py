@@ -24,13 +24,12 @@ class OneAddress(WalledSite):
     def __init__(self, service: OmoCaptchaService, gate: str = GATE, **options: Any) -> None:
         super().__init__(service, replace(WALLS["redirect"], after="home"), **options)
         self.gate = gate
-        self._inner, self._shop = self._shop, self
 
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit as the shop does, whose gate has an address for each page."""
         if visit.path == self.gate:
             visit = replace(visit, path="/gate", query=())
-        answer = self._inner.answer(visit)
+        answer = super().answer(visit)
         if answer.headers.get("Location", "").startswith("/gate"):
             answer.headers["Location"] = self.gate
         return answer
@@ -46,13 +45,12 @@ class Followed(WalledSite):
     def __init__(self, service: OmoCaptchaService, wall: Wall, *, pages: int, direct: int, **options: Any) -> None:
         super().__init__(service, wall, **options)
         self._pages, self._direct = range(1, pages + 1), direct
-        self._inner, self._shop = self._shop, self
 
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit as the shop does, with links on each page."""
         if visit.path.startswith("/go/"):
             return Answer("", 302, "sent on", headers={"Location": f"/item/{visit.path.split('/')[2]}"})
-        answer = self._inner.answer(visit)
+        answer = super().answer(visit)
         if answer.shown == "page":
             here = int(visit.path.rpartition("/")[2])
             links = [f"/item/{to}" if (here + to) % self._direct == 0 else f"/go/{to}/{here}" for to in self._pages]
@@ -67,7 +65,7 @@ class LateCookie(WalledSite):
     def __init__(self, service: OmoCaptchaService, wall: str, **options: Any) -> None:
         super().__init__(service, wall, **options)
         everyone = Session("everyone", "everyone", is_new=False)
-        self._shop.gate.session = lambda visit: everyone
+        self.shop.gate.session = lambda visit: everyone
 
 
 class TwoWalls(WalledSite):
@@ -76,21 +74,20 @@ class TwoWalls(WalledSite):
     def __init__(self, service: OmoCaptchaService, **options: Any) -> None:
         super().__init__(service, "session", **options)
         second = f"6LtestOnly{'second' * 5}"
-        self._first, self._second = self._shop, copy(self._shop)
+        self._second = copy(self.shop)
         # Both know the same sessions.
-        gate = copy(self._first.gate)
+        gate = copy(self.shop.gate)
         gate.siteverify, gate._clearances = (lambda token: service.siteverify(token, second)), {}
         self._second.gate, self._second.sitekey = gate, second
         self._through_the_first: set[str] = set()
-        self._shop = self
 
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit by the wall that its session is at."""
         session = visit.cookies.get(SESSION_COOKIE, "")
-        needs_token = visit.path == "/signup" or visit.path.startswith("/api/")
+        needs_token = visit.path.startswith(("/find", "/api/"))
         if session in self._through_the_first and not needs_token:
             return self._second.answer(visit)
-        answer = self._first.answer(visit)
+        answer = super().answer(visit)
         if answer.token == "accepted" and not needs_token:
             self._through_the_first.add(session)
             del answer.cookies[CLEARANCE_COOKIE]

@@ -117,14 +117,13 @@ def wishing(url, put, *, page, sitekey=KEY, **values):
     return scrapy.Request(url, meta={"omocaptcha": {"sitekey": sitekey, "page": page, "put": put}}, **values)
 
 
-def wishes(site, page="/signup"):
+def wishes(site, page="/find"):
     """Return a request to a walled site for each place of a token, all of which want one upfront."""
 
     def wish(put):
         return {"omocaptcha": {"sitekey": site.sitekey, "page": site.url + page, "put": put}}
 
-    fields = {"name": "Ada", "email": "ada@example.com"}
-    form = scrapy.FormRequest(f"{site.url}/signup", formdata=fields)
+    form = scrapy.FormRequest(f"{site.url}/find", formdata={"q": "Ada"})
     return {
         "form": form.replace(meta=wish("form:g-recaptcha-response")),
         "json": scrapy.http.JsonRequest(f"{site.url}/api/search", data={"q": "lamp"}, meta=wish("json:/token")),

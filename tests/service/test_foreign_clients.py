@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape
+from tests.helpers.dialects import Dialect, OtherService
 
 pytest.importorskip(
     "anticaptchaofficial", reason="the clients of other authors are not installed here: run `make foreign-clients`"
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.filterwarnings("default")
 KEY = "key-of-a-foreign-client"
 SITEKEY = "6LtestOnly" + "a" * 30
 PAGE = "http://shop.example/gate"
-OMOCAPTCHA = TaskShape()
-ANTI_CAPTCHA = TaskShape(task_id="number", failed="code")
-CAPSOLVER = TaskShape(created="idle", running="idle", failed="status", solution="both")
+OMOCAPTCHA = Dialect()
+ANTI_CAPTCHA = Dialect(numbers=True, failed="code")
+CAPSOLVER = Dialect(created="idle", running="idle", failed="status")
 
 
 @dataclass
@@ -38,10 +38,10 @@ class Solved:
 class AntiCaptchaOfficial:
     """anticaptchaofficial, which has a fixed URL: an adapter of requests replaces it."""
 
-    shapes = (OMOCAPTCHA, ANTI_CAPTCHA)
+    dialects = (OMOCAPTCHA, ANTI_CAPTCHA)
     kind = "RecaptchaV2TaskProxyless"
 
-    def __init__(self, service: OmoCaptchaService, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, service: OtherService, monkeypatch: pytest.MonkeyPatch) -> None:
         from anticaptchaofficial import antinetworking
         from requests.adapters import HTTPAdapter
 
@@ -76,10 +76,10 @@ class AntiCaptchaOfficial:
 class CapMonster:
     """capmonstercloudclient, which takes the URL as an option."""
 
-    shapes = (OMOCAPTCHA, ANTI_CAPTCHA)
+    dialects = (OMOCAPTCHA, ANTI_CAPTCHA)
     kind = "RecaptchaV2Task"
 
-    def __init__(self, service: OmoCaptchaService, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, service: OtherService, monkeypatch: pytest.MonkeyPatch) -> None:
         self._url = service.origin
 
     def _client(self, key: str) -> Any:
@@ -104,10 +104,10 @@ class CapMonster:
 class CapSolver:
     """capsolver, which has the URL in an attribute, and needs a status in the answer to createTask."""
 
-    shapes = (CAPSOLVER,)
+    dialects = (CAPSOLVER,)
     kind = "ReCaptchaV2TaskProxyLess"
 
-    def __init__(self, service: OmoCaptchaService, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, service: OtherService, monkeypatch: pytest.MonkeyPatch) -> None:
         import capsolver
 
         monkeypatch.setattr(capsolver, "api_base", service.origin)
@@ -129,10 +129,10 @@ class CapSolver:
 class Python3AntiCaptcha:
     """python3-anticaptcha, which has the URL in a constant."""
 
-    shapes = (OMOCAPTCHA, ANTI_CAPTCHA)
+    dialects = (OMOCAPTCHA, ANTI_CAPTCHA)
     kind = "RecaptchaV2TaskProxyless"
 
-    def __init__(self, service: OmoCaptchaService, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, service: OtherService, monkeypatch: pytest.MonkeyPatch) -> None:
         from python3_anticaptcha.core import aio_captcha_instrument
 
         monkeypatch.setattr(aio_captcha_instrument, "BASE_REQUEST_URL", f"{service.origin}/")
@@ -155,11 +155,13 @@ class Python3AntiCaptcha:
 CLIENTS = [AntiCaptchaOfficial, CapMonster, CapSolver, Python3AntiCaptcha]
 
 
-@pytest.fixture(params=[(client, shape) for client in CLIENTS for shape in client.shapes], ids=lambda p: p[0].__name__)
+@pytest.fixture(
+    params=[(client, dialect) for client in CLIENTS for dialect in client.dialects], ids=lambda p: p[0].__name__
+)
 def foreign(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a client and the service that it uses."""
-    client, shape = request.param
-    with OmoCaptchaService(api_version=2, api_token=KEY, task_shape=shape) as service:
+    client, dialect = request.param
+    with OtherService(dialect, api_token=KEY) as service:
         yield client(service, monkeypatch), service
 
 

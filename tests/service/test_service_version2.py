@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape
+from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.clock import Clock
 from tests.service.visitor import exchange
 
@@ -24,8 +24,8 @@ def service():
         yield service
 
 
-def failed(code: str, description: str, number: int = 1, **more: Any) -> dict[str, Any]:
-    return {"errorId": number, "errorCode": code, "errorDescription": description, **more}
+def failed(code: str, description: str, **more: Any) -> dict[str, Any]:
+    return {"errorId": 1, "errorCode": code, "errorDescription": description, **more}
 
 
 def ask(service: OmoCaptchaService, call: str, token: str = "offline-token", **fields: Any) -> Any:
@@ -37,45 +37,21 @@ def ask(service: OmoCaptchaService, call: str, token: str = "offline-token", **f
         return json.load(response)
 
 
-@pytest.mark.parametrize(
-    ("shape", "created", "status", "solution", "bad"),
-    [
-        (
-            TaskShape(),
-            *({"taskId": FIRST}, "processing", {"gRecaptchaResponse": "TOKEN"}),
-            failed("ERROR_JOB_STATUS", "Job failed", status="fail", solution={}),
-        ),
-        (
-            TaskShape(task_id="number", solution="token", failed="code"),
-            *({"taskId": 1000001}, "processing", {"token": "TOKEN"}),
-            failed("ERROR_CAPTCHA_UNSOLVABLE", "The captcha could not be solved.", 12),
-        ),
-        (
-            TaskShape(task_id="digits", created="idle", running="idle", solution="both", failed="status"),
-            *({"status": "idle", "taskId": "1000001"}, "idle", {"gRecaptchaResponse": "TOKEN", "token": "TOKEN"}),
-            {"errorId": 0, "status": "failed", "solution": {}},
-        ),
-    ],
-    ids=["as documented", "numbers", "with a state"],
-)
-def test_every_task_shape_can_be_produced(shape, created, status, solution, bad):
+def test_a_task_is_solved_or_fails_after_its_time():
     clock = Clock()
-    with OmoCaptchaService(api_version=2, solve_seconds=1, clock=clock, task_shape=shape) as service:
+    with OmoCaptchaService(api_version=2, solve_seconds=1, clock=clock) as service:
         service.next_job()
         service.next_job("fail")
-        assert ask(service, "createTask", task=TASK) == {"errorId": 0, **created}
-        assert ask(service, "getTaskResult", taskId=created["taskId"]) == {"errorId": 0, "status": status}
+        assert ask(service, "createTask", task=TASK) == {"errorId": 0, "taskId": FIRST}
+        assert ask(service, "getTaskResult", taskId=FIRST) == {"errorId": 0, "status": "processing"}
         second = ask(service, "createTask", task=TASK)["taskId"]
         clock.now += 1
-        answer = ask(service, "getTaskResult", taskId=created["taskId"])
-        token = next(iter(answer["solution"].values()))
+        answer = ask(service, "getTaskResult", taskId=FIRST)
+        token = answer["solution"]["gRecaptchaResponse"]
+        assert answer == {"errorId": 0, "status": "ready", "solution": {"gRecaptchaResponse": token}}
         assert service.siteverify(token, SITEKEY)["success"]
-        shown = json.loads(json.dumps(answer).replace(token, "TOKEN"))
-        assert shown == {"errorId": 0, "status": "ready", "solution": solution}
+        bad = failed("ERROR_JOB_STATUS", "Job failed", status="fail", solution={})
         assert ask(service, "getTaskResult", taskId=second) == bad
-        assert service.task_shape == shape
-        service.task_shape = TaskShape(task_id="number")
-        assert ask(service, "createTask", task=TASK)["taskId"] == 1000003, "a shape can be changed meanwhile"
 
 
 @pytest.mark.parametrize(

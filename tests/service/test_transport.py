@@ -357,6 +357,11 @@ def test_the_connection_of_an_answer_that_its_head_shows_to_be_none_is_closed(cl
         assert server.ended.acquire(timeout=5)
 
 
+def test_a_body_that_is_not_utf_8_is_a_bad_answer(client):
+    with serving(response(body='{"error": false}'.encode("utf-16"))) as server:
+        assert type(failure(client, server.url)) is ApiBadAnswer
+
+
 def test_a_body_of_the_maximum_length_is_read_and_a_longer_one_is_a_bad_answer(client):
     most = b" " * MAX_BODY
     with serving(response(body=most)) as server:

@@ -59,7 +59,6 @@ class Orders(WalledSite):
         self._kind, self._withholds, self._once = answer, withholds, once
         self._gate, _, self._names_page = gate.partition("?")
         self._opened = opened
-        self._inner, self._shop = self._shop, self
 
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit as the shop does, whose gate has another address."""
@@ -79,7 +78,7 @@ class Orders(WalledSite):
 
     def _is_through(self, visit: Visit) -> bool:
         """Tell whether a visit may pass the wall, which counts as a page of its clearance."""
-        return visit.method == "GET" and self._inner.gate.allows(visit, self._inner.gate.session(visit))
+        return visit.method == "GET" and self.shop.gate.allows(visit, self.shop.gate.session(visit))
 
     def _answer(self, visit: Visit) -> Answer:
         path, _, number = visit.path.rpartition("/")
@@ -93,12 +92,12 @@ class Orders(WalledSite):
             is_first = len(self.done[visit.target]) == 1
             return _page(f"Once {visit.target.removeprefix(self._once)}") if is_first else _page("Used", 410)
         if visit.target == FALSE_GATE:
-            return self._inner._challenge(visit, self._inner.gate.session(visit), "/")
+            return self.shop.challenge(visit, self.shop.gate.session(visit), "/")
         if visit.path == "/order":
             return self._order(visit)
         if visit.path == "/thanks" or (path == "/orders" and number in self.done):
-            return self._inner._walled(visit, _page(f"Order {number}" if path else "Your orders"))
-        return self._inner.answer(visit)
+            return self.shop.walled(visit, _page(f"Order {number}" if path else "Your orders"))
+        return super().answer(visit)
 
     def _order(self, visit: Visit) -> Answer:
         if visit.method != "POST":
@@ -108,7 +107,7 @@ class Orders(WalledSite):
         targets = {"own": own, "named": f"{own}?from=/order", "shared": "/thanks", "claimed": FALSE_GATE}
         target = targets.get(self._kind)
         done = _page(f"Order {number}") if target is None else Answer("", 303, headers={"Location": target})
-        answer = self._inner._walled(visit, done) if self._withholds else done
+        answer = self.shop.walled(visit, done) if self._withholds else done
         if answer is done:
             self.done[number].append(visit)
         return answer

@@ -54,7 +54,7 @@ _SITE_FAULTS = tuple(kind for kind in KINDS if kind != "redirect")
 """Without redirects to where a crawl has been before, which Scrapy drops as duplicates, as without a wall."""
 _GATE_FAULTS = ("bad_gateway", "too_many", "hang", "reset_after", "truncated", "reset", "server_error")
 """Faults that don't look like a page. At a wall's one address, a page would be what others are duplicates of."""
-STUMBLES = ("reset", "server_error", "reset_after", "bad_gateway", "truncated", "empty", "html", "wrong_type")
+STUMBLES = ("reset", "server_error", "reset_after", "bad_gateway", "truncated", "empty", "html")
 """What a service that stumbles answers: resets, errors of servers, and broken answers. None is slow or asks to wait."""
 _JOB_FAULTS = ("fail", "never", "refused", "vanished", "rejected", "stale")
 

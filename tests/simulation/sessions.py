@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _ALIKE = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding")
 _FIELDS = {"csrf", "next", "action", "g-recaptcha-response", "q", "name", "email", "id"}
-SPOILED = ("empty", "html", "wrong_type", "wrong_encoding", "wrong_gzip")
+SPOILED = ("empty", "html")
 """Faults that leave a whole answer, which is no page, without the cookies that it would have set."""
 HANGING_SECONDS = 30.0
 """How long a form waits at most for other answers of its session, each of which may outdate it."""
@@ -126,7 +126,7 @@ class Seen:
             fields = {field for field, _ in visit.form}
             if visit.submits and visit.path != "/find" and not fields <= _FIELDS:
                 yield f"form: request {name} sent {sorted(fields - _FIELDS)} to {visit.path}"
-            if visit.method == "POST" and visit.path in ("/contact", "/v3"):
+            if visit.method == "POST" and visit.path == "/contact":
                 yield f"form: request {name} sent {visit.path} unasked"
 
     def _crossed(self, name: str, void: Visit) -> bool:
@@ -154,8 +154,8 @@ class Seen:
             return page is not None
         same = [visit for other, visit in self.named if other != name and self.session(other) == self.session(name)]
         between = [visit for visit in same if page.at < visit.at < void.at]
-        if any(visit.fault == "wrong_gzip" or (visit.submits and not _is_upfront(visit)) for visit in between):
-            # Another one was let solve the wall as well, or Scrapy failed on its answer, which no other component sees.
+        if any(visit.submits and not _is_upfront(visit) for visit in between):
+            # Another one was let solve the wall as well.
             return True
         spans = [self._exchange(visit) for other, visit in shown if other != name]
         if any(span.ended - span.began > HANGING_SECONDS and span.ended <= void.at for span in spans):
@@ -275,7 +275,7 @@ class Seen:
 
 def _is_upfront(visit: Visit) -> bool:
     """Tell whether a request wanted its token before it was sent."""
-    return visit.path in ("/signup", "/find", "/api/header")
+    return visit.path in ("/find", "/api/header")
 
 
 def keeps_cookies(planned: Plan) -> bool:

@@ -48,7 +48,7 @@ _PATHS = {
     "nested": "/free/{}",
     "bought": "/free/{}",
     "header": "/api/header?n={}",
-    "signup": "/signup?n={}",
+    "signup": "/find?n={}",
     "form": "/find?n={}",
     "alone": "/page/{}",
     "found": "/find",

@@ -71,7 +71,7 @@ def test_a_request_that_has_left_its_place_to_a_token_is_not_sent_before_that_pl
         ),
         latency=(0.05, 0.5),
         stalls=0.02,
-        api_faults=("wrong_encoding",),
+        api_faults=("html",),
         rate=0.05,
         fault_seconds=15.0,
         solve_seconds=(57.57, 36.15, 1.3, 43.89, 3.95, 18.41, 29.84, 29.42, 16.14, 50.57),

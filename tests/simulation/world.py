@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
+from tests.helpers.chance import random_faults, random_jobs
 from tests.helpers.hard_walls import GATE, Followed, LateCookie, OneAddress, TwoWalls
 from tests.simulation.orders import Orders
 from tests.simulation.plan import STUMBLES
@@ -77,21 +78,21 @@ class World:
             if told.gate_fault is not None:
                 site.fault(GATE, told.gate_fault, times=2, seconds=planned.fault_seconds)
             if planned.site_faults:
-                site.random_faults(
+                random_faults(
+                    site,
                     planned.rate,
                     seed=planned.seed + number,
                     kinds=planned.site_faults,
                     seconds=planned.fault_seconds,
-                    location="/free/1",
                 )
         if planned.api_faults:
-            self.service.random_faults(
-                planned.rate, seed=planned.seed, kinds=planned.api_faults, seconds=planned.fault_seconds
+            random_faults(
+                self.service, planned.rate, seed=planned.seed, kinds=planned.api_faults, seconds=planned.fault_seconds
             )
         if planned.stumbles:
-            self.service.random_faults(planned.stumbles, seed=planned.seed, kinds=STUMBLES)
+            random_faults(self.service, planned.stumbles, seed=planned.seed, kinds=STUMBLES)
         if planned.job_faults:
-            self.service.random_jobs(planned.rate, seed=planned.seed, outcomes=planned.job_faults)
+            random_jobs(self.service, planned.rate, seed=planned.seed, outcomes=planned.job_faults)
 
     def token(self, job: Job) -> str:
         """Return the token of a job, or an empty text if it has none."""
@@ -127,8 +128,7 @@ def _build(site: Site, service: OmoCaptchaService, host: str, number: int, note:
     }
     server = _server(site, service, is_open=is_open, options=options)
     if site.outdates:
-        shop = getattr(server, "_inner", getattr(server, "_first", server._shop))
-        shop._challenge = _outdating(shop._challenge)
+        server.shop.challenge = _outdating(server.shop.challenge)
     return server
 
 

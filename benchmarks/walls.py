@@ -16,8 +16,9 @@ from benchmarks.clients import KEY, is_installed
 from benchmarks.contenders import BASELINE, CONTENDERS, Contender
 from benchmarks.crawls import Served, ServerProcess, crawl
 from benchmarks.tables import Column, Table, medians
-from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService, Wall
 from tests.helpers.chance import random_faults
+from tests.helpers.hard_walls import SlowPages
 from tests.simulation.plan import STUMBLES
 
 SOLVE_SECONDS = (5.0, 30.0)
@@ -120,8 +121,8 @@ def _serve(wall: Wall | str, speed: float, failing: float) -> Iterator[Served]:
             clock=lambda: time.monotonic() * speed,
             solve_seconds=[rng.uniform(*SOLVE_SECONDS) for _ in range(1000)],
         ) as service,
-        WalledSite(service, wall, hosts=["127.0.0.2"], catalogue_pages=10**6, free_delay=PAGE_SECONDS) as walled,
-        WalledSite(service, hosts=["127.0.0.3"], free_delay=PAGE_SECONDS) as other,
+        SlowPages(service, wall, hosts=["127.0.0.2"], catalogue_pages=10**6, free_delay=PAGE_SECONDS) as walled,
+        SlowPages(service, hosts=["127.0.0.3"], free_delay=PAGE_SECONDS) as other,
     ):
         random_faults(service, failing, seed=7, kinds=STUMBLES)
 

@@ -22,6 +22,7 @@ from tests.helpers.commands import ROOT, TIMEOUT, python
 from tests.helpers.crawl_process import SCRAPY_REDIS
 from tests.helpers.crawling import Crawls, Reactor
 from tests.helpers.forked_scrapy import run_scrapy
+from tests.helpers.hard_walls import SlowPages
 from tests.helpers.scrapy_versions import NEEDS_REACTOR
 
 collect_ignore = []
@@ -100,7 +101,8 @@ def walled(service):
 
         def start(wall="session", **options):
             # Cookies know no ports: two sites on one address would share a session.
-            return stack.enter_context(WalledSite(service, wall, **{"hosts": (next(hosts),), **options}))
+            site = SlowPages if "free_delay" in options else WalledSite
+            return stack.enter_context(site(service, wall, **{"hosts": (next(hosts),), **options}))
 
         yield start
 
@@ -111,7 +113,7 @@ def shared_account():
 
     def others_buy(line):
         if "createJob" in line:
-            service.spend(0.00055)
+            service._account.balance -= service._account.price
 
     with (
         OmoCaptchaService(balance=0.0205, on_event=others_buy) as service,

@@ -16,10 +16,9 @@ For pytest, see ``scrapy_omocaptcha.testing.pytest_plugin``. To try it by hand::
 
 from scrapy_omocaptcha.testing.account import Job, Outcome
 from scrapy_omocaptcha.testing.browser import OfflineGoogle, browser_settings
-from scrapy_omocaptcha.testing.calls import Call
 from scrapy_omocaptcha.testing.crawling import Crawl
 from scrapy_omocaptcha.testing.faults import Kind
-from scrapy_omocaptcha.testing.service import OmoCaptchaService
+from scrapy_omocaptcha.testing.service import Call, OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.visit import Visit
 from scrapy_omocaptcha.testing.walls import WALLS, Wall

@@ -37,16 +37,13 @@ Outcome = Literal["token", "fail", "never", "refused", "vanished", "rejected", "
 - ``stale``: it is solved, with a token that is already too old.
 """
 
-INVALID = "ERROR_INVALID_TASK_DATA"
-"""Version 2's error code for a refused job."""
-
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class RefusedError(Exception):
     """Refused call. The text is the service's message, ``code`` the error code in version 2."""
 
-    def __init__(self, message: str, code: str = INVALID) -> None:
+    def __init__(self, message: str, code: str = "ERROR_INVALID_TASK_DATA") -> None:
         super().__init__(message)
         self.code = code
 
@@ -105,7 +102,7 @@ class Account:
     """Account of one customer of the service."""
 
     def __init__(
-        self, *, balance: float, package: int, price: float, solve_seconds: SolveSeconds, clock: Callable[[], float]
+        self, balance: float, package: int, price: float, solve_seconds: SolveSeconds, clock: Callable[[], float]
     ) -> None:
         self.price = Decimal(str(price))
         self.clock = clock
@@ -134,28 +131,16 @@ class Account:
                 raise RefusedError("Your balance is not enough to create this job.", "ERROR_ZERO_BALANCE")
             plan = self._plans.popleft() if self._plans else Plan()
             if plan.outcome == "refused":
-                raise RefusedError(plan.message or "This job is refused.", plan.code or INVALID)
-            number = len(self._jobs)
-            now = self.clock()
-            seconds = self._seconds(number) if plan.seconds is None else plan.seconds
-            job = Job(
-                id=FIRST_JOB_ID + number,
-                kind=kind,
-                page=page,
-                sitekey=sitekey,
-                invisible=invisible,
-                outcome=plan.outcome,
-                created_at=now,
-                ready_at=inf if plan.outcome == "never" else now + seconds,
-                cost=0.0 if self.package else float(self.price),
-            )
-            if self.package:
-                self.package -= 1
-            else:
-                self.balance -= self.price
-                self.charged += self.price
-            self._jobs[job.id] = job
-            return job.id
+                raise RefusedError(*filter(None, (plan.message or "This job is refused.", plan.code)))
+            id, now = FIRST_JOB_ID + len(self._jobs), self.clock()
+            seconds = self._seconds(len(self._jobs)) if plan.seconds is None else plan.seconds
+            ready_at = inf if plan.outcome == "never" else now + seconds
+            cost = Decimal(0) if self.package else self.price
+            self.package -= bool(self.package)
+            self.balance -= cost
+            self.charged += cost
+            self._jobs[id] = Job(id, kind, page, sitekey, invisible, plan.outcome, now, ready_at, float(cost))
+            return id
 
     def result(self, job_id: int) -> tuple[Literal["running", "solved", "failed"], str]:
         """Return the state of a job and its token, which is empty until the job is solved.
@@ -175,11 +160,6 @@ class Account:
                 valid = job.outcome != "rejected"
                 self._job_tokens[job_id] = self.mint(job.sitekey, job.page, created_at, valid=valid)
             return state, self._job_tokens.get(job_id, "")
-
-    def spend(self, usd: float) -> None:
-        """Take money from the balance without a job."""
-        with self._lock:
-            self.balance -= Decimal(str(usd))
 
     def mint(self, sitekey: str, page: str, created_at: float | None = None, *, valid: bool = True) -> str:
         """Create a token, as old as ``created_at`` says, or new."""
@@ -206,15 +186,15 @@ class Account:
         with self._lock:
             now = self.clock()
             verdicts = {id: tuple(self._tokens[token].verdicts) for id, token in self._job_tokens.items()}
-            jobs = self._jobs.values()
-            return tuple(replace(job, state=_state(job, now), verdicts=verdicts.get(job.id, ())) for job in jobs)
+            return tuple(
+                replace(job, state=_state(job, now), verdicts=verdicts.get(id, ())) for id, job in self._jobs.items()
+            )
 
     def _seconds(self, number: int) -> float:
-        if callable(self._solve_seconds):
-            return self._solve_seconds(number)
-        if isinstance(self._solve_seconds, (int, float)):
-            return self._solve_seconds
-        return self._solve_seconds[number % len(self._solve_seconds)]
+        seconds = self._solve_seconds
+        if callable(seconds):
+            return seconds(number)
+        return seconds if isinstance(seconds, (int, float)) else seconds[number % len(seconds)]
 
     def _token_error(self, token: _Token | None, sitekey: str) -> str | None:
         if token is None or token.sitekey != sitekey or not token.valid:

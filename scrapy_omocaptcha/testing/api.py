@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from scrapy_omocaptcha.testing.account import Account, RefusedError
 
@@ -14,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Answer = dict[str, Any]
+_ADDRESS = re.compile(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?([/?#]|$)", re.IGNORECASE)
+Calls = dict[str, "Callable[[Mapping[str, Any]], Answer]"]
 
 
 class Version(ABC):
@@ -30,7 +30,7 @@ class Version(ABC):
 
     @property
     @abstractmethod
-    def calls(self) -> dict[str, Callable[[Mapping[str, Any]], Answer]]:
+    def calls(self) -> Calls:
         """Return its calls by name."""
 
     @abstractmethod
@@ -53,7 +53,7 @@ class Version(ABC):
         if not isinstance(data, dict):
             raise RefusedError("The description of the job is missing.")
         page, is_invisible = _text(data, "websiteURL", "website_url"), data.get("isInvisible", False)
-        if not _is_address(page):
+        if not _ADDRESS.match(page):
             raise RefusedError("The URL of the page is invalid.")
         if not isinstance(is_invisible, bool):
             raise RefusedError("Field isInvisible must be a boolean.")
@@ -68,7 +68,7 @@ class Version1(Version):
     credential = "api_token"
 
     @property
-    def calls(self) -> dict[str, Callable[[Mapping[str, Any]], Answer]]:
+    def calls(self) -> Calls:
         service = {"id": 1, "name": "reCaptcha v2", "price": f"{self._account.price:f}", "is_active": 1}
         return {
             "createJob": lambda body: _good(
@@ -101,7 +101,7 @@ class Version2(Version):
     _uuid = "49f9f60a-07c2-4a5d-9d3e-{:012d}"
 
     @property
-    def calls(self) -> dict[str, Callable[[Mapping[str, Any]], Answer]]:
+    def calls(self) -> Calls:
         return {
             "createTask": lambda body: _done(taskId=self._uuid.format(self.create(body.get("task"), "type"))),
             "getTaskResult": lambda body: self._result(body.get("taskId")),
@@ -112,11 +112,6 @@ class Version2(Version):
 
     def refuse(self, refusal: RefusedError) -> Answer:
         return {"errorId": 1, "errorCode": refusal.code, "errorDescription": str(refusal)}
-
-    def price_list(self) -> Answer:
-        """Return the public list of services, which needs no account."""
-        listed = {"name": "reCAPTCHA v2", "price": f"{self._account.price:f}", "type": "RecaptchaV2TokenTask"}
-        return {"error": False, "typeJob": [listed]}
 
     def _result(self, task_id: object) -> Answer:
         known = re.fullmatch(self._uuid.replace("{:012d}", "([0-9]{12})"), str(task_id))
@@ -145,10 +140,3 @@ def _text(data: Mapping[str, Any], *spellings: str) -> str:
     if not isinstance(value, str) or not value:
         raise RefusedError(f"Field {name} must be a string.")
     return value
-
-
-def _is_address(url: str) -> bool:
-    with suppress(ValueError):
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    return False

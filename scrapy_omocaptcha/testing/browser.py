@@ -12,24 +12,18 @@ from __future__ import annotations
 
 import re
 import shutil
-from functools import partial
-from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy.utils.misc import load_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.async_api import Page, Route
     from scrapy import Request
-    from scrapy.crawler import Crawler
 
 _HANDLER = "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"
 _CALLBACK = "playwright_page_init_callback"
 _SPIDERS_CALLBACK = "_offline_google_init_callback"
-_ABORT = "_offline_google_abort_request"
 
 _SCRIPT = Path(__file__).with_name("google.js")
 _ELSEWHERE = re.compile(r"^(?!https?://(?:127(?:\.\d+){3}|localhost)(?:[:/?#]|$))", re.IGNORECASE)
@@ -78,43 +72,30 @@ def installed_chromium() -> str | None:
 class OfflineGoogle:
     """Downloader middleware that answers for Google in the pages of ``meta["playwright"]`` requests.
 
-    All other requests of such a page that would leave the machine are aborted, and so are those to Google that
-    ``PLAYWRIGHT_ABORT_REQUEST`` aborts. Routes of the spider's own ``playwright_page_init_callback`` come first.
+    All other requests of such a page that would leave the machine are aborted. Routes of the spider's own
+    ``playwright_page_init_callback`` come first.
     """
-
-    def __init__(self, abort: object) -> None:
-        self._abort = abort
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> OfflineGoogle:
-        return cls(crawler.settings["PLAYWRIGHT_ABORT_REQUEST"])
 
     def process_request(self, request: Request) -> None:
         """Add our page callback to the request; that of the spider, if any, is called after it."""
         ours = f"{__name__}.{prepare_page.__name__}"
         spiders = request.meta.get(_CALLBACK)
         if request.meta.get("playwright") and spiders != ours:
-            request.meta.update({_CALLBACK: ours, _SPIDERS_CALLBACK: spiders, _ABORT: self._abort})
+            request.meta.update({_CALLBACK: ours, _SPIDERS_CALLBACK: spiders})
 
 
 async def prepare_page(page: Page, request: Request) -> None:
     """Route what ``page`` wants from elsewhere to the stand-in, then call the spider's own callback."""
-    abort = request.meta.get(_ABORT)
     # A page that the spider kept has a route already.
     await page.unroute(_ELSEWHERE)
-    await page.route(_ELSEWHERE, partial(_answer, load_object(abort) if abort else None))
+    await page.route(_ELSEWHERE, _answer)
     spiders = request.meta.get(_SPIDERS_CALLBACK)
     if spiders is not None:
         await load_object(spiders)(page, request)
 
 
-async def _answer(abort: Callable[..., Any] | None, route: Route) -> None:
+async def _answer(route: Route) -> None:
     google = _GOOGLE.match(route.request.url)
-    if google is not None and abort is not None:
-        # scrapy-playwright, whose route comes after this one, does not see the request.
-        aborted = abort(route.request)
-        is_aborted = await aborted if isawaitable(aborted) else aborted
-        google = None if is_aborted else google
     if google is None:
         await route.abort()
     elif google["script"]:

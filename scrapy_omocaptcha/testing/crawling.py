@@ -32,12 +32,8 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from twisted.python.failure import Failure
 
-ADDON = "scrapy_omocaptcha.Addon"
 CLOSING = 5.0
 """Seconds that a crawl gets to close when its time is up, but no more than that was."""
-_SCRAPER = "scrapy.core.scraper"
-_HIGHEST = 1000
-"""A priority above all that Scrapy has a name for."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +66,11 @@ def run_crawl(
     items: list[Any] = []
     errors: list[BaseException] = []
 
-    def keep_item(item: Any) -> None:
-        items.append(item)
-
     def keep_error(failure: Failure) -> None:
         if failure.value is not None:
             errors.append(failure.value)
 
-    crawler.signals.connect(keep_item, signals.item_scraped)
+    crawler.signals.connect(lambda item: items.append(item), signals.item_scraped, weak=False)
     crawler.signals.connect(keep_error, signals.spider_error)
     crawler.signals.connect(keep_error, signals.item_error)
     with _log(crawler.settings["LOG_LEVEL"]) as log:
@@ -95,10 +88,10 @@ def _crawler(spider: type[Spider] | str, settings: Mapping[str, Any]) -> Crawler
     merged.setdict({"TELNETCONSOLE_ENABLED": False, "REMOTE_CONTROL_ENABLED": False}, priority="command")
     merged.setdict(settings, priority="cmdline")
     crawler = AsyncCrawlerRunner(merged).create_crawler(spider)
-    # The priority is above all that the spider's class and from_crawler can set by name.
-    crawler.settings.setdict(settings, priority=_HIGHEST)
+    # The priority is above all that Scrapy has a name for, and that the spider's class and from_crawler can set.
+    crawler.settings.setdict(settings, priority=1000)
     if "ADDONS" not in settings:
-        crawler.settings.setdefault_in_component_priority_dict("ADDONS", load_object(ADDON), 500)
+        crawler.settings.setdefault_in_component_priority_dict("ADDONS", load_object("scrapy_omocaptcha.Addon"), 500)
     return crawler
 
 
@@ -132,36 +125,41 @@ def _bug(record: logging.LogRecord) -> BaseException | None:
     The scraper is left out: it also logs the downloads that fail, and there are signals for its other errors.
     """
     internal = record.name.startswith(("scrapy.core.", "scrapy.utils.", "twisted", "asyncio"))
-    if record.levelno < logging.ERROR or not internal or record.name == _SCRAPER or record.exc_info is None:
+    if (
+        record.levelno < logging.ERROR
+        or not internal
+        or record.name == "scrapy.core.scraper"
+        or record.exc_info is None
+    ):
         return None
     # The log may tell of a crawl that was stopped while the next one runs.
     return None if isinstance(record.exc_info[1], asyncio.CancelledError) else record.exc_info[1]
 
 
-# -- the thread of a crawl -------------------------------------------------------------------------------------------
-
-
 def _run(crawler: Crawler, arguments: Mapping[str, Any], timeout: float) -> None:
-    closing = min(CLOSING, timeout)
+    closing, late = min(CLOSING, timeout), f"The crawl of {crawler.spidercls.name!r} has not ended within {timeout:g} s"
     with _loop(reactor=crawler.settings.getbool("TWISTED_REACTOR_ENABLED", True)) as loop:
-        ended = asyncio.run_coroutine_threadsafe(_crawl(crawler, arguments, timeout, closing), loop)
+        ended = asyncio.run_coroutine_threadsafe(_crawl(crawler, arguments, timeout, closing, late), loop)
         try:
             if wait([ended], timeout + 2 * closing).not_done:
                 # The loop itself cannot notice that the time is up.
-                why = "a callback has not returned, or has ended the thread with sys.exit()"
-                raise TimeoutError(f"{_unended(crawler, timeout)}: {why}")
+                raise TimeoutError(f"{late}: a callback has not returned, or has ended the thread with sys.exit()")
             ended.result()
         finally:
             # Ctrl-C, too, ends the crawl.
             ended.cancel()
 
 
-async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float, closing: float) -> None:
+async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float, closing: float, late: str) -> None:
     crawling = asyncio.ensure_future(crawler.crawl_async(**arguments))
     try:
         await asyncio.wait([crawling], timeout=timeout)
         if not crawling.done():
-            raise TimeoutError(f"{_unended(crawler, timeout)}, and was stopped: {_state(crawler)}")
+            responses = crawler.stats.get_value("response_received_count", 0)
+            active = [f"{request.method} {request.url}" for request in crawler.engine.downloader.active]
+            first = f", such as {', '.join(active[:3])}" if active else ""
+            under_way = f"{responses} responses were received; requests under way: {len(active)}{first}"
+            raise TimeoutError(f"{late}, and was stopped: {under_way}")
         crawling.result()
     finally:
         if not crawling.done():
@@ -169,17 +167,6 @@ async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float,
             both = asyncio.gather(crawling, crawler.stop_async(), return_exceptions=True)
             await asyncio.wait([both], timeout=closing)
             both.cancel()
-
-
-def _unended(crawler: Crawler, timeout: float) -> str:
-    return f"The crawl of {crawler.spidercls.name!r} has not ended within {timeout:g} s"
-
-
-def _state(crawler: Crawler) -> str:
-    responses = crawler.stats.get_value("response_received_count", 0)
-    active = [f"{request.method} {request.url}" for request in crawler.engine.downloader.active]
-    first = f", such as {', '.join(active[:3])}" if active else ""
-    return f"{responses} responses were received; requests under way: {len(active)}{first}"
 
 
 @contextmanager

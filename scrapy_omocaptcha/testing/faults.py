@@ -30,7 +30,6 @@ Kind = Literal[
     "truncated",
     "empty",
     "html",
-    "endless",
 ]
 """Kinds of faults. The first four happen before the request is processed, all others afterwards.
 
@@ -45,7 +44,6 @@ Kind = Literal[
 - ``truncated``: the connection is closed in the middle of the body.
 - ``empty``: HTTP 200 with an empty body.
 - ``html``: HTTP 200 with an HTML page.
-- ``endless``: a body without an end.
 """
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -74,11 +72,6 @@ class Fault:
 
     def __post_init__(self) -> None:
         check_choice(self.kind, KINDS)
-
-    @property
-    def unprocessed(self) -> bool:
-        """Tell whether it happens before the request is processed."""
-        return self.kind in UNPROCESSED
 
 
 class FaultyServer(LoopbackServer):
@@ -119,8 +112,7 @@ async def apply_fault(
     """Answer ``request`` with ``fault``.
 
     :param answer: the answer without the fault, or None if the request was not processed.
-    :param pause: function that waits for a number of seconds (None: for ever) and returns whether the server is being
-        stopped.
+    :param pause: waits for a number of seconds (None: for ever) and returns whether the server is being stopped.
     """
     if fault.kind in _WHOLE:
         status, text = _WHOLE[fault.kind]
@@ -132,22 +124,12 @@ async def apply_fault(
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
-    return await _stream(fault, request, answer, pause)
-
-
-async def _stream(
-    fault: Fault,
-    request: web.Request,
-    answer: web.Response,
-    pause: Callable[[float | None], Awaitable[bool]],
-) -> web.StreamResponse:
-    """Send an answer in parts: slow, truncated, or endless."""
+    # The answer is sent in parts: slow, or truncated.
     body = answer.body if isinstance(answer.body, bytes) else b""
     half = len(body) // 2
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     response.cookies.update(answer.cookies)
-    if fault.kind != "endless":
-        response.content_length = len(body) + (fault.kind == "truncated")
+    response.content_length = len(body) + (fault.kind == "truncated")
     # The client may disconnect at any time, which cancels this coroutine or makes the next write fail.
     with suppress(ConnectionResetError):
         await response.prepare(request)
@@ -155,10 +137,6 @@ async def _stream(
         if fault.kind == "slow":
             await pause(fault.seconds)
             await response.write(body[half:])
-            return response
-        # The pause lets other requests run even if the client reads as fast as this coroutine writes.
-        while fault.kind == "endless" and not await pause(0):
-            await response.write(b" " * 65536)
-    if request.transport is not None:
-        request.transport.close()
+        elif request.transport is not None:
+            request.transport.close()
     return response

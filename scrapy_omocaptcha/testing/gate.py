@@ -69,12 +69,12 @@ class Gate:
 
     def session(self, visit: Visit) -> Session:
         """Return the session of the visit's cookie, or else a new one."""
-        known = self._sessions.get(visit.cookies.get(SESSION_COOKIE, ""))
-        if known is not None:
-            known.is_new = False
-            return known
-        session = Session(id=secrets.token_hex(16), csrf=secrets.token_hex(16), is_new=True)
-        self._sessions[session.id] = session
+        session = self._sessions.get(visit.cookies.get(SESSION_COOKIE, ""))
+        if session is None:
+            session = Session(id=secrets.token_hex(16), csrf=secrets.token_hex(16), is_new=True)
+            self._sessions[session.id] = session
+        else:
+            session.is_new = False
         return session
 
     def allows(self, visit: Visit, session: Session) -> bool:
@@ -84,12 +84,12 @@ class Gate:
             return True
         key = session.id if self.wall.clearance == "session" else visit.cookies.get(CLEARANCE_COOKIE, "")
         clearance = self._clearances.get(key)
-        if clearance is None:
-            return False
         seconds, pages = self.wall.clearance_seconds, self.wall.clearance_pages
-        if seconds is not None and self.clock() - clearance.granted_at >= seconds:
-            return False
-        if pages is not None and clearance.pages >= pages:
+        if (
+            clearance is None
+            or (seconds is not None and self.clock() - clearance.granted_at >= seconds)
+            or (pages is not None and clearance.pages >= pages)
+        ):
             return False
         clearance.pages += 1
         return True
@@ -116,19 +116,14 @@ class Gate:
     def check_request_token(self, token: str) -> str | None:
         """Check the token of a form or an API that wants one each time; see :meth:`check_token`."""
         error = self.check_token(token)
-        if error is None:
-            self._good_tokens += 1
-            if self.refuse_every and self._good_tokens % self.refuse_every == 0:
-                return NEVER
+        self._good_tokens += error is None
+        if error is None and self.refuse_every and self._good_tokens % self.refuse_every == 0:
+            return NEVER
         return error
 
     def grant_clearance(self, session: Session) -> str | None:
         """Grant the session its clearance, and return the value of a new cookie if the wall uses one."""
-        if self.wall.clearance == "none":
-            return None
-        if self.wall.clearance == "session":
-            self._clearances[session.id] = _Clearance(self.clock())
-            return None
-        value = secrets.token_hex(16)
-        self._clearances[value] = _Clearance(self.clock())
+        value = secrets.token_hex(16) if self.wall.clearance == "cookie" else None
+        if self.wall.clearance != "none":
+            self._clearances[value or session.id] = _Clearance(self.clock())
         return value

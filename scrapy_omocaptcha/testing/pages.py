@@ -1,17 +1,24 @@
-"""Write the HTML of a site's own pages. All values from outside are escaped."""
+"""Write the HTML of a site's own pages, and of the challenge that a wall shows in their place.
+
+All values from outside are escaped.
+"""
 
 from __future__ import annotations
 
+import json
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from scrapy_omocaptcha.testing.gate import CSRF_FIELD
+from scrapy_omocaptcha.testing.gate import BUTTON, CSRF_FIELD, NEXT_FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from scrapy_omocaptcha.testing.walls import Wall
+
 API_SCRIPT = '<script src="https://www.google.com/recaptcha/api.js" async defer></script>'
+_FOREIGN_TARGET = "http://verify.example/check"
 _REGISTER = "Register of boats"
 _TEXT = (
     "Our shop is at the old harbour, two minutes from the station, in the brick building with the green door. We are"
@@ -41,9 +48,6 @@ def csrf_failure() -> str:
     return document(
         "Forbidden", "<h1>Forbidden</h1>\n<p>CSRF verification failed: this form belongs to another session.</p>"
     )
-
-
-# Ordinary pages
 
 
 def home() -> str:
@@ -90,9 +94,6 @@ def sitemap(origin: str, last: int) -> str:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
     )
-
-
-# Forms that want a token
 
 
 def contact(sitekey: str) -> str:
@@ -180,3 +181,64 @@ def _form(title: str, target: str, inputs: str, sitekey: str, error: str = "", b
 
 def _error(error: str) -> str:
     return f'<p class="error">{escape(error)}</p>\n' if error else ""
+
+
+def challenge(
+    wall: Wall, sitekey: str, csrf: str, target: str, carried: Iterable[tuple[str, str]] = (), error: str = ""
+) -> str:
+    """Return the page that is shown instead of ``target``, a path with its query.
+
+    :param carried: fields of a POST that the form repeats.
+    :param error: why the previous submission was rejected.
+    """
+    script, widget, body = _widget(wall, sitekey, target)
+    title = "Please confirm you are not a robot"
+    message = f'<p class="error">That did not work ({escape(error)}). Please try again.</p>\n' if error else ""
+    if wall.form != "none":
+        fields = [(CSRF_FIELD, csrf), *(carried if wall.form == "page" else [(NEXT_FIELD, target)])]
+        action = {"page": "", "foreign": f'action="{_FOREIGN_TARGET}" '}.get(
+            wall.form, f'action="{"/gate" if wall.redirect else "/verify"}" '
+        )
+        method = "get" if wall.form == "get" else "post"
+        widget = f'<form id="challenge" {action}method="{method}">\n{hidden(fields)}\n{widget}\n</form>'
+    said = "The page you asked for is shown once you have ticked the box."
+    return document(title, f"<h1>{title}</h1>\n{message}<p>{said}</p>\n{widget}\n{body}", script)
+
+
+def _widget(wall: Wall, sitekey: str, target: str) -> tuple[str, str, str]:
+    """Return what the widget puts into the head, into the form with its button, and at the end of the body."""
+    div = f'<div class="g-recaptcha" data-sitekey="{sitekey}"'
+    submit = '<script>function passed(token) { document.getElementById("challenge").submit(); }</script>'
+    button = f'\n<button type="submit" name="{BUTTON[0]}" value="{BUTTON[1]}">Continue</button>'
+    if wall.widget == "button":
+        bound = f'<button class="g-recaptcha" data-sitekey="{sitekey}" data-callback="passed">Continue</button>'
+        return API_SCRIPT, bound, submit
+    if wall.widget == "invisible":
+        execute = '\n<button type="button" onclick="grecaptcha.execute()">Continue</button>'
+        return API_SCRIPT, f'{div} data-size="invisible" data-callback="passed"></div>{execute}', submit
+    if wall.widget == "callback":
+        location = json.dumps(target).replace("<", "\\u003c")  # A target with "</script>" must not end the script.
+        send = (
+            "<script>\nfunction passed(token) {\n"
+            '  fetch("/verify", {method: "POST", headers: {"Content-Type": "application/json"},\n'
+            f"    body: JSON.stringify({{token: token}})}}).then(function () {{ location = {location}; }});\n"
+            "}\n</script>"
+        )
+        return API_SCRIPT, f'{div} data-callback="passed"></div>', send
+    if wall.widget == "explicit":
+        render = (
+            "<script>\nvar ready = function () {\n"
+            f'  grecaptcha.render("captcha", {{"sitekey": "{sitekey}", "theme": "light"}});\n}};\n</script>'
+        )
+        loaded = API_SCRIPT.replace("api.js", "api.js?onload=ready&amp;render=explicit")
+        return render + loaded, f'<div id="captcha"></div>{button}', ""
+    if wall.widget == "no_key":
+        return f'{API_SCRIPT}<script src="/captcha.js"></script>', f'<div class="g-recaptcha"></div>{button}', ""
+    script = API_SCRIPT.replace("api.js", "enterprise.js") if wall.widget == "enterprise" else API_SCRIPT
+    data_s = ' data-s="one-time-value-of-this-page"' if wall.widget == "data_s" else ""
+    return script, f"{div}{data_s}></div>{button}", ""
+
+
+def thanks(target: str) -> str:
+    """Return the page that thanks for a token."""
+    return document("Thank you", f'<h1>Thank you</h1>\n<p><a href="{escape(target)}">Go on</a></p>')

@@ -11,7 +11,7 @@ import json
 import socket
 import threading
 from abc import ABC, abstractmethod
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
@@ -25,11 +25,9 @@ T = TypeVar("T")
 
 MAX_BODY = 16 * 2**20
 """Longest body of a request, in bytes. Hostile forms have a few MB."""
-
-BACKLOG = 1024
+_BACKLOG = 1024
 """Connections that may wait to be accepted. Any more would be delayed by a second or longer."""
-
-PORT_ATTEMPTS = 20
+_PORT_ATTEMPTS = 20
 """Ports that are tried to find one that is free on every host."""
 
 
@@ -67,11 +65,7 @@ class LoopbackServer(ABC):
         sockets = _listen(self.hosts, self.port)
         self.port = sockets[0].getsockname()[1]
         ready = threading.Event()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._run(sockets, ready)),
-            name=f"{type(self).__name__}:{self.port}",
-            daemon=True,
-        )
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(sockets, ready)), daemon=True)
         self._thread.start()
         ready.wait()
 
@@ -114,7 +108,7 @@ class LoopbackServer(ABC):
         try:
             await runner.setup()
             for listening in sockets:
-                await web.SockSite(runner, listening, backlog=BACKLOG).start()
+                await web.SockSite(runner, listening, backlog=_BACKLOG).start()
             ready.set()
             await self._stopping.wait()
         finally:
@@ -139,16 +133,16 @@ def check_choice(value: T, choices: Collection[T]) -> T:
 
 def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
     """Return a listening socket for each host, all on the same port."""
-    for attempt in range(PORT_ATTEMPTS):
-        with ExitStack() as opened:
-            try:
-                first = opened.enter_context(socket.create_server((hosts[0], port)))
-                chosen = first.getsockname()[1]
-                rest = [opened.enter_context(socket.create_server((host, chosen))) for host in hosts[1:]]
-            except OSError:
-                if port or attempt == PORT_ATTEMPTS - 1:
-                    raise
-                continue
-            opened.pop_all()
-            return [first, *rest]
+    for attempts_left in reversed(range(_PORT_ATTEMPTS)):
+        sockets: list[socket.socket] = []
+        try:
+            for host in hosts:
+                sockets.append(socket.create_server((host, sockets[0].getsockname()[1] if sockets else port)))
+        except OSError:
+            for opened in sockets:
+                opened.close()
+            if port or not attempts_left:
+                raise
+        else:
+            return sockets
     raise AssertionError("the last attempt returns or raises")

@@ -14,6 +14,7 @@ connects to nothing.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,18 +22,39 @@ from aiohttp import web
 
 from scrapy_omocaptcha.testing.account import OUTCOMES, Account, Job, Outcome, Plan
 from scrapy_omocaptcha.testing.api import Version, Version1, Version2
-from scrapy_omocaptcha.testing.calls import Call, format_call
-from scrapy_omocaptcha.testing.faults import Fault, FaultyServer, apply_fault
+from scrapy_omocaptcha.testing.faults import UNPROCESSED, Fault, FaultyServer, apply_fault
 from scrapy_omocaptcha.testing.server import check_choice, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scrapy_omocaptcha.testing.account import SolveSeconds
+    from scrapy_omocaptcha.testing.faults import Kind
 
 VERSIONS: dict[int, type[Version]] = {1: Version1, 2: Version2}
-PRICE_LIST_PATH = "/api/getServicePrice"
-SITEVERIFY_PATH = "/recaptcha/api/siteverify"
+_LOGGED_FIELDS = ("job_id", "taskId", "status", "message", "errorCode", "balance")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request to the service."""
+
+    at: float
+    """Time of arrival by the service's clock, in seconds."""
+    name: str
+    """Name such as ``"createJob"`` or ``"createTask"``, empty for a path outside of the API."""
+    method: str
+    path: str
+    body: Any
+    """Decoded JSON without the credential, or None if it was not JSON."""
+    authorised: bool
+    """Whether the API token was right."""
+    status: int
+    """HTTP status of the answer before a fault changed it; 0 if a fault replaced the answer."""
+    answer: str
+    """Text of the answer before a fault changed it."""
+    fault: Kind | None
+    """Fault that was applied."""
 
 
 class OmoCaptchaService(FaultyServer):
@@ -49,10 +71,8 @@ class OmoCaptchaService(FaultyServer):
     :param price: price of a job in US dollars.
     :param solve_seconds: how long a job takes: a number, a sequence that is repeated, or a function of the job's number
         (from 0).
-    :param clock: clock for jobs and tokens, in seconds; None for ``time.monotonic``. Tests can pass one that they
-        control.
-    :param on_event: function that gets a line of text, without any token, for each call. It is called in the server's
-        thread.
+    :param clock: clock for jobs and tokens, in seconds, such as one that a test controls; None for ``time.monotonic``.
+    :param on_event: function that gets a line of text, without any token, for each call, in the server's thread.
     """
 
     def __init__(
@@ -74,35 +94,19 @@ class OmoCaptchaService(FaultyServer):
         self.api_version = api_version
         self.api_token = api_token
         self.clock = clock or time.monotonic
-        self._account = Account(
-            balance=balance, package=package, price=price, solve_seconds=solve_seconds, clock=self.clock
-        )
+        self._account = Account(balance, package, price, solve_seconds, self.clock)
         one, two = Version1(self._account, api_token), Version2(self._account, api_token)
-        self._routes: dict[str, tuple[str, Callable[[object], dict[str, Any]]]] = {
-            PRICE_LIST_PATH: ("getServicePrice", lambda body: two.price_list())
-        }
+        self._routes: dict[str, tuple[str, Callable[[object], dict[str, Any]]]] = {}
         # Version 2 is also at the root, as at other services with the same protocol.
         for base, version in ((one.path, one), (two.path, two), ("", two)):
             for name in version.calls:
                 self._routes[f"{base}/{name}"] = (name, partial(version.answer, name))
         self._calls: list[Call] = []
 
-    # Addresses and settings
-
     @property
     def url(self) -> str:
         """Return the base URL of the API, for ``OMOCAPTCHA_API_URL``."""
         return f"{self.origin}{VERSIONS[self.api_version].path}"
-
-    @property
-    def price_list_url(self) -> str:
-        """Return the URL of version 2's price list, instead of OMOcaptcha's public one."""
-        return f"{self.origin}{PRICE_LIST_PATH}?type=service"
-
-    @property
-    def siteverify_url(self) -> str:
-        """Return the URL where a site can check tokens over HTTP, instead of Google's. Its secret is the site key."""
-        return f"{self.origin}{SITEVERIFY_PATH}"
 
     @property
     def settings(self) -> dict[str, str | float]:
@@ -116,8 +120,6 @@ class OmoCaptchaService(FaultyServer):
             return settings
         # The price list of version 2 is only requested from OMOcaptcha itself.
         return {**settings, "OMOCAPTCHA_API_VERSION": 2, "OMOCAPTCHA_PRICE": float(self._account.price)}
-
-    # Past calls and jobs
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -140,12 +142,6 @@ class OmoCaptchaService(FaultyServer):
         """Return the balance of the account in US dollars."""
         return float(self._account.balance)
 
-    def spend(self, usd: float) -> None:
-        """Take US dollars from the balance, as others who use the account do."""
-        self._account.spend(usd)
-
-    # Future jobs and faults
-
     def next_job(
         self,
         outcome: Outcome = "token",
@@ -165,8 +161,6 @@ class OmoCaptchaService(FaultyServer):
         check_choice(outcome, OUTCOMES)
         self._account.plan([Plan(outcome, seconds, message, code)] * times)
 
-    # Tokens at sites
-
     def siteverify(self, token: str, sitekey: str) -> dict[str, Any]:
         """Check a token as Google's ``siteverify`` does. A token that is accepted is thereby used up.
 
@@ -180,15 +174,11 @@ class OmoCaptchaService(FaultyServer):
         """Create a token without a job, to try a site by hand."""
         return self._account.mint(sitekey, page)
 
-    # HTTP
-
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        if request.path == SITEVERIFY_PATH and request.method == "POST":
-            return await self._handle_siteverify(request)
         body = read_json(await request.read())
         name, _ = self._routes.get(request.path, ("", None))
         fault = self.take_fault(name) if name else None
-        answer = None if fault and fault.unprocessed else self._respond(request.method, request.path, body)
+        answer = None if fault and fault.kind in UNPROCESSED else self._respond(request.method, request.path, body)
         self._record(request, name, body, answer, fault)
         if fault is not None:
             return await apply_fault(fault, request, answer, self._pause)
@@ -199,8 +189,8 @@ class OmoCaptchaService(FaultyServer):
         """Return the response to a request. Errors of the API have status 200."""
         if path not in self._routes:
             return web.Response(status=404, text="Not found")
-        if method != (wanted := "GET" if path == PRICE_LIST_PATH else "POST"):
-            return web.Response(status=405, text="Method not allowed", headers={"Allow": wanted})
+        if method != "POST":
+            return web.Response(status=405, text="Method not allowed", headers={"Allow": "POST"})
         return web.json_response(self.answer(path, body))
 
     def answer(self, path: str, body: object) -> dict[str, Any]:
@@ -209,10 +199,6 @@ class OmoCaptchaService(FaultyServer):
         :meta private:
         """
         return self._routes[path][1](body)
-
-    async def _handle_siteverify(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        return web.json_response(self.siteverify(str(form.get("response", "")), str(form.get("secret", ""))))
 
     def _record(
         self, request: web.Request, name: str, body: object, answer: web.Response | None, fault: Fault | None
@@ -227,10 +213,22 @@ class OmoCaptchaService(FaultyServer):
             path=request.path_qs,
             body=body,
             authorised=authorised,
-            status=answer.status if answer is not None else 0,
-            answer=(answer.text or "") if answer is not None else "",
+            status=0 if answer is None else answer.status,
+            answer="" if answer is None else answer.text or "",
             fault=fault.kind if fault else None,
         )
         with self._lock:
             self._calls.append(call)
-        self._on_event(format_call(call))
+        self._on_event(_format(call))
+
+
+def _format(call: Call) -> str:
+    """Format a call as a line for the log, without any token."""
+    received = _logged_fields(read_json(call.answer)) or f" {call.status or 'nothing'}"
+    fault = f" [fault: {call.fault}]" if call.fault else ""
+    return f"service {call.name or call.path}{_logged_fields(call.body)} ->{received}{fault}"
+
+
+def _logged_fields(value: object) -> str:
+    fields = value if isinstance(value, dict) else {}
+    return "".join(f" {name}={fields[name]}" for name in _LOGGED_FIELDS if name in fields)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.testing import challenge_page, pages
+from scrapy_omocaptcha.testing import pages
 from scrapy_omocaptcha.testing.gate import BUTTON, CLEARANCE_COOKIE, CSRF, CSRF_FIELD, NEXT_FIELD, SESSION_COOKIE
 
 if TYPE_CHECKING:
@@ -92,8 +92,6 @@ class Shop:
             return Answer(pages.item(number))
         return None
 
-    # The wall
-
     def walled(self, visit: Visit, page: Answer) -> Answer:
         """Answer a visit with ``page`` where it may pass the wall."""
         session = self.gate.session(visit)
@@ -114,7 +112,10 @@ class Shop:
         """Accept submissions at ``/verify`` and ``/gate``, and show the challenge at ``/gate``."""
         session = self.gate.session(visit)
         if self.gate.wall.widget == "callback":
-            return self._checkpoint_json(visit, session)
+            error = self.gate.check_form({TOKEN_FIELD: _member(visit.json, "token")}, session)
+            if error is not None:
+                return with_cookies(_json({"ok": False, "error": error}, self.status, error), session)
+            return with_cookies(_json({"ok": True}, 200, "accepted"), session, self.gate.grant_clearance(session))
         by_query = self.gate.wall.form == "get"
         fields = dict(visit.query if by_query else visit.form)
         target = _local(fields.get(NEXT_FIELD) or dict(visit.query).get(NEXT_FIELD, "/"))
@@ -126,29 +127,16 @@ class Shop:
         if error is not None:
             return self._reject(visit, session, error, target)
         if self.gate.wall.after == "thanks":
-            answer = Answer(challenge_page.thanks(target), shown="sent on")
+            answer = Answer(pages.thanks(target), shown="sent on")
         else:
             answer = redirect(target if self.gate.wall.after == "back" else "/")
         answer.token = "accepted"
         return with_cookies(answer, session, self.gate.grant_clearance(session))
 
-    def _checkpoint_json(self, visit: Visit, session: Session) -> Answer:
-        error = self.gate.check_form({TOKEN_FIELD: _member(visit.json, "token")}, session)
-        if error is not None:
-            return with_cookies(_json({"ok": False, "error": error}, self.status, error), session)
-        return with_cookies(_json({"ok": True}, 200, "accepted"), session, self.gate.grant_clearance(session))
-
     def challenge(self, visit: Visit, session: Session, target: str, error: str | None = None) -> Answer:
         """Show the challenge in place of ``target``, a path with its query."""
         carried = [pair for pair in visit.form if pair[0] not in (TOKEN_FIELD, CSRF_FIELD, BUTTON[0])]
-        body = challenge_page.challenge(
-            self.gate.wall,
-            sitekey=self.sitekey,
-            csrf=session.csrf,
-            target=target,
-            carried=carried,
-            error=error or "",
-        )
+        body = pages.challenge(self.gate.wall, self.sitekey, session.csrf, target, carried, error or "")
         return with_cookies(Answer(body, self.status, "challenge", error), session)
 
     def _reject(self, visit: Visit, session: Session, error: str, target: str) -> Answer:
@@ -159,8 +147,6 @@ class Shop:
             told = target if "error=" in target else f"{target}{mark}error={error}"
             return with_cookies(redirect(told, token=error), session)
         return self.challenge(visit, session, target, error)
-
-    # An API that needs a token with each request
 
     def _api(self, visit: Visit) -> Answer:
         tokens = {

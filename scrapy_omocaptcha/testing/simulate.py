@@ -1,18 +1,14 @@
-"""Implement ``scrapy omocaptcha simulate``: the offline service and walled sites, until Ctrl-C or SIGTERM.
-
-It prints their addresses and the settings that lead a project to them, and then a line for each event.
-"""
+"""Implement ``scrapy omocaptcha simulate``: the offline service and walled sites, until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
 import argparse
-import math
+import re
 import signal
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
@@ -21,22 +17,21 @@ from scrapy_omocaptcha.testing.tokenforms import PASSWORD
 from scrapy_omocaptcha.testing.walls import WALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
 _LAST_PORT = 65535
-_OTHERS = {
-    "/find": "a search; its form wants a token each time, as do /find/get, /find/once, /find/built and /find/postback",
-    "/login": f"a login whose form wants a token; the password is {PASSWORD!r}",
-    "/api/search": "a JSON API that wants one as the member token of its body; /api/header in X-Captcha-Token, "
-    "/api/query in the parameter token",
-    "/contact": "a page with a widget that is no challenge",
-    "/free/1": "a page without a captcha",
-}
-_print = partial(print, flush=True)
+_OTHERS = f"""Each site also has, in front of its wall:
+    /find        a search; its form wants a token each time, as do /find/get, /find/once, /find/built and /find/postback
+    /login       a login whose form wants a token; the password is {PASSWORD!r}
+    /api/search  a JSON API that wants one as the member token of its body; /api/header in X-Captcha-Token, /api/query
+                 in the parameter token
+    /contact     a page with a widget that is no challenge
+    /free/1      a page without a captcha"""
 _WAIT_SECONDS = 0.5
 """On Windows, Ctrl-C does not interrupt a wait without a timeout."""
+_print = partial(print, flush=True)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -50,24 +45,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--status", type=_status, default=403, help="HTTP status of challenges (default: %(default)s)")
     refused = "let the sites' forms and APIs refuse every Nth good token; 0 for none (default: %(default)s)"
     parser.add_argument("--refuse-every", type=_count, default=0, metavar="N", help=refused)
-    parser.add_argument("--gzip", action="store_true", help="compress the responses of the sites")
-    parser.add_argument("--robots-walled", action="store_true", help="put robots.txt behind the wall too")
 
 
-def _read(text: str, kind: Callable[[str], T], is_valid: Callable[[T], bool], why_not: str) -> T:
-    """Return the value of an option; raise ``ArgumentTypeError`` if it is not valid."""
-    with suppress(ValueError):
-        if is_valid(value := kind(text)):
-            return value
+def _read(text: str, pattern: str, kind: Callable[[str], T], why_not: str) -> T:
+    """Return the value of an option; raise ``ArgumentTypeError`` if it does not match the pattern."""
+    if re.fullmatch(pattern, text, re.ASCII):
+        return kind(text)
     raise argparse.ArgumentTypeError(f"{text!r} is {why_not}")
 
 
-_amount = partial(_read, kind=float, is_valid=lambda it: 0 <= it < math.inf, why_not="not a number of at least 0")
-_count = partial(_read, kind=int, is_valid=lambda it: it >= 0, why_not="not a whole number of at least 0")
-_STATUSES = (HTTPStatus.OK, *range(400, 600))
-"""HTTP statuses whose pages a browser shows."""
-_NO_STATUS = "no status of a challenge page, which is 200 or 400 to 599"
-_status = partial(_read, kind=int, is_valid=lambda it: it in _STATUSES, why_not=_NO_STATUS)
+_amount = partial(_read, pattern=r"\d*\.?\d+", kind=float, why_not="not a number of at least 0")
+_count = partial(_read, pattern=r"\d+", kind=int, why_not="not a whole number of at least 0")
+_status = partial(
+    _read, pattern=r"200|[45]\d\d", kind=int, why_not="no status of a challenge page, which is 200 or 400 to 599"
+)
 
 
 def simulate(_: object, options: argparse.Namespace) -> int:
@@ -80,7 +71,9 @@ def simulate(_: object, options: argparse.Namespace) -> int:
 
     Exit status: 0 when it was stopped; 1 when a port is not available; 2 for wrong usage.
     """
-    stop = _stop_event()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
         try:
             service, sites = _start(options, stack, partial(_tell, stop))
@@ -89,30 +82,18 @@ def simulate(_: object, options: argparse.Namespace) -> int:
             return 1
         for name, site in sites.items():
             _print(f"{site.url}/catalogue/ is behind the wall {name!r}. {site.wall.about}")
-        _print("Each site also has, in front of its wall:")
-        for path, what in _OTHERS.items():
-            _print(f"    {path:<12} {what}")
+        _print(_OTHERS)
         _print(f"{service.url} is the service. Settings of a project that uses it:")
         for setting, value in service.settings.items():
             _print(f"    {setting} = {value!r}")
         _print("Press Ctrl-C to stop.")
         while not stop.wait(_WAIT_SECONDS):
             pass
-        _print(_summary(service, sites))
+        for name, site in sites.items():
+            tokens = f"{site.accepted} tokens accepted, {site.rejected.total()} rejected"
+            _print(f"{name}: {site.pages} pages from behind the wall, {site.challenges} challenges, {tokens}")
+        _print(f"Jobs: {len(service.jobs)} for {service.charged:.5f} USD.")
     return 0
-
-
-def _summary(service: OmoCaptchaService, sites: Mapping[str, WalledSite]) -> str:
-    """Return a table of what the sites have shown, and of what became of the tokens."""
-    heads = ("pages", "challenges", "tokens accepted", "rejected")
-    width = max(map(len, ("wall", *sites)))
-    lines = [f"{'wall':<{width}}  {'  '.join(heads)}"]
-    for name, site in sites.items():
-        numbers = (site.pages, site.challenges, site.accepted, site.rejected.total())
-        columns = (f"{number:>{len(head)}}" for head, number in zip(heads, numbers, strict=True))
-        lines.append(f"{name:<{width}}  {'  '.join(columns)}")
-    bought = f"Jobs: {len(service.jobs)} for {service.charged:.5f} USD. Pages are those from behind a wall."
-    return "\n".join([*lines, bought])
 
 
 def _start(
@@ -129,9 +110,8 @@ def _start(
         on_event=tell,
     )
     stack.enter_context(service)
-    sites = {}
-    for number, name in enumerate(walls, start=1):
-        site = WalledSite(
+    sites = {
+        name: WalledSite(
             service,
             name,
             # Cookies know no ports, so sites at one address would be one session.
@@ -139,12 +119,11 @@ def _start(
             port=options.port and options.port + number,
             status=options.status,
             refuse_every=options.refuse_every,
-            gzip=options.gzip,
-            robots_walled=options.robots_walled,
             on_event=partial(tell, name),
         )
-        sites[name] = stack.enter_context(site)
-    return service, sites
+        for number, name in enumerate(walls, start=1)
+    }
+    return service, {name: stack.enter_context(site) for name, site in sites.items()}
 
 
 def _tell(stop: threading.Event, *words: str) -> None:
@@ -153,11 +132,3 @@ def _tell(stop: threading.Event, *words: str) -> None:
         _print(*words)
     except BrokenPipeError:
         stop.set()
-
-
-def _stop_event() -> threading.Event:
-    """Return an event that Ctrl-C and SIGTERM set from now on."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

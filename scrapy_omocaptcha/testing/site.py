@@ -30,11 +30,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from scrapy_omocaptcha.testing.faults import FaultyServer, apply_fault
+from scrapy_omocaptcha.testing.faults import UNPROCESSED, FaultyServer, apply_fault
 from scrapy_omocaptcha.testing.gate import Gate
 from scrapy_omocaptcha.testing.server import check_choice
 from scrapy_omocaptcha.testing.shop import Answer, Shop
-from scrapy_omocaptcha.testing.tokenforms import Refusal, TokenForms
+from scrapy_omocaptcha.testing.tokenforms import TokenForms
 from scrapy_omocaptcha.testing.visit import Visit, read_visit
 from scrapy_omocaptcha.testing.walls import WALLS, Wall
 
@@ -55,11 +55,7 @@ class WalledSite(FaultyServer):
     :param hosts: loopback addresses, all with the same port. On Linux, all of 127.0.0.0/8 can be used.
     :param sitekey: None for a random one.
     :param refuse_every: search and login refuse each token of that number: 5 for every fifth, 0 for none.
-    :param refusal: how they refuse it: ``"page"`` (status 200 and the form again), ``"redirect"`` (to the form), or an
-        HTTP status.
-    :param free_delay: delay of each ``/free/`` page, in seconds.
-    :param on_event: function that gets a line of text, without any token, for each request. It is called in the
-        server's thread.
+    :param on_event: function that gets a line of text, without any token, for each request, in the server's thread.
     """
 
     def __init__(
@@ -76,8 +72,6 @@ class WalledSite(FaultyServer):
         catalogue_pages: int = 5,
         items_per_page: int = 10,
         refuse_every: int = 0,
-        refusal: Refusal = "page",
-        free_delay: float = 0.0,
         on_event: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__(hosts, port, on_event)
@@ -85,8 +79,6 @@ class WalledSite(FaultyServer):
         self.wall = WALLS[check_choice(wall, WALLS)] if isinstance(wall, str) else wall
         self.sitekey = sitekey or f"6LtestOnly{secrets.token_hex(15)}"
         self._gzip = gzip
-        self._free_delay = free_delay
-        self._clock = service.clock
         gate = Gate(
             self.wall,
             siteverify=lambda token: service.siteverify(token, self.sitekey),
@@ -95,15 +87,13 @@ class WalledSite(FaultyServer):
             refuse_every=refuse_every,
         )
         self.shop = Shop(gate, self.sitekey, status, robots_walled, catalogue_pages, items_per_page)
-        self.forms = TokenForms(gate, self.sitekey, refusal, catalogue_pages)
+        self.forms = TokenForms(gate, self.sitekey, catalogue_pages)
         self._requests: list[Visit] = []
 
     @property
     def url(self) -> str:
         """Return scheme, first host and port, without a trailing slash."""
         return self.origin
-
-    # Past requests
 
     @property
     def requests(self) -> tuple[Visit, ...]:
@@ -131,8 +121,6 @@ class WalledSite(FaultyServer):
         """Return the number of rejected submissions by error code, such as ``timeout-or-duplicate`` or ``csrf``."""
         return Counter(visit.token for visit in self.requests if visit.token and visit.token != "accepted")
 
-    # HTTP
-
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit. Sites of our own tests override it.
 
@@ -141,16 +129,14 @@ class WalledSite(FaultyServer):
         return self.forms.answer(visit) or self.shop.answer(visit)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        visit = await read_visit(request, self._clock())
+        visit = await read_visit(request, self.service.clock())
         fault = self.take_fault(visit.path)
-        if fault is not None and fault.unprocessed:
+        if fault is not None and fault.kind in UNPROCESSED:
             self._record(replace(visit, fault=fault.kind))
             return await apply_fault(fault, request, None, self._pause)
-        if self._free_delay and visit.path.startswith("/free/"):
-            await self._pause(self._free_delay)
         answer = self.answer(visit)
-        answered = replace(visit, status=answer.status, shown=answer.shown, token=answer.token)
-        self._record(replace(answered, fault=fault.kind if fault else None))
+        visit = replace(visit, status=answer.status, shown=answer.shown, token=answer.token)
+        self._record(replace(visit, fault=fault.kind if fault else None))
         response = web.Response(
             text=answer.body, status=answer.status, headers=answer.headers, content_type=answer.content_type
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.testing import pages
@@ -14,9 +14,6 @@ from scrapy_omocaptcha.testing.shop import Answer, redirect, with_cookies
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.gate import Gate, Session
     from scrapy_omocaptcha.testing.visit import Visit
-
-Refusal = Literal["page", "redirect"] | int
-"""Way in which a form refuses a token: with its own page, a redirect to that page, or an HTTP status."""
 
 PASSWORD = "correct horse"
 RESULT_PAGES = 3
@@ -33,7 +30,6 @@ class TokenForms:
 
     gate: Gate
     sitekey: str
-    refusal: Refusal
     last_page: int
 
     def __post_init__(self) -> None:
@@ -75,12 +71,10 @@ class TokenForms:
                 return self._results(path, session, sought, int(number))
         error = self.gate.check_request_token(fields.get(TOKEN_FIELD, ""))
         if error is not None:
-            return self._refuse(self._search_form(path, session, f"Not confirmed: {error}."), visit, error)
+            return replace(self._search_form(path, session, f"Not confirmed: {error}."), token=error)
         sought = fields.get("q", "")
         self._searches.add((session.id, sought))
-        answer = self._results(path, session, sought, 1)
-        answer.token = "accepted"
-        return answer
+        return replace(self._results(path, session, sought, 1), token="accepted")
 
     def _search_form(self, path: str, session: Session, error: str = "") -> Answer:
         if path == _BUILT:
@@ -116,8 +110,7 @@ class TokenForms:
         if fields.get(CSRF_FIELD) == session.csrf:
             error = self.gate.check_request_token(fields.get(TOKEN_FIELD, ""))
         if error is not None:
-            page = Answer(pages.login(self.sitekey, session.csrf, f"Not confirmed: {error}."))
-            return self._refuse(page, visit, error)
+            return Answer(pages.login(self.sitekey, session.csrf, f"Not confirmed: {error}."), token=error)
         if not fields.get("user") or fields.get("password") != PASSWORD:
             return Answer(pages.login(self.sitekey, session.csrf, "Wrong user or password."), token="accepted")
         self._users[session.id] = fields["user"]
@@ -128,10 +121,3 @@ class TokenForms:
         if user is None:
             return redirect("/login", "open")
         return Answer(pages.account(user) if visit.path == "/account" else pages.orders(user))
-
-    def _refuse(self, page: Answer, visit: Visit, error: str) -> Answer:
-        if self.refusal == "redirect":
-            return redirect(visit.path, "open", error)
-        page.token = error
-        page.status = self.refusal if isinstance(self.refusal, int) else 200
-        return page

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qsl
 
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
@@ -14,6 +13,8 @@ from scrapy_omocaptcha.testing.server import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp import web
 
 Shown = Literal["page", "challenge", "csrf", "sent on", "open", "missing"]
 """What the answer showed: a page from behind the wall, the challenge, the refusal of a form of another session, a
@@ -64,12 +65,11 @@ class Visit:
 
 
 async def read_visit(request: web.Request, at: float) -> Visit:
-    """Read a request. Characters that cannot be decoded are replaced."""
-    if request.content_type == "multipart/form-data":
-        body, form = b"", await _multipart(request)
-    else:
-        body = await request.read()
-        form = _urlencoded(request, body)
+    """Read a request. A body that cannot be decoded has no fields."""
+    body = b"" if request.content_type == "multipart/form-data" else await request.read()
+    fields: Mapping[str, Any] = {}
+    with suppress(ValueError, LookupError, HttpProcessingError):
+        fields = await request.post()
     return Visit(
         at=at,
         method=request.method,
@@ -77,34 +77,8 @@ async def read_visit(request: web.Request, at: float) -> Visit:
         path=request.path,
         url=str(request.url),
         query=tuple(request.query.items()),
-        form=form,
+        form=tuple((name, getattr(value, "filename", value)) for name, value in fields.items()),
         headers=request.headers,
         cookies=dict(request.cookies),
         body=body,
     )
-
-
-def _urlencoded(request: web.Request, body: bytes) -> tuple[tuple[str, str], ...]:
-    if request.content_type != "application/x-www-form-urlencoded":
-        return ()
-    text = body.decode("ascii", "replace")
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, encoding=request.charset or "utf-8", errors="replace")
-    except LookupError:  # unknown encoding
-        pairs = parse_qsl(text, keep_blank_values=True)
-    return tuple(pairs)
-
-
-async def _multipart(request: web.Request) -> tuple[tuple[str, str], ...]:
-    try:
-        parts = await request.post()
-    except (ValueError, HttpProcessingError):
-        return ()
-    pairs = []
-    for name, value in parts.items():
-        if isinstance(value, web.FileField):
-            value.file.close()
-            pairs.append((name, value.filename))
-        else:
-            pairs.append((name, value if isinstance(value, str) else value.decode("utf-8", "replace")))
-    return tuple(pairs)

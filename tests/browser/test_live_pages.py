@@ -24,7 +24,7 @@ from tests.browser.crawling import Case, CasesSpider, WithPage, names
 from tests.browser.live_pages import WAYS, LiveSite, comes
 from tests.helpers.nightly import nightly
 from tests.helpers.pages import FOLDER, needs_pages
-from tests.helpers.sites import Site
+from tests.helpers.sites import Site, refusing
 
 SAVED = ("047-demo-kathykao-fallback", "075-webcode-explicit", "081-mailjet-key-in-js")
 SENDS = "082-abenteuer-astronomie-invisible"
@@ -387,7 +387,7 @@ def test_a_window_of_its_own_takes_no_token_to_another_site_though_another_page_
     assert (drive.problems, failures) == ([], ["net::ERR_FAILED"])
 
 
-@drives("other address", make=partial(LiveSite, refuse_every=1, refusal=400))
+@drives("other address", make=lambda *given, **options: refusing(LiveSite(*given, refuse_every=1, **options), 400))
 async def see_error(page, crawler, site):
     async with await solve_page(page, crawler=crawler) as purchase:
         # This is not about the token.

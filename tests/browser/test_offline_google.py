@@ -8,7 +8,6 @@ from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.testing import OfflineGoogle
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.nightly import nightly
 from tests.helpers.sites import sending
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
@@ -21,14 +20,6 @@ pytestmark = pytest.mark.usefixtures("chromium")
 async def leave_a_mark(page, request):
     """Be a page callback of the spider, whose routes win over those of the middleware."""
     await page.add_init_script("window.mark = 'spider'")
-
-
-def is_google(request):
-    return "recaptcha" in request.url
-
-
-async def is_google_too(request):
-    return is_google(request)
 
 
 def test_a_crawl_renders_widgets_without_a_network_and_calls_the_page_callback_of_the_spider(
@@ -63,27 +54,19 @@ def test_a_crawl_renders_widgets_without_a_network_and_calls_the_page_callback_o
     assert (crawled.bugs, service.jobs) == ([], ())
 
 
-@pytest.mark.parametrize("abort", [is_google, nightly(f"{__name__}.is_google_too")])
-def test_a_crawl_that_aborts_googles_script_sees_no_widget(crawl, walled, omocaptcha_browser, abort):
-    hasty = sending(scrapy.Request(f"{walled().url}/contact", meta=RENDERED))
-    (page,) = crawl(hasty, {**omocaptcha_browser, "PLAYWRIGHT_ABORT_REQUEST": abort}).pages
-    assert page.css(".g-recaptcha")
-    assert page.css("iframe, textarea[name=g-recaptcha-response]") == []
-
-
 @pytest.mark.parametrize("meta", [{}, {"playwright": False}])
 def test_other_requests_are_left_as_they_are(meta):
     request = scrapy.Request("http://127.0.0.1/", meta=meta)
-    OfflineGoogle(None).process_request(request)
+    OfflineGoogle().process_request(request)
     assert request.meta == meta
 
 
 def test_a_request_can_be_stored_and_is_prepared_once():
     callback = "playwright_page_init_callback"
     request = scrapy.Request("http://127.0.0.1/", meta={**RENDERED, callback: leave_a_mark})
-    OfflineGoogle(None).process_request(request)
+    OfflineGoogle().process_request(request)
     prepared = pickle.loads(pickle.dumps(request.meta))
     again = request.copy()
-    OfflineGoogle(None).process_request(again)
+    OfflineGoogle().process_request(again)
     assert again.meta == prepared
     assert leave_a_mark in prepared.values()

@@ -43,7 +43,7 @@ def check_complete(items, crawled):
 
 @pytest.mark.parametrize("refusal", ["page", "redirect", 400])
 def test_each_rejected_token_is_bought_anew_and_counted(crawl, service, walled, refusal):
-    site = walled(refuse_every=5, refusal=refusal)
+    site = sites.refusing(walled(refuse_every=5), refusal)
     spider, items = searching(site, rejected=".error, #search")
     crawled = crawl(spider, service.settings)
     check_complete(items, crawled)
@@ -55,7 +55,7 @@ def test_each_rejected_token_is_bought_anew_and_counted(crawl, service, walled, 
 
 @pytest.mark.parametrize("refusal", ["page", "redirect", 400, 403])
 def test_a_token_that_the_site_refused_is_never_called_accepted(crawl, service, walled, refusal):
-    site = walled(refuse_every=5, refusal=refusal)
+    site = sites.refusing(walled(refuse_every=5), refusal)
     told = []
 
     @hears(solved=signals.challenge_solved, unknown=signals.challenge_unknown)
@@ -80,7 +80,7 @@ def test_a_token_that_the_site_refused_is_never_called_accepted(crawl, service, 
 @pytest.mark.parametrize("rejected", [None, ".error, #search"])
 @pytest.mark.parametrize("refusal", ["page", "redirect", 400, 403])
 def test_a_form_that_always_refuses_costs_no_more_than_the_breaker_allows(crawl, service, walled, refusal, rejected):
-    site = walled(refuse_every=1, refusal=refusal)
+    site = sites.refusing(walled(refuse_every=1), refusal)
     spider, items = searching(site, rejected=rejected)
     crawled = crawl(spider, service.settings)
     # Five of no use open the breaker, once hardly any before them is under way; four more may be, and some are unknown.
@@ -113,7 +113,7 @@ def test_results_that_show_the_form_again_are_passed_on_whatever_they_are(crawl,
 
 
 def test_a_selector_that_never_matches_accepts_no_answer_with_the_form_and_that_is_told_once(crawl, service, walled):
-    site = walled(refuse_every=3, refusal="page")
+    site = walled(refuse_every=3)
     spider, _ = searching(site, rejected=".warning")
     crawled = crawl(spider, service.settings)
     refused = sum(site.rejected.values())

@@ -21,6 +21,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.hard_walls import SlowPages
 from tests.helpers.scrapy_versions import sleep
 from tests.helpers.sites import pages_of
 
@@ -250,7 +251,7 @@ def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_w
 
 
 def test_a_balance_below_its_floor_is_told_when_the_spider_opens(crawl):
-    with OmoCaptchaService(balance=1.0) as service, WalledSite(service, "session", free_delay=1) as site:
+    with OmoCaptchaService(balance=1.0) as service, SlowPages(service, "session", free_delay=1) as site:
         crawled = crawl(sites.spider(f"{site.url}/free/1"), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5})
         assert crawled.count("api/calls") == len(service.calls)
     assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
@@ -392,7 +393,7 @@ def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, s
 
 
 def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl):
-    with OmoCaptchaService(solve_seconds=0.6) as service, WalledSite(service, "session", free_delay=1.5) as site:
+    with OmoCaptchaService(solve_seconds=0.6) as service, SlowPages(service, "session", free_delay=1.5) as site:
         free = scrapy.Request(f"{site.url}/free/1", meta={"cookiejar": "another session"})
         asks = sites.sending(free, *(scrapy.Request(f"{site.url}/page/{number}") for number in range(1, 4)))
         crawled = crawl(asks, {**service.settings, "LOGSTATS_INTERVAL": 0.2})

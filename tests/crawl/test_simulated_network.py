@@ -6,7 +6,7 @@ from aiohttp import web
 
 from scrapy_omocaptcha.buying.api import factory
 from scrapy_omocaptcha.errors import ApiError
-from scrapy_omocaptcha.testing.faults import KINDS, Fault, apply_fault
+from scrapy_omocaptcha.testing.faults import KINDS, UNPROCESSED, Fault, apply_fault
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import Site, page
 from tests.simulation.simulation import simulated
@@ -53,7 +53,7 @@ class Recording(Site):
         seen = request.method, request.path, request.path_qs, request.scheme, request.host, await request.read()
         # The service's clients name themselves.
         self.seen.append((*seen, [] if request.path == "/call" else headers))
-        answer = None if self._fault and self._fault.unprocessed else await super()._handle(request)
+        answer = None if self._fault and self._fault.kind in UNPROCESSED else await super()._handle(request)
         return await apply_fault(self._fault, request, answer, self._pause) if self._fault else answer
 
 

@@ -49,3 +49,18 @@ class OtherService(OmoCaptchaService):
         if answer.get("status") == "fail" and self.dialect.failed == "status":
             return {"errorId": 0, "status": "failed", "solution": {}}
         return answer
+
+
+class PricedService(OmoCaptchaService):
+    """Service with the list of prices that version 2 of OMOcaptcha has at another address, for all to read."""
+
+    path = "/api/getServicePrice"
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        listed = {"name": "reCAPTCHA v2", "price": f"{self._account.price:f}", "type": "RecaptchaV2TokenTask"}
+        self._routes[self.path] = ("getServicePrice", lambda body: {"error": False, "typeJob": [listed]})
+
+    def _respond(self, method, path, body):
+        is_right = path == self.path and method == "GET"
+        return super()._respond("POST" if is_right else method, path, body)

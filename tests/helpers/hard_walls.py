@@ -35,6 +35,21 @@ class OneAddress(WalledSite):
         return answer
 
 
+class SlowPages(WalledSite):
+    """Site that takes ``free_delay`` seconds for each page below ``/free/``."""
+
+    def __init__(
+        self, service: OmoCaptchaService, wall: Wall | str = "session", *, free_delay: float, **options: Any
+    ) -> None:
+        super().__init__(service, wall, **options)
+        self._free_delay = free_delay
+
+    async def _handle(self, request):
+        if request.path.startswith("/free/"):
+            await self._pause(self._free_delay)
+        return await super()._handle(request)
+
+
 class Followed(WalledSite):
     """Site for spiders that follow what they find: each page links to all pages, most links redirect to theirs.
 

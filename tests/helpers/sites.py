@@ -2,11 +2,13 @@
 
 import inspect
 import threading
+from dataclasses import replace
 
 import scrapy
 from aiohttp import web
 
 from scrapy_omocaptcha.testing.server import LoopbackServer
+from scrapy_omocaptcha.testing.shop import redirect as found
 from tests.helpers.crawling import RecordingSpider
 
 
@@ -75,6 +77,20 @@ def behind_wall(inside=lambda request: page(), *, gate=None, opens_at="/", to_ga
         return challenge() if gate is None else to_gate(gate)
 
     return answer
+
+
+def refusing(site, how):
+    """Let the forms of a walled site refuse tokens by a redirect to them (``"redirect"``), or with an HTTP status."""
+    answer = site.answer
+
+    def refuse(visit):
+        answered = answer(visit)
+        if how == "page" or answered.token in (None, "accepted"):
+            return answered
+        return found(visit.path, "open", answered.token) if how == "redirect" else replace(answered, status=how)
+
+    site.answer = refuse
+    return site
 
 
 def spider(*urls, **attributes):

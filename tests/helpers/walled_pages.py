@@ -10,7 +10,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.testing import WALLS, Wall, challenge_page
+from scrapy_omocaptcha.testing import WALLS, Wall, pages
 from scrapy_omocaptcha.testing.gate import BUTTON, CLEARANCE_COOKIE, CSRF_FIELD, NEXT_FIELD, SESSION_COOKIE, Gate
 from scrapy_omocaptcha.testing.server import LoopbackServer
 from scrapy_omocaptcha.testing.visit import read_visit
@@ -93,7 +93,7 @@ class WalledPages(LoopbackServer):
         if self._gate.check_form(fields, session) is not None:
             return self._challenge(session, fields.get(NEXT_FIELD, ""))
         if self._wall.after == "thanks" or not fields[NEXT_FIELD]:
-            response = web.Response(text=challenge_page.thanks("/"), content_type="text/html")
+            response = web.Response(text=pages.thanks("/"), content_type="text/html")
         else:
             response = web.Response(status=302, headers={"Location": fields[NEXT_FIELD]})
         return _with({CLEARANCE_COOKIE: self._gate.grant_clearance(session)}, response)
@@ -101,9 +101,7 @@ class WalledPages(LoopbackServer):
     def _challenge(self, session, target, form=()):
         self.challenges += 1
         carried = [(name, value) for name, value in form if name not in _FIELDS_OF_THE_WALL]
-        text = challenge_page.challenge(
-            self._wall, sitekey=self._sitekey, csrf=session.csrf, target=target, carried=carried
-        )
+        text = pages.challenge(self._wall, sitekey=self._sitekey, csrf=session.csrf, target=target, carried=carried)
         return web.Response(text=text, status=403, content_type="text/html")
 
 

@@ -54,10 +54,9 @@ def test_it_runs_the_service_and_walled_sites_until_it_is_stopped(simulate):
     process.terminate()
     process.join()
     assert stdout.read().splitlines() == [
-        "wall   pages  challenges  tokens accepted  rejected",
-        "get        0           0                0         0",
-        "never      0           1                0         0",
-        "Jobs: 0 for 0.00000 USD. Pages are those from behind a wall.",
+        "get: 0 pages from behind the wall, 0 challenges, 0 tokens accepted, 0 rejected",
+        "never: 0 pages from behind the wall, 1 challenges, 0 tokens accepted, 0 rejected",
+        "Jobs: 0 for 0.00000 USD.",
     ]
     assert stderr.read() == ""
     assert process.exitcode == 0

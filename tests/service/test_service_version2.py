@@ -10,7 +10,6 @@ import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.clock import Clock
-from tests.service.visitor import exchange
 
 SITEKEY = "6LtestOnly" + "a" * 30
 PAGE = "http://127.0.0.1/page/1"
@@ -97,17 +96,6 @@ def test_a_refusal_can_have_any_error_code(service):
     service.next_job("refused")
     assert ask(service, "createTask", task=TASK) == failed("ERROR_NO_SLOT_AVAILABLE", "Come back later.")
     assert ask(service, "createTask", task=TASK)["errorCode"] == "ERROR_INVALID_TASK_DATA"
-
-
-def test_the_price_list_is_public_and_only_available_with_get():
-    with OmoCaptchaService(price=0.00077) as service:
-        with urllib.request.urlopen(service.price_list_url) as response:
-            (listed,) = json.load(response)["typeJob"]
-        assert listed["type"] == "RecaptchaV2TokenTask"
-        assert listed["price"] == "0.00077"
-        for method, path in (("POST", "/api/getServicePrice"), ("GET", "/v2/createTask")):
-            assert exchange(service, method, path)[0].status == 405
-        assert [call.name for call in service.calls] == ["getServicePrice", "getServicePrice", "createTask"]
 
 
 def test_both_versions_share_one_account_and_version_2_is_also_at_the_root():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from scrapy_omocaptcha.buying.records import Record as LedgerRecord
     from scrapy_omocaptcha.testing.account import Job
-    from scrapy_omocaptcha.testing.calls import Call
+    from scrapy_omocaptcha.testing.service import Call
     from tests.simulation.crawl import Run
     from tests.simulation.network import Exchange
     from tests.simulation.plan import Plan, Site

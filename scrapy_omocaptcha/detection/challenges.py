@@ -15,7 +15,7 @@ from scrapy.http import Response, TextResponse
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.callbacks import Effect
 from scrapy_omocaptcha.detection.content import PageText
-from scrapy_omocaptcha.detection.judgement import Case, judge
+from scrapy_omocaptcha.detection.judgement import Surroundings, judge
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.controls import is_button, is_input, is_submit_button
 from scrapy_omocaptcha.forms.encoding import sent_pairs
@@ -102,14 +102,14 @@ class WidgetPage:
 
     def _judged(self, widget: Widget, text: PageText, request: Request | None) -> Challenge:
         challenge = self.challenge(widget)
-        judgement, evidence, does = judge(self._case(widget, challenge.form, text, request))
+        judgement, evidence, does = judge(self._surroundings(widget, challenge.form, text, request))
         return replace(challenge, judgement=judgement, evidence=evidence, does=does)
 
-    def _case(self, widget: Widget, form: Form | None, text: PageText, request: Request | None) -> Case:
+    def _surroundings(self, widget: Widget, form: Form | None, text: PageText, request: Request | None) -> Surroundings:
         owner, buttons = self.owner(widget), self._buttons(widget)
         name = None if owner is None else owner.get("aria-label")
         inside = "" if owner is None else text.between(owner, widget.element, next(iter(buttons), None))
-        return Case(
+        return Surroundings(
             url=self.response.url,
             asked_url=self.response.url if request is None else request.meta.get("redirect_urls", [request.url])[0],
             status=self.response.status,

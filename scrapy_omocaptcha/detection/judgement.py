@@ -36,7 +36,7 @@ _MARKS = {
 
 
 @dataclass(frozen=True)
-class Case:
+class Surroundings:
     """What a page says of the form that holds one of its widgets."""
 
     url: str
@@ -139,45 +139,45 @@ class Case:
         return find_deeds(" ".join(segments)) or (() if is_own else find_deeds_of_name(" ".join(segments[-2:])))
 
 
-def judge(case: Case) -> tuple[Judgement, tuple[str, ...], str]:
+def judge(around: Surroundings) -> tuple[Judgement, tuple[str, ...], str]:
     """Return what the form of a widget is for, the evidence, and what it seems to do, as in a ``Challenge``."""
-    whole = "form" if case.target else "page"
-    if case.field is not None:
-        return "acts", (f"the {whole} also asks for {case.field}",), ""
-    is_refused = case.status in WALL_STATUSES
-    says = [f"status {case.status}"] if is_refused else []
-    says += [f"it is a page of {case.product}"] if case.product else []
-    says += case.signs
-    if deed := next(_deeds(case), None):
+    whole = "form" if around.target else "page"
+    if around.field is not None:
+        return "acts", (f"the {whole} also asks for {around.field}",), ""
+    is_refused = around.status in WALL_STATUSES
+    says = [f"status {around.status}"] if is_refused else []
+    says += [f"it is a page of {around.product}"] if around.product else []
+    says += around.signs
+    if deed := next(_deeds(around), None):
         return "acts", (*says, deed[1]), shortened(deed[0])
-    if not case.is_whole:
+    if not around.is_whole:
         return "acts", (*says, "the page is too long to be read"), ""
-    if is_refused or case.product or len(case.signs) > 1:
+    if is_refused or around.product or len(around.signs) > 1:
         return "withholds", (*says, f"the {whole} asks for nothing but the captcha"), ""
     return "doubtful", (*says, "fewer than two signs say that it withholds another page"), ""
 
 
-def _deeds(case: Case) -> Iterator[tuple[str, str]]:
+def _deeds(around: Surroundings) -> Iterator[tuple[str, str]]:
     """Yield what the form does, in the page's words, and the phrase that says where they stand."""
-    for label in filter(find_deeds_of_name, case.labels):
+    for label in filter(find_deeds_of_name, around.labels):
         yield label, f"its button says '{label}'"
-    for deed in case.deeds_of_target:
-        yield deed, f"the form posts to {_parts_of(case.target).path[:_LONGEST]}"
-    for name, value in case.choices:
+    for deed in around.deeds_of_target:
+        yield deed, f"the form posts to {_parts_of(around.target).path[:_LONGEST]}"
+    for name, value in around.choices:
         # A return address is about the page that was asked for.
         if find_deeds_of_name(name if _is_address(value) else f"{name} {value[:_LONGEST]}"):
             field = f"{name[:40]}={value[:40]}"
             yield field, f"the form sends {field}"
-    for name, value in case.attributes:
+    for name, value in around.attributes:
         for deed in find_deeds(value):
             yield deed, f"its {name} says '{shortened(value)}'"
-    host, path = _page_of(case.asked_url)[:2]
+    host, path = _page_of(around.asked_url)[:2]
     # The site may be called so, and its title may name the page that was asked for.
-    for text, names in (*((heading, host) for heading in case.headings), (case.title, f"{host} {path}")):
+    for text, names in (*((heading, host) for heading in around.headings), (around.title, f"{host} {path}")):
         if not set(split_words(names)).issuperset(split_words(" ".join(find_deeds(text)))):
             yield text, f"it says '{text}'"
     # Cloudflare's page shows a text of the site.
-    for deed in () if case.product == "Cloudflare" else find_deeds(case.beside):
+    for deed in () if around.product == "Cloudflare" else find_deeds(around.beside):
         yield deed, f"the page says '{deed}' beside the widget"
 
 

@@ -49,7 +49,7 @@ class SendingOrder:
         """Requests for which a token is at hand, each with its right to go before others while it has that."""
 
     def slot(self, request: Request) -> Any:
-        """Return the download slot of a request."""
+        """Return the download slot of a request, which Scrapy makes where there is none yet."""
         return self._crawler.engine.downloader._get_slot(request)[1]
 
     @contextmanager

@@ -150,12 +150,11 @@ class OmoCaptchaMiddleware:
             from scrapy_omocaptcha.upfront.wishes import check_wish
 
             check_wish(request)
+        self._hints.check(request)
         if wish is False or self._is_for_robots_rules(request):
             # The answer is not looked at, but may change the session's cookies.
             self._sessions.sent(request)
             return None
-        if wish is None:
-            self._hints.check(request)
         try:
             if isinstance(wish, dict):
                 return await self._upfront.send(request)

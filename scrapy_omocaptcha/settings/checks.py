@@ -17,7 +17,7 @@ from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.scrapy_versions import middleware_priorities
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, uses_scrapy_redis
-from scrapy_omocaptcha.settings.names import LIKE_OURS, nearest
+from scrapy_omocaptcha.settings.names import meant_by
 from scrapy_omocaptcha.urls import host_of
 
 _CLOSER_TO_SITE = (CookiesMiddleware, RedirectMiddleware, HttpCompressionMiddleware)
@@ -63,7 +63,7 @@ def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iter
         )
     for name in sorted(set(project) - _SETTINGS):
         if name.startswith("OMOCAPTCHA_"):
-            similar = nearest(name, _SETTINGS)
+            similar = meant_by(name, _SETTINGS)
             hint = f"did you mean {similar}? If not, remove it" if similar else "remove it"
             yield f"{name} is not a setting: {hint}, or rename it if it is the project's own"
     yield from _check_positions(_middlewares(project), ours)
@@ -101,9 +101,9 @@ def _check_names(project: BaseSettings, spider: Spider) -> Iterator[str]:
 
 
 def _misspelt(names: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield the names that are like ours, each with the known name that it is like."""
-    for name in sorted(filter(LIKE_OURS.match, names)):
-        if meant := nearest(name, known):
+    """Yield the names that are almost known, each with the known name."""
+    for name in sorted(names):
+        if meant := meant_by(name, known):
             yield name, meant
 
 

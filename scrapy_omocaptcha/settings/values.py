@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import field
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
 from scrapy.utils.misc import load_object
 
-from scrapy_omocaptcha.settings.names import nearest
+from scrapy_omocaptcha.settings.names import meant_by
 from scrapy_omocaptcha.settings.secret import Secret
 
 Default = TypeVar("Default", str, None)
@@ -171,8 +172,8 @@ def read_api_token(settings: BaseSettings, name: str) -> Secret:
         # The message doesn't show the value, which may be a credential with a typo.
         raise ValueError(f"{name} must be a string without spaces and line breaks: copy it again from your account")
     if not value.strip() and not read_bool(settings, "OMOCAPTCHA_DRY_RUN", False):
-        similar = nearest(name, {*settings, *os.environ} - {name}, 0.85)
-        hint = f" ({similar} is not read)" if similar else ""
+        similar = (each for each in sorted({*settings, *os.environ} - {name}) if meant_by(each, [name]))
+        hint = "".join(f" ({each} is not read)" for each in islice(similar, 1))
         where = "in the settings or the environment"
         raise NotConfigured(f"no API token, so no captcha can be solved: set {name} {where}{hint}")
     return Secret(value.strip())

@@ -14,7 +14,7 @@ from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
 from scrapy_omocaptcha.reporting.format import printable, purpose, sent
 from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling_lines
-from scrapy_omocaptcha.settings.names import LIKE_OURS
+from scrapy_omocaptcha.settings.names import rest_of
 from scrapy_omocaptcha.tokens.medium import META_KEYS
 from scrapy_omocaptcha.tokens.reasons import Refusal
 from scrapy_omocaptcha.urls import host_of, public_address
@@ -119,11 +119,11 @@ class Hints:
         return not request.meta.keys() <= self._ignored_keys or bool(self._forms and self._lacks_token(request))
 
     def check(self, request: Request) -> None:
-        """Look at a request that wants no token."""
+        """Look at the keys of a request's meta, and at its data unless it wants a token."""
         for key in request.meta:
             if key not in self._ignored_keys and key not in (*META_KEYS, STATE_KEY):
                 self._check_key(key, request)
-        if self._forms and self._lacks_token(request):
+        if self._forms and request.meta.get("omocaptcha") is None and self._lacks_token(request):
             self._say(
                 host_of(request.url),
                 "The form at %s has a reCAPTCHA v2 widget, but is sent without a token, which the site will likely "
@@ -132,7 +132,7 @@ class Hints:
             )
 
     def _check_key(self, key: object, request: Request) -> None:
-        if isinstance(key, str) and LIKE_OURS.match(key):
+        if isinstance(key, str) and rest_of(key) is not None:
             keys = " and ".join(map(repr, META_KEYS))
             self._say(
                 key, "meta[%r] of %s is not read by OMOcaptcha, which reads %s", key, public_address(request.url), keys

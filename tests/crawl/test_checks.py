@@ -57,7 +57,8 @@ def placed(place, **others):
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
         *(({}, {"allowed_domains": ["shop.example"]}), ({"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_DRY_RUN": True}, {})),
-        # The project's own names.
+        # The project's own names, and those of other captchas.
+        ({"NOCAPTCHA_API_KEY": 1, "TWOCAPTCHA_API_KEY": 1, "MY_OMOCAPTCHA_MAX_COST": 1}, {}),
         ({"OMOX_CAPTCHA": 1}, {"omocaptcha_submit": own, "omocaptcha_notes": own, "omocap": own, "_omocaptcha_x": own}),
     ],
 )
@@ -78,6 +79,7 @@ def test_a_variable_that_is_not_read_is_told_unless_the_setting_is_there(crawl, 
 @pytest.mark.parametrize(
     ("name", "cure"),
     [
+        ("OMOCATPCHA_MAX_COTS", "set OMOCAPTCHA_MAX_COST in settings.py, or with -s OMOCAPTCHA_MAX_COST=…"),
         ("OMOCAPTCHA_MAX_COTS", "set OMOCAPTCHA_MAX_COST in settings.py, or with -s OMOCAPTCHA_MAX_COST=…"),
         ("OMO_CAPTCHA_REDIS_ULR", "rename it to OMOCAPTCHA_REDIS_URL"),
         ("omocaptcha_redis_url", "rename it to OMOCAPTCHA_REDIS_URL"),
@@ -99,7 +101,7 @@ def test_variables_of_others_are_not_told(crawl, service, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["OMOCAPTCHA_TOKEN", "OMOCAPTCHA_API_TOKN", "OMOCAPTCHA_API_KEY", "OMO_CAPTCHA_API_TOKEN"]
+    "name", ["OMOCAPTCHA_TOKEN", "OMOCAPTCHA_API_TOKN", "OMOCAPTCHA_API_KEY", "OMO_CAPTCHA_API_TOKEN", "OMOCATPCHA_KEY"]
 )
 @pytest.mark.parametrize("is_setting", [False, True])
 def test_where_the_api_token_is_missing_a_name_that_is_almost_its_own_is_named(
@@ -164,6 +166,10 @@ UNKNOWN = "is not a setting: {}remove it, or rename it if it is the project's ow
             {"OMOCAPTCHA_DRYRUN": True},
             f"OMOCAPTCHA_DRYRUN {UNKNOWN.format('did you mean OMOCAPTCHA_DRY_RUN? If not, ')}",
         ),
+        (
+            {"OMOCAPTCHA_KEY": "offline-token"},
+            f"OMOCAPTCHA_KEY {UNKNOWN.format('did you mean OMOCAPTCHA_API_TOKEN? If not, ')}",
+        ),
         ({"OMOCAPTCHA_XYZ": 1}, f"OMOCAPTCHA_XYZ {UNKNOWN.format('')}"),
     ],
 )
@@ -191,6 +197,12 @@ MISTAKES = {
     ),
     "a misspelt prefix": mistake(
         "the setting OMOCAPCHA_DRY_RUN is not read: rename it to OMOCAPTCHA_DRY_RUN", {"OMOCAPCHA_DRY_RUN": True}
+    ),
+    "a prefix with two letters swapped": mistake(
+        "the setting OMOCATPCHA_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST", {"OMOCATPCHA_MAX_COST": 0.01}
+    ),
+    "another word after a misspelt prefix": mistake(
+        "the setting OMOCPATCHA_BUDGET is not read: rename it to OMOCAPTCHA_MAX_COST", {"OMOCPATCHA_BUDGET": 0.01}
     ),
     "a misspelt hook": mistake(
         "Spider.omocaptcha_triger is never called: rename it to omocaptcha_trigger", omocaptcha_triger=own

@@ -558,6 +558,12 @@ def test_a_form_that_is_sent_without_its_token_is_told_once(crawl, service, wall
     assert service.jobs == ()
 
 
+def test_a_key_of_meta_that_is_misspelt_is_told_beside_the_form_that_wants_a_token(crawl, service, walled):
+    spider, _ = searching(walled(), rejected=".error", meta={"omocatpcha_resend": True})
+    (warning,) = crawl(spider, service.settings).said()
+    assert warning.startswith("meta['omocatpcha_resend'] of ")
+
+
 def test_nothing_is_said_of_a_form_that_is_sent_with_a_token_or_not_at_all(crawl, service, walled):
     site = walled()
     further = scrapy.Request(f"{site.url}/find/get?page=2")

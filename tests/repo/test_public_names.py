@@ -17,7 +17,7 @@ print(*sorted(name for name in sys.modules if name.startswith("scrapy_omocaptcha
 # What reads pages and forms, makes calls and reports.
 NOT_BEFORE_THE_END = "scrapy_omocaptcha.reporting.text"
 NOT_BEFORE_THE_FIRST_CHALLENGE = (
-    *("difflib", "treq", "redis"),
+    *("treq", "redis"),
     *(f"scrapy_omocaptcha.{name}" for name in ("detection.challenges", "detection.vendors", "forms.reading")),
     *(f"scrapy_omocaptcha.walls.{name}" for name in ("session", "passage", "form_passage")),
     *(f"scrapy_omocaptcha.{name}" for name in ("tokens.attempts", "tokens.verdict")),

@@ -18,8 +18,8 @@ def ignore(address):
 
 def test_keys_that_look_like_ours_are_noticed_in_any_request_and_told_once_in_their_order(caplog):
     hints = Hints(ignore, has_browser=False)
-    keys = ["omocapcha", "omocaptcha_key", "omo-captcha", "OMOCAPTCHA", "omo captcha", "_omo_captcha"]
-    for request in (_request("depth"), _request("depth", *keys), _request("depth", *keys)):
+    keys = ["omocapcha", "omocatpcha", "omocaptcha_key", "omo-captcha", "OMOCAPTCHA", "omo captcha", "_omo_captcha"]
+    for request in (_request("depth", "nocaptcha"), _request("depth", *keys), _request("depth", *keys)):
         hints.check(request)
     assert [record.args[0] for record in caplog.records] == keys
     assert "meta['omocapcha'] of https://shop.example/ is not read" in caplog.text

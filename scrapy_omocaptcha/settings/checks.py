@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from itertools import dropwhile
+from urllib.parse import urlsplit
 
 from scrapy import Spider
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
@@ -60,6 +61,11 @@ def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iter
         yield (
             f"{host_of(settings.api_url)} has no list of prices, so no limit in USD would hold: set OMOCAPTCHA_PRICE "
             "to the price of a task in USD"
+        )
+    if settings.api_version != 2 and not urlsplit(settings.api_url).path:
+        yield (
+            f"OMOCAPTCHA_API_URL is {settings.api_url!r}, which lacks the path of version 1: set it to "
+            f"'{settings.api_url}/api', or set OMOCAPTCHA_API_VERSION = 2 for another service"
         )
     for name in sorted(set(project) - _SETTINGS):
         if name.startswith("OMOCAPTCHA_"):
@@ -118,7 +124,10 @@ def tell_closer(project: BaseSettings, ours: type) -> Iterator[str]:
     names = map(global_object_name, _middlewares(project))
     closer = dropwhile(global_object_name(ours).__ne__, names)
     if own := [name for name in closer if name.partition(".")[0] not in ("scrapy", "scrapy_omocaptcha")]:
-        yield f"sees only what is let through by middlewares closer to the site: {', '.join(own)}"
+        yield (
+            f"sees only what is let through by middlewares closer to the site: {', '.join(own)}; place below 581 what "
+            "drops or replaces a response, or follows redirects"
+        )
 
 
 def _check_middlewares(project: BaseSettings, ours: type) -> Iterator[str]:

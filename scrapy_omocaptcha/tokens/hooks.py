@@ -31,7 +31,7 @@ _LONGEST_ERROR = 1000
 class Hooks:
     """The methods of a crawl's spider, and the ``trigger`` of the settings.
 
-    :raises ValueError: when one of them does not take the arguments that it is called with.
+    :raises ValueError: when one of them is an ``async def``, or does not take the arguments that it is called with.
     """
 
     def __init__(self, crawler: Crawler, trigger: Trigger | None) -> None:
@@ -59,11 +59,6 @@ class Hooks:
     def can_submit(self) -> bool:
         """Tell whether the spider has a method that makes the submissions."""
         return self._hook("omocaptcha_submit") is not None
-
-    def check_submit(self) -> Refusal | None:
-        """Return why the spider's ``omocaptcha_submit`` can make no submission, or None; log that as ERROR once."""
-        is_async = iscoroutinefunction(self._hook("omocaptcha_submit"))
-        return self._unusable(f"omocaptcha_submit {_ASYNC}") if is_async else None
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
         """Return the request that hands a token in: the spider's own (``HookFailed`` if that fails), or a browser's."""
@@ -128,7 +123,9 @@ class Hooks:
 
 
 def _check(name: str, hook: Callable[..., object] | None, arguments: str) -> None:
-    """Raise ValueError if a hook does not take its arguments."""
+    """Raise ValueError if a hook is an ``async def``, or does not take its arguments."""
+    if iscoroutinefunction(hook):
+        raise ValueError(f"{name} {_ASYNC}")
     try:
         if hook is not None:
             signature(hook, follow_wrapped=False).bind(*arguments.removeprefix("self, ").split(", "))

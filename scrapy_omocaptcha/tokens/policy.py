@@ -109,9 +109,7 @@ class Policy:
             is_downloaded=self.components.is_downloaded(request),
             opens_by_cookie=host in self._opened_by_cookie,
         )
-        refusal = find_refusal(purpose, case) or self.hooks.refusal
-        refusal = refusal or (self.hooks.check_submit() if purpose == "hook" else None)
-        return refusal or self._dead_ends.get((host, challenge.sitekey))
+        return find_refusal(purpose, case) or self.hooks.refusal or self._dead_ends.get((host, challenge.sitekey))
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""

@@ -161,6 +161,11 @@ UNKNOWN = "is not a setting: {}remove it, or rename it if it is the project's ow
         ({"EXTENSIONS": {Addon: 500}}, ADDON_MISPLACED),
         ({"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}}, WITHOUT_ADDON),
         (placed(585) | {"ADDONS": {}}, WITHOUT_ADDON),
+        (
+            {"OMOCAPTCHA_API_URL": "https://omocaptcha.com"},
+            "OMOCAPTCHA_API_URL is 'https://omocaptcha.com', which lacks the path of version 1: set it to "
+            "'https://omocaptcha.com/api', or set OMOCAPTCHA_API_VERSION = 2 for another service",
+        ),
         ({"OMOCAPTCHA_MAX_ATTEMPTS": "many"}, "OMOCAPTCHA_MAX_ATTEMPTS is 'many'; it must be a number of at least 1"),
         (
             {"OMOCAPTCHA_DRYRUN": True},
@@ -342,7 +347,8 @@ def test_middlewares_closer_to_the_site_are_named(crawl, service, walled, place,
     crawled = crawl(spider(f"{walled('session').url}/page/1"), settings)
     said = [line for line in crawled.said(logging.INFO) if "closer to the site" in line]
     told = (
-        "OMOcaptcha sees only what is let through by middlewares closer to the site: tests.crawl.test_checks.DropsBans"
+        "OMOcaptcha sees only what is let through by middlewares closer to the site: "
+        "tests.crawl.test_checks.DropsBans; place below 581 what drops or replaces a response, or follows redirects"
     )
     assert said == [told] * is_told
     # The wall is there all the same.

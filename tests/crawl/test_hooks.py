@@ -122,15 +122,24 @@ def test_a_hook_that_does_not_take_its_arguments_is_an_error_of_the_start(
     assert line.getMessage() == f"OMOcaptcha: {told}"
 
 
-def test_a_submit_hook_that_is_an_async_def_is_one_error_and_costs_nothing(crawl, service, walled):
-    async def submit(self, response, challenge, token):
-        return scrapy.Request(response.url)
+async def slow(*arguments):
+    """Stand for a hook that waits."""
 
-    crawled = crawl(pages_of(walled("session"), 3, omocaptcha_submit=submit), service.settings)
-    assert crawled.reasons == ["hook"] * 3
-    (told,) = crawled.said(logging.ERROR)
-    assert told.startswith("omocaptcha_submit is an async def, which has to be a plain def, so no token is bought")
-    assert service.calls == ()
+
+@pytest.mark.parametrize(
+    ("hooks", "settings", "name"),
+    [
+        ({"omocaptcha_trigger": slow}, {}, "omocaptcha_trigger"),
+        ({"omocaptcha_submit": slow}, {}, "omocaptcha_submit"),
+        ({}, {"OMOCAPTCHA_TRIGGER": slow}, "the function of OMOCAPTCHA_TRIGGER"),
+    ],
+)
+def test_a_hook_that_is_an_async_def_is_an_error_of_the_start(crawl, service, caplog, hooks, settings, name):
+    told = f"{name} is an async def, which has to be a plain def"
+    with pytest.raises(ValueError, match=told):
+        crawl(spider(**hooks), {**service.settings, **settings})
+    (line,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert line.getMessage() == f"OMOcaptcha: {told}"
 
 
 @pytest.mark.parametrize("kind", ["raises", "nothing", "foreign"])

@@ -90,7 +90,8 @@ def test_no_crawl_starts_that_could_not_keep_its_limit_in_usd(crawl, of_service)
 def test_where_the_service_turns_out_to_name_no_price_no_limit_in_usd_is_put_at_risk(
     crawl, service, walled, of_service, limits
 ):
-    crawled = crawl(spider(f"{walled('session').url}/page/1"), of_service("2Captcha", **ELSEWHERE, **limits))
+    settings = of_service("2Captcha", **ELSEWHERE, **limits, OMOCAPTCHA_API_URL=service.url)
+    crawled = crawl(spider(f"{walled('session').url}/page/1"), settings)
     (told,) = [line for line in crawled.said() if "OMOCAPTCHA_PRICE" in line]
     assert "127.0.0.1 names no price" in told
     assert (len(service.jobs), crawled.count("account/closed")) == ((1, 0) if limits else (0, 1))

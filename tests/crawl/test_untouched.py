@@ -26,7 +26,6 @@ REASONS = {
     "foreign_form": {},
     "no_form": {},
     "robots": {"ROBOTSTXT_OBEY": True},
-    "hook": {},
 }
 """Settings by the reason why nothing is bought, where those make the reason."""
 CASES = [*REASONS, "redirecting wall", "deed"]
@@ -162,8 +161,6 @@ def compare(crawl, service):
 @by_pairs(case=CASES, status=[200, 403, 429, 503], kind=list(KINDS))
 def test_what_nothing_is_bought_for_passes_on_as_without_the_add_on(compare, service, case, status, kind):
     spider, settings = KINDS[kind](status)
-    if case == "hook":
-        spider = type("Hooked", (spider,), {"omocaptcha_submit": _async_hook})
     redirects, reason = case == "redirecting wall", "host_not_allowed" if case == "redirecting wall" else case
     with Walled(case, status, redirects=redirects) as site:
         with_addon, without, crawled = compare(site, spider, {**REASONS.get(reason, {}), **settings})
@@ -174,10 +171,6 @@ def test_what_nothing_is_bought_for_passes_on_as_without_the_add_on(compare, ser
         assert crawled.count(f"skipped/{reason}") == crawled.count("challenges") >= 3
 
 
-async def _async_hook(self, response, challenge, token):
-    """Do what no plain method does."""
-
-
 @pytest.mark.parametrize("case", REASONS)
 def test_a_refused_challenge_has_its_reason_as_a_flag_beside_those_of_others(crawl, service, case):
     class Flags:
@@ -185,10 +178,9 @@ def test_a_refused_challenge_has_its_reason_as_a_flag_beside_those_of_others(cra
             response.flags = [*response.flags, "omocaptcha-like", "omocaptcha:"]
             return response
 
-    hooks = {"omocaptcha_submit": _async_hook} if case == "hook" else {}
     settings = {**service.settings, **REASONS[case], "DOWNLOADER_MIDDLEWARES": {Flags: 620}}
     with Walled(case, 200) as site:
-        crawled = crawl(type("Hooked", (WatchingSpider,), hooks), settings, origin=site.origin)
+        crawled = crawl(WatchingSpider, settings, origin=site.origin)
     challenges = [one for one in crawled.pages if one.cb_kwargs["asked"] != "/open"]
     assert [one.flags for one in challenges] == [["omocaptcha-like", "omocaptcha:", f"omocaptcha:{case}"]] * 3
 

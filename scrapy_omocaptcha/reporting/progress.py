@@ -92,7 +92,7 @@ class Progress:
             opening_balance=buyer.account.balance,
             closing_balance=closing_balance,
             # Only buying shows whether one job opens a wall for a session, or each page needs one.
-            would_buy={host: (len(pages), pages.total()) for host, pages in self.events.dry_run.items()},
+            would_buy={host: len(sessions) for host, sessions in self.events.dry_run.items()},
             price=buyer.limits.price,
             account_closed=buyer.account.closed,
         )

@@ -7,7 +7,6 @@ from scrapy_omocaptcha.buying.records import Balance, Record
 from scrapy_omocaptcha.reporting.format import (
     LONGEST_NAME,
     count,
-    listed,
     minute,
     percent,
     printable,
@@ -40,7 +39,7 @@ def crawl_report(
     first_left_alone: str = "",
     opening_balance: Balance | None = None,
     closing_balance: Balance | None = None,
-    would_buy: Mapping[str, tuple[int, int]] | None = None,
+    would_buy: Mapping[str, int] | None = None,
     price: float = 0.0,
     account_closed: str | None = None,
 ) -> str:
@@ -52,7 +51,7 @@ def crawl_report(
     :param left_alone: number of pages with a widget that were not taken for challenges, but may be some.
     :param first_left_alone: the address of the first of them.
     :param opening_balance: balance of the account when the spider opened; None if unknown, as for the closing one.
-    :param would_buy: the least and the most jobs that a dry run would have bought, by host, each at ``price`` in USD.
+    :param would_buy: the least number of jobs that a dry run would have bought, by host, each at ``price`` in USD.
     :param account_closed: why nothing was bought any more, if the account could not buy.
     """
     totals = Totals(records)
@@ -122,16 +121,10 @@ def _balance(opening: Balance, closing: Balance, cost: float) -> str:
     )
 
 
-def _would_buy(by_host: Mapping[str, tuple[int, int]], price: float) -> str:
-    least, most = (sum(numbers) for numbers in zip(*by_host.values(), strict=True))
-    hosts = sorted(by_host.items(), key=lambda item: (-item[1][1], item[0]))
-    named = listed([f"{shorten(host, LONGEST_NAME)} {_range(*jobs)}" for host, jobs in hosts], _HOSTS)
-    cost = usd(most * price) if least == most else f"{usd(least * price, most * price)} to {usd(most * price)}"
-    return f"{_range(least, most)} {'job' if most == 1 else 'jobs'} for {cost} USD not bought: {named}"
-
-
-def _range(least: int, most: int) -> str:
-    return f"{most:,}" if least == most else f"{least:,} to {most:,}"
+def _would_buy(by_host: Mapping[str, int], price: float) -> str:
+    jobs = sum(by_host.values())
+    least = f"at least {count(jobs, 'job')} for {usd(jobs * price)} USD not bought: {ranked(by_host)}"
+    return f"{least}; a wall that wants a token on each page costs one a page"
 
 
 def _not_solved(reasons: Mapping[str, int], hosts: Mapping[str, int]) -> list[tuple[str, str]]:

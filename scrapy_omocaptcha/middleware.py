@@ -60,7 +60,7 @@ class OmoCaptchaMiddleware:
     def __init__(self, crawler: Crawler, settings: Settings) -> None:
         assert crawler.stats is not None
         stats = Stats(crawler.stats)
-        self._events = events = Events(crawler, stats)
+        self._events = events = Events(crawler, stats, time.monotonic)
         self._crawler = crawler
         is_queue_shared = uses_scrapy_redis(crawler.settings)
         self._engine = engine = Engine(crawler, self, stats, is_queue_shared=is_queue_shared)

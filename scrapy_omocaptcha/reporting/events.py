@@ -4,7 +4,9 @@ Addresses are logged without their query, and no line holds a token or a credent
 """
 
 import logging
+import math
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.reporting.format import waiting_requests
+from scrapy_omocaptcha.reporting.format import asked, waiting_requests
 from scrapy_omocaptcha.settings import LIMITS
 from scrapy_omocaptcha.urls import host_of, public_address
 
@@ -32,18 +34,22 @@ _MESSAGES = {
 _SAME_ON_ALL_HOSTS = {"account", "redis", *(reason for reason, limit in LIMITS.items() if limit.closes_with)}
 """Reasons that are logged once for the crawl, not once for each host."""
 _MAX_WARNED = 10_000
-"""First warnings that are remembered, by reason and host."""
+"""Lines that are remembered, by reason and host."""
+_PAUSE = 10.0
+"""Seconds in which a host has one line about jobs that have opened its walls."""
 
 
 class Events:
     """Reports what happens to the challenges of one crawl."""
 
-    def __init__(self, crawler: Crawler, stats: Stats) -> None:
+    def __init__(self, crawler: Crawler, stats: Stats, clock: Callable[[], float]) -> None:
         self._crawler = crawler
         self._stats = stats
-        self._warned: LocalCache[tuple[str, str], bool] = LocalCache(_MAX_WARNED)
+        self._clock = clock
+        self._logged: LocalCache[tuple[str, str], float] = LocalCache(_MAX_WARNED)
+        """When a line was logged last, by its kind or reason and what it is about."""
         # The error that closed the account was logged.
-        self._warned["account", ""] = True
+        self._logged["account", ""] = clock()
         self.dry_run: defaultdict[str, Counter[object]] = defaultdict(Counter)
         """The number of challenges that a dry run did not solve, by host and session."""
         self.not_solved: Counter[str] = Counter()
@@ -59,49 +65,55 @@ class Events:
         self._send(signals.challenge_detected, request, challenge, verdict=verdict)
 
     def solved(self, request: Request, challenge: Challenge, jobs: int, **values: Any) -> None:
-        """Report that the page that was asked for has come, by a signal with ``values``: as INFO once for its host."""
-        self._send(signals.challenge_solved, request, challenge, **values)
-        self._tell("solved", request.url, values["seconds"], jobs, values["cost_usd"])
+        """Report that the page that was asked for has come, by a signal with ``values``, and as INFO.
 
-    def buying(self, url: str, waiting: int, usual_seconds: float | None) -> None:
+        Those of a host for which no job was bought, or whose last line is not ten seconds old, have a DEBUG line.
+        """
+        self._send(signals.challenge_solved, request, challenge, **values)
+        pause = _PAUSE if jobs else math.inf
+        self._tell("solved", asked(request), values["seconds"], jobs, values["cost_usd"], pause=pause)
+
+    def buying(self, request: Request | str, waiting: int, usual_seconds: float | None) -> None:
         """Report that a token is bought: as INFO once for its host, since nothing else is told until it is there."""
         usual = "15 to 60 s" if usual_seconds is None else f"{usual_seconds:.0f} s in this crawl"
-        self._tell("buying", url, usual, waiting_requests(waiting))
+        address = public_address(request) if isinstance(request, str) else asked(request)
+        self._tell("buying", address, usual, waiting_requests(waiting))
 
     def handing_in(self, request: Request, what: str) -> None:
         """Report what is sent with a token: as INFO once for its host."""
-        self._tell("handing_in", request.url, what)
+        self._tell("handing_in", asked(request), what)
 
     def rejected(self, request: Request, jobs: int, most: int) -> None:
         """Report that a token was rejected, the useless one number ``jobs`` of ``most``: as INFO once for its host."""
-        self._tell("rejected", request.url, jobs, most)
+        self._tell("rejected", asked(request), jobs, most)
 
     def unknown(
         self, request: Request, challenge: Challenge, reason: str, message: str, seconds: float, cost: float
     ) -> None:
         """Report that it is not known whether the site accepted a token: as WARNING once for its host."""
         self._send(signals.challenge_unknown, request, challenge, reason=reason, seconds=seconds, cost_usd=cost)
-        self._tell("unknown", request.url, reason, message, level=logging.WARNING)
+        self._tell("unknown", asked(request), reason, message, level=logging.WARNING)
 
     def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
         """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
-        self.left_alone(reason, challenge.url, message, paid_for=request if jobs else None)
+        self.left_alone(reason, challenge.url, message, request, is_paid=bool(jobs))
 
-    def left_alone(self, reason: str, url: str, message: str, *, paid_for: Request | None = None) -> None:
+    def left_alone(self, reason: str, url: str, message: str, request: Request, *, is_paid: bool = False) -> None:
         """Report that a challenge is not solved: as WARNING once for its host or the crawl.
 
-        :param paid_for: the request whose page is lost though jobs were bought for it, which is always a WARNING.
+        :param is_paid: whether jobs were bought for the request, whose page is lost: this is always a WARNING.
         """
         self.not_solved[reason] += 1
         self.not_solved_at[host_of(url)] += 1
         self._stats.inc(f"skipped/{reason}")
         # The breaker's message names the host or domain for which nothing is bought.
-        level = self._level(reason, url, subject=message if reason == "breaker" else None)
-        if paid_for is None:
-            logger.log(level, "The challenge at %s is left alone (%s): %s", public_address(url), reason, message)
+        level = self._level(reason, url, subject=message if reason == "breaker" else "")
+        if is_paid:
+            logger.warning("No way through at %s (%s): %s", asked(request), reason, message)
         else:
-            logger.warning("No way through at %s (%s): %s", public_address(paid_for.url), reason, message)
+            where = " for ".join(dict.fromkeys([public_address(url), asked(request)]))
+            logger.log(level, "The challenge at %s is left alone (%s): %s", where, reason, message)
 
     def page_left_alone(self, address: str) -> None:
         """Count a page with a widget that is not taken for a challenge, but may be one."""
@@ -114,15 +126,21 @@ class Events:
         values = {"reason": reason, "host": host, "message": message}
         self._crawler.signals.send_catch_log(signals.limit_near, spider=self._crawler.spider, **values)
 
-    def _tell(self, kind: str, url: str, *values: object, level: int = logging.INFO) -> None:
-        logger.log(self._level(kind, url, level), _MESSAGES[kind], public_address(url), *values)
+    def _tell(
+        self, kind: str, address: str, *values: object, level: int = logging.INFO, pause: float = math.inf
+    ) -> None:
+        logger.log(self._level(kind, address, level, pause=pause), _MESSAGES[kind], address, *values)
 
-    def _level(self, reason: str, url: str, first: int = logging.WARNING, subject: str | None = None) -> int:
-        """Return the level ``first`` for the first message of a kind about a subject, host or crawl, then DEBUG."""
-        subject = subject or ("" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc)
-        is_first = (reason, subject) not in self._warned
-        self._warned[reason, subject] = True
-        return first if is_first else logging.DEBUG
+    def _level(
+        self, kind: str, url: str, first: int = logging.WARNING, *, subject: str = "", pause: float = math.inf
+    ) -> int:
+        """Return the level ``first``, or DEBUG for ``pause`` seconds after that, for a line about a host or a crawl."""
+        about = kind, subject or ("" if kind in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc)
+        now, last = self._clock(), self._logged.get(about)
+        if last is not None and now - last < pause:
+            return logging.DEBUG
+        self._logged[about] = now
+        return first
 
     def _send(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:
         spider = self._crawler.spider

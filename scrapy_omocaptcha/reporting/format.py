@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 
+from scrapy import Request
+
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.reporting.totals import Totals
 from scrapy_omocaptcha.urls import public_address
@@ -105,6 +107,11 @@ def purpose(challenge: Challenge) -> str:
     deed = f"something ({printable(challenge.does)!r})" if challenge.does else "something else"
     verbs = {"withholds": "goes on to the page", "acts": f"does {deed}", "doubtful": f"may do {deed}"}
     return verbs[challenge.judgement]
+
+
+def asked(request: Request) -> str:
+    """Return the address that a request was made for, before any redirect, without its query."""
+    return public_address(request.meta.get("redirect_urls", [request.url])[0])
 
 
 def sent(method: str, url: str, names: Sequence[str]) -> str:

@@ -74,11 +74,11 @@ def crawl_report(
     if totals.jobs:
         rows.append(("basis", COST_BASIS))
     bought = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD" if totals.jobs else "nothing bought"
-    met = f"{count(challenges, 'challenge') if challenges else 'no challenge'} met in {count(pages, 'page')}"
+    met = count(challenges, "challenged request") if challenges else "no challenged request"
     if totals.jobs and not challenges:
         # Spiders buy them with solve or solve_page, for what Scrapy does not show to a middleware.
-        met = f"tokens bought by the spider itself in {count(pages, 'page')}"
-    return _block(f"OMOcaptcha: {met}, {bought}", rows)
+        met = "tokens bought by the spider itself"
+    return _block(f"OMOcaptcha: {met}, {count(pages, 'page')}, {bought}", rows)
 
 
 def ledger_report(totals: Totals, *, sources: Sequence[str], by: str | None = None) -> str:

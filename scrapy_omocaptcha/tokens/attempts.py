@@ -150,7 +150,7 @@ class Attempts(ABC):
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
         purchase, self._job_error = None, None
         if not self.engine.lifetime.closing:
-            self.events.buying(self.request.url, self.engine.slots.waiting, self.buyer.usual_seconds)
+            self.events.buying(self.request, self.engine.slots.waiting, self.buyer.usual_seconds)
         try:
             purchase = await self.buyer.buy(challenge, host=host_of(self.request.url))
         except JobError as error:

@@ -12,7 +12,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
-from scrapy_omocaptcha.reporting.format import printable, purpose, sent
+from scrapy_omocaptcha.reporting.format import asked, printable, purpose, sent
 from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling_lines
 from scrapy_omocaptcha.settings.names import rest_of
 from scrapy_omocaptcha.tokens.medium import META_KEYS
@@ -89,8 +89,7 @@ class Hints:
             "is no answer to it, the wall has withheld it: request a page first, which opens the wall, or set "
             'meta["omocaptcha_resend"] for POSTs that may be repeated, such as searches'
         )
-        asked = request.meta.get("redirect_urls", [request.url])[0]
-        self._say(f"answer {host_of(asked)}", message, public_address(asked), public_address(request.url))
+        self._say(f"answer {host_of(asked(request))}", message, asked(request), public_address(request.url))
 
     def clearance_bound(self, url: str, difference: str) -> None:
         """Tell that a site seems to bind its clearance to the ``difference`` of two requests, if there is any."""
@@ -99,7 +98,7 @@ class Hints:
             "bind its clearance to that, so each change costs a job: keep it for all requests of a cookiejar"
         )
         if difference:
-            self._say(f"bound {host_of(url)}", message, host_of(url), printable(difference))
+            self._say(f"bound {host_of(url)}", message, public_address(url), printable(difference))
 
     def overruled(self, page: Challenge, by: str) -> None:
         """Tell that a page is not taken for what it was judged to be."""

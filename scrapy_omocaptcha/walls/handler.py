@@ -185,7 +185,9 @@ class WallHandler:
             self._settle(request, response)
         vendor = find_other_captcha(response)
         if vendor is not None:
-            self.events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
+            self.events.left_alone(
+                "other_captcha", response.url, f"its captcha is another product's: {vendor}", request
+            )
         elif request.method == "HEAD":
             # The answer to HEAD has no body to be a challenge.
             self.policy.hints.head_answered(response)

@@ -232,8 +232,8 @@ def test_the_report_counts_the_pages_that_the_spider_got(crawl, service):
         urls = [f"{site.origin}/{path}" for path in ("1", "2", "missing", "walled")]
         crawled = crawl(sites.spider(*urls), {**service.settings, "ROBOTSTXT_OBEY": True})
     assert "/robots.txt" in [path for _, path, *_ in site.requests]
-    (report,) = [text for text in crawled.said(logging.INFO) if "challenge met" in text]
-    assert report.startswith("OMOcaptcha: 1 challenge met in 3 pages, 1 job")
+    (report,) = [text for text in crawled.said(logging.INFO) if "challenged request" in text]
+    assert report.startswith("OMOcaptcha: 1 challenged request, 3 pages, 1 job")
     assert "cost        0.00055 USD\n" in report
 
 

@@ -274,7 +274,7 @@ def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_
     # One for each version of the API.
     assert [call.name for call in service.calls] == ["getBalance"] * 2
     assert crawled.count("account/closed") == 1
-    closing = next(line for line in crawled.said(logging.INFO) if line.startswith("OMOcaptcha: 5 challenges met"))
+    closing = next(line for line in crawled.said(logging.INFO) if line.startswith("OMOcaptcha: 5 challenged requests"))
     assert re.search(r"account +closed: nothing more is bought, since the service accepts no job", closing)
 
 

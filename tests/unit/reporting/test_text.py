@@ -33,7 +33,7 @@ def test_the_report_of_a_crawl_names_challenges_pages_money_time_and_what_was_no
     }
     text = crawl_report(SOME, challenges=7, pages=1250, **not_solved, **balances)
     assert text == (
-        "OMOcaptcha: 7 challenges met in 1,250 pages, 5 jobs for 0.00275 USD\n"
+        "OMOcaptcha: 7 challenged requests, 1,250 pages, 5 jobs for 0.00275 USD\n"
         "  accepted    2   40.0 %\n"
         "  rejected    1   20.0 %   the challenge again 1\n"
         "  failed      2   40.0 %   failed 1, lost 1\n"
@@ -54,7 +54,7 @@ def test_the_cost_of_a_thousand_pages_is_not_told_where_it_is_a_guess(pages, acc
 
 def test_crawl_report_has_one_line_without_challenges():
     assert crawl_report([], challenges=0, pages=12, not_solved={}) == (
-        "OMOcaptcha: no challenge met in 12 pages, nothing bought"
+        "OMOcaptcha: no challenged request, 12 pages, nothing bought"
     )
 
 
@@ -82,7 +82,7 @@ def test_crawl_report_shows_the_estimate_of_a_dry_run_and_the_hosts_of_the_most_
     hosts = {f"shop{number}.example": 8 - number for number in reversed(range(8))}
     text = crawl_report([], challenges=36, pages=90, not_solved={"dry_run": 36}, would_buy=hosts, price=0.00055)
     assert text == (
-        "OMOcaptcha: 36 challenges met in 90 pages, nothing bought\n"
+        "OMOcaptcha: 36 challenged requests, 90 pages, nothing bought\n"
         "  not solved  36: dry_run 36\n"
         "  dry run     at least 36 jobs for 0.01980 USD not bought: shop0.example 8, shop1.example 7, shop2.example 6, "
         "shop3.example 5, shop4.example 4, 3 others; a wall that wants a token on each page costs one a page"
@@ -230,4 +230,4 @@ def test_ranked_names_the_most_frequent():
 
 def test_tokens_that_the_spider_has_bought_itself_are_not_told_as_if_there_had_been_no_captcha():
     said = crawl_report(SOME, challenges=0, pages=3, not_solved={}).splitlines()[0]
-    assert said == "OMOcaptcha: tokens bought by the spider itself in 3 pages, 5 jobs for 0.00275 USD"
+    assert said == "OMOcaptcha: tokens bought by the spider itself, 3 pages, 5 jobs for 0.00275 USD"

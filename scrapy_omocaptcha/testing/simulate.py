@@ -86,6 +86,7 @@ def simulate(_: object, options: argparse.Namespace) -> int:
         _print(f"{service.url} is the service. Settings of a project that uses it:")
         for setting, value in service.settings.items():
             _print(f"    {setting} = {value!r}")
+        _print(f"{service.siteverify_url} verifies tokens, for a site of your own.")
         _print("Press Ctrl-C to stop.")
         while not stop.wait(_WAIT_SECONDS):
             pass

@@ -44,6 +44,7 @@ def test_it_runs_the_service_and_walled_sites_until_it_is_stopped(simulate):
     for path in ("/find", "/login", "/api/search"):
         assert any(line.split()[0] == path for line in lines)
     assert "    OMOCAPTCHA_API_TOKEN = 'offline-token'\n" in lines
+    assert any(line.endswith("/recaptcha/api/siteverify verifies tokens, for a site of your own.\n") for line in lines)
     get, never = (urllib.parse.urlsplit(line.split()[0]) for line in lines[:2])
     assert get.hostname != never.hostname, "cookies know no ports, so these would be one session"
     connection = http.client.HTTPConnection(never.hostname, never.port)

@@ -6,11 +6,15 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
+from urllib.parse import urlsplit
 
 import pytest
+from werkzeug.serving import make_server
 
-from tests.helpers.commands import STRICT, scrapy
-from tests.helpers.docs import code, consoles, offline_box, page, set_addons, written_instead
+from scrapy_omocaptcha.testing import OmoCaptchaService
+from tests.helpers.commands import STRICT, options_of, scrapy
+from tests.helpers.docs import code, consoles, module, offline_box, page, set_addons, written_instead
 from tests.helpers.forked_scrapy import started_scrapy
 
 START = page("quickstart")
@@ -135,6 +139,26 @@ def test_the_sites_run_without_pytest_too(project):
     (project / "offline.py").write_text(code(page("recipes/offline"), "service-and-site"))
     done = scrapy(cwd=project, module="offline")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "5 jobs"), done.stdout
+
+
+def test_a_site_of_ones_own_is_behind_a_wall_that_opens(project):
+    with OmoCaptchaService() as service:
+        text = code(page("recipes/offline"), "own-site")
+        assert urlsplit(service.siteverify_url)._replace(netloc="127.0.0.1:6080").geturl() in text
+        walled = module(text.replace("http://127.0.0.1:6080", service.origin), project)
+        server = make_server("127.0.0.1", 0, walled["app"], threaded=True)
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            start = f"start_urls = ['http://127.0.0.1:{server.port}/catalogue/']"
+            spider = re.sub("start_urls = .*", start, code(START, "quickstart-spider"))
+            (project / "shop/spiders/shop.py").write_text(spider)
+            done = scrapy("crawl", "shop", "-O", "items.json", *options_of(service.settings), cwd=project)
+        finally:
+            server.shutdown()
+            server.server_close()
+    assert done.returncode == 0, done.stdout
+    assert json.loads((project / "items.json").read_text()) == [{"name": "Lamp", "price": "9.90"}]
+    assert len(service.jobs) == 1
 
 
 def test_the_test_of_a_rendered_page_passes_in_the_project_of_the_quick_start(project, chromium):

@@ -88,7 +88,7 @@ def read_runs(path: Path) -> list[Run]:
     """Return the runs of crawls that have ended, the earliest first. For errors, see :func:`explain`."""
     with closing(_connect(path, BUSY_TIMEOUT)) as db:
         rows = db.execute("SELECT * FROM runs ORDER BY time") if _is_ledger(db) else ()
-        return [Run(time, spider, crawl, ended, json.loads(reasons)) for time, spider, crawl, ended, reasons in rows]
+        return [Run(*row[:4], *map(json.loads, row[4:])) for row in rows]
 
 
 def read_records(db: sqlite3.Connection) -> list[Record]:

@@ -161,10 +161,10 @@ class Ledger:
         """Take a job back that certainly was not bought."""
         self._change("DELETE FROM jobs WHERE id = ?", entry)
 
-    def ended(self, why: str, not_solved: Mapping[str, int]) -> None:
-        """Record that this run of the crawl has ended, and the number of challenges not solved, by reason."""
-        values = (_now(), self._spider, self._crawl, why, json.dumps(not_solved))
-        self._run(lambda db: db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", values))
+    def ended(self, why: str, not_solved: Mapping[str, int], noticed: Mapping[str, int]) -> None:
+        """Record that this run of the crawl has ended, the challenges not solved, by reason, and what was noticed."""
+        values = (_now(), self._spider, self._crawl, why, json.dumps(not_solved), json.dumps(noticed))
+        self._run(lambda db: db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", values))
 
     def close(self) -> None:
         """Close the file. What becomes of a job later is recorded in memory only."""

@@ -1,7 +1,7 @@
 """Define what is known of a job and of the account, as parts of buying and reports exchange it. No token is in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -69,6 +69,9 @@ class Run:
     """Scrapy's word for why, such as ``"finished"`` or ``"shutdown"``."""
     not_solved: Mapping[str, int]
     """Number of challenges that were left alone or not solved, by reason: JSON in the file."""
+    noticed: Mapping[str, int] = field(default_factory=dict)
+    """What else to look at, with its host: pages left alone that may be walls (``left_alone``), POSTs that count as
+    executed (``not_resent``), 1 for a host that binds its clearance to a User-Agent or the like (``bound``): JSON."""
 
 
 JobId = int | str

@@ -24,7 +24,8 @@ CREATE INDEX jobs_by_time ON jobs (time, cost_usd);
 
 -- A row for each run of a crawl that has ended; a crawl that is resumed has several.
 CREATE TABLE runs (
-    time TEXT NOT NULL, spider TEXT NOT NULL, crawl TEXT NOT NULL, ended TEXT NOT NULL, not_solved TEXT NOT NULL -- JSON
+    time TEXT NOT NULL, spider TEXT NOT NULL, crawl TEXT NOT NULL, ended TEXT NOT NULL, not_solved TEXT NOT NULL, -- JSON
+    noticed TEXT NOT NULL -- JSON
 );
 
 PRAGMA application_id = 1330466659;

@@ -56,8 +56,8 @@ class Events:
         """The number of challenges that were not solved, by reason."""
         self.not_solved_at: Counter[str] = Counter()
         """The same, by host."""
-        self.first_left_alone = ""
-        """Address of the first page with a widget that was left alone, but may be a challenge."""
+        self.noticed: Counter[str] = Counter()
+        """What else a user may want to look at, with its host; see ``Run.noticed``."""
 
     def detected(self, request: Request, challenge: Challenge, verdict: str) -> None:
         """Report and count a challenge that was met; its verdict is ``"solve"``, or the reason why it is not solved."""
@@ -115,10 +115,10 @@ class Events:
             where = " for ".join(dict.fromkeys([public_address(url), asked(request)]))
             logger.log(level, "The challenge at %s is left alone (%s): %s", where, reason, message)
 
-    def page_left_alone(self, address: str) -> None:
-        """Count a page with a widget that is not taken for a challenge, but may be one."""
-        self._stats.inc("left_alone")
-        self.first_left_alone = self.first_left_alone or address
+    def notice(self, what: str, url: str) -> None:
+        """Count what a user may want to look at: ``"left_alone"``, ``"not_resent"`` or ``"bound"``."""
+        self._stats.inc(f"noticed/{what}")
+        self.noticed[f"{what} at {host_of(url)}"] += 1
 
     def limit_near(self, reason: str, host: str, message: str) -> None:
         """Report that most of a limit is used."""

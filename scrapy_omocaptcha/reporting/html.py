@@ -59,6 +59,8 @@ def _tiles(totals: Totals) -> Iterator[str]:
         yield _tile(outcome.capitalize(), percent(number, totals.jobs), count(number, "job"), reasons)
     if totals.not_solved:
         yield _tile("Not solved", f"{totals.not_solved.total():,}", ranked(totals.not_solved, limit=2))
+    if totals.noticed:
+        yield _tile("To look at", f"{totals.noticed.total():,}", ranked(totals.noticed, limit=3))
     slowest = totals.slowest
     if slowest is not None:
         median, most = (f"{seconds(totals.quantile(part))} s" for part in (0.5, 0.9))

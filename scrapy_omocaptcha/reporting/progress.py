@@ -87,8 +87,7 @@ class Progress:
             pages=self.pages,
             not_solved=self.events.not_solved,
             not_solved_at=self.events.not_solved_at,
-            left_alone=int(self.stats.get("left_alone")),
-            first_left_alone=self.events.first_left_alone,
+            noticed=self.events.noticed,
             opening_balance=buyer.account.balance,
             closing_balance=closing_balance,
             # Only buying shows whether one job opens a wall for a session, or each page needs one.
@@ -97,4 +96,4 @@ class Progress:
             account_closed=buyer.account.closed,
         )
         logger.info("%s", report)
-        buyer.ledger.ended(reason, self.events.not_solved)
+        buyer.ledger.ended(reason, self.events.not_solved, self.events.noticed)

@@ -35,8 +35,7 @@ def crawl_report(
     pages: int,
     not_solved: Mapping[str, int],
     not_solved_at: Mapping[str, int] | None = None,
-    left_alone: int = 0,
-    first_left_alone: str = "",
+    noticed: Mapping[str, int] | None = None,
     opening_balance: Balance | None = None,
     closing_balance: Balance | None = None,
     would_buy: Mapping[str, int] | None = None,
@@ -48,8 +47,7 @@ def crawl_report(
     :param pages: number of pages that the spider got.
     :param not_solved: number of challenges that were left alone or not solved, by reason.
     :param not_solved_at: the same by host.
-    :param left_alone: number of pages with a widget that were not taken for challenges, but may be some.
-    :param first_left_alone: the address of the first of them.
+    :param noticed: what else a user may want to look at, with its host; see ``Run.noticed``.
     :param opening_balance: balance of the account when the spider opened; None if unknown, as for the closing one.
     :param would_buy: the least number of jobs that a dry run would have bought, by host, each at ``price`` in USD.
     :param account_closed: why nothing was bought any more, if the account could not buy.
@@ -66,9 +64,7 @@ def crawl_report(
     if opening_balance is not None and closing_balance is not None:
         rows.append(("balance", _balance(opening_balance, closing_balance, totals.cost)))
     rows += _solve_time(totals)
-    rows += _not_solved(not_solved, not_solved_at or {})
-    if left_alone:
-        rows.append(("left alone", f"{count(left_alone, 'page')} with a widget, first {printable(first_left_alone)}"))
+    rows += _not_solved(not_solved, not_solved_at or {}, noticed or {})
     if would_buy:
         rows.append(("dry run", _would_buy(would_buy, price)))
     if totals.jobs:
@@ -89,7 +85,7 @@ def ledger_report(totals: Totals, *, sources: Sequence[str], by: str | None = No
     accepted = f": {usd(totals.cost / totals.accepted)} USD per accepted token" if totals.accepted else ""
     rows.append(("cost", f"{usd(totals.cost)} USD{accepted}"))
     rows += _solve_time(totals)
-    rows += _not_solved(totals.not_solved, {})
+    rows += _not_solved(totals.not_solved, {}, totals.noticed)
     rows.append(("ended", ranked(Counter(crawl.ended or "not known" for crawl in grouped(totals, "crawl")))))
     rows.append(("basis", f"the records in {_names(sources)}. {COST_BASIS}"))
     block = _block(f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD, {scope(totals)}", rows)
@@ -127,9 +123,12 @@ def _would_buy(by_host: Mapping[str, int], price: float) -> str:
     return f"{least}; a wall that wants a token on each page costs one a page"
 
 
-def _not_solved(reasons: Mapping[str, int], hosts: Mapping[str, int]) -> list[tuple[str, str]]:
+def _not_solved(
+    reasons: Mapping[str, int], hosts: Mapping[str, int], noticed: Mapping[str, int]
+) -> list[tuple[str, str]]:
     where = f"; at {ranked(hosts, limit=_HOSTS)}" if hosts else ""
-    return [("not solved", f"{sum(reasons.values()):,}: {ranked(reasons, limit=10)}{where}")] if reasons else []
+    rows = [("not solved", f"{sum(reasons.values()):,}: {ranked(reasons, limit=10)}{where}")] if reasons else []
+    return [*rows, ("look at", ranked(noticed))] if noticed else rows
 
 
 def _solve_time(totals: Totals) -> list[tuple[str, str]]:

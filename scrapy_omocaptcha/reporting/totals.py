@@ -35,6 +35,11 @@ class Totals:
         """Return the number of challenges that were left alone or not solved, by reason."""
         return sum((Counter(run.not_solved) for run in self.runs), Counter[str]())
 
+    @cached_property
+    def noticed(self) -> Counter[str]:
+        """Return what else there is to look at, with its host."""
+        return sum((Counter(run.noticed) for run in self.runs), Counter[str]())
+
     @property
     def jobs(self) -> int:
         return len(self.records)
@@ -95,6 +100,7 @@ class Totals:
             "reasons": self.reasons,
             "ended": self.ended,
             "not_solved": self.not_solved if self.runs else None,
+            "noticed": self.noticed if self.runs else None,
             "cost_usd": round(self.cost, 8),
             "seconds_median": self.quantile(0.5),
             "seconds_slowest": self.quantile(1.0),

@@ -28,12 +28,13 @@ _MAX_KEYS = 1000
 class Hints:
     """The forms with a widget that a crawl has seen, and what has been said about requests.
 
-    :param count_left_alone: called with the address of each page that is left alone, but may be a wall.
+    :param notice: called with a word and an address for each page that is left alone, but may be a wall, for each POST
+        that counts as executed, and for each host that binds clearances.
     :param has_browser: whether scrapy-playwright is among the download handlers.
     """
 
-    def __init__(self, count_left_alone: Callable[[str], None], *, has_browser: bool) -> None:
-        self._count_left_alone = count_left_alone
+    def __init__(self, notice: Callable[[str, str], None], *, has_browser: bool) -> None:
+        self._notice = notice
         self._has_browser = has_browser
         self._left: WeakSet[Request] = WeakSet()
         """Requests whose page is counted. While a browser renders a page, it is judged several times."""
@@ -55,7 +56,7 @@ class Hints:
             return
         if request not in self._left:
             self._left.add(request)
-            self._count_left_alone(public_address(page.url))
+            self._notice("left_alone", page.url)
         if refusal is None:
             where, lines = overruling_lines(response, page)
             form = page.form
@@ -89,6 +90,7 @@ class Hints:
             "is no answer to it, the wall has withheld it: request a page first, which opens the wall, or set "
             'meta["omocaptcha_resend"] for POSTs that may be repeated, such as searches'
         )
+        self._notice("not_resent", asked(request))
         self._say(f"answer {host_of(asked(request))}", message, asked(request), public_address(request.url))
 
     def clearance_bound(self, url: str, difference: str) -> None:
@@ -97,8 +99,10 @@ class Hints:
             "%s shows its challenge again to a session that has opened its wall: the request has %s. The site seems to "
             "bind its clearance to that, so each change costs a job: keep it for all requests of a cookiejar"
         )
-        if difference:
-            self._say(f"bound {host_of(url)}", message, public_address(url), printable(difference))
+        subject = f"bound {host_of(url)}"
+        if difference and subject not in self._said:
+            self._notice("bound", url)
+            self._say(subject, message, public_address(url), printable(difference))
 
     def overruled(self, page: Challenge, by: str) -> None:
         """Tell that a page is not taken for what it was judged to be."""

@@ -93,12 +93,12 @@ def test_a_page_in_doubt_is_left_alone_with_the_line_of_settings_that_would_solv
     )
     sent = f"POST {site.origin}{'/verify' if action else '/1'} with {TOKEN_FIELD}:"
     assert f"what is sent is {sent}" in said
-    assert left.count("left_alone") == 2
+    assert left.count("noticed/left_alone") == 2
     ((_, summary),) = told(left, "OMOcaptcha: no challenged request")
-    assert f"left alone  2 pages with a widget, first {site.origin}/1" in summary
+    assert f"look at  left_alone at {host_of(site.origin)} 2" in summary
     assert [TOKEN_FIELD in (site.submissions or [{}])[0], len(service.jobs)] == [True, 1]
     assert all(page.css("title::text").get() == "the page" for page in solved.pages)
-    assert solved.count("left_alone") == 0
+    assert solved.count("noticed/left_alone") == 0
 
 
 def test_a_host_whose_pages_are_walls_may_be_set_for_a_spider_and_its_deeds_stay_alone(crawl, service):

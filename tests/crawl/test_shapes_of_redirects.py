@@ -198,6 +198,7 @@ def test_an_order_that_a_gate_may_have_let_through_is_never_sent_twice(
     assert len(crawled.pages) + len(crawled.failures) == len(requests)
     told = [one for one in crawled.pages if "omocaptcha:maybe_executed" in one.flags]
     assert {one.text for one in told} <= {"you are through"}
+    assert crawled.count("noticed/not_resent") >= len(told)
     # Each order has its answer, or is told.
     assert len(site.executed) + len(told) + len(crawled.failures) >= ORDERS
     wrong = {"you are through", "home"} & {one.text for one in crawled.pages if one not in told}

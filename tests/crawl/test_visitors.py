@@ -1,5 +1,6 @@
 """Whole crawls at walls whose clearance is good for less than the cookies: for one User-Agent alone."""
 
+import logging
 from itertools import count, cycle
 
 import pytest
@@ -73,6 +74,8 @@ def test_a_clearance_that_is_bound_to_the_user_agent_is_told_once_with_both(craw
     assert "User-Agent 'Owl/2' rather than 'Owl/1'" in line or "User-Agent 'Owl/3' rather than 'Owl/2'" in line
     assert len(crawled.pages) == len(paths)
     assert len(service.jobs) >= 12
+    assert crawled.count("noticed/bound") == 1
+    assert any("\n  look at     bound at " in line for line in crawled.said(logging.INFO))
 
 
 def test_it_is_told_as_well_of_requests_that_were_all_sent_at_once(crawl, service):

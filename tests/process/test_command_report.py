@@ -51,13 +51,18 @@ def test_how_a_crawl_has_ended_is_read_from_its_ledger(report, tmp_path):
     write(tmp_path / "a.sqlite", job())
     with closing(sqlite3.connect(tmp_path / "a.sqlite")) as db, db:
         db.execute(
-            "INSERT INTO runs VALUES ('2026-11-24T21:00:00Z', 'catalogue', 'c0ffee', 'finished', '{\"robots\": 2}')"
+            "INSERT INTO runs VALUES ('2026-11-24T21:00:00Z', 'catalogue', 'c0ffee', 'finished', ?, ?)",
+            ('{"robots": 2}', '{"left_alone at a": 3}'),
         )
-    assert report("a.sqlite").stdout.splitlines()[-3:-1] == ["  not solved  2: robots 2", "  ended       finished 1"]
+    assert report("a.sqlite").stdout.splitlines()[-4:-1] == [
+        "  not solved  2: robots 2",
+        "  look at     left_alone at a 3",
+        "  ended       finished 1",
+    ]
     told = json.loads(report("a.sqlite", "--json", "--by", "crawl").stdout)
-    assert [(it["ended"], it["not_solved"]) for it in (told, *told["by"])] == [
-        (None, {"robots": 2}),
-        ("finished", {"robots": 2}),
+    assert [(it["ended"], it["not_solved"], it["noticed"]) for it in (told, *told["by"])] == [
+        (None, {"robots": 2}, {"left_alone at a": 3}),
+        ("finished", {"robots": 2}, {"left_alone at a": 3}),
     ]
 
 
@@ -70,7 +75,9 @@ def test_json(report, tmp_path):
     assert told == day
     expected = {"jobs": 2, "accepted": 1, "failed": 1, "reasons": {"failed": {"lost": 1}}, "cost_usd": 0.0011}
     expected |= dict.fromkeys(("rejected", "expired", "unknown", "abandoned"), 0)
-    expected |= dict.fromkeys(("seconds_median", "seconds_slowest"), 14.25) | {"ended": None, "not_solved": None}
+    expected |= dict.fromkeys(("seconds_median", "seconds_slowest"), 14.25) | dict.fromkeys(
+        ("ended", "not_solved", "noticed")
+    )
     assert told == expected | dict.fromkeys(("first", "last"), "2026-11-24T20:08:33+00:00")
 
 
@@ -161,7 +168,7 @@ def test_an_unwritable_page_exits_with_status_1_and_one_sentence(report, tmp_pat
 def test_reasons_that_somebody_has_broken_exit_with_status_1_and_one_sentence(report, tmp_path):
     write(tmp_path / "a.sqlite", job())
     with closing(sqlite3.connect(tmp_path / "a.sqlite")) as db, db:
-        db.execute("INSERT INTO runs VALUES ('2026-11-24T21:00:00Z', 'catalogue', 'c0ffee', 'finished', 'robots')")
+        db.execute("INSERT INTO runs VALUES ('2026-11-24T21:00:00Z', 'shop', 'c0ffee', 'finished', 'robots', '{}')")
     done = report("a.sqlite")
     assert done.returncode == 1
     assert done.stdout == ""

@@ -183,10 +183,16 @@ def test_a_table_that_is_wider_than_a_phone_scrolls_beside_its_names(look):
     assert max(look(business(300), width=1024)["hidden"]) <= 0
 
 
+NOTICED = {"left_alone at shop.example": 2, "not_resent at shop.example": 1}
+
+
 def test_crawls_are_told_with_how_they_ended_and_what_was_not_solved_the_latest_first(look):
     runs = [Run(f"2026-11-25T0{n}:00:00Z", "prices", f"crawl{n}", "finished", {"robots": n}) for n in range(1, 9)]
-    seen = look([job(), job(crawl="crawl1")], [Run("2026-11-24T21:00:00Z", "", "c0ffee", "shutdown", {}), *runs])
+    seen = look(
+        [job(), job(crawl="crawl1")], [Run("2026-11-24T21:00:00Z", "", "c0ffee", "shutdown", {}, NOTICED), *runs]
+    )
     assert re.search(r"Not solved\n+36\nrobots 36\n", seen["text"])
+    assert re.search(r"To look at\n+3\nleft_alone at shop.example 2, not_resent at shop.example 1\n", seen["text"])
     ends = re.findall(r"(crawl\d|c0ffee)\n*\t.*\t(\w+)\t(.*)", seen["text"].rpartition("Crawls")[2])
     latest_first = [(f"crawl{n}", "finished", f"robots {n}") for n in (*range(8, 1, -1), 1)]
     # The one with jobs is as old as its first.

@@ -61,12 +61,13 @@ def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
 def test_a_run_that_has_ended_is_read_also_if_it_has_bought_nothing_and_so_is_that_after_a_resume(path, tmp_path):
     for why, reasons in (("shutdown", {"robots": 2}), ("finished", {})):
         ledger = new_ledger(path, jobdir=str(tmp_path))
-        ledger.ended(why, reasons)
+        ledger.ended(why, reasons, {"left_alone at shop.example": 3} if reasons else {})
         ledger.close()
     first, second = read_runs(path)
     assert (first.spider, first.ended, first.not_solved) == ("shop", "shutdown", {"robots": 2})
+    assert (first.noticed, second.noticed) == ({"left_alone at shop.example": 3}, {})
     assert (second.crawl, second.ended, second.not_solved) == (first.crawl, "finished", {})
-    new_ledger().ended("finished", {})
+    new_ledger().ended("finished", {}, {})
 
 
 @pytest.mark.parametrize("has_file", [True, False])

@@ -12,7 +12,7 @@ def _request(*keys):
     return Request("https://shop.example/", meta=dict.fromkeys(keys, True))
 
 
-def ignore(address):
+def ignore(what, address):
     pass
 
 
@@ -61,7 +61,7 @@ def test_the_keys_that_were_checked_are_bounded():
 
 def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_counted_if_it_may_be_a_wall(caplog):
     counted = []
-    hints = Hints(counted.append, has_browser=False)
+    hints = Hints(lambda *noticed: counted.append(noticed), has_browser=False)
     urls = [f"https://{host}.example/{path}" for host in "ab" for path in "12"]
     form = Form("POST", "/verify", ())
     for url in urls:
@@ -72,7 +72,7 @@ def test_a_page_that_is_left_alone_is_told_once_for_its_host_and_counted_if_it_m
         for status in (200, 403, 200):
             hints.form_seen(request, HtmlResponse(url, status=status), page, None)
     assert [(record.levelname, record.args[0]) for record in caplog.records] == [("WARNING", url) for url in urls[::2]]
-    assert counted == urls
+    assert counted == [("left_alone", url) for url in urls]
 
 
 @pytest.mark.parametrize("has_browser", [False, True])

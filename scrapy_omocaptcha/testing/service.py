@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.faults import Kind
 
 VERSIONS: dict[int, type[Version]] = {1: Version1, 2: Version2}
+_SITEVERIFY = "/recaptcha/api/siteverify"
 _LOGGED_FIELDS = ("job_id", "taskId", "status", "message", "errorCode", "balance")
 
 
@@ -109,6 +110,11 @@ class OmoCaptchaService(FaultyServer):
         return f"{self.origin}{VERSIONS[self.api_version].path}"
 
     @property
+    def siteverify_url(self) -> str:
+        """Return the address at which sites verify tokens, as at Google's; a token's site key is the secret."""
+        return f"{self.origin}{_SITEVERIFY}"
+
+    @property
     def settings(self) -> dict[str, str | float]:
         """Return settings with which a Scrapy project uses this service, and polls it at short intervals."""
         settings: dict[str, str | float] = {
@@ -175,6 +181,9 @@ class OmoCaptchaService(FaultyServer):
         return self._account.mint(sitekey, page)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path == _SITEVERIFY:
+            form = await request.post()
+            return web.json_response(self.siteverify(str(form.get("response", "")), str(form.get("secret", ""))))
         body = read_json(await request.read())
         name, _ = self._routes.get(request.path, ("", None))
         fault = self.take_fault(name) if name else None

@@ -11,8 +11,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.suites.known import KNOWN
-from tests.suites.suite import WAYS, Siteverify, Suite, Way
+from tests.suites.suite import WAYS, Suite, Way
 
 say = partial(print, flush=True)
 MISSING = ("missing", "")
@@ -40,7 +41,7 @@ def compare(suite: Suite, way: Way, names: list[str]) -> bool:
     modules = suite.modules(names, crawling=way.wall is not None)
     known = KNOWN.get((suite.distribution, way.name), {})
     passing = [test for test, (outcome, _) in suite.plain(modules).items() if outcome == "passed"]
-    with Siteverify(balance=10_000) as service:
+    with OmoCaptchaService(balance=10_000) as service:
         outcomes = suite.run(way, modules, service)
         for _ in range(RERUNS):
             failing = [test for test in passing if outcomes.get(test, MISSING)[0] != "passed"]

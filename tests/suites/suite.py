@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp import web
 from scrapy.settings import BaseSettings
 from scrapy.utils.python import global_object_name
 
@@ -117,7 +116,7 @@ class Suite:
         return {name: outcome for module in modules for name, outcome in self._plain[module].items()}
 
     def run(
-        self, way: Way, tests: Sequence[str], service: Siteverify | None = None, *, workers: int | None = None
+        self, way: Way, tests: Sequence[str], service: OmoCaptchaService | None = None, *, workers: int | None = None
     ) -> dict[str, tuple[str, str]]:
         """Run tests, and return for each its outcome and the first line of what it complains about.
 
@@ -147,19 +146,7 @@ class Suite:
         return {name: (outcome, message) for name, outcome, message in lines}
 
 
-class Siteverify(OmoCaptchaService):
-    """Service where a site in another process checks tokens; the secret is the site key."""
-
-    path = "/siteverify"
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        if request.path != self.path:
-            return await super()._handle(request)
-        form = await request.post()
-        return web.json_response(self.siteverify(str(form["response"]), str(form["secret"])))
-
-
-def _patches(way: Way, service: Siteverify | None) -> dict[str, object]:
+def _patches(way: Way, service: OmoCaptchaService | None) -> dict[str, object]:
     if service is None:
         return {}
     # Tests set ADDONS of their own.
@@ -169,5 +156,5 @@ def _patches(way: Way, service: Siteverify | None) -> dict[str, object]:
         f"{name}_BASE": {global_object_name(each): key for each, key in settings[name].items()}
         for name in ("DOWNLOADER_MIDDLEWARES", "EXTENSIONS")
     }
-    wall = None if way.wall is None else {**way.wall, "siteverify": service.origin + service.path}
+    wall = None if way.wall is None else {**way.wall, "siteverify": service.siteverify_url}
     return {"settings": {**components, **service.settings}, "wall": wall}

@@ -21,7 +21,7 @@ from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import redirect_target
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sessions import Sessions
+from scrapy_omocaptcha.walls.sessions import LONG_AGO, Sessions
 from scrapy_omocaptcha.walls.targets import SHOWS_CHALLENGES
 
 if TYPE_CHECKING:
@@ -91,8 +91,11 @@ class WallHandler:
 
     def before(self, request: Request) -> Request | None:
         """Return what was asked for, for the scheduler, if a request is to go to a gate that was opened meanwhile."""
-        session, since = self.sessions.known(request), self.sessions.own(self.engine.states.peek(request).sent_at)
-        if session is None or not since:
+        state, session = self.engine.states.peek(request), self.sessions.known(request)
+        since = self.sessions.own(state.sent_at)
+        # HttpCache would answer with the same redirect once more.
+        is_stored_again = state.is_resent and since == LONG_AGO
+        if session is None or not since or is_stored_again:
             return None
         session.clearance.record_sent(since, self.sessions.stamp_of(request))
         again = self.redirects.before(request, was_opened_since=session.clearance.was_won_after(since))
@@ -115,7 +118,9 @@ class WallHandler:
     def _keep(self, request: Request, response: Response, stamp: int) -> None:
         session = self.sessions.known(request)
         is_through = session is not None and session.clearance.was_there_at(stamp)
-        self.redirects.keep(request, response, stamp or self.sessions.next_stamp(), is_through=is_through)
+        # A redirect that HttpCache has stored is older than any clearance.
+        stamp = LONG_AGO if is_stored(request, response) else stamp or self.sessions.next_stamp()
+        self.redirects.keep(request, response, stamp, is_through=is_through)
 
     async def _leave_wall(self, request: Request, response: Response, stamp: int) -> Answer:
         """Return what is to come of a request that was redirected to a wall, which answers it with no challenge."""

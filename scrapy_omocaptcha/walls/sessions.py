@@ -21,7 +21,9 @@ from scrapy_omocaptcha.urls import host_of
 if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.session import Session
 
-_LONG_AGO = 0
+_NEVER = 0
+LONG_AGO = 1
+"""The stamp of what was sent before all that this run knows."""
 _MAX_SESSIONS = 10_000
 """Sessions that are remembered. The least recently used is forgotten first, and solves its wall anew."""
 
@@ -65,12 +67,12 @@ class Sessions:
         return self._sessions[key]
 
     def stamp_of(self, request: Request) -> int:
-        """Return when a request was sent; long ago if its answer has been counted."""
-        return self._stamps.get(ref(request), _LONG_AGO)
+        """Return when a request was sent; never, if its answer has been counted."""
+        return self._stamps.get(ref(request), _NEVER)
 
     def own(self, stamp: int) -> int:
-        """Return a stamp that was read from a queue; long ago, but not never, if another worker has given it."""
-        return stamp if stamp < self.next_stamp() else _LONG_AGO + 1
+        """Return a stamp that was read from a queue; long ago, if another worker has given it."""
+        return stamp if stamp < self.next_stamp() else LONG_AGO
 
     def sent(self, request: Request) -> int:
         """Record that ``request`` goes to the site, and return its stamp."""
@@ -79,7 +81,7 @@ class Sessions:
 
     def answered(self, request: Request) -> int:
         """Record that ``request`` is answered, and return when it was sent."""
-        return self._stamps.pop(ref(request), _LONG_AGO)
+        return self._stamps.pop(ref(request), _NEVER)
 
     def cookies(self, request: Request) -> list[Cookie]:
         """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""
@@ -91,7 +93,7 @@ class Sessions:
         jar = self._mediums.of(request).jar(request) if "Set-Cookie" in response.headers else None
         if jar is not None:
             # An answer that HttpCache has stored is older than all cookies that the session has got.
-            since, sent = (_LONG_AGO, []) if is_stored(request, response) else (stamp, _sent_cookies(request))
+            since, sent = (LONG_AGO, []) if is_stored(request, response) else (stamp, _sent_cookies(request))
             newer = session.clearance.cookies if session.clearance.has_changed_since(since) else []
             for cookie in newer:
                 if f"{cookie.name}={cookie.value}".encode() not in sent:

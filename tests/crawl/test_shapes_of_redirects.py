@@ -147,6 +147,21 @@ def test_a_wall_that_stands_in_the_place_of_a_page_may_have_gates_with_the_same_
 
 
 @pytest.mark.parametrize("gate", GATES)
+def test_a_redirect_that_httpcache_has_stored_costs_no_job_once_its_gate_is_open(crawl, service, gate, tmp_path):
+    def answer(request, form):
+        # It shows its challenge also to who is through.
+        is_asking = request.method == "GET" and request.path.startswith("/hold")
+        return challenge(next=request.query.get("next", "")) if is_asking else site._respond(request, form)
+
+    cache = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    with WalledSite(gate=gate) as site:
+        site._answer = answer
+        crawled = crawl(sending(*site.pages()), {**service.settings, **cache})
+    assert sorted(one.text for one in crawled.pages) == texts(PAGES)
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("gate", GATES)
 def test_each_session_opens_a_gate_for_itself(crawl, service, gate):
     with WalledSite(gate=gate) as site:
         requests = [one.replace(meta={"cookiejar": number % 3}) for number, one in enumerate(site.pages(12))]

@@ -40,7 +40,6 @@ _CALLED: dict[str, tuple[str, ...]] = {
     "engine._slot.nextcall.schedule": (),  # have the engine ask its scheduler now
     "engine.downloader._enqueue_request": ("request",),  # send a request through its slot, and no middleware
     "engine.downloader._get_slot": ("request",),  # find a request's slot, or make it
-    "engine.downloader._process_queue": ("slot",),  # send what was kept back
     "engine.downloader.handlers.download_request_async": ("request",),  # see what is sent
     "engine.downloader.middleware.download_async": ("function", "request"),  # send through the inner chain
     "Downloader.fetch": ("self", "request"),  # see what the engine begins with

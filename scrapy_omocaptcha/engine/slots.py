@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from scrapy import Request
 from scrapy.crawler import Crawler
-from scrapy.utils.asyncio import call_later
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.engine.lifetime import Lifetime
@@ -72,27 +71,9 @@ class Hold:
             self.release()
             self._slots.on_return(self.request, on_return)
 
-    def go_first(self, is_other: Callable[[Request], bool], seconds: float, at_end: Callable[[], None]) -> None:
-        """Send nothing for other requests of the slot that came out of the scheduler until :meth:`give_way` is called.
-
-        :param is_other: tells whether a request is one of them.
-        :param seconds: the longest time, since what is sent may be waiting for one of them.
-        :param at_end: called once they go on.
-        """
-        self._slots.order.go_first(self.request, is_other)
-        self._at_end, self._timer = at_end, call_later(seconds, self.give_way)
-
-    def give_way(self) -> None:
-        """Let the other requests go on, if this one still goes first."""
-        if self._slots.order.give_way(self.request):
-            self._timer.cancel()
-            self._slots.serve()
-            self._at_end()
-
     def release(self) -> None:
         """End the hold at once: the request is let go, has its response, or never will."""
         if self.state is not None:
-            self.give_way()
             self._slots.move(self, None)
             self._slots.serve()
 
@@ -109,7 +90,7 @@ class Slots:
         self._crawler = crawler
         self._lifetime = lifetime
         self.states = states
-        self.order = SendingOrder(crawler, states)
+        self.order = SendingOrder(crawler)
         self._stats = stats
         self.most_uncounted = most_uncounted
         self._holds: dict[HoldState, dict[Hold, None]] = {state: {} for state in HoldState}
@@ -285,5 +266,4 @@ class Slots:
         # Scrapy, too, sends what did not come out of the scheduler beyond CONCURRENT_REQUESTS.
         if hold.is_awaited:
             return True
-        has_room = not is_full or self.order.keeps_others(hold.request)
-        return has_room and not self._is_delayed(hold) and self.order.waits_for(hold.request) is None
+        return not is_full and not self._is_delayed(hold)

@@ -41,11 +41,11 @@ class FormPassage(Passage):
 
     async def hand_in_and_record(self, purchase: Purchase) -> Result:
         if not self.is_alone:
-            self._go_first()
+            self.session.is_handing_in = True
         try:
             return await super().hand_in_and_record(purchase)
         finally:
-            self.hold.give_way()
+            self.session.end_handing_in()
 
     async def wait_until_ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
@@ -80,22 +80,12 @@ class FormPassage(Passage):
         lock = self.session.submitting
         await self.engine.lifetime.wait(lock.acquire())
         try:
-            self._go_first()
+            self.session.is_handing_in = True
             await self.engine.lifetime.until(self._none_under_way, timeout=_QUIET_TIMEOUT)
             yield
         finally:
-            self.hold.give_way()
+            self.session.end_handing_in()
             lock.release()
-
-    def _go_first(self) -> None:
-        """Send nothing else of the session between the form and the page that its token opens."""
-        self.session.is_handing_in = True
-        is_same, seconds = self.sessions.same_session(self.request), self.policy.settings.token_max_age / 2
-        self.hold.go_first(
-            lambda other: is_same(other) and not isinstance(other, Submission),
-            seconds,
-            at_end=self.session.end_handing_in,
-        )
 
     async def submit(self, token: Token) -> Handed | Result:
         """Submit the token by the form of the page."""

@@ -295,7 +295,7 @@ def test_a_wrong_position_of_the_middleware_for_redirects(crawl, service, place,
     assert f"{REDIRECTS} is on the wrong side of {wrong} in DOWNLOADER_MIDDLEWARES" in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["_enqueue_request", "_get_slot", "_process_queue"])
+@pytest.mark.parametrize("name", ["_enqueue_request", "_get_slot"])
 @pytest.mark.parametrize("there", [property(), lambda self: None], ids=["missing", "other arguments"])
 def test_where_scrapy_lacks_a_private_name_or_its_arguments_no_crawl_with_a_kept_queue_runs(
     crawl, service, walled, tmp_path, name, there

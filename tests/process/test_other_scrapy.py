@@ -20,7 +20,6 @@ RENAMED = {
     "_cookies": "CookieJar._cookies",
     "_enqueue_request": "engine.downloader._enqueue_request",
     "_get_slot": "engine.downloader._get_slot",
-    "_process_queue": "engine.downloader._process_queue",
     "_set_body": "Request._set_body",
     "_set_url": "Request._set_url",
     "_slot": "engine._slot.closing",

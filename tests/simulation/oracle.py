@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import pairwise
-from math import ceil, comb, sqrt
+from math import ceil, comb, inf, sqrt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -325,8 +325,15 @@ def _precedence(planned: Plan, world: World) -> Iterator[str]:
     if planned.settings.get("DOWNLOAD_DELAY", 0) < 2 or planned.api_faults or planned.stumbles or planned.stalls:
         # When an answer of the service has come is not known.
         return
-    tokens = [token for job in world.service.jobs if (token := world.token(job))]
+    jobs = world.service.jobs
+    tokens = [token for job in jobs if (token := world.token(job))]
     with_token = {visit.headers.get(PLACE) for token in tokens for visit in world.said(token)}
+    # Whose form is outdated asks for it anew, with a token at hand.
+    at_hand = {
+        said[0].headers.get(NAME): job.answered_at
+        for job in world.service.jobs
+        if (said := world.said(world.token(job)))
+    }
     # A form waits for an answer that hangs, half a minute at most.
     hung = {visit.host for site in world.sites for visit in site.requests if visit.fault == "hang"}
     for job in world.service.jobs:
@@ -345,6 +352,7 @@ def _precedence(planned: Plan, world: World) -> Iterator[str]:
             and each.crawler is sent.crawler
             and urlsplit(each.url).hostname == host
             and each.headers.get(NAME) not in (None, name)
+            and each.began < (at_hand.get(each.headers.get(NAME)) or inf)
         ]
         tokens_between = sum(
             job.answered_at < world.exchanges[int(place)].began < sent.began

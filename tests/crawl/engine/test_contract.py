@@ -125,18 +125,15 @@ async def test_get_slot_gives_the_slot_that_a_request_will_be_sent_through(spide
 
 
 @in_a_crawl(DOWNLOAD_DELAY=0.2)
-async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_out_as_it_is_processed(spider, walled):
+async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_out_in_its_order(spider, walled):
     site = walled()
     requests = [scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2, 3, 4)]
     slot = slots(spider).order.slot(requests[0])
     pages = [begin(spider.crawler.engine.download_async(request)) for request in requests]
     await until(lambda: len(slot.queue) == 3)
     assert [entry[0] for entry in slot.queue] == requests[1:]
-    waiting = [slot.queue.pop() for _ in range(3)]
-    await maybe_deferred_to_future(pages[0])
-    slot.queue.extend((waiting[0], *waiting[:0:-1]))
-    downloader(spider)._process_queue(slot)
-    for page in pages[1:]:
+    slot.queue.rotate(1)
+    for page in pages:
         await maybe_deferred_to_future(page)
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 

@@ -387,62 +387,7 @@ async def test_the_scheduler_is_asked_as_soon_as_nothing_is_sent_any_more_for_a_
         assert (before, len(spider.pages)) == ([], 1)
 
 
-@in_a_crawl()
-async def test_others_wait_until_a_held_request_gives_way_or_its_time_is_over_and_then_go_on_at_once(spider):
-    log = []
-    with Held(spider) as waiting:
-        first, other, free = (waiting.hold(f"http://127.0.0.1/{number}") for number in (1, 2, 3))
-        waiting.enter(slots(spider).order.urgently(first.request))
-        for seconds in (3, 60, 0.5):
-            first.go_first(lambda request: request is other.request, seconds=seconds, at_end=lambda: log.append("end"))
-            task = begin(sending(other, log, 2))
-            await sending(free, [], 3)
-            await sleep(2.5)
-            log.append(f"after {seconds} s")
-            first.give_way()
-            await sleep(0.1)
-            assert task.called
-    at_once = ["end", 2, -2]
-    assert log == ["after 3 s", *at_once, "after 60 s", *at_once, *at_once, "after 0.5 s"]
-
-
 # -- what a slot tells -----------------------------------------------------------------------------------------------
-
-
-@in_a_crawl(CONCURRENT_REQUESTS=4, CONCURRENT_REQUESTS_PER_DOMAIN=1)
-async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_is_sent_for_it(spider, walled):
-    site = walled(free_delay=0.2)
-    requests = [scrapy.Request(f"{site.url}/free/{number}", callback=spider.page) for number in (1, 2, 3, 5)]
-    for request in requests:
-        spider.crawler.engine.crawl(request)
-        await until(lambda one=request: slots(spider).is_active(one) and slots(spider).order.slot(one).transferring)
-    # Nothing that a component awaits has to wait.
-    awaited = scrapy.Request(f"{site.url}/free/4")
-    page = begin(spider.crawler.engine.download_async(awaited))
-    await until(lambda: slots(spider).order.is_queued(awaited))
-    with Held(spider) as held:
-        hold = held.hold(f"{site.url}/hold/1")
-        held.enter(slots(spider).order.urgently(hold.request))
-        log = []
-        hold.go_first(lambda other: other in (*requests, awaited), seconds=60, at_end=lambda: log.append("end"))
-        await maybe_deferred_to_future(page)
-        assert len(downloader(spider).active) == 4
-        held.add_others(1)
-        await sending(hold, log, 1)
-        assert [slots(spider).order.is_queued(request) for request in requests] == [False, True, True, True]
-        # Who has stopped waiting for an answer does not want a request to be sent later.
-        kept = slots(spider).order._urgent[hold.request].kept
-        entry = kept[1]
-        slots(spider).order.take_out(requests[2])
-        assert [each[0] for each in kept] == requests[1::2]
-        # What was kept is sent before what was queued later.
-        slots(spider).order.slot(requests[0]).queue.append(kept.pop())
-        kept.append(entry)
-        hold.give_way()
-        assert log == [1, -1, "end"]
-        held.end_others()
-    await until(lambda: not downloader(spider).active)
-    assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3", "/free/5"]
 
 
 @in_a_crawl(CONCURRENT_REQUESTS_PER_DOMAIN=1)

@@ -143,15 +143,13 @@ class RequestStates:
 
     def collect_for_queue(self, *, is_finished: bool) -> Iterator[Request]:
         """Return what goes back to the scheduler's queue when the crawl ends, which must not drop it as a duplicate."""
-        for request in () if self.parking is None else self.parking.empty():
-            self.take(request)
-            self.write(request, self.peek(request), must_pass=True)
-            yield request
-        if not is_finished:
-            yield from map(self.give_back, self.collect_unfinished())
+        parked = [] if self.parking is None else self.parking.empty()
+        return map(self.give_back, parked + ([] if is_finished else self.collect_unfinished()))
 
     def give_back(self, request: Request) -> Request:
         """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""
+        # What has not begun has its state still in meta.
+        self.take(request)
         copy = request.copy()
         self.write(copy, self.peek(request), must_pass=True)
         return copy

@@ -21,7 +21,7 @@ from scrapy_omocaptcha.scrapy_versions import jitter_of
 class HoldState(Enum):
     """State of a held request."""
 
-    PARKED = "nothing is sent for it"
+    IDLE = "nothing is sent for it"
     WAITING = "something is to be sent for it as soon as that is possible"
     SENDING = "something is being sent for it"
 
@@ -39,7 +39,7 @@ class Hold:
         self.request = request
         self.is_awaited = not slots.states.is_scheduled(request)
         """Whether all that is active may be waiting for the request, so that it goes on beyond CONCURRENT_REQUESTS."""
-        slots.park(self)
+        slots.put_aside(self)
 
     @property
     def slot(self) -> Any:
@@ -49,11 +49,11 @@ class Hold:
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
         """Count the request as any other while something is sent for it; wait until that is possible."""
-        await self._slots.unpark(self)
+        await self._slots.let_go_on(self)
         try:
             yield
         finally:
-            self._slots.park(self)
+            self._slots.put_aside(self)
 
     def go_beyond(self) -> None:
         """Let the request go on beyond CONCURRENT_REQUESTS: all that is active may be waiting for it."""
@@ -66,7 +66,7 @@ class Hold:
             has replaced it.
         """
         try:
-            await self._slots.unpark(self)
+            await self._slots.let_go_on(self)
         finally:
             self.release()
             self._slots.on_return(self.request, on_return)
@@ -105,9 +105,9 @@ class Slots:
         self._serving = False
 
     @property
-    def parked(self) -> int:
+    def idle(self) -> int:
         """Return for how many held requests nothing is being sent."""
-        return len(self._holds[HoldState.PARKED]) + len(self._holds[HoldState.WAITING])
+        return len(self._holds[HoldState.IDLE]) + len(self._holds[HoldState.WAITING])
 
     def concurrency(self, slot: Any) -> int:
         """Return how many released requests to the site of a slot may be in flight at once.
@@ -183,13 +183,13 @@ class Slots:
             self._holds[state][hold] = None
         hold.state = state
 
-    def park(self, hold: Hold) -> None:
+    def put_aside(self, hold: Hold) -> None:
         """Stop counting a held request toward CONCURRENT_REQUESTS."""
-        self.move(hold, HoldState.PARKED)
+        self.move(hold, HoldState.IDLE)
         self.serve()
         self.wake()
 
-    async def unpark(self, hold: Hold) -> None:
+    async def let_go_on(self, hold: Hold) -> None:
         """Count a held request again, as soon as CONCURRENT_REQUESTS allows it."""
         hold.allowed = Deferred()
         self.move(hold, HoldState.WAITING)
@@ -198,20 +198,20 @@ class Slots:
             await self._lifetime.wait(hold.allowed)
         finally:
             if hold.state is HoldState.WAITING:
-                self.move(hold, HoldState.PARKED)
+                self.move(hold, HoldState.IDLE)
 
     def _make_room(self) -> int:
         """Let held requests go on that may, and return how far to raise CONCURRENT_REQUESTS, or lower it if negative.
 
-        It is raised by the parked requests, which don't count, and lowered by those that wait to go on.
-        With CONCURRENT_REQUESTS = 2, two active requests of which one is parked leave room for one more, unless the
-        parked one waits to go on. The engine asks before it takes a request from the scheduler, and after each that is
+        It is raised by the idle requests, which don't count, and lowered by those that wait to go on.
+        With CONCURRENT_REQUESTS = 2, two active requests of which one is idle leave room for one more, unless the
+        idle one waits to go on. The engine asks before it takes a request from the scheduler, and after each that is
         done.
         """
         self.find_returned()
         self.serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._holds[HoldState.WAITING])
-        return min(self.parked, self.most_uncounted) - waiting
+        return min(self.idle, self.most_uncounted) - waiting
 
     def on_return(self, request: Request, function: Callable[[], None]) -> None:
         """Call a function once a request that is let go is answered, has failed, or is held again."""
@@ -228,9 +228,9 @@ class Slots:
             self.back(request)
 
     def _is_full(self) -> bool:
-        """Tell whether CONCURRENT_REQUESTS is used up by what is not parked."""
+        """Tell whether CONCURRENT_REQUESTS is used up by what is not idle."""
         downloader = self._crawler.engine.downloader
-        return 0 < downloader.total_concurrency <= len(downloader.active) - self.parked
+        return 0 < downloader.total_concurrency <= len(downloader.active) - self.idle
 
     def _is_delayed(self, hold: Hold) -> bool:
         """Tell whether another held request waits for the same site's delay; more would keep other sites waiting.

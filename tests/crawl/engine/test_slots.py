@@ -324,7 +324,7 @@ async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
         await maybe_deferred_to_future(ending)
         assert before is False
         assert downloader(spider).needs_backout() is True
-        assert slots(spider).parked == 0
+        assert slots(spider).idle == 0
         for _ in range(2):
             with slots(spider).hold(hold.request):
                 assert back == [hold], "it is told once that the request is held again"
@@ -342,7 +342,7 @@ async def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(
             begin(engine.close_spider_async(reason="enough"))
             with pytest.raises(CrawlClosing):
                 await maybe_deferred_to_future(task)
-            assert (log, hold.state) == ([], HoldState.PARKED)
+            assert (log, hold.state) == ([], HoldState.IDLE)
     finally:
         engine._slot.remove_request(request)
 
@@ -358,7 +358,7 @@ async def test_who_waits_until_all_is_used_takes_no_place_from_those_who_are(spi
         await sending(hold, log, 1)
         before = closing.called
     await maybe_deferred_to_future(closing)
-    assert (log, before, slots(spider).parked) == ([1, -1], False, 0)
+    assert (log, before, slots(spider).idle) == ([1, -1], False, 0)
 
 
 @in_a_crawl()

@@ -218,11 +218,12 @@ class OmoCaptchaMiddleware:
         if self._is_left_alone(request) or self._chain.is_sending(request):
             # Who sends it sees where it leads.
             return response
+        # Otherwise its first response is still held in process_response, which handles errors.
+        is_first = bool(self._sessions.stamp_of(request))
         try:
             return await self._walls.handle_redirect(request, response)
         except Exception as error:
-            if not self._sessions.stamp_of(request):
-                # The first response of the request is still held in process_response, which handles the error.
+            if not is_first:
                 raise
             if isinstance(error, CrawlClosing):
                 return self._give_back(request, error)

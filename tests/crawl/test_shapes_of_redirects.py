@@ -326,3 +326,20 @@ def test_no_order_is_lost_that_a_gate_sends_on_and_back_by_redirects_that_keep_i
         crawled = crawl(sending(*orders), service.settings)
     assert [one.text for one in crawled.pages] == ["/order"] * 3
     assert executed == {"0": 1, "1": 1, "2": 1}
+
+
+def test_orders_whose_answer_is_lost_once_their_gate_has_led_back_end_as_ones_that_may_be_executed(crawl, service):
+    def answer(request, form):
+        sent[form.get("id")] += request.path == "/order"
+        if sent[form.get("id")] == 2:
+            request.transport.close()
+        return site._respond(request, form)
+
+    sent = Counter()
+    with WalledSite(gate="returns") as site:
+        site._answer = answer
+        crawled = crawl(sending(*site.pages(1), *site.orders()), service.settings)
+    lost = list(sent.values()).count(2)
+    assert lost
+    assert site.executed == {str(id_): 1 for id_ in range(ORDERS)}
+    assert (len(crawled.pages), crawled.reasons) == (1 + ORDERS - lost, ["maybe_executed"] * lost)

@@ -139,7 +139,7 @@ class BrowserPassage(Passage):
     async def set_aside(self) -> None:
         """Close the page of the challenge at hand, unless all others may be waiting for its context."""
         if self.browser.limits_contexts:
-            self.hold.go_beyond()
+            self.hold.is_awaited = True
         else:
             await self.discard()
 

@@ -8,7 +8,7 @@ from scrapy.crawler import Crawler
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.engine.components import Components
-from scrapy_omocaptcha.engine.mixins import DownloaderMixin, InnerDownloader, SchedulerMixin
+from scrapy_omocaptcha.engine.mixins import DownloaderMixin, SchedulerMixin
 from scrapy_omocaptcha.engine.request_state import RequestStates
 
 PRIORITY = 1_000_000
@@ -56,8 +56,7 @@ class DerivedClasses:
                 "_omocaptcha_states": self.states,
                 "_omocaptcha_components": self.components,
             }
-            inner = (InnerDownloader,) if needed is Downloader and base is not Downloader else ()
-            derived = type(base.__name__, (mixin, base, *inner), names)
+            derived = type(base.__name__, (mixin, base), names)
             self._settings.set(name, derived, self._settings.getpriority(name) or 0)
         except Exception as error:
             # The setting stays: Scrapy reports a class that cannot be loaded or used, and the middleware the rest.

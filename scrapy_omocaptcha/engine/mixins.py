@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
-from weakref import ref
 
 from scrapy import Request
-from scrapy.core.downloader import Downloader
 from scrapy.crawler import Crawler
 from scrapy.http import Response
-from scrapy.utils.defer import deferred_from_coro
-from twisted.internet.defer import Deferred
 
 if TYPE_CHECKING:
     from scrapy.core.downloader import Downloader as _Downloader
@@ -27,12 +22,6 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.engine.request_state import RequestStates
 else:
     _Downloader = _Scheduler = object
-
-_asked_for: ContextVar[list[ref[Request]] | None] = ContextVar("_asked_for", default=None)
-"""The request of the project's ``fetch``, until something reaches the middlewares; None outside of it.
-
-Timers and tasks keep the context in which they were made, so it must not keep the request.
-"""
 
 
 class DownloaderMixin(_Downloader):
@@ -50,17 +39,8 @@ class DownloaderMixin(_Downloader):
         # Scrapy reads from the signature whether the project's method wants the spider.
         @wraps(base)
         def fetch(self: DownloaderMixin, request: Request, *arguments: Any, **keywords: Any) -> Any:
-            states = self._omocaptcha_states
-            if _asked_for.get() is not None and request is not states.taken_out:
-                # The project's method has called itself.
-                states.take(request)
-                return base(self, request, *arguments, **keywords)
-            states.begin(request)
-            token = _asked_for.set([ref(request)])
-            try:
-                return base(self, request, *arguments, **keywords)
-            finally:
-                _asked_for.reset(token)
+            self._omocaptcha_states.begin(request)
+            return base(self, request, *arguments, **keywords)
 
         cls.fetch = fetch  # type: ignore[assignment]
 
@@ -76,36 +56,11 @@ class DownloaderMixin(_Downloader):
         more = self.omocaptcha_make_room()
         total = self.total_concurrency
         # 0 means no limit.
-        asked_with = self.total_concurrency = total and max(1, total + more)
+        self.total_concurrency = total and max(1, total + more)
         try:
             return super().needs_backout()
         finally:
-            # The project's method may have set another limit.
-            if self.total_concurrency == asked_with:
-                self.total_concurrency = total
-
-    def omocaptcha_wake(self) -> None:
-        """Have the engine ask its scheduler now, rather than up to 5 s later."""
-        slot = self.crawler.engine._slot
-        if slot is not None:
-            slot.nextcall.schedule()
-
-
-class InnerDownloader(Downloader):
-    """Stands between a project's downloader and Scrapy's, and tells what the project has made of a request."""
-
-    _omocaptcha_states: RequestStates
-
-    def fetch(self, request: Request, *arguments: Any, **keywords: Any) -> Any:
-        asked_for = _asked_for.get()
-        if asked_for and (asked := asked_for.pop()()) is not None:
-            self._omocaptcha_states.pass_on(asked, request)
-        # Requests that the middlewares have the engine fetch stand for themselves.
-        token = _asked_for.set(None)
-        try:
-            return super().fetch(request, *arguments, **keywords)
-        finally:
-            _asked_for.reset(token)
+            self.total_concurrency = total
 
 
 class _Handlers:
@@ -122,9 +77,6 @@ class _Handlers:
     def download_request_async(self, request: Request) -> Awaitable[Response]:
         # A signal would take a hundred times as long, for each request.
         return self._omocaptcha_components.download(request, self._omocaptcha_download)
-
-    def download_request(self, request: Request, *arguments: Any) -> Deferred[Response]:
-        return deferred_from_coro(self.download_request_async(request))  # Scrapy's own, which is deprecated, does so.
 
 
 class SchedulerMixin(_Scheduler):

@@ -31,10 +31,6 @@ class RequestState:
     is_through: bool = False
     """Whether what it was redirected from has got through a wall."""
 
-    def as_json(self) -> dict[str, Any]:
-        """Return what is known of it in the scheduler, too."""
-        return asdict(self)
-
 
 class RequestStates:
     """The states of a crawl's requests."""
@@ -78,13 +74,6 @@ class RequestStates:
             self._scheduled.discard(request)
         self.taken_out = None
 
-    def pass_on(self, request: Request, sent: Request) -> None:
-        """Let what the project's downloader sends in the place of a request have its state."""
-        if request in self._scheduled:
-            self._scheduled.add(sent)
-        if request in self._states:
-            self._states[sent] = self._states[request]
-
     @property
     def _dupefilter(self) -> Any:
         return getattr(self.scheduler, "df", None)
@@ -127,14 +116,14 @@ class RequestStates:
 
         :param priority: that of the request in the scheduler; None for its own.
         """
-        request.meta[STATE_KEY] = {**state.as_json(), "filter": must_pass and not request.dont_filter}
+        request.meta[STATE_KEY] = {**asdict(state), "filter": must_pass and not request.dont_filter}
         if priority is not None:
             request.meta[STATE_KEY]["priority"] = request.priority
             request.priority = priority
 
     def record_through(self, redirected: Request) -> None:
         """Record in what Scrapy makes of a redirect that its request has got through a wall."""
-        state = redirected.meta.get(STATE_KEY) or {**RequestState().as_json(), "filter": False}
+        state = redirected.meta.get(STATE_KEY) or {**asdict(RequestState()), "filter": False}
         redirected.meta[STATE_KEY] = {**state, "is_through": True}
 
     def not_redirected(self, request: Request) -> None:
@@ -159,7 +148,7 @@ class RequestStates:
         state = self.peek(request)
         is_known = state.is_paid_for or state.is_through or state.original or state.is_resent
         if is_known and not request.meta.get("dont_retry"):
-            self._retried[_retry_key(request, retries=1)] = state.as_json(), request.meta.get("redirect_urls")
+            self._retried[_retry_key(request, retries=1)] = asdict(state), request.meta.get("redirect_urls")
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]
 

@@ -55,10 +55,6 @@ class Hold:
         finally:
             self._slots.put_aside(self)
 
-    def go_beyond(self) -> None:
-        """Let the request go on beyond CONCURRENT_REQUESTS: all that is active may be waiting for it."""
-        self.is_awaited = True
-
     async def end(self, on_return: Callable[[], None]) -> None:
         """End the hold as soon as the request may be sent by Scrapy itself.
 
@@ -152,7 +148,9 @@ class Slots:
 
     def wake(self) -> None:
         """Have the engine ask its scheduler now, rather than up to 5 s later."""
-        downloader_of(self._crawler).omocaptcha_wake()
+        slot = self._crawler.engine._slot
+        if slot is not None:
+            slot.nextcall.schedule()
 
     @contextmanager
     def buying(self) -> Iterator[None]:

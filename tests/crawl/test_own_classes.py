@@ -11,15 +11,13 @@ from scrapy import signals
 from scrapy.core.downloader import Downloader
 from scrapy.core.scheduler import BaseScheduler, Scheduler
 from scrapy.exceptions import ScrapyDeprecationWarning
-from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 
 from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import SETTINGS, RecordingSpider
 from tests.helpers.nightly import nightly
-from tests.helpers.scrapy_versions import sleep, zero_is_no_limit
+from tests.helpers.scrapy_versions import zero_is_no_limit
 from tests.helpers.sites import pages_of
 
 PAGES = 8
@@ -48,47 +46,6 @@ class OldDownloader(OwnDownloader):
     def fetch(self, request, spider):
         assert spider.name == "recording"
         return super().fetch(request)
-
-
-class CopyingDownloader(OwnDownloader):
-    """Passes on a request of its own."""
-
-    def fetch(self, request):
-        return super().fetch(request.replace(meta={**request.meta, "own": True}))
-
-
-class AsyncDownloader(OwnDownloader):
-    """Passes on a request of its own after a while."""
-
-    def fetch(self, request):
-        return deferred_from_coro(self._fetch(request.copy(), super().fetch))
-
-    async def _fetch(self, request, fetch):
-        self.active.add(request)
-        await sleep(0.1)
-        return await maybe_deferred_to_future(fetch(request))
-
-
-class RecursiveDownloader(OwnDownloader):
-    """Calls its own method once more."""
-
-    def fetch(self, request):
-        if request.meta.pop("own", False):
-            return super().fetch(request)
-        request.meta["own"] = True
-        return self.fetch(request)
-
-
-class DeprecatedDownloader(OwnDownloader):
-    """Sends by a deprecated method."""
-
-    async def _download(self, slot, request):
-        slot.transferring.add(request)
-        try:
-            return await maybe_deferred_to_future(self.handlers.download_request(request, self.crawler.spider))
-        finally:
-            slot.transferring.remove(request)
-            self._process_queue(slot)
 
 
 class OwnScheduler(Scheduler):
@@ -174,10 +131,6 @@ WAYS = {
     "by path": {name: f"{__name__}.{value.__name__}" for name, value in BOTH.items()},
     "as classes": BOTH,
     "an old downloader": {**BOTH, "DOWNLOADER": OldDownloader},
-    "a downloader that copies": {**BOTH, "DOWNLOADER": CopyingDownloader},
-    "a downloader that copies later": {**BOTH, "DOWNLOADER": AsyncDownloader},
-    "a downloader that calls itself": {**BOTH, "DOWNLOADER": RecursiveDownloader},
-    "a downloader that sends by a deprecated method": {**BOTH, "DOWNLOADER": DeprecatedDownloader},
     "a scheduler that filters late": {**BOTH, "SCHEDULER": LateFilter},
     "a bare scheduler": {**BOTH, "SCHEDULER": Bare},
     "a plain scheduler": {**BOTH, "SCHEDULER": Plain},
@@ -203,15 +156,6 @@ def test_a_wall_is_opened_for_one_job_and_all_goes_through_the_projects_own_clas
     # What the add-on sends passes neither.
     counts = {downloader.fetched, scheduler.enqueued, scheduler.given}
     assert (counts == {PAGES}) if wall == "session" else (len(counts) == 1)
-
-
-@pytest.mark.parametrize("own", [CopyingDownloader, AsyncDownloader, RecursiveDownloader])
-def test_what_is_held_at_the_end_comes_back_whatever_the_projects_downloader_has_made_of_it(crawl, tmp_path, own):
-    with OmoCaptchaService(solve_seconds=10) as service, WalledSite(service, "session", catalogue_pages=PAGES) as site:
-        settings = {**service.settings, "JOBDIR": str(tmp_path), "DOWNLOADER": own}
-        first = crawl(pages_of(site, PAGES), {**settings, "CLOSESPIDER_TIMEOUT": 3})
-        second = crawl(pages_of(site, PAGES), settings)
-    assert (first.pages, first.failures, len(second.pages)) == ([], [], PAGES)
 
 
 class Watching(OfCrawler):
@@ -255,24 +199,6 @@ def test_a_crawl_without_the_add_on_has_the_very_classes_of_the_project(crawl, s
     spider = pages_of(walled(), 1)
     _, downloader, scheduler = recording(crawl, spider, {**service.settings, **BOTH, **settings})
     assert (type(downloader), type(scheduler)) == (OwnDownloader, OwnScheduler)
-
-
-class Slowing(OwnDownloader):
-    """Lowers its limit while it is asked for room."""
-
-    def needs_backout(self):
-        if self.asked == 30:
-            self.total_concurrency = 3
-        return super().needs_backout()
-
-
-def test_a_limit_that_the_projects_downloader_sets_while_requests_are_held_stays(crawl):
-    with OmoCaptchaService(solve_seconds=10) as service, WalledSite(service, "session", catalogue_pages=40) as site:
-        crawled, downloader, _ = recording(crawl, pages_of(site, 40), {**service.settings, "DOWNLOADER": Slowing})
-    assert downloader.asked > 30
-    assert len(crawled.pages) == 40
-    assert len(service.jobs) == 1
-    assert downloader.total_concurrency == 3
 
 
 def test_scrapy_still_warns_of_a_downloader_that_wants_the_spider(crawl, service):

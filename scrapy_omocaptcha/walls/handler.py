@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from scrapy import Request
@@ -74,7 +74,7 @@ class WallHandler:
             # nothing would end the hold.
             self.sessions.sent(request)
             return
-        since, cookies = self._parked.pop(request, 0) or self.sessions.next_stamp(), request.cookies
+        since = self._parked.pop(request, 0) or self.sessions.next_stamp()
         while self._must_wait(session, request):
             with self.engine.slots.hold(request) as hold:
                 while self._must_wait(session, request):
@@ -84,10 +84,6 @@ class WallHandler:
                 # Until it may be sent, a token may have come.
                 await hold.end(session.turns.end)
         session.clearance.record_sent(since, self.sessions.sent(request))
-        if session.clearance.was_won_after(since):
-            # Only the site does not get them.
-            self.engine.slots.on_return(request, lambda: setattr(request, "cookies", cookies))
-            request.cookies = _without({cookie.name for cookie in session.clearance.cookies}, request.cookies)
 
     def before(self, request: Request) -> Request | None:
         """Return what was asked for, for the scheduler, if a request is to go to a gate that was opened meanwhile."""
@@ -216,10 +212,3 @@ class WallHandler:
             self.engine, self.buyer, self.policy, self.events, request, self.sessions, self.redirects
         )
         return passage
-
-
-def _without(names: set[str], cookies: Any) -> Any:
-    """Return a request's cookies without those that would overwrite a clearance."""
-    if isinstance(cookies, dict):
-        return {name: value for name, value in cookies.items() if name not in names}
-    return [cookie for cookie in cookies if cookie["name"] not in names]

@@ -218,26 +218,6 @@ def test_tokens_that_each_open_the_wall_for_the_page_that_is_asked_for_next_are_
     assert len(crawled.pages) == len(service.jobs) == 12
 
 
-def test_the_cookies_of_a_request_that_was_held_do_not_replace_the_clearance_and_the_others_are_sent(crawl):
-    class Spider(RecordingSpider):
-        async def start(self):
-            for number in (1, 2):
-                values = {"clearance": "none yet", "currency": "EUR"}
-                cookies = [{"name": name, "value": value, "path": "/"} for name, value in values.items()]
-                yield scrapy.Request(f"{site.origin}/page/{number}", self.page, cookies=cookies)
-                # The second one is held before it is sent.
-                while not service.jobs:
-                    await asyncio.sleep(0.1)
-
-    answer = behind_wall(opens_at="/page/1")
-    with OmoCaptchaService(solve_seconds=1) as service, Site(answer) as site:
-        crawled = crawl(Spider, service.settings)
-        sent = [headers["Cookie"] for _, path, _, headers in site.requests if path == "/page/2"]
-    assert len(crawled.pages) == 2
-    assert len(service.jobs) == 1
-    assert [sorted(cookies.split("; ")) for cookies in sent] == [["clearance=yes", "currency=EUR"]]
-
-
 def _at_once(jobs):
     for job in jobs:
         yield sum(other.created_at <= job.created_at < other.answered_at for other in jobs)

@@ -219,18 +219,10 @@ class Components:
         return folder is not None and Path(folder, "requests.queue").exists()
 
     async def cached(self, request: Request) -> Response | None:
-        """Return the response that HttpCache would answer ``request`` with, if any."""
+        """Return the response that HttpCache would answer ``request`` with, if any; it marks the request if not."""
         cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
         answer = None if cache is None else await self.call(cache.process_request, request=request)
         return answer if isinstance(answer, Response) else None
-
-    def is_cached(self, request: Request) -> bool:
-        """Tell whether HttpCache will answer ``request``, without marking the request as :meth:`cached` does."""
-        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
-        if cache is None or request.meta.get("dont_cache") or not cache.policy.should_cache_request(request):
-            return False
-        stored = cache.storage.retrieve_response(self._crawler.spider, request)
-        return stored is not None and bool(cache.policy.is_cached_response_fresh(stored, request))
 
     def store(self, request: Request, response: Response) -> None:
         """Have HttpCache store a page in the place of the challenge that it has seen for ``request``."""

@@ -33,8 +33,8 @@ _READ = (
     "RetryMiddleware.max_retry_times",  # tell whether a request will be sent again
     "RetryMiddleware.retry_http_codes",
     "RetryMiddleware.exceptions_to_retry",
-    "HttpCacheMiddleware.policy",  # hold no request that is answered without the site
-    "HttpCacheMiddleware.storage",  # store the page in the place of the challenge
+    "HttpCacheMiddleware.policy",  # store the page in the place of the challenge
+    "HttpCacheMiddleware.storage",
 )
 _CALLED: dict[str, tuple[str, ...]] = {
     "engine._slot.nextcall.schedule": (),  # have the engine ask its scheduler now

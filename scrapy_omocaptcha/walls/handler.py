@@ -61,7 +61,7 @@ class WallHandler:
         """Return the session of a request that must not begin, since it would only have to wait for its wall."""
         session = self.sessions.known(request)
         is_wanting = request.meta.get("omocaptcha") is not None
-        if session is None or not session.is_closed or is_wanting or self.engine.components.is_cached(request):
+        if session is None or not session.is_closed or is_wanting:
             return None
         self._parked[request] = self.sessions.next_stamp()
         return session
@@ -69,11 +69,6 @@ class WallHandler:
     async def hold(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved."""
         session = self.sessions.session(request)
-        if self.engine.components.is_cached(request):
-            # A stored answer does not come from the site. If the request were held, and the answer a stored redirect,
-            # nothing would end the hold.
-            self.sessions.sent(request)
-            return
         since = self._parked.pop(request, 0) or self.sessions.next_stamp()
         while self._must_wait(session, request):
             with self.engine.slots.hold(request) as hold:

@@ -79,7 +79,7 @@ def test_a_page_is_stored_for_the_address_for_which_its_request_was_turned_into_
         assert await components(spider).cached(request) is None
         await components(spider).turn_towards(request, new)
         components(spider).store(request, Response(new))
-        return [components(spider).is_cached(scrapy.Request(url)) for url in (old, new)]
+        return [await components(spider).cached(scrapy.Request(url)) is not None for url in (old, new)]
 
     assert during(probe, {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}) == [False, True]
 

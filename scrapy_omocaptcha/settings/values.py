@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import field
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
@@ -27,25 +27,9 @@ _REDIS_URL = re.compile(r"(redis|rediss|unix)://[^\x00-\x20\x7f#]+")
 _API_TOKEN = re.compile(r"\s*[!-~]*\s*")
 
 
-class Limit(NamedTuple):
-    """The limit that a setting sets. Once it is reached, the name of its field is the reason."""
-
-    measure: str
-    """A field of ``Sums`` in ``buying/ledger``, and of ``sums`` in ``fleet.lua``: ``jobs…``, or USD."""
-    words: str = "{used}{by}{cost}: raise {setting} ({value}) to go on"
-    """The message, which ``buying/limits`` fills in."""
-    closes_with: str = "omocaptcha_limit"
-    """The reason with which the spider may be closed; empty if other hosts can still be bought for."""
-
-    @property
-    def counts_jobs(self) -> bool:
-        """Tell whether jobs are counted, rather than USD."""
-        return self.measure.startswith("jobs")
-
-
-def setting(name: str, read: Callable[..., T], *arguments: object, limit: Limit | None = None, **options: object) -> T:
+def setting(name: str, read: Callable[..., T], *arguments: object, **options: object) -> T:
     """Declare the field of the setting ``name``, which ``read(settings, name, *arguments, **options)`` reads."""
-    return field(metadata={"read": lambda s: read(s, name, *arguments, **options), "limit": limit})  # type: ignore[no-any-return]
+    return field(metadata={"read": lambda s: read(s, name, *arguments, **options)})  # type: ignore[no-any-return]
 
 
 def invalid(name: str, value: object, valid: str) -> ValueError:

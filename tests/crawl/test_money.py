@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 import scrapy
 
-from scrapy_omocaptcha import signals, solve
+from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger, read_runs
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
@@ -250,13 +250,6 @@ def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_w
 # -- the account -----------------------------------------------------------------------------------------------------
 
 
-def test_a_balance_below_its_floor_is_told_when_the_spider_opens(crawl):
-    with OmoCaptchaService(balance=1.0) as service, SlowPages(service, "session", free_delay=1) as site:
-        crawled = crawl(sites.spider(f"{site.url}/free/1"), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5})
-        assert crawled.count("api/calls") == len(service.calls)
-    assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
-
-
 def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_many_wait_for_the_answer(
     crawl, service, walled
 ):
@@ -278,43 +271,6 @@ def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_
     assert re.search(r"account +closed: nothing more is bought, since the service accepts no job", closing)
 
 
-def test_it_is_told_once_and_by_a_signal_that_little_is_left_of_a_limit(crawl, service, walled):
-    site = walled("per_page")
-    told = []
-
-    @hears(near=signals.limit_near)
-    class Listens(RecordingSpider):
-        urls = tuple(f"{site.url}/page/{number}" for number in range(1, 7))
-
-        def near(self, spider, reason, host, message):
-            told.append((spider.name, reason, host, message))
-
-    crawled = crawl(Listens, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 5})
-    message = "80 % of OMOCAPTCHA_MAX_JOBS is used (4 of 5 jobs); at 100 % buying stops: raise it before"
-    assert told == [(Listens.name, "max_jobs", "", message)]
-    assert f"OMOcaptcha: {message}" in crawled.said()
-    assert len(crawled.pages) == 5
-    assert len(crawled.failures) == 1
-
-
-@pytest.mark.parametrize("fault", ["server_error", "hang"])
-def test_a_balance_that_cannot_be_asked_at_the_end_is_left_out_of_the_bill(crawl, service, walled, fault):
-    class Cut(pages_of(walled("session"), 1)):
-        def page(self, response, asked=None):
-            super().page(response)
-            service.fault("getBalance", fault, times=99, seconds=3600)
-
-    crawled = crawl(Cut, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
-    assert (len(crawled.pages), crawled.stats["finish_reason"], crawled.bugs) == (1, "finished", [])
-    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
-    assert "1 job for 0.00055 USD" in report
-    assert "10.00000 USD before" not in report
-    # The first one finds the version of the API.
-    assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, None, fault]
-    (why,) = [line for line in crawled.said(logging.DEBUG) if line.startswith("The balance at the end")]
-    assert fault != "hang" or "within 0.5 s" in why, "and not within OMOCAPTCHA_API_TIMEOUT"
-
-
 # -- jobs for nothing ------------------------------------------------------------------------------------------------
 
 
@@ -325,12 +281,12 @@ def test_lost_create_answers_count_as_attempts_and_another_job_is_bought_at_once
     crawled = crawl(sites.spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": most})
     assert crawled.reasons == ["service"] * (lost == most)
     assert len(crawled.pages) == (lost < most)
-    assert service.jobs[-1].created_at - service.jobs[0].created_at < 1
+    assert service.jobs[-1].created_at - service.jobs[0].created_at < 2**lost
     assert len(service.jobs) == crawled.count("jobs/created") == min(lost + 1, most)
     assert crawled.count("jobs/failed/lost") == lost
 
 
-@pytest.mark.parametrize(("timeout", "most"), [(60, 9), (180, 11)])
+@pytest.mark.parametrize(("timeout", "most"), [(60, 7), (180, 9)])
 def test_a_service_that_answers_no_call_costs_a_dozen_jobs_and_all_that_wait_get_an_errback(
     crawl, service, walled, timeout, most
 ):
@@ -574,10 +530,3 @@ def test_a_limit_closes_the_spider_only_when_what_has_been_paid_for_is_used(craw
         crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True})
     assert crawled.stats["finish_reason"] == "omocaptcha_limit"
     assert (len(crawled.pages), len(service.jobs), crawled.failures) == (1, 1, [])
-
-
-def test_the_bill_has_the_balance_at_the_start_of_the_crawl_however_often_it_was_asked(crawl, service, walled):
-    crawled = crawl(pages_of(walled("per_page"), 3), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 9.99})
-    assert [call.name for call in service.calls].count("getBalance") > 3
-    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
-    assert "10.00000 USD before, 9.99835 after: 0.00165 less, as expected" in report

@@ -321,7 +321,7 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(client, tmp_path, monk
     assert b"authorization" not in server.received.lower()
 
 
-RETRY_AFTER = {b"7": 7.0, b"": 0.0, b"\xff7": 0.0}
+RETRY_AFTER = {b"7": 7.0, b"": None, b"\xff7": None}
 
 
 @pytest.mark.parametrize("value", RETRY_AFTER)

@@ -47,16 +47,6 @@ def test_reaching_a_limit_is_said_once_with_the_setting_to_change(crawl, service
     assert len([line for line in crawled.said() if f"raise OMOCAPTCHA_MAX_COST ({2 * PRICE}) to go on" in line]) == 1
 
 
-def test_a_price_of_zero_is_a_price_that_reaches_no_limit_on_cost(crawl, service, walled):
-    site = walled("per_page", catalogue_pages=3)
-    free = {**service.settings, "OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": PRICE / 2}
-    crawled = crawl(pages_of(site, 3), free)
-    assert len(crawled.pages) == 3
-    assert crawled.count("jobs/created") == 3
-    assert crawled.count("cost_usd") == 0
-    assert "getService" not in [call.name for call in service.calls]
-
-
 @pytest.mark.parametrize("fault", ["server_error", "reset"])
 def test_before_the_price_list_of_another_service_answers_nothing_is_bought(crawl, service, walled, fault):
     service.fault("getService", fault, times=2)
@@ -125,24 +115,6 @@ def test_who_meets_a_wall_while_its_last_job_is_under_way_waits_and_does_not_ask
     assert opens or asked.count("/late") == 1
 
 
-def test_who_meets_a_wall_that_the_last_job_has_opened_since_asks_again(crawl, service):
-    async def answer(request, form):
-        answered = inside(request, form)
-        while request.path == "/late" and not (sites.cleared(request) or opened):
-            await sleep(0.1)
-        return answered
-
-    def page(request):
-        opened.append(request.path)
-        return sites.page()
-
-    opened, inside = [], sites.behind_wall(page, opens_at="/first")
-    with sites.Site(answer) as site:
-        asks = sites.spider(f"{site.origin}/first", f"{site.origin}/late")
-        crawled = crawl(asks, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1})
-    assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (2, [], 1)
-
-
 def test_who_waits_gets_its_page_for_the_last_job_though_that_of_the_leader_is_lost(crawl, service):
     def inside(request):
         asked.append(request)
@@ -184,24 +156,6 @@ def test_useless_jobs_count_over_the_retries_of_a_page_that_came_with_an_error(c
     assert any(
         "accepted a token is not known (http_error): the page was answered with 500" in line for line in crawled.said()
     )
-
-
-def test_useless_jobs_count_over_the_retries_of_a_page_that_is_lost(crawl, service):
-    def answer(request, form):
-        if form:
-            handed_in.append(form)
-            return sites.redirect("/page")
-        if len(handed_in) in (1, 2):
-            # The page after the token, and then that to the first retry.
-            handed_in.append("lost")
-            request.transport.close()
-        return sites.challenge()
-
-    handed_in = []
-    service.next_job("fail")
-    with sites.Site(answer) as site:
-        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 2})
-    assert (crawled.reasons, len(service.jobs)) == (["attempts"], 2)
 
 
 def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_on(crawl, service):

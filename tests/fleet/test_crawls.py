@@ -13,7 +13,6 @@ from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.chance import random_jobs
 from tests.helpers.commands import ROOT, crawl_process, python
 from tests.helpers.crawl_process import ASYNCIO, NONE, SELECT
-from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
 from tests.helpers.sites import pages_of, spider
 
@@ -180,24 +179,6 @@ def test_challenges_wait_for_a_redis_that_restarts_in_the_middle_of_a_crawl_whic
     assert crawled.bugs == []
 
 
-def test_a_redis_that_hangs_delays_no_request_that_does_not_need_it(crawl, service, walled, redis, shared):
-    site, other = walled("per_page", catalogue_pages=4), walled("never")
-
-    class Thawing(RecordingSpider):
-        urls = (*pages_of(site, 4).urls, *(f"{other.url}/free/{number}" for number in range(1, 41)))
-
-        def page(self, response, asked=None):
-            super().page(response)
-            if len(self.pages) == 40:
-                # None of these had to wait for Redis, or it would never thaw.
-                redis.thaw()
-
-    redis.freeze()
-    crawled = crawl(Thawing, shared)
-    assert (len(crawled.pages), crawled.failures) == (44, [])
-    assert len(service.jobs) == counts(redis)[0] == 4
-
-
 @pytest.mark.parametrize(("goes", "comes"), [("stop", "start"), nightly("freeze", "thaw")])
 def test_a_crawl_that_closes_while_it_waits_for_redis_keeps_its_requests(
     crawl, service, walled, redis, shared, when_unavailable, tmp_path, goes, comes
@@ -233,12 +214,6 @@ def test_a_redis_that_is_full_counts_as_unavailable_and_is_logged_once(crawl, se
     assert len([line for line in crawled.said() if UNAVAILABLE in line and line.startswith("OMOcaptcha")]) == 1
     assert len([line for line in crawled.said() if "is left alone (redis)" in line]) == 1
     assert crawled.bugs == []
-
-
-def test_a_dry_run_does_not_use_redis(crawl, service, walled):
-    settings = {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE, "OMOCAPTCHA_DRY_RUN": True}
-    crawled = crawl(pages_of(walled("session", status=200), 2), settings)
-    assert (len(crawled.pages), [line for line in crawled.said() if UNAVAILABLE in line]) == (2, [])
 
 
 @pytest.mark.parametrize("fault", ["redis://:connecting@127.0.0.1:1/0", "unix://:s3cret-word@/nowhere.sock"])

@@ -60,7 +60,7 @@ def open_in_memory() -> sqlite3.Connection:
 def _make(path: Path) -> None:
     """Make a ledger, unless another process does: it is there as a whole, or not at all."""
     with TemporaryDirectory(dir=path.parent) as folder:
-        new = Path(folder, path.name)
+        new = Path(folder, path.name).absolute()
         os.close(os.open(new, os.O_CREAT | os.O_EXCL, 0o600))
         with closing(_open(new.as_uri(), BUSY_TIMEOUT)) as db:
             # Crawls can write while others read.

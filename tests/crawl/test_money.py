@@ -16,10 +16,8 @@ from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger, read_runs
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
-from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
-from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import SlowPages
 from tests.helpers.scrapy_versions import sleep
@@ -130,52 +128,6 @@ def test_who_waits_gets_its_page_for_the_last_job_though_that_of_the_leader_is_l
     assert len(crawled.pages) == 3
     assert len(crawled.failures) == 1
     assert len(service.jobs) == 1
-
-
-def crawling_one_page(site, detected):
-    """Return a spider of one page that calls ``detected`` each time that its challenge is met."""
-
-    return hears(detected=challenge_detected)(pages_of(site, 1, detected=lambda self: detected()))
-
-
-def test_useless_jobs_count_over_the_retries_of_a_page_that_came_with_an_error(crawl, service, walled, ledger):
-    site = walled("per_page")
-    for outcome in ("fail", "token", "fail", "token"):
-        service.next_job(outcome)
-
-    def detected():
-        # The page breaks down when it is asked for with the first token.
-        if not service.jobs:
-            site.fault("/page/1", "server_error")
-
-    settings = {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "OMOCAPTCHA_MAX_ATTEMPTS": 2}
-    crawled = crawl(crawling_one_page(site, detected), settings)
-    assert crawled.reasons == ["attempts"]
-    outcomes = [(record.outcome, record.reason) for record in read_ledger(ledger)]
-    assert outcomes == [("failed", "failed"), ("unknown", "http_error"), ("failed", "failed")]
-    assert any(
-        "accepted a token is not known (http_error): the page was answered with 500" in line for line in crawled.said()
-    )
-
-
-def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_on(crawl, service):
-    opened = set()
-
-    def answer(request, form):
-        if request.path == "/verify":
-            opened.add(form["next"])
-            return sites.redirect(form["next"])
-        if request.path not in opened:
-            return sites.challenge(next=request.path)
-        if request.path.startswith("/old/"):
-            return sites.redirect(request.path.replace("old", "new"))
-        return sites.page()
-
-    with sites.Site(answer) as site:
-        urls = [f"{site.origin}/old/{number}" for number in range(3)]
-        crawled = crawl(sites.spider(*urls), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
-    assert (len(crawled.pages), crawled.failures) == (3, [])
-    assert crawled.count("tokens/accepted") == len(service.jobs) == 6
 
 
 @pytest.mark.parametrize("at_once", [1, 16])

@@ -9,7 +9,6 @@ import socketserver
 import ssl
 import struct
 import threading
-import tracemalloc
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
@@ -202,13 +201,8 @@ def test_an_idle_connection_is_closed(client):
         assert server.connections == 2
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [response("502 Bad Gateway", b"a page"), response("200 OK", b"a page", "Content-Encoding: gzip")],
-    ids=["refused", "wrong gzip"],
-)
-def test_a_call_is_not_sent_over_a_connection_that_is_being_closed(client, answer):
-    with serving(answer, keep_open=True) as server:
+def test_a_call_is_not_sent_over_a_connection_that_is_being_closed(client):
+    with serving(response("502 Bad Gateway", b"a page"), keep_open=True) as server:
         once = client(server.url)
         assert len(set(once.posts_in_a_row(3))) == 1
         once.close()
@@ -220,16 +214,6 @@ def test_a_call_is_not_sent_over_a_connection_that_is_being_closed(client, answe
 def test_a_compressed_answer_is_decompressed(client):
     with serving(response("200 OK", gzip.compress(b'{"error": false}'), "Content-Encoding: gzip")) as server:
         assert client(server.url).post() == '{"error": false}'
-
-
-def test_a_decompression_bomb_is_a_bad_answer_and_is_not_decompressed_any_further(client):
-    bomb = gzip.compress(bytes(30 * MAX_BODY))
-    tracemalloc.start()
-    with ExitStack() as stack:
-        stack.callback(tracemalloc.stop)
-        server = stack.enter_context(serving(response("200 OK", bomb, "Content-Encoding: gzip")))
-        assert type(failure(client, server.url)) is ApiBadAnswer
-        assert tracemalloc.get_traced_memory()[1] < 15 * MAX_BODY
 
 
 @pytest.mark.parametrize("kind", ["hang", "slow"])

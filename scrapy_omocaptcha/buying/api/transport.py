@@ -7,7 +7,6 @@ and never interprets an answer, and its errors don't show what was sent.
 
 import json
 import re
-import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -33,19 +32,14 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     sent: bool = False
     answer: bytearray = field(default_factory=bytearray, repr=False)
-    _gzip: Any = field(default=None, repr=False)
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Accept": "application/json"} | ({} if self.body is None else {"Content-Type": "application/json"})
 
-    def expect_gzip(self) -> None:
-        """Decompress what is received: HTTP clients do so without a limit, and a kilobyte becomes a megabyte."""
-        self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
-
     def receive(self, data: bytes) -> bool:
         """Append ``data`` to the answer, and return whether the answer is still short enough."""
-        self.answer += data if self._gzip is None else self._gzip.decompress(data, MAX_BODY + 1)
+        self.answer += data
         return len(self.answer) <= MAX_BODY
 
 

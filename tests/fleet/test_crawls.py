@@ -75,14 +75,6 @@ def test_workers_with_the_same_fleet_name_are_one_crawl(crawl, service, walled, 
     assert (first.bugs, second.bugs) == ([], [])
 
 
-def test_a_fleet_has_the_name_of_its_spider_unless_it_is_given_one(crawl, walled, redis, shared):
-    del shared["OMOCAPTCHA_FLEET"]
-    crawled = crawl(pages_of(walled("session"), 2), shared)
-    assert len(crawled.pages) == 2
-    assert counts(redis, "recording") == (1, pytest.approx(PRICE))
-    assert any("for the fleet 'recording'" in line for line in crawled.said(logging.INFO))
-
-
 def test_the_floor_of_the_balance_holds_for_a_fleet_while_others_spend_too(crawl, redis, shared_account):
     service, site = shared_account
     shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": redis.url, "OMOCAPTCHA_MIN_BALANCE": 0.015}

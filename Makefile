@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-form demo-browser demo-fleet demo-scrapyd test lint types check coverage docs links package fuzz \
-	simulation sockets fleet matrix mutants nightly minimum-versions newest-versions scrapy-versions scrapy-main foreign-clients scrapy-suite other-suites bench hooks clean
+	simulation sockets matrix mutants nightly minimum-versions newest-versions scrapy-versions scrapy-main foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -86,18 +86,15 @@ sockets: $(VENV)/test   ## run crawls of the simulation over real sockets, stopp
 	$(BIN)/python -m tests.simulation --sockets --processes 1 --new 100 $(ARGS)
 	$(BIN)/python -m pytest --sockets --numprocesses $(WORKERS) tests/crawl/test_shapes_of_redirects.py
 
-fleet: $(VENV)/test   ## run a minute of fleets whose workers are stopped and killed, and whose Redis restarts
-	$(BIN)/python -m tests.fleet.crawl $(ARGS)
-
 matrix: $(VENV)/test   ## crawl with each feature of Scrapy behind each wall, and compare with the same without a wall
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/crawl/test_transparency.py $(ARGS)
 
 mutants: $(VENV)/mutants   ## list changes to a folder of the package that no test notices; ARGS="walls --most 20"
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-nightly: $(VENV)/test $(VENV)/docs   ## run the tests too slow for every change, 10,000 new seeds, sockets, fleet, fuzz
+nightly: $(VENV)/test $(VENV)/docs   ## run the tests too slow for every change, 10,000 new seeds, sockets, fuzz
 	$(BIN)/python -m tests.simulation --new 10000
-	$(MAKE) sockets fleet fuzz
+	$(MAKE) sockets fuzz
 	$(BIN)/python -m pytest -m nightly
 
 minimum-versions:   ## run the tests with the oldest versions that setup.cfg allows

@@ -88,7 +88,7 @@ def enter(ledger: Ledger) -> Entry:
     number = next(JOB_NUMBERS)
     host = f"shop{number % 50}.example"
     page = f"https://{host}/item/{number}"
-    entry, _ = ledger.enter(host=host, page=page, kind="checkbox", cost=0.00055, check=lambda sums: None)
+    entry = ledger.enter(host=host, page=page, kind="checkbox", cost=0.00055, check=lambda sums: None)
     return entry
 
 

@@ -89,8 +89,6 @@ class Worker:
         self.number = number
         self.log = directory / f"worker{number}.log"
         self.ledger = directory / f"worker{number}.sqlite"
-        # The command for reports needs the file, even if the worker buys nothing.
-        self.ledger.touch()
         self._items = directory / f"worker{number}.jsonl"
         command = [*crawl, "-s", f"OMOCAPTCHA_LEDGER={self.ledger}", "-O", str(self._items)]
         with self.log.open("wb") as log:

@@ -66,8 +66,7 @@ class ApiError(OmoCaptchaError):
 
     ``is_foreign`` is True if the answer is not the API's but a web server's: an HTTP status such as 404, a redirect, or
     a page. ``taken`` is True if the service may have done what the call was for. ``retry_after`` is the pause that the
-    service asked for, in seconds: 0 if it did not say how long, None if it asked for none. ``cure`` says what to do,
-    where that is known.
+    service asked for, in seconds, None if it asked for none. ``cure`` says what to do, where that is known.
     """
 
     is_foreign = False
@@ -104,16 +103,9 @@ class ApiBadAnswer(ApiError):
 
 
 class ApiRefused(ApiError):
-    """The service rejected the call; the message quotes it.
-
-    ``unclear`` is False if an error code shows that the account is not to blame; text alone leaves that open.
-    """
+    """The service rejected the call; the message quotes it."""
 
     reason = "refused"
-
-    def __init__(self, message: str, *, unclear: bool = True) -> None:
-        super().__init__(message)
-        self.unclear = unclear
 
 
 class AccountError(ApiError):

@@ -16,7 +16,6 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
-from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
 from scrapy.utils.python import global_object_name
 
@@ -66,7 +65,7 @@ class OmoCaptchaMiddleware:
         self._engine = engine = Engine(crawler, self, stats, is_queue_shared=is_queue_shared)
         self._states, self._chain = engine.states, engine.chain
         lifetime, components = engine.lifetime, engine.components
-        self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic, events.limit_near)
+        self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic)
         browser = find_medium(crawler, engine)
         self.mediums = mediums = Mediums(components, browser)
         self._hints = hints = Hints(events.notice, has_browser=browser is not None)
@@ -78,7 +77,6 @@ class OmoCaptchaMiddleware:
         self._upfront = UpfrontTokens(engine, buyer, policy, events)
         self._progress = Progress(crawler, type(self), settings, buyer, engine.slots, events, stats)
         crawler.signals.connect(self._spider_opened, signals.spider_opened)
-        crawler.signals.connect(self._engine_started, signals.engine_started)
         crawler.signals.connect(self._spider_closed, signals.spider_closed)
 
     @classmethod
@@ -122,11 +120,6 @@ class OmoCaptchaMiddleware:
             _say_at_the_end(self._crawler, unfit)
         else:
             self._progress.open(spider)
-
-    def _engine_started(self) -> None:
-        # The engine does not run yet when the spider is opened, which looks as if it were closing.
-        if not self.is_off:
-            deferred_from_coro(self._buyer.open())
 
     async def _spider_closed(self, reason: str) -> None:
         try:

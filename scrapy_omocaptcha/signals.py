@@ -1,6 +1,6 @@
 """Define the signals that a project can connect to.
 
-Those of a challenge are sent with ``spider``, ``request`` and ``challenge``, the others with ``spider``.
+Each is sent with ``spider``, ``request`` and ``challenge``.
 """
 
 challenge_detected = object()
@@ -16,7 +16,3 @@ challenge_unknown = object()
 
 challenge_failed = object()
 """The challenge was not solved. Also sent: ``reason``."""
-
-limit_near = object()
-"""80 % of a limit are used; sent once for each limit. Also sent: ``reason``, the name of the limit such as
-``"max_cost"``; ``host``, which is empty if the limit is for all hosts; and ``message``, which says how much is used."""

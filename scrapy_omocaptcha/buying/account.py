@@ -1,7 +1,7 @@
 """Make a crawl's calls to the service, and ask it for price and balance.
 
-The price is asked for before the first job is bought, the balance as often as ``OMOCAPTCHA_MIN_BALANCE`` needs it, and
-when the service refuses a job in unknown words. What is found out goes to ``limits``, which decides what may be bought.
+The price is asked for before the first job is bought, and with ``OMOCAPTCHA_MIN_BALANCE`` the balance before each job.
+What is found out goes to ``limits``, which decides what may be bought.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.pace import CapacityLimiter
-from scrapy_omocaptcha.buying.records import Balance
-from scrapy_omocaptcha.engine.lifetime import Lifetime, wait_at_most
+from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable, CrawlClosing, NotBought
+from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
 from scrapy_omocaptcha.urls import host_of
 
@@ -29,10 +28,6 @@ T = TypeVar("T")
 
 CALLS_AT_ONCE = 256
 """Calls under way at once, each with a connection: more would not be answered sooner, and files are limited."""
-_LEAST_PRICE, _ODD_PRICE = FALLBACK_PRICE / 10, FALLBACK_PRICE * 100
-"""USD a job, below which the price list is not believed, and from which on it is remarked on."""
-_CLOSE_TIMEOUT = 0.5
-"""Seconds for which a crawl that has ended waits for the balance in its report."""
 
 
 @dataclass(eq=False)
@@ -49,13 +44,10 @@ class Account:
     def __post_init__(self) -> None:
         self._api: Api | None = None
         self._price_known = self.settings.price is not None
-        self._may_be_no_api = True
         self._asking = CapacityLimiter(1)
         self._calls = CapacityLimiter(CALLS_AT_ONCE)
         self.closed: str | None = None
         """Reason why nothing is bought any more with this account; None while it can buy."""
-        self.balance: Balance | None = None
-        """The balance when the crawl began; None where it was not asked for."""
 
     @property
     def api(self) -> Api:
@@ -78,13 +70,10 @@ class Account:
                 raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
             self.stats.inc("api/calls")
             try:
-                answer = await self.lifetime.wait(call, grace_checks=grace_checks)
+                return await self.lifetime.wait(call, grace_checks=grace_checks)
             except ApiError as error:
                 self.stats.inc(f"api/errors/{error.reason}")
-                self._warn_of_no_api(error)
                 raise
-            self._may_be_no_api = False
-            return answer
 
     async def _ask(self, call: Coroutine[Any, Any, T]) -> T:
         """Make a call that buys nothing; stop all buying and raise ``NotBought`` if it shows that nothing can be."""
@@ -92,14 +81,6 @@ class Account:
             return await self.call(call)
         except AccountError as error:
             raise self.close(error) from None
-
-    def _warn_of_no_api(self, error: ApiError) -> None:
-        """Log once what to do if no call has found the API, but a web server."""
-        if self._may_be_no_api and error.is_foreign and error.cure:
-            self._may_be_no_api = False
-            logger.warning(
-                "OMOcaptcha: %s does not answer as the API would (%s): %s", self.settings.api_url, error, error.cure
-            )
 
     def check(self) -> None:
         """Raise ``NotBought`` where nothing is bought any more."""
@@ -114,7 +95,7 @@ class Account:
         :raises ApiError: when the version is not known, or the balance, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
         """
         self.check()
-        if self._api is not None and self._price_known and not self.limits.needs_balance:
+        if self._api is not None and self._price_known and not self.settings.min_balance:
             yield
             return
         with self._asking.acquire() as acquired:
@@ -126,7 +107,7 @@ class Account:
             if not self._price_known:
                 await self._ask_price()
                 self._price_known = True
-            if self.limits.needs_balance:
+            if self.settings.min_balance:
                 await self.lifetime.until(self.limits.no_call_is_under_way)
                 await self._ask_balance()
             # The next one that asks for the balance must see what this one reserves.
@@ -141,50 +122,25 @@ class Account:
         return await self._ask(find_version(apis))
 
     async def _ask_price(self) -> None:
-        needs_price, price, host = self.settings.needs_price, None, host_of(self.settings.api_url)
+        settings, price, host = self.settings, None, host_of(self.settings.api_url)
         try:
-            price = await (self._ask if needs_price else self.call)(self.api.price())
+            price = await (self._ask if settings.needs_price else self.call)(self.api.price())
         except ApiError as error:
-            if needs_price and isinstance(error, ApiUnreachable):
+            if settings.needs_price and isinstance(error, ApiUnreachable):
                 raise
             logger.debug("The price of a job is not known: %s", error)
-        if price is None and needs_price:
-            raise self._stop(f"{host} names no price of a job, and no limit in USD would hold: set OMOCAPTCHA_PRICE")
-        if price is not None and price >= _LEAST_PRICE:
+        if price is not None:
             self.limits.price = price
-        if price is None and not self.settings.is_omocaptcha:
+        elif settings.needs_price:
+            raise self._stop(f"{host} names no price of a job, and no limit in USD would hold: set OMOCAPTCHA_PRICE")
+        elif not settings.is_omocaptcha:
             words = "OMOcaptcha: %s names no price of a job, which is counted as %s USD: set OMOCAPTCHA_PRICE"
             logger.warning(words, host, FALLBACK_PRICE)
-        elif price is not None and not _LEAST_PRICE <= price < _ODD_PRICE:
-            words = "A job costs %s USD in the service's list, usually %s; %s counts: if wrong, set OMOCAPTCHA_PRICE"
-            logger.warning(words, price, FALLBACK_PRICE, self.limits.price)
 
     async def _ask_balance(self) -> None:
         charged = await self.limits.charged_so_far()
         balance = await self._ask(self.api.balance())
         self.limits.set_balance(balance, charged)
-        if self.balance is None:
-            self.balance = balance
-        if not balance.solves and balance.usd - self.limits.price < self.settings.min_balance:
-            logger.warning(
-                "The balance is %.5f USD and OMOCAPTCHA_MIN_BALANCE is %g, so nothing is bought: "
-                "top up the account, or lower the setting",
-                balance.usd,
-                self.settings.min_balance,
-            )
-
-    async def settle(self, refusal: ApiRefused) -> None:
-        """Raise ``NotBought`` if a create call was refused in unknown words, and the balance shows why."""
-        if not refusal.unclear:
-            return
-        try:
-            balance = await self._ask(self.api.balance())
-        except ApiError:
-            return
-        if not balance.solves and balance.usd < self.limits.price:
-            raise self.close(
-                AccountError(f"the balance is {balance.usd:.5f} USD, a job costs {self.limits.price:.5f} ({refusal})")
-            ) from None
 
     def close(self, error: AccountError) -> NotBought:
         """Stop all buying because the service takes no job from this crawl; return the error to raise."""
@@ -197,14 +153,3 @@ class Account:
             self.stats.inc("account/closed")
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)
-
-    async def closing_balance(self) -> Balance | None:
-        """Return the balance at the end of the crawl, or None where none was asked for at its start."""
-        if self.balance is None:
-            return None
-        self.stats.inc("api/calls")
-        try:
-            return await wait_at_most(_CLOSE_TIMEOUT, self.api.balance())
-        except (ApiError, TimeoutError) as error:
-            logger.debug("The balance at the end is not known: %s", error)
-            return None

@@ -16,7 +16,6 @@ from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ class Buyer:
         stats: Stats,
         lifetime: Lifetime,
         clock: Callable[[], float],
-        tell_near: Callable[[str, str, str], None],
     ) -> None:
         self._settings = settings
         self._lifetime = lifetime
@@ -48,13 +46,13 @@ class Buyer:
         crawl = None if spider is None else vars(spider).get("_job")
         self.ledger = Ledger(spider=name, stats=stats, path=settings.ledger, jobdir=jobdir, crawl=crawl)
         if settings.redis_url is None:
-            self.limits = Limits(settings, self.ledger, clock, tell_near)
+            self.limits = Limits(settings, self.ledger, clock)
         else:
             from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
             from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
 
             store = RedisStore(settings.redis_url, settings.fleet or name)
-            self.limits = FleetLimits(settings, self.ledger, clock, tell_near, store, lifetime)
+            self.limits = FleetLimits(settings, self.ledger, clock, store, lifetime)
         self.account = Account(lambda: self._apis, self.limits, lifetime=lifetime, settings=settings, stats=stats)
 
     @cached_property
@@ -86,18 +84,6 @@ class Buyer:
     async def buy(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a token for ``challenge``, as :meth:`Solver.solve` does."""
         return await self._solver.solve(challenge, host=host)
-
-    async def open(self) -> None:
-        """Ask for the balance at the start of a crawl, where ``OMOCAPTCHA_MIN_BALANCE`` needs it."""
-        if not self._settings.min_balance or self._settings.dry_run:
-            return
-        try:
-            async with self.account.ready():
-                pass
-        except ApiError as error:
-            logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error.with_cure)
-        except (NotBought, CrawlClosing):
-            pass  # The account has logged the former; the latter is no problem.
 
     async def close(self) -> None:
         """Close limits, with the ledger, and API clients, even if the former raises."""

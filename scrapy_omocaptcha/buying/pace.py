@@ -1,4 +1,4 @@
-"""Limit how many calls are under way at once, to what the service bears, as TCP's window does. Times are in seconds."""
+"""Limit how many calls are under way at once, and wait while the service takes no job. Times are in seconds."""
 
 import logging
 import math
@@ -15,12 +15,10 @@ from scrapy_omocaptcha.settings import Settings
 logger = logging.getLogger(__name__)
 
 FIRST_CALLS = 4
-"""Calls that may be under way before any has succeeded: what a service loses that fails from the start."""
-IN_VAIN = 3
-"""Failures in a row that make a pause; with fewer, each is taken to be about its own call."""
+"""Create calls that may be under way before any has succeeded: what a service loses that fails from the start."""
+_TOLD_AFTER = 3
+"""Failures in a row after which a warning tells of them."""
 _LONGEST_PAUSE = 60.0
-"""The first pause is 1 s; each call that fails after one doubles it. It is longer only if the service says so. A call
-that is sent later than that after a pause may fail for another reason."""
 
 
 class CapacityLimiter:
@@ -62,104 +60,75 @@ class CapacityLimiter:
         self._granting = False
 
 
-class Window:
-    """Number of calls that may be under way, never above ``most``, and the pause before the next one. It has no clock.
-
-    A failure halves the window, and a success widens it by one if it is in full use. Failures in a row make a pause,
-    since then nothing succeeds.
-
-    :param patience: how long calls wait for a service while none succeeds.
-    """
-
-    def __init__(self, most: int, patience: float = math.inf) -> None:
-        self.size = min(FIRST_CALLS, most)
-        self._most, self._patience = most, patience
-        self.failures = 0
-        """Failures in a row; calls that were under way together count as one once there is a pause."""
-        self._said = self._cure = ""
-        self.paused_until = self._failed_at = self._began = -math.inf
-
-    def succeeded(self, sent: float, under_way: int) -> None:
-        """Record the success of a call that was sent at ``sent``, one of ``under_way``."""
-        self.failures = 0
-        if sent >= self._failed_at and under_way >= self.size:
-            self.size = min(self.size + 1, self._most)
-
-    def failed(self, error: ApiError, sent: float, now: float) -> None:
-        """Record the failure of a call that was sent at ``sent``."""
-        if not self.failures or sent > self.paused_until + _LONGEST_PAUSE:
-            self._began = now
-        self._said, self._cure = str(error), error.cure
-        self.paused_until = max(self.paused_until, now + (error.retry_after or 0.0))
-        if sent >= self._failed_at:
-            self.size = max(1, self.size // 2)
-        elif self.failures >= IN_VAIN:
-            return
-        self._failed_at = now
-        self.failures += 1
-        if self.failures >= IN_VAIN:
-            self.size = 1
-            end, last = now + min(2.0 ** min(self.failures - IN_VAIN, 6), _LONGEST_PAUSE), self._began + self._patience
-            # The pause ends with the patience at the latest, and one more call is made.
-            self.paused_until = max(self.paused_until, min(end, last) if now < last else end)
-
-    def check(self, now: float, deadline: float) -> float:
-        """Return for how long a call must wait; raise ``ApiUnreachable`` if that is beyond ``deadline`` or patience."""
-        last = min(deadline, self._began + self._patience)
-        if self._said and (now > deadline or (self.paused_until > now and self.paused_until > last)):
-            error = ApiUnreachable(self._said, taken=False)
-            error.cure = self._cure
-            raise error
-        return self.paused_until - now
-
-
 class Pace:
     """The pace of create calls, which their successes and failures change.
 
-    :param where: what they are for, in the log: ``" for shop.example"``, or empty for all.
+    A failure makes a pause of a second, which each further one in a row doubles. Then one call at a time is made, and
+    each success lets one more be under way.
     """
 
-    def __init__(self, settings: Settings, lifetime: Lifetime, clock: Callable[[], float], where: str = "") -> None:
-        self._window = Window(settings.concurrent_jobs, settings.job_timeout)
-        self._turns = CapacityLimiter(self._window.size)
-        self._patience, self._lifetime, self._clock, self._where = settings.job_timeout, lifetime, clock, where
+    def __init__(self, settings: Settings, lifetime: Lifetime, clock: Callable[[], float]) -> None:
+        self._most, self._patience = settings.concurrent_jobs, settings.job_timeout
+        self._lifetime, self._clock = lifetime, clock
+        self._turns = CapacityLimiter(min(FIRST_CALLS, self._most))
+        self._failures = 0
+        """Failures in a row."""
+        self._error = ApiError()
+        """The last failure."""
+        self._failed_at = self._paused_until = self._patient_until = -math.inf
 
     @property
     def is_paused(self) -> bool:
         """Tell whether no call may be sent."""
-        return self._clock() < self._window.paused_until
+        return self._clock() < self._paused_until
 
     @asynccontextmanager
-    async def turn(self, deadline: float = math.inf) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[None]:
         """Wait until one more create call may be sent, which is under way in the block.
 
-        :param deadline: when a job that has been tried gives up; infinite before its first try.
-        :raises ApiUnreachable: when that would take too long.
+        :raises ApiUnreachable: when none has succeeded for ``OMOCAPTCHA_JOB_TIMEOUT``, or would within that time.
         """
         with self._turns.acquire() as acquired:
             await self._lifetime.wait(acquired)
-            while (pause := self._window.check(self._clock(), deadline)) > 0:
-                await self._lifetime.sleep(pause)
+            while self.is_paused:
+                if self._paused_until > self._patient_until:
+                    error = ApiUnreachable(str(self._error), taken=False)
+                    error.cure = self._error.cure
+                    raise error
+                await self._lifetime.sleep(self._paused_until - self._clock())
             yield
 
     def succeeded(self, sent: float) -> None:
         """Record that a create call, sent at ``sent``, gave a job."""
-        self._window.succeeded(sent, self._turns.taken)
-        self._turns.limit = self._window.size
+        if sent >= self._failed_at:
+            self._failures = 0
+            if self._turns.taken >= self._turns.limit:
+                self._turns.limit = min(self._turns.limit + 1, self._most)
 
-    def failed(self, error: ApiError, sent: float) -> bool:
-        """Record that a create call, sent at ``sent``, gave no job; return whether it is the first one in a row."""
-        before = self._window.failures
-        if not self._lifetime.closing:
-            self._window.failed(error, sent, self._clock())
-            self._turns.limit = self._window.size
-        if before == IN_VAIN < self._window.failures:
+    def failed(self, error: ApiError, sent: float) -> None:
+        """Record that a create call, sent at ``sent``, gave no job.
+
+        Calls that were under way together count as one.
+        """
+        if sent < self._failed_at or self._lifetime.closing:
+            return
+        now = self._clock()
+        # A row that nobody has prolonged for a while is over.
+        if not self._failures or now > self._paused_until + self._patience:
+            self._failures, self._patient_until = 0, now + self._patience
+        self._error, self._failed_at = error, now
+        self._failures += 1
+        self._turns.limit = 1
+        pause = min(2.0 ** min(self._failures - 1, 6), _LONGEST_PAUSE)
+        if now < self._patient_until:
+            # One more call is made when the patience ends.
+            pause = min(pause, self._patient_until - now)
+        self._paused_until = now + max(pause, error.retry_after or 0.0)
+        if self._failures == _TOLD_AFTER:
             logger.warning(
-                "OMOcaptcha: the service takes no job%s (%s); challenges wait for it for at most %g s "
+                "OMOcaptcha: the service takes no job (%s); challenges wait for it for at most %g s "
                 "(OMOCAPTCHA_JOB_TIMEOUT)%s",
-                self._where,
                 error.with_cure,
                 self._patience,
                 ", and each call without an answer counts as a job, which is probably paid" if error.taken else "",
             )
-        return not before

@@ -9,16 +9,14 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 
-from scrapy.utils.datatypes import LocalCache
 from twisted.internet import defer
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limits import Limits
-from scrapy_omocaptcha.buying.pace import CapacityLimiter, Pace, Window
+from scrapy_omocaptcha.buying.pace import CapacityLimiter, Pace
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.buying.records import JobId, JobRequest
@@ -40,8 +38,6 @@ from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
-_MAX_HOSTS = 10_000
-
 
 @dataclass(eq=False)
 class Solver:
@@ -56,87 +52,77 @@ class Solver:
 
     def __post_init__(self) -> None:
         self._jobs_at_once = CapacityLimiter(self.settings.concurrent_jobs)
-        self._under_way: set[JobId] = set()
-        """The jobs that are being polled."""
         self._pace = Pace(self.settings, self.lifetime, self.clock)
-        self._paces: LocalCache[str, Pace] = LocalCache(_MAX_HOSTS)
-        """The pace of each host, which slows down with refusals: what is refused may be due to the host."""
-        self._polls = Window(1)
-        """The pauses for which a service asks that gets too many polls."""
+        self._no_poll_before = -math.inf
+        """When the pause is over for which a service has asked that gets too many polls."""
 
     async def solve(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a job for ``challenge``, counted for ``host``, and wait for its token; see :func:`~.solve` for errors."""
         self.account.check()
         self.limits.check(host)
         job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
-        of_host = self._paces.setdefault(host, Pace(self.settings, self.lifetime, self.clock, f" for {host}"))
+        with self._jobs_at_once.acquire() as acquired:
+            await self.lifetime.wait(acquired)
+            return await self._result(*await self._create(job, host), job.sitekey)
+
+    async def _create(self, job: JobRequest, host: str) -> tuple[Entry, JobId, float]:
+        """Create a job as soon as the service takes it; return its entry, its id and when the call was sent."""
         deadline = math.inf
         while True:
-            with ExitStack() as place:
-                # A job that waits for the pace of its host takes no place of another host's job.
-                async with of_host.turn():
-                    await self.lifetime.wait(place.enter_context(self._jobs_at_once.acquire()))
-                    async with self._pace.turn(deadline):
-                        deadline = min(deadline, self.clock() + self.settings.job_timeout)
-                        created = await self._create(job, host, of_host)
-                if created is not None:
-                    place.callback(self._under_way.discard, created[1])
-                    return await self._result(*created, job.sitekey)
+            async with self._pace.turn():
+                deadline = min(deadline, self.clock() + self.settings.job_timeout)
+                try:
+                    if (created := await self._try_to_create(job, host)) is not None:
+                        return created
+                except ApiUnreachable:
+                    if self.clock() > deadline:
+                        raise
 
-    async def _create(self, job: JobRequest, host: str, of_host: Pace) -> tuple[Entry, JobId, float] | None:
-        """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent.
+    async def _try_to_create(self, job: JobRequest, host: str) -> tuple[Entry, JobId, float] | None:
+        """Create a job; None if no call may be sent now.
 
-        :returns: None if no job was taken for certain, and one may be taken later.
+        :raises ApiUnreachable: when no job was taken for certain, and one may be taken later.
         """
         sent = self.clock()
         try:
             async with self.account.ready():
                 if self.lifetime.closing:
                     raise CrawlClosing()
-                if self._pace.is_paused or of_host.is_paused:
+                if self._pace.is_paused:
                     return None
-                reservation = await self.limits.reserve(job, host)
-        except (ApiUnreachable, ApiBadAnswer) as error:
+                entry = await self.limits.reserve(job, host)
+        except (ApiUnreachable, ApiBadAnswer) as why:
             # The version or the balance is not known, and no job is taken before it is.
-            self._pace.failed(ApiUnreachable(str(error), taken=False, retry_after=error.retry_after), sent)
-            return None
-        entry, sent = reservation.entry, self.clock()
+            error = ApiUnreachable(str(why), taken=False, retry_after=why.retry_after)
+            self._pace.failed(error, sent)
+            raise error from None
+        sent = self.clock()
         try:
-            job_id = await self._send(job)
+            # A job that was bought is worth a moment's waiting when the crawl closes.
+            job_id = await self.account.call(self.account.api.create_job(job), grace_checks=2)
         except AccountError as error:
-            reservation.cancel()
+            self.limits.cancel(entry)
             raise self.account.close(error) from None
-        except ApiRefused as error:
-            reservation.cancel()
-            if of_host.failed(error, sent):
-                self._pace.failed(error, sent)
-            await self.account.settle(error)
+        except ApiRefused:
+            # What is refused may be due to the host.
+            self.limits.cancel(entry)
+            self.limits.breaker.record_failure(host)
             raise
         except (ApiUnreachable, ApiBadAnswer) as error:
             self._pace.failed(error, sent)
             if not error.taken:
-                reservation.cancel()
-                return None
-            reservation.bought(None)
+                self.limits.cancel(entry)
+                raise
+            self.limits.bought(entry, None)
             entry.failed(JobLost.reason)
             raise JobLost(f"a create call got no usable answer ({error.with_cure}); its job counts as bought") from None
         except (CrawlClosing, asyncio.CancelledError, defer.CancelledError):
             # The call was on its way when the crawl closed, or its caller stopped waiting: the answer is never known.
-            reservation.bought(None)
+            self.limits.bought(entry, None)
             raise
-        reservation.bought(str(job_id))
+        self.limits.bought(entry, str(job_id))
         self._pace.succeeded(sent)
-        of_host.succeeded(sent)
         return entry, job_id, sent
-
-    async def _send(self, job: JobRequest) -> JobId:
-        """Make the create call of a reserved job."""
-        # A job that was bought is worth a moment's waiting when the crawl closes.
-        job_id = await self.account.call(self.account.api.create_job(job), grace_checks=2)
-        if job_id in self._under_way:
-            raise ApiBadAnswer(f"{job_id} is the id of another job, which is under way")
-        self._under_way.add(job_id)
-        return job_id
 
     async def _result(self, entry: Entry, job_id: JobId, not_ready: float, sitekey: str) -> Purchase:
         """Poll the service for a job's token, which was not there at ``not_ready``, when the create call was sent."""
@@ -146,7 +132,7 @@ class Solver:
         try:
             while True:
                 at = created + self.polling.next_poll(last_poll - created, polls)
-                while (pause := min(max(at, self._polls.paused_until), deadline) - self.clock()) > 0:
+                while (pause := min(max(at, self._no_poll_before), deadline) - self.clock()) > 0:
                     await self.lifetime.sleep(pause)
                 last_poll = self.clock()
                 polls += 1
@@ -156,10 +142,8 @@ class Solver:
                     self.account.close(error)
                 except ApiError as error:
                     logger.debug("Job %s: %s; asking again", job_id, error)
-                    if error.retry_after is not None:
-                        self._polls.failed(error, last_poll, self.clock())
+                    self._no_poll_before = max(self._no_poll_before, self.clock() + (error.retry_after or 0.0))
                 else:
-                    self._polls.succeeded(last_poll, 1)
                     if value is not None:
                         self.polling.record(max(0.0, not_ready - created), last_poll - created)
                         entry.solved(self.clock() - began, polls)

@@ -27,8 +27,9 @@ from scrapy_omocaptcha.errors import AccountError, ApiError, in_words
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.scrapy_versions import TESTED_WITH
-from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
+from scrapy_omocaptcha.settings import Settings, token_source, why_off
 from scrapy_omocaptcha.settings.checks import check_settings, find_mistakes, tell_closer
+from scrapy_omocaptcha.settings.limits import LIMITS
 from scrapy_omocaptcha.settings.secret import Secret
 
 _REDIS_TIMEOUT = 2.0
@@ -212,11 +213,10 @@ async def _check_price(settings: Settings, api: Api, balance: Balance) -> tuple[
     price = settings.price if settings.price is not None else listed or settings.assumed_price
     cure = " unless OMOCAPTCHA_PRICE is set" if listed is None and settings.price is None else ""
     said = f"{said}; crawls count {price:.5f} for each job{cure}"
-    for name, limit in LIMITS.items():
-        most = getattr(settings, name)
-        if most and price and name != "min_balance":
-            jobs = most if limit.counts_jobs else round(most / price, 6) // 1
-            said += f"; OMOCAPTCHA_{name.upper()} allows {jobs:,.0f} jobs"
+    for name, most in settings.limits.items():
+        if price and name != "min_balance":
+            jobs = most if LIMITS[name].counts_jobs else round(most / price, 6) // 1
+            said += f"; {LIMITS[name].setting} allows {jobs:,.0f} jobs"
     if price and not balance.solves:
         said += f"; the balance buys {round(balance.usd / price, 6) // 1:,.0f}"
     return _Line("price", said), price

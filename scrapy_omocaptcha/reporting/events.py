@@ -18,7 +18,7 @@ from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.format import asked, waiting_requests
-from scrapy_omocaptcha.settings import LIMITS
+from scrapy_omocaptcha.settings.limits import LIMITS
 from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
@@ -119,12 +119,6 @@ class Events:
         """Count what a user may want to look at: ``"left_alone"``, ``"not_resent"`` or ``"bound"``."""
         self._stats.inc(f"noticed/{what}")
         self.noticed[f"{what} at {host_of(url)}"] += 1
-
-    def limit_near(self, reason: str, host: str, message: str) -> None:
-        """Report that most of a limit is used."""
-        logger.warning("OMOcaptcha: %s", message)
-        values = {"reason": reason, "host": host, "message": message}
-        self._crawler.signals.send_catch_log(signals.limit_near, spider=self._crawler.spider, **values)
 
     def _tell(
         self, kind: str, address: str, *values: object, level: int = logging.INFO, pause: float = math.inf

@@ -80,7 +80,6 @@ class Progress:
         from scrapy_omocaptcha.reporting.text import crawl_report
 
         buyer = self.buyer
-        closing_balance = await buyer.account.closing_balance()
         report = crawl_report(
             buyer.ledger.records,
             challenges=int(self.stats.get("challenges")),
@@ -88,8 +87,6 @@ class Progress:
             not_solved=self.events.not_solved,
             not_solved_at=self.events.not_solved_at,
             noticed=self.events.noticed,
-            opening_balance=buyer.account.balance,
-            closing_balance=closing_balance,
             # Only buying shows whether one job opens a wall for a session, or each page needs one.
             would_buy={host: len(sessions) for host, sessions in self.events.dry_run.items()},
             price=buyer.limits.price,

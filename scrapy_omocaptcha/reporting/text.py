@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from scrapy_omocaptcha.buying.records import Balance, Record
+from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.format import (
     LONGEST_NAME,
     count,
@@ -21,8 +21,6 @@ from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
 COST_BASIS = "Each job is counted at its price when bought, including failed jobs."
 
-_ROUNDING = 0.000005
-"""USD; smaller differences are not visible in five decimal places."""
 _FEWEST_PAGES = 100
 """Pages from which the cost of 1,000 is told."""
 _HOSTS = 5
@@ -36,8 +34,6 @@ def crawl_report(
     not_solved: Mapping[str, int],
     not_solved_at: Mapping[str, int] | None = None,
     noticed: Mapping[str, int] | None = None,
-    opening_balance: Balance | None = None,
-    closing_balance: Balance | None = None,
     would_buy: Mapping[str, int] | None = None,
     price: float = 0.0,
     account_closed: str | None = None,
@@ -48,7 +44,6 @@ def crawl_report(
     :param not_solved: number of challenges that were left alone or not solved, by reason.
     :param not_solved_at: the same by host.
     :param noticed: what else a user may want to look at, with its host; see ``Run.noticed``.
-    :param opening_balance: balance of the account when the spider opened; None if unknown, as for the closing one.
     :param would_buy: the least number of jobs that a dry run would have bought, by host, each at ``price`` in USD.
     :param account_closed: why nothing was bought any more, if the account could not buy.
     """
@@ -61,8 +56,6 @@ def crawl_report(
         is_enough = pages >= _FEWEST_PAGES and totals.accepted > 1
         thousand = f": {usd(1000 * totals.cost / pages)} USD per 1,000 pages" if is_enough else ""
         rows.append(("cost", f"{usd(totals.cost)} USD{thousand}"))
-    if opening_balance is not None and closing_balance is not None:
-        rows.append(("balance", _balance(opening_balance, closing_balance, totals.cost)))
     rows += _solve_time(totals)
     rows += _not_solved(not_solved, not_solved_at or {}, noticed or {})
     if would_buy:
@@ -101,20 +94,6 @@ def _outcomes(totals: Totals) -> list[tuple[str, str]]:
         details = f"   {ranked(reasons)}" if reasons else ""
         rows.append((outcome, f"{number:>{width},}  {part:>7}{details}"))
     return rows
-
-
-def _balance(opening: Balance, closing: Balance, cost: float) -> str:
-    text = f"{usd(opening.usd, 0)} USD before, {usd(closing.usd, 0)} after"
-    if opening.solves:
-        return f"{text}; {opening.solves:,} solves of a package before, {closing.solves:,} after"
-    spent = opening.usd - closing.usd
-    if abs(spent - cost) < _ROUNDING:
-        return f"{text}: {usd(spent)} less, as expected"
-    change = f"{usd(abs(spent))} {'less' if spent >= 0 else 'more'}"
-    return (
-        f"{text}: {change}, but {usd(cost)} less was expected "
-        "(others may use the account, and the service decides whether failed jobs are charged)"
-    )
 
 
 def _would_buy(by_host: Mapping[str, int], price: float) -> str:

@@ -17,8 +17,9 @@ from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.settings import values
+from scrapy_omocaptcha.settings.limits import LIMITS
 from scrapy_omocaptcha.settings.secret import Secret
-from scrapy_omocaptcha.settings.values import Limit, setting
+from scrapy_omocaptcha.settings.values import setting
 from scrapy_omocaptcha.urls import host_of, is_allowed
 
 Trigger = Callable[[Response, Challenge], bool | None]
@@ -54,31 +55,11 @@ class Settings:
     """Domains to buy jobs for; None: the spider's ``allowed_domains``, or all hosts if it has none."""
     walled_hosts: tuple[str, ...] | None = setting("OMOCAPTCHA_WALLED_HOSTS", values.read_domains)
     """Domains where a page with a widget, whose form asks for nothing and names no deed, is a challenge."""
-    # The limits, in the order in which they are checked.
-    max_jobs: int = setting("OMOCAPTCHA_MAX_JOBS", values.read_count, 0, limit=Limit("jobs"))
-    max_jobs_per_host: int = setting(
-        "OMOCAPTCHA_MAX_JOBS_PER_HOST",
-        values.read_count,
-        0,
-        limit=Limit("jobs_of_host", "{used} for {host}{by}: raise {setting} ({value}) to go on", closes_with=""),
-    )
-    max_cost: float = setting("OMOCAPTCHA_MAX_COST", values.read_number, 1.0, limit=Limit("spent"))
-    min_balance: float = setting(
-        "OMOCAPTCHA_MIN_BALANCE",
-        values.read_number,
-        0.0,
-        limit=Limit(
-            "spent",
-            "a job would leave less than {value:g} USD in the account: top it up, or lower {setting}",
-            closes_with="omocaptcha_account",
-        ),
-    )
-    max_cost_per_day: float = setting(
-        "OMOCAPTCHA_MAX_COST_PER_DAY",
-        values.read_number,
-        0.0,
-        limit=Limit("spent_in_a_day", "{used}{by} within 24 hours{cost}: raise {setting} ({value}) to go on sooner"),
-    )
+    max_jobs: int = setting("OMOCAPTCHA_MAX_JOBS", values.read_count, 0)
+    max_jobs_per_host: int = setting("OMOCAPTCHA_MAX_JOBS_PER_HOST", values.read_count, 0)
+    max_cost: float = setting("OMOCAPTCHA_MAX_COST", values.read_number, 1.0)
+    min_balance: float = setting("OMOCAPTCHA_MIN_BALANCE", values.read_number, 0.0)
+    max_cost_per_day: float = setting("OMOCAPTCHA_MAX_COST_PER_DAY", values.read_number, 0.0)
     price: float | None = setting("OMOCAPTCHA_PRICE", values.read_price)
     """USD per job, where 0 is a price too; None: fetch the service's price list before the first job."""
     close_on_limit: bool = setting("OMOCAPTCHA_CLOSE_ON_LIMIT", values.read_bool, False)
@@ -125,8 +106,20 @@ class Settings:
         return is_allowed(host_of(self.api_url), ["omocaptcha.com"])
 
     @property
+    def limits(self) -> dict[str, float]:
+        """Return the limits that are set, by the reason that each gives, in the order in which they are checked."""
+        limits: dict[str, float] = {
+            "max_jobs": self.max_jobs,
+            "max_jobs_per_host": self.max_jobs_per_host,
+            "max_cost": self.max_cost,
+            "min_balance": self.min_balance,
+            "max_cost_per_day": self.max_cost_per_day,
+        }
+        return {reason: most for reason, most in limits.items() if most}
+
+    @property
     def has_usd_limit(self) -> bool:
-        return any(getattr(self, name) for name, limit in LIMITS.items() if not limit.counts_jobs)
+        return not all(LIMITS[reason].counts_jobs for reason in self.limits)
 
     @property
     def needs_price(self) -> bool:
@@ -164,9 +157,6 @@ ONE_JOB = {
     "OMOCAPTCHA_CLOSE_ON_LIMIT": False,
 }
 """The settings of a crawl that buys one job at most, and whose spider learns what came of it."""
-
-LIMITS: dict[str, Limit] = {each.name: each.metadata["limit"] for each in fields(Settings) if each.metadata["limit"]}
-"""The settings that limit what is bought, by the reason that is given once they are reached."""
 
 
 def is_enabled(settings: BaseSettings) -> bool:

@@ -17,7 +17,7 @@ from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.scrapy_versions import middleware_priorities
-from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, uses_scrapy_redis
+from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
 from scrapy_omocaptcha.settings.names import meant_by
 from scrapy_omocaptcha.urls import host_of
 
@@ -41,11 +41,6 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
         yield (
             "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
             "set it to True"
-        )
-    if settings.assumed_price >= 100 * FALLBACK_PRICE:
-        yield (
-            f"OMOCAPTCHA_PRICE is {settings.price:g} USD a job, and OMOcaptcha asks {FALLBACK_PRICE}: each job is "
-            "counted at the former; set the price of one job"
         )
     yield from _check_names(project, spider)
     if uses_scrapy_redis(project) and not project.getbool("SCHEDULER_PERSIST"):

@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import field
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
@@ -22,30 +21,19 @@ Default = TypeVar("Default", str, None)
 T = TypeVar("T")
 
 _API_VERSIONS = {"auto": None, "1": 1, "2": 2}
+# What programs disagree about is not valid: white space, backslashes, a fragment.
+_BASE_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\s:/\\#\[\]\x00-\x20]+)(?::[1-9][0-9]{0,4})?(?:/[^\s\\#\x00-\x20]*)?",
+    re.IGNORECASE,
+)
 _DOMAIN = re.compile(r"[. ]*[^/:. ][^/:]*")
 _REDIS_URL = re.compile(r"(redis|rediss|unix)://[^\x00-\x20\x7f#]+")
 _API_TOKEN = re.compile(r"\s*[!-~]*\s*")
 
 
-class Limit(NamedTuple):
-    """The limit that a setting sets. Once it is reached, the name of its field is the reason."""
-
-    measure: str
-    """A field of ``Sums`` in ``buying/ledger``, and of ``sums`` in ``fleet.lua``: ``jobs…``, or USD."""
-    words: str = "{used}{by}{cost}: raise {setting} ({value}) to go on"
-    """The message, which ``buying/limits`` fills in."""
-    closes_with: str = "omocaptcha_limit"
-    """The reason with which the spider may be closed; empty if other hosts can still be bought for."""
-
-    @property
-    def counts_jobs(self) -> bool:
-        """Tell whether jobs are counted, rather than USD."""
-        return self.measure.startswith("jobs")
-
-
-def setting(name: str, read: Callable[..., T], *arguments: object, limit: Limit | None = None, **options: object) -> T:
+def setting(name: str, read: Callable[..., T], *arguments: object, **options: object) -> T:
     """Declare the field of the setting ``name``, which ``read(settings, name, *arguments, **options)`` reads."""
-    return field(metadata={"read": lambda s: read(s, name, *arguments, **options), "limit": limit})  # type: ignore[no-any-return]
+    return field(metadata={"read": lambda s: read(s, name, *arguments, **options)})  # type: ignore[no-any-return]
 
 
 def invalid(name: str, value: object, valid: str) -> ValueError:
@@ -126,29 +114,22 @@ def read_domains(settings: BaseSettings, name: str) -> tuple[str, ...] | None:
 
 def read_base_url(settings: BaseSettings, name: str, default: str) -> str:
     """Read the base URL of an API that calls with a credential are sent to."""
-    value = settings.get(name) or default
+    value = str(settings.get(name) or default)
     valid = "a URL such as 'https://…/api', without user, query or fragment; http for loopback addresses only"
-    if "@" in str(value) or "?" in str(value):
+    if "@" in value or "?" in value:
         # The message doesn't show the value, which may contain a credential.
         raise ValueError(f"{name} has a user, a password or a query; it must be {valid}")
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname or "", parts.port
-        # urlsplit tolerates whitespace and an empty fragment, and programs disagree about backslashes.
-        odd = not value.isprintable() or any(c in value for c in " \\#")
-    except (TypeError, ValueError, AttributeError):
-        raise invalid(name, value, valid) from None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-    if not host or port == 0 or not secure or odd:
+    url = _BASE_URL.fullmatch(value)
+    if url is None or (url["scheme"].lower() == "http" and not _is_loopback(url["host"].strip("[]"))):
         raise invalid(name, value, valid)
-    return str(value).rstrip("/")
+    return value.rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
 def read_redis_url(settings: BaseSettings, name: str) -> Secret | None:

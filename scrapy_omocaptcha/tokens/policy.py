@@ -18,7 +18,8 @@ from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
-from scrapy_omocaptcha.settings import LIMITS, Settings
+from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings.limits import LIMITS
 from scrapy_omocaptcha.tokens.hints import Hints
 from scrapy_omocaptcha.tokens.hooks import Hooks
 from scrapy_omocaptcha.tokens.judging import is_same_wall

@@ -226,11 +226,6 @@ MISTAKES = {
             "OMOCAPTCHA_LEDGER": "jobs.sqlite",
         },
     ),
-    "the price of a thousand jobs": mistake(
-        "OMOCAPTCHA_PRICE is 0.55 USD a job, and OMOcaptcha asks 0.00055: each job is counted at the former; set the "
-        "price of one job",
-        {"OMOCAPTCHA_PRICE": "0.55"},
-    ),
     "no middleware for redirects": mistake(
         f"DOWNLOADER_MIDDLEWARES lacks {REDIRECTS}, so walls are missed: name scrapy_omocaptcha.Addon in ADDONS, and "
         "the middlewares nowhere",

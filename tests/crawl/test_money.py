@@ -12,14 +12,12 @@ from contextlib import closing
 import pytest
 import scrapy
 
-from scrapy_omocaptcha import signals, solve
+from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger, read_runs
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
-from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
-from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import SlowPages
 from tests.helpers.scrapy_versions import sleep
@@ -45,16 +43,6 @@ def test_reaching_a_limit_is_said_once_with_the_setting_to_change(crawl, service
     assert len(crawled.failures) == 4
     assert crawled.count("skipped/max_cost") == 4
     assert len([line for line in crawled.said() if f"raise OMOCAPTCHA_MAX_COST ({2 * PRICE}) to go on" in line]) == 1
-
-
-def test_a_price_of_zero_is_a_price_that_reaches_no_limit_on_cost(crawl, service, walled):
-    site = walled("per_page", catalogue_pages=3)
-    free = {**service.settings, "OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": PRICE / 2}
-    crawled = crawl(pages_of(site, 3), free)
-    assert len(crawled.pages) == 3
-    assert crawled.count("jobs/created") == 3
-    assert crawled.count("cost_usd") == 0
-    assert "getService" not in [call.name for call in service.calls]
 
 
 @pytest.mark.parametrize("fault", ["server_error", "reset"])
@@ -125,24 +113,6 @@ def test_who_meets_a_wall_while_its_last_job_is_under_way_waits_and_does_not_ask
     assert opens or asked.count("/late") == 1
 
 
-def test_who_meets_a_wall_that_the_last_job_has_opened_since_asks_again(crawl, service):
-    async def answer(request, form):
-        answered = inside(request, form)
-        while request.path == "/late" and not (sites.cleared(request) or opened):
-            await sleep(0.1)
-        return answered
-
-    def page(request):
-        opened.append(request.path)
-        return sites.page()
-
-    opened, inside = [], sites.behind_wall(page, opens_at="/first")
-    with sites.Site(answer) as site:
-        asks = sites.spider(f"{site.origin}/first", f"{site.origin}/late")
-        crawled = crawl(asks, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1})
-    assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (2, [], 1)
-
-
 def test_who_waits_gets_its_page_for_the_last_job_though_that_of_the_leader_is_lost(crawl, service):
     def inside(request):
         asked.append(request)
@@ -158,70 +128,6 @@ def test_who_waits_gets_its_page_for_the_last_job_though_that_of_the_leader_is_l
     assert len(crawled.pages) == 3
     assert len(crawled.failures) == 1
     assert len(service.jobs) == 1
-
-
-def crawling_one_page(site, detected):
-    """Return a spider of one page that calls ``detected`` each time that its challenge is met."""
-
-    return hears(detected=challenge_detected)(pages_of(site, 1, detected=lambda self: detected()))
-
-
-def test_useless_jobs_count_over_the_retries_of_a_page_that_came_with_an_error(crawl, service, walled, ledger):
-    site = walled("per_page")
-    for outcome in ("fail", "token", "fail", "token"):
-        service.next_job(outcome)
-
-    def detected():
-        # The page breaks down when it is asked for with the first token.
-        if not service.jobs:
-            site.fault("/page/1", "server_error")
-
-    settings = {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "OMOCAPTCHA_MAX_ATTEMPTS": 2}
-    crawled = crawl(crawling_one_page(site, detected), settings)
-    assert crawled.reasons == ["attempts"]
-    outcomes = [(record.outcome, record.reason) for record in read_ledger(ledger)]
-    assert outcomes == [("failed", "failed"), ("unknown", "http_error"), ("failed", "failed")]
-    assert any(
-        "accepted a token is not known (http_error): the page was answered with 500" in line for line in crawled.said()
-    )
-
-
-def test_useless_jobs_count_over_the_retries_of_a_page_that_is_lost(crawl, service):
-    def answer(request, form):
-        if form:
-            handed_in.append(form)
-            return sites.redirect("/page")
-        if len(handed_in) in (1, 2):
-            # The page after the token, and then that to the first retry.
-            handed_in.append("lost")
-            request.transport.close()
-        return sites.challenge()
-
-    handed_in = []
-    service.next_job("fail")
-    with sites.Site(answer) as site:
-        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 2})
-    assert (crawled.reasons, len(service.jobs)) == (["attempts"], 2)
-
-
-def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_on(crawl, service):
-    opened = set()
-
-    def answer(request, form):
-        if request.path == "/verify":
-            opened.add(form["next"])
-            return sites.redirect(form["next"])
-        if request.path not in opened:
-            return sites.challenge(next=request.path)
-        if request.path.startswith("/old/"):
-            return sites.redirect(request.path.replace("old", "new"))
-        return sites.page()
-
-    with sites.Site(answer) as site:
-        urls = [f"{site.origin}/old/{number}" for number in range(3)]
-        crawled = crawl(sites.spider(*urls), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
-    assert (len(crawled.pages), crawled.failures) == (3, [])
-    assert crawled.count("tokens/accepted") == len(service.jobs) == 6
 
 
 @pytest.mark.parametrize("at_once", [1, 16])
@@ -250,13 +156,6 @@ def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_w
 # -- the account -----------------------------------------------------------------------------------------------------
 
 
-def test_a_balance_below_its_floor_is_told_when_the_spider_opens(crawl):
-    with OmoCaptchaService(balance=1.0) as service, SlowPages(service, "session", free_delay=1) as site:
-        crawled = crawl(sites.spider(f"{site.url}/free/1"), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5})
-        assert crawled.count("api/calls") == len(service.calls)
-    assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
-
-
 def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_many_wait_for_the_answer(
     crawl, service, walled
 ):
@@ -278,43 +177,6 @@ def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_
     assert re.search(r"account +closed: nothing more is bought, since the service accepts no job", closing)
 
 
-def test_it_is_told_once_and_by_a_signal_that_little_is_left_of_a_limit(crawl, service, walled):
-    site = walled("per_page")
-    told = []
-
-    @hears(near=signals.limit_near)
-    class Listens(RecordingSpider):
-        urls = tuple(f"{site.url}/page/{number}" for number in range(1, 7))
-
-        def near(self, spider, reason, host, message):
-            told.append((spider.name, reason, host, message))
-
-    crawled = crawl(Listens, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 5})
-    message = "80 % of OMOCAPTCHA_MAX_JOBS is used (4 of 5 jobs); at 100 % buying stops: raise it before"
-    assert told == [(Listens.name, "max_jobs", "", message)]
-    assert f"OMOcaptcha: {message}" in crawled.said()
-    assert len(crawled.pages) == 5
-    assert len(crawled.failures) == 1
-
-
-@pytest.mark.parametrize("fault", ["server_error", "hang"])
-def test_a_balance_that_cannot_be_asked_at_the_end_is_left_out_of_the_bill(crawl, service, walled, fault):
-    class Cut(pages_of(walled("session"), 1)):
-        def page(self, response, asked=None):
-            super().page(response)
-            service.fault("getBalance", fault, times=99, seconds=3600)
-
-    crawled = crawl(Cut, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
-    assert (len(crawled.pages), crawled.stats["finish_reason"], crawled.bugs) == (1, "finished", [])
-    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
-    assert "1 job for 0.00055 USD" in report
-    assert "10.00000 USD before" not in report
-    # The first one finds the version of the API.
-    assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, None, fault]
-    (why,) = [line for line in crawled.said(logging.DEBUG) if line.startswith("The balance at the end")]
-    assert fault != "hang" or "within 0.5 s" in why, "and not within OMOCAPTCHA_API_TIMEOUT"
-
-
 # -- jobs for nothing ------------------------------------------------------------------------------------------------
 
 
@@ -325,12 +187,12 @@ def test_lost_create_answers_count_as_attempts_and_another_job_is_bought_at_once
     crawled = crawl(sites.spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": most})
     assert crawled.reasons == ["service"] * (lost == most)
     assert len(crawled.pages) == (lost < most)
-    assert service.jobs[-1].created_at - service.jobs[0].created_at < 1
+    assert service.jobs[-1].created_at - service.jobs[0].created_at < 2**lost
     assert len(service.jobs) == crawled.count("jobs/created") == min(lost + 1, most)
     assert crawled.count("jobs/failed/lost") == lost
 
 
-@pytest.mark.parametrize(("timeout", "most"), [(60, 9), (180, 11)])
+@pytest.mark.parametrize(("timeout", "most"), [(60, 7), (180, 9)])
 def test_a_service_that_answers_no_call_costs_a_dozen_jobs_and_all_that_wait_get_an_errback(
     crawl, service, walled, timeout, most
 ):
@@ -574,10 +436,3 @@ def test_a_limit_closes_the_spider_only_when_what_has_been_paid_for_is_used(craw
         crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True})
     assert crawled.stats["finish_reason"] == "omocaptcha_limit"
     assert (len(crawled.pages), len(service.jobs), crawled.failures) == (1, 1, [])
-
-
-def test_the_bill_has_the_balance_at_the_start_of_the_crawl_however_often_it_was_asked(crawl, service, walled):
-    crawled = crawl(pages_of(walled("per_page"), 3), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 9.99})
-    assert [call.name for call in service.calls].count("getBalance") > 3
-    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
-    assert "10.00000 USD before, 9.99835 after: 0.00165 less, as expected" in report

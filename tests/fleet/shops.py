@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from tests.helpers.hard_walls import GATE, OneAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,27 +18,22 @@ class Shops:
     """Two shops. One asks for a job a session, the other, which has every fifth page, for a job a page.
 
     :param requests: number of pages of all together.
-    :param redirects: whether a third shop, which has every fifth page too, redirects all of them to one address, where
-        a fault is met first; it asks for a job a session.
     """
 
-    def __init__(self, requests: int, *, solve_seconds: float = 0.5, redirects: bool = False) -> None:
+    def __init__(self, requests: int, *, solve_seconds: float = 0.5) -> None:
         self.service = OmoCaptchaService(solve_seconds=solve_seconds)
         options: dict[str, Any] = {"catalogue_pages": requests, "on_event": self._count}
         self.for_all = WalledSite(self.service, "session", hosts=("127.0.0.2",), **options)
         self.for_each = WalledSite(self.service, "per_page", hosts=("127.0.0.3",), **options)
-        self._at_one_address = OneAddress(self.service, hosts=("127.0.0.4",), **options) if redirects else self.for_all
         self._requests = requests
         self._countdowns: list[_Countdown] = []
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
-        for server in dict.fromkeys((self.service, self.for_all, self.for_each, self._at_one_address)):
+        for server in (self.service, self.for_all, self.for_each):
             self._running.enter_context(server)
-        if self._at_one_address is not self.for_all:
-            self._at_one_address.fault(GATE, "bad_gateway", times=2)
         # Mix the pages, so that whatever happens to a worker happens to all shops.
-        shops = (self.for_each, self._at_one_address, *[self.for_all] * 3)
+        shops = (self.for_each, *[self.for_all] * 4)
         sites = [shops[number % 5] for number in range(self._requests)]
         self.urls = [f"{site.url}/page/{number}" for number, site in enumerate(sites, 1)]
         return self
@@ -49,8 +43,7 @@ class Shops:
 
     def ideal(self, workers: int) -> int:
         """Return the fewest jobs for which so many workers can get all pages."""
-        sessions = len({self.for_all, self._at_one_address})
-        return workers * sessions + sum(url.startswith(self.for_each.url) for url in self.urls)
+        return workers + sum(url.startswith(self.for_each.url) for url in self.urls)
 
     def after(self, visits: int, function: Callable[[], object]) -> None:
         """Call ``function`` in a thread when the shops have had so many visits."""

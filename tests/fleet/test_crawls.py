@@ -13,7 +13,6 @@ from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.chance import random_jobs
 from tests.helpers.commands import ROOT, crawl_process, python
 from tests.helpers.crawl_process import ASYNCIO, NONE, SELECT
-from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
 from tests.helpers.sites import pages_of, spider
 
@@ -70,19 +69,10 @@ def test_workers_with_the_same_fleet_name_are_one_crawl(crawl, service, walled, 
     assert len(service.jobs) == 5
     assert reasons(second) == {"max_jobs": 8}
     assert counts(redis) == (5, pytest.approx(5 * PRICE))
-    near, said = [line for line in second.said() if "OMOCAPTCHA_MAX_JOBS" in line]
-    assert "is used by the fleet 'shop' (4 of 5 jobs)" in near
+    (said,) = [line for line in second.said() if "OMOCAPTCHA_MAX_JOBS" in line]
     assert "5 jobs have been bought by the fleet 'shop'" in said
     assert len(crawl(pages_of(site, 10), {**shared, "OMOCAPTCHA_FLEET": "other"}).pages) == 5
     assert (first.bugs, second.bugs) == ([], [])
-
-
-def test_a_fleet_has_the_name_of_its_spider_unless_it_is_given_one(crawl, walled, redis, shared):
-    del shared["OMOCAPTCHA_FLEET"]
-    crawled = crawl(pages_of(walled("session"), 2), shared)
-    assert len(crawled.pages) == 2
-    assert counts(redis, "recording") == (1, pytest.approx(PRICE))
-    assert any("for the fleet 'recording'" in line for line in crawled.said(logging.INFO))
 
 
 def test_the_floor_of_the_balance_holds_for_a_fleet_while_others_spend_too(crawl, redis, shared_account):
@@ -181,24 +171,6 @@ def test_challenges_wait_for_a_redis_that_restarts_in_the_middle_of_a_crawl_whic
     assert crawled.bugs == []
 
 
-def test_a_redis_that_hangs_delays_no_request_that_does_not_need_it(crawl, service, walled, redis, shared):
-    site, other = walled("per_page", catalogue_pages=4), walled("never")
-
-    class Thawing(RecordingSpider):
-        urls = (*pages_of(site, 4).urls, *(f"{other.url}/free/{number}" for number in range(1, 41)))
-
-        def page(self, response, asked=None):
-            super().page(response)
-            if len(self.pages) == 40:
-                # None of these had to wait for Redis, or it would never thaw.
-                redis.thaw()
-
-    redis.freeze()
-    crawled = crawl(Thawing, shared)
-    assert (len(crawled.pages), crawled.failures) == (44, [])
-    assert len(service.jobs) == counts(redis)[0] == 4
-
-
 @pytest.mark.parametrize(("goes", "comes"), [("stop", "start"), nightly("freeze", "thaw")])
 def test_a_crawl_that_closes_while_it_waits_for_redis_keeps_its_requests(
     crawl, service, walled, redis, shared, when_unavailable, tmp_path, goes, comes
@@ -234,12 +206,6 @@ def test_a_redis_that_is_full_counts_as_unavailable_and_is_logged_once(crawl, se
     assert len([line for line in crawled.said() if UNAVAILABLE in line and line.startswith("OMOcaptcha")]) == 1
     assert len([line for line in crawled.said() if "is left alone (redis)" in line]) == 1
     assert crawled.bugs == []
-
-
-def test_a_dry_run_does_not_use_redis(crawl, service, walled):
-    settings = {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE, "OMOCAPTCHA_DRY_RUN": True}
-    crawled = crawl(pages_of(walled("session", status=200), 2), settings)
-    assert (len(crawled.pages), [line for line in crawled.said() if UNAVAILABLE in line]) == (2, [])
 
 
 @pytest.mark.parametrize("fault", ["redis://:connecting@127.0.0.1:1/0", "unix://:s3cret-word@/nowhere.sock"])

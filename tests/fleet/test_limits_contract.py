@@ -1,148 +1,109 @@
-"""Limits that workers share through a real Redis, in the cases that every store of limits passes.
+"""Limits of a fleet in a real Redis: the cases that every store of limits passes, and what holds for fleets alone."""
 
-Each step is taken by a worker of its own, which has bought nothing, so every refusal comes from what the others have
-told Redis. The last balance is each worker's own.
-"""
-
-import time
+from collections import Counter
 
 import pytest
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
-from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
+from scrapy_omocaptcha.settings.secret import Secret
+from tests.helpers.clock import Clock
 from tests.helpers.ledgers import new_ledger
 from tests.helpers.lifetimes import OpenLifetime
-from tests.helpers.limit_cases import CASES, PRICE, Counts, job, run, settings_of
+from tests.helpers.limit_cases import CASES, PRICE, Counts, Shop, job, settings_of
 
-FLEET = "omocaptcha:fleet:shop"
-HOST = "a.example"
-JOB = job(HOST)
+JOB, HOST = job(), "a.example"
 
 
-class InRedis:
-    """Runs a case in a Redis."""
+class Fleet:
+    """Two workers with the same limits in one Redis, which take steps in turn."""
 
     def __init__(self, redis, limits):
-        self._client = redis.client
-        self._settings = settings_of(redis_url=redis.url, price=PRICE, **limits)
-        self._workers = []
+        self._redis = redis
         self.lifetime = OpenLifetime()
-        self.near = []
+        settings = settings_of(**{"redis_url": redis.url, "price": PRICE, **limits})
+        self.workers = [self._worker(redis, settings, number) for number in range(2)]
 
-    def told(self, reason, host, message):
-        self.near.append((reason, host, message))
+    def _worker(self, redis, settings, number):
+        store = RedisStore(Secret(f"{redis.url}?socket_timeout=30"), "shop")
+        return FleetLimits(settings, new_ledger(), Clock(), store, self.lifetime)
 
-    def limits(self, ledger=None):
-        store = RedisStore(self._settings.redis_url, "shop")
-        worker = FleetLimits(self._settings, ledger or new_ledger(), time.monotonic, self.told, store, self.lifetime)
-        self._workers.append(worker)
-        return worker
+    def next(self):
+        self.workers.reverse()
+        return self.workers[0]
 
-    async def settle(self):
-        for worker in self._workers:
-            # Redis answers a call after all notifications of the same worker.
-            await worker.charged_so_far()
-
-    async def close(self):
-        for worker in self._workers:
-            await worker.close()
-
-    def counts(self):
-        jobs, spent = (int(figure or 0) for figure in self._client.hmget(FLEET, "jobs", "spent"))
-        return Counts(jobs, round(spent * 1e-9, 9), int(self._client.hget(f"{FLEET}:hosts", "a.example") or 0))
+    async def counts(self):
+        for worker in self.workers:
+            await worker.charged_so_far()  # What was told before has arrived.
+        spent = int(self._redis.client.hget("omocaptcha:fleet:shop", "spent") or 0) * 1e-9
+        jobs = int(self._redis.client.hget("omocaptcha:fleet:shop", "jobs") or 0)
+        hosts = Counter(
+            {name: int(count) for name, count in self._redis.client.hgetall("omocaptcha:fleet:shop:hosts").items()}
+        )
+        return Counts(jobs, round(spent, 9), hosts[HOST])
 
 
 @pytest.fixture
 def during(reactor):
-    """``during(probe, driver)``: wait for ``probe()``, and close the workers of the driver."""
+    """``during(probe, fleet)``: wait for ``probe()``, and close the workers of the fleet."""
 
-    def during(probe, driver):
+    def during(probe, fleet):
         async def whole():
             try:
                 await probe()
             finally:
-                await driver.close()
+                for worker in fleet.workers:
+                    await worker.close()
 
         reactor.call(lambda: deferred_from_coro(whole()))
 
     return during
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.is_shared], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_limits_of_a_fleet(case, during, redis):
-    driver = InRedis(redis, case.limits)
-    during(lambda: run(case, driver), driver)
+    fleet = Fleet(redis, CASES[case])
+    during(lambda: case(Shop(fleet.next, fleet.counts)), fleet)
 
 
-def test_a_fleet_is_told_how_much_all_its_workers_have_spent_of_a_limit(during, redis):
-    driver = InRedis(redis, {"max_cost": 0.5})
+def test_a_limit_of_the_fleet_names_it(during, redis):
+    fleet = Fleet(redis, {"max_cost": 0.5})
 
     async def buy():
         for _ in range(5):
-            await driver.limits().reserve(JOB, HOST)
+            await fleet.next().reserve(JOB, HOST)
         with pytest.raises(NotBought, match=r"0\.50000 USD have been spent by the fleet 'shop'"):
-            await driver.limits().reserve(JOB, HOST)
+            await fleet.next().reserve(JOB, HOST)
 
-    during(buy, driver)
-    said = "80 % of OMOCAPTCHA_MAX_COST is used by the fleet 'shop' (0.40000 of 0.50000 USD)"
-    assert driver.near == [("max_cost", "", f"{said}; at 100 % buying stops: raise it before")]
+    during(buy, fleet)
 
 
 def test_a_job_that_redis_has_counted_for_a_crawl_that_closes_meanwhile_counts_no_more(during, redis):
-    driver = InRedis(redis, {})
-    driver.lifetime.closing = True
+    fleet, counted = Fleet(redis, {}), []
+    fleet.lifetime.closing = True
 
     async def reserve():
         with pytest.raises(CrawlClosing):
-            await driver.limits().reserve(JOB, HOST)
-        await driver.settle()
+            await fleet.next().reserve(JOB, HOST)
+        counted.append(await fleet.counts())
 
-    during(reserve, driver)
-    assert driver.counts().jobs == 0
+    during(reserve, fleet)
+    assert counted == [Counts(0, 0.0, 0)]
 
 
 def test_the_balance_lacks_a_job_once_its_call_has_ended_and_was_not_in_vain(during, redis):
-    driver, charged = InRedis(redis, {"min_balance": 1.0}), []
+    fleet, charged = Fleet(redis, {"min_balance": 1.0}), []
 
     async def reserve():
-        worker = driver.limits()
+        worker, other = fleet.workers
         bought, cancelled, _ = [await worker.reserve(JOB, HOST) for _ in range(3)]
-        bought.bought("1")
-        cancelled.cancel()
-        charged.append(await driver.limits().charged_so_far())
-        assert worker.needs_balance
-        worker.set_balance(Balance(100.0), charged[-1])
-        assert not worker.needs_balance
+        worker.bought(bought, "1")
+        worker.cancel(cancelled)
+        await fleet.counts()
+        charged.append(await other.charged_so_far())
+        assert (await fleet.counts()).jobs == 2
 
-    during(reserve, driver)
+    during(reserve, fleet)
     assert charged == [pytest.approx(PRICE)]
-    assert driver.counts().jobs == 2
-
-
-def test_the_ledger_of_a_worker_is_closed_with_its_limits(during, redis, tmp_path):
-    driver, ledger, has_file = InRedis(redis, {}), new_ledger(tmp_path / "ledger.sqlite"), []
-
-    async def buy():
-        await driver.limits(ledger).reserve(JOB, HOST)
-        has_file.append(ledger.has_file)
-
-    during(buy, driver)
-    assert [*has_file, ledger.has_file] == [True, False]
-
-
-def test_a_worker_asks_for_the_balance_close_to_its_floor_however_much_the_others_have_spent(during, redis):
-    driver, needed = InRedis(redis, {"min_balance": 1.0}), []
-
-    async def reserve():
-        other, worker = driver.limits(), driver.limits()
-        for _ in range(3):
-            (await other.reserve(JOB, HOST)).bought("1")
-        await driver.settle()
-        worker.set_balance(Balance(1.0 + PRICE), await worker.charged_so_far())
-        needed.append(worker.needs_balance)
-
-    during(reserve, driver)
-    assert needed == [True]

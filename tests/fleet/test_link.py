@@ -92,19 +92,6 @@ def test_callers_learn_that_redis_is_unavailable_and_may_stop_waiting(during, re
     assert isinstance(during(probe, freezes=True, clock=lambda: 0.0), NoReply)
 
 
-def test_a_caller_that_stops_waiting_while_redis_is_away_keeps_no_other_from_its_reply(during, redis):
-    async def probe(link):
-        redis.freeze()
-        first, second = (deferred_from_coro(link.call(*SUMS)) for _ in range(2))
-        first.addErrback(lambda _: None)
-        await until(lambda: link.is_away)
-        first.cancel()
-        redis.thaw()
-        return await maybe_deferred_to_future(second)
-
-    assert during(probe, freezes=True, patience=60.0)["jobs"] == 0
-
-
 def test_closing_ends_in_time_though_redis_hangs(during, redis):
     async def probe(link):
         redis.freeze()
@@ -114,17 +101,3 @@ def test_closing_ends_in_time_though_redis_hangs(during, redis):
     during(probe, freezes=True)
     redis.thaw()
     assert crawl(redis, "charged") <= 7, "the second one was not sent"
-
-
-def test_what_redis_cannot_write_at_the_moment_is_called_again_once_it_can(during, redis, caplog):
-    async def probe(link):
-        redis.client.config_set("min-replicas-to-write", 1)
-        reserving = deferred_from_coro(link.call("reserve", JOB))
-        await until(lambda: link.is_away)
-        redis.client.config_set("min-replicas-to-write", 0)
-        await maybe_deferred_to_future(reserving)
-
-    during(probe, patience=60.0)
-    assert crawl(redis, "jobs") == 1
-    (said,) = caplog.messages
-    assert "cannot be used (ResponseError: NOREPLICAS" in said

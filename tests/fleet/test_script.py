@@ -11,7 +11,7 @@ from hypothesis import stateful
 from hypothesis import strategies as st
 
 from scrapy_omocaptcha.buying.fleet.redis_store import keys_of, read_script
-from scrapy_omocaptcha.settings import LIMITS
+from scrapy_omocaptcha.settings.limits import LIMITS
 
 COST = 550_000
 """Billionths of a USD: what a job costs."""

@@ -1,7 +1,4 @@
-"""A fleet of processes whose queue scrapy-redis shares, some of which are stopped or killed.
-
-In the nights only: a crawl whose workers are stopped and killed, and whose Redis restarts.
-"""
+"""A fleet of processes whose queue scrapy-redis shares, one of which is killed."""
 
 from collections import Counter
 
@@ -9,7 +6,6 @@ import pytest
 
 from tests.fleet.crawl import CONCURRENT_JOBS, FleetCrawl
 from tests.fleet.shops import Shops
-from tests.helpers.commands import ROOT, python
 
 WORKERS = 3
 REQUESTS = 200
@@ -78,10 +74,3 @@ def test_a_worker_that_is_killed_loses_only_the_requests_that_it_had_taken(fleet
     # What it bought is in its ledger and counts for good.
     assert len(shops.service.jobs) <= ideal + 1 + killed.abandoned
     assert len(shops.service.jobs) <= fleet.counted <= len(shops.service.jobs) + CONCURRENT_JOBS
-
-
-@pytest.mark.nightly
-def test_a_fleet_goes_through_all_of_that_in_one_crawl(redis):
-    run = python("-m", "tests.fleet.crawl", "--workers", "2", "--requests", "300", cwd=ROOT, PYTHONWARNINGS="")
-    assert run.returncode == 0, run.stdout
-    assert run.stdout.count("worker") == 2 * 6, run.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import weakref
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -62,10 +61,7 @@ def write(path: Path, *jobs: dict[str, Any]) -> Path:
 def new_ledger(path: Path | None = None, **arguments: Any) -> Ledger:
     """Return the ledger of a new crawl, in memory or in a file."""
     stats = arguments.pop("stats", None) or Stats(MemoryStatsCollector(SimpleNamespace(settings=Settings())))
-    ledger = Ledger(spider="shop", stats=stats, path=None if path is None else str(path), **arguments)
-    # Python warns of a database that is not closed.
-    weakref.finalize(ledger, (ledger._file or ledger._memory).close)
-    return ledger
+    return Ledger(spider="shop", stats=stats, path=None if path is None else str(path), **arguments)
 
 
 def business(

@@ -1,24 +1,24 @@
-"""Scenarios that every store of limits has to pass: what may be bought, step by step.
+"""What every store of limits has to do: each case buys, step by step, in limits that it is given.
 
-``run`` goes through the steps of a case with a ``Driver``, of which there is one for each store. A case buys for
-``a.example`` unless a step says otherwise.
+Cases are coroutines ``case(shop)``; a :class:`Shop` buys in a store. A case buys for ``a.example`` unless it says so.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from scrapy.settings import Settings as ScrapySettings
 
-from scrapy_omocaptcha.buying.records import Balance, JobRequest
+from scrapy_omocaptcha.buying.records import JobRequest
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
-    from scrapy_omocaptcha.buying.limits import Limits, Reservation
+    from scrapy_omocaptcha.buying.ledger import Entry
+    from scrapy_omocaptcha.buying.limits import Limits
 
 PRICE = 0.1
 
@@ -34,25 +34,6 @@ def job(host: str = "a.example") -> JobRequest:
     return JobRequest(f"https://{host}/", "key", invisible=False)
 
 
-class Step(NamedTuple):
-    action: str
-    """Name of a method of ``_World``."""
-    arguments: tuple[Any, ...]
-    options: dict[str, Any]
-
-
-class Case(NamedTuple):
-    name: str
-    limits: dict[str, Any]
-    """Settings, by their names without the prefix in lower case."""
-    steps: tuple[Step, ...]
-
-    @property
-    def is_shared(self) -> bool:
-        """Tell whether all workers of a fleet know of it, whichever takes a step."""
-        return not self.name.startswith("min_balance")
-
-
 class Counts(NamedTuple):
     jobs: int
     spent: float
@@ -61,129 +42,79 @@ class Counts(NamedTuple):
     """Jobs for ``a.example``."""
 
 
-class Driver(Protocol):
-    def limits(self) -> Limits:
-        """Return the limits for the next step."""
+class Shop:
+    """Buys jobs in the limits of a store.
 
-    async def settle(self) -> None:
-        """Wait until the last step has had its effect."""
+    :param limits: returns the limits for the next step.
+    :param counts: returns what the store has counted, once all that was done has had its effect.
+    """
 
-    def counts(self) -> Counts:
-        """Return what has been counted so far."""
+    def __init__(self, limits: Callable[[], Limits], counts: Callable[[], Awaitable[Counts]]) -> None:
+        self._limits, self.counts = limits, counts
+        self._limits_of: dict[Entry, Limits] = {}
+        self.price = PRICE
 
-
-# -- running -----------------------------------------------------------------------------------------------------------
-
-
-async def run(case: Case, driver: Driver) -> None:
-    """Go through the steps of a case, asserting what each of them expects."""
-    world = _World(driver)
-    for number, (action, arguments, options) in enumerate(case.steps, 1):
-        try:
-            await getattr(world, action)(*arguments, **options)
-        except (AssertionError, NotBought) as error:
-            raise AssertionError(f"step {number}, {action} {arguments} {options}: {error}") from error
-        await driver.settle()
-
-
-class _World:
-    """What the steps of one case act on: each method is a step."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-        self._bought: dict[str | None, Reservation] = {}
-        self._price = PRICE
-
-    def _limits(self) -> Limits:
-        limits = self._driver.limits()
-        limits.price = self._price
-        return limits
-
-    async def buy(self, name: str | None = None, *, times: int = 1, host: str = "a.example") -> None:
-        """Buy jobs, each of which must be allowed; ``name`` is for later steps."""
+    async def buy(self, times: int = 1, host: str = "a.example") -> Entry:
+        """Buy jobs, each of which must be allowed, and return the last one."""
         for _ in range(times):
             limits = self._limits()
-            reservation = await limits.reserve(job(host), host)
-            assert reservation.entry.record.cost_usd == self._price
-            self._bought[name] = reservation
+            limits.price = self.price
+            entry = await limits.reserve(job(host), host)
+            assert entry.record.cost_usd == self.price
+            self._limits_of[entry] = limits
+        return entry
 
-    async def refused(self, reason: str, *, host: str = "a.example") -> None:
+    def cancel(self, entry: Entry) -> None:
+        self._limits_of[entry].cancel(entry)
+
+    async def refused(self, reason: str, host: str = "a.example") -> None:
         """Try to buy a job, which must be refused for ``reason`` and must not be counted."""
-        before = self._driver.counts()
+        before = await self.counts()
         with pytest.raises(NotBought) as raised:
-            await self._limits().reserve(job(host), host)
+            await self.buy(host=host)
         assert raised.value.reason == reason
-        await self._driver.settle()
-        assert self._driver.counts() == before
-
-    async def allowed(self, *, host: str = "a.example") -> None:
-        """Buy a job, which must be allowed, and cancel it."""
-        (await self._limits().reserve(job(host), host)).cancel()
-
-    async def cancel(self, name: str) -> None:
-        self._bought[name].cancel()
-
-    async def price(self, usd: float) -> None:
-        self._price = usd
-
-    async def balance(self, usd: float) -> None:
-        """Learn the balance of the account, which includes all charges so far."""
-        limits = self._limits()
-        limits.set_balance(Balance(usd), self._driver.counts().spent)
-
-    async def counted(self, jobs: int, spent: float, jobs_of_host: int) -> None:
-        assert self._driver.counts() == Counts(jobs, spent, jobs_of_host)
+        assert await self.counts() == before
 
 
-def _step(action: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Step]:
-    """Return what makes a step of the method ``action`` with its arguments."""
-    return lambda *arguments, **options: Step(action.__name__, arguments, options)
+async def so_many_jobs_are_bought_and_not_one_more(shop: Shop) -> None:
+    await shop.buy(2)
+    await shop.refused("max_jobs")
+    await shop.refused("max_jobs", "b.example")
+    assert await shop.counts() == Counts(2, 2 * PRICE, 2)
 
 
-buy = _step(_World.buy)
-refused = _step(_World.refused)
-allowed = _step(_World.allowed)
-cancel = _step(_World.cancel)
-price = _step(_World.price)
-balance = _step(_World.balance)
-counted = _step(_World.counted)
+async def so_many_jobs_are_bought_for_one_host_and_others_go_on(shop: Shop) -> None:
+    await shop.buy(2)
+    await shop.refused("max_jobs_per_host")
+    await shop.buy(host="b.example")
 
-# -- cases -------------------------------------------------------------------------------------------------------------
 
-CASES = [
-    Case(
-        "max_jobs: so many jobs are bought and not one more",
-        {"max_jobs": 2},
-        (buy(times=2), refused("max_jobs"), refused("max_jobs", host="b.example"), counted(2, 2 * PRICE, 2)),
-    ),
-    Case(
-        "max_jobs_per_host: so many jobs are bought for one host and others go on",
-        {"max_jobs_per_host": 2},
-        (buy(times=2), refused("max_jobs_per_host"), allowed(host="b.example")),
-    ),
-    Case(
-        "max_cost: the last cent is spent but not more than it",
-        {"max_cost": 0.3},
-        (buy(times=3), refused("max_cost"), counted(3, 0.3, 3)),
-    ),
-    Case(
-        "a limit of zero is none",
-        {"max_jobs": 0, "max_jobs_per_host": 0, "max_cost": 0},
-        (price(5.0), buy(times=40), allowed()),
-    ),
-    Case(
-        "a price that rises counts from then on, and what was reserved keeps its own",
-        {"max_cost": 1.0},
-        (buy("cheap"), price(0.5), buy(), refused("max_cost"), cancel("cheap"), counted(1, 0.5, 1), allowed()),
-    ),
-    Case(
-        "what was certainly not bought makes room again",
-        {"max_jobs": 1, "max_jobs_per_host": 1, "max_cost": PRICE},
-        (buy("cancelled"), refused("max_jobs"), cancel("cancelled"), counted(0, 0.0, 0), buy(), refused("max_jobs")),
-    ),
-    Case(
-        "min_balance: a balance is spent down to its floor and no further",
-        {"min_balance": 2.0},
-        (buy(times=3), balance(2.25), buy(times=2), refused("min_balance")),
-    ),
-]
+async def the_last_cent_is_spent_but_not_more_than_it(shop: Shop) -> None:
+    await shop.buy(3)
+    await shop.refused("max_cost")
+    assert await shop.counts() == Counts(3, 0.3, 3)
+
+
+async def a_limit_of_zero_is_none(shop: Shop) -> None:
+    shop.price = 5.0
+    await shop.buy(40)
+
+
+async def what_was_certainly_not_bought_makes_room_again_at_its_own_price(shop: Shop) -> None:
+    cheap = await shop.buy()
+    shop.price = 0.5
+    await shop.buy()
+    await shop.refused("max_cost")
+    shop.cancel(cheap)
+    assert await shop.counts() == Counts(1, 0.5, 1)
+    await shop.buy()
+
+
+CASES: dict[Callable[[Shop], Awaitable[None]], dict[str, Any]] = {
+    so_many_jobs_are_bought_and_not_one_more: {"max_jobs": 2},
+    so_many_jobs_are_bought_for_one_host_and_others_go_on: {"max_jobs_per_host": 2},
+    the_last_cent_is_spent_but_not_more_than_it: {"max_cost": 0.3},
+    a_limit_of_zero_is_none: {"max_jobs": 0, "max_jobs_per_host": 0},
+    what_was_certainly_not_bought_makes_room_again_at_its_own_price: {"max_cost": 1.0},
+}
+"""The cases, with the settings of each by their names without the prefix in lower case."""

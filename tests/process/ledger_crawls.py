@@ -21,7 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from scrapy_omocaptcha.buying.database import open_ledger
-from scrapy_omocaptcha.buying.limits import Limits, Reservation
+from scrapy_omocaptcha.buying.ledger import Entry
+from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.errors import NotBought
 from tests.helpers.ledgers import new_ledger
 from tests.helpers.limit_cases import job, settings_of
@@ -30,13 +31,13 @@ PRICE = 0.1
 HOSTS = ("a.example", "b.example")
 
 
-def reserve(limits: Limits, host: str) -> Reservation:
+def reserve(limits: Limits, host: str) -> Entry:
     """Reserve a job in limits that never wait."""
     try:
         limits.reserve(job(host), host).send(None)
     except StopIteration as returned:
-        reservation: Reservation = returned.value
-        return reservation
+        entry: Entry = returned.value
+        return entry
     raise AssertionError("it waits")
 
 
@@ -50,21 +51,21 @@ def buy(folder: Path, crawl: int, seed: float, plan: dict[str, Any]) -> None:
     settings = settings_of(ledger=str(path), price=PRICE, **plan["limits"])
     # A crawl that stalls while it has locked the ledger must not make the others give it up.
     ledger = new_ledger(path, jobdir=str(jobdir), busy_timeout=60)
-    limits = Limits(settings, ledger, time.monotonic, lambda *_: None)
+    limits = Limits(settings, ledger, time.monotonic)
     for _ in range(plan["jobs"]):
         host = dice.choice(HOSTS)
         try:
-            reservation = reserve(limits, host)
+            entry = reserve(limits, host)
         except NotBought:
             continue
         if dice.random() < plan["given_up"]:
-            reservation.cancel()
+            limits.cancel(entry)
             continue
-        row = reservation.entry.row
+        row = entry.row
         os.write(bill, f"{row} {host}\n".encode())
-        reservation.bought(str(row))
-        reservation.entry.solved(1.0, 1)
-        reservation.entry.judged("accepted")
+        limits.bought(entry, str(row))
+        entry.solved(1.0, 1)
+        entry.judged("accepted")
 
 
 def start(folder: Path, crawl: int, seed: float, plan: dict[str, Any], dies_after: float | None) -> int:

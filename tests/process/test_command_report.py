@@ -149,14 +149,6 @@ def test_the_folder_of_a_jobdir_is_read_as_the_ledger_in_it(report, tmp_path):
     assert "the records in crawls/shop-1/omocaptcha.sqlite. " in done.stdout
 
 
-def test_an_empty_file_is_a_ledger_without_jobs(report, tmp_path):
-    (tmp_path / "empty.sqlite").touch()
-    done = report("empty.sqlite", "-s", "OMOCAPTCHA_LEDGER=")
-    assert done.returncode == 0
-    assert done.stdout == "No jobs in empty.sqlite\n"
-    assert done.stderr == ""
-
-
 def test_an_unwritable_page_exits_with_status_1_and_one_sentence(report, tmp_path):
     write(tmp_path / "a.sqlite", job())
     done = report("a.sqlite", "--html", "nowhere/page.html")

@@ -22,7 +22,8 @@ from scrapy_omocaptcha import errors, signals, testing
 from scrapy_omocaptcha.buying.records import OUTCOMES
 from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.settings import LIMITS, Settings
+from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings.limits import LIMITS
 from scrapy_omocaptcha.tokens import reasons
 from scrapy_omocaptcha.tokens.medium import META_KEYS
 from scrapy_omocaptcha.upfront.wishes import Wish

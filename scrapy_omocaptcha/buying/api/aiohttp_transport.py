@@ -22,9 +22,6 @@ class AiohttpTransport(Transport):
         return ClientSession(
             connector=TCPConnector(ssl=tls, limit=0, keepalive_timeout=self._idle),
             timeout=ClientTimeout(total=self._timeout),
-            # By default, aiohttp accepts every encoding that the installed libraries can decompress.
-            headers={"Accept-Encoding": "gzip"},
-            auto_decompress=False,
             trace_configs=[trace],
         )
 
@@ -37,8 +34,6 @@ class AiohttpTransport(Transport):
         async with sent as response:
             headers = response.headers
             check_head(response.status, headers.get("Content-Type", ""), headers.get("Retry-After", ""))
-            if headers.get("Content-Encoding", "").lower() == "gzip":
-                call.expect_gzip()
             async for data in response.content.iter_any():
                 if not call.receive(data):
                     break

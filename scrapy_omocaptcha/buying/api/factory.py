@@ -32,30 +32,26 @@ async def find_version(apis: dict[int, Api]) -> Api:
     :raises ApiUnreachable: when there may be a service, but it does not tell the balance now.
     :raises AccountError: when there is none, or none that knows the account.
     """
-    errors: dict[int, ApiError] = {}
-    for version, api in apis.items():
+    errors: list[ApiError] = []
+    for api in apis.values():
         try:
             await api.balance()
-        except ApiError as why:
+        except ApiError as error:
             # A refusal, too, shows that the service answers as this version does.
-            if not isinstance(why, ApiRefused) or why.is_foreign:
-                errors[version] = why
+            if not isinstance(error, ApiRefused) or error.is_foreign:
+                errors.append(error)
                 continue
         return api
+    said = "; ".join(dict.fromkeys(map(str, errors)))
     # A web server's page or redirect may be there for a moment, unlike an address that it does not know.
-    unclear = [error for error in errors.values() if not isinstance(error, (AccountError, ApiRefused))]
+    unclear = [each for each in errors if not isinstance(each, (AccountError, ApiRefused))]
     if unclear:
-        said = "; ".join(dict.fromkeys(map(str, errors.values())))
         unreachable = ApiUnreachable(said, taken=False, retry_after=unclear[0].retry_after)
         unreachable.cure = "try again later, check OMOCAPTCHA_API_URL, or set OMOCAPTCHA_API_VERSION"
         raise unreachable
-    for error in errors.values():
-        if isinstance(error, AccountError):
-            raise error
-    said = " and ".join(f"version {version} by {error}" for version, error in errors.items())
     nowhere = AccountError(f"it has answered {said}")
     nowhere.cure = "check OMOCAPTCHA_API_URL, and whether a proxy or a firewall answers in the place of the service"
-    raise nowhere
+    raise next((each for each in errors if isinstance(each, AccountError)), nowhere)
 
 
 def _build_transport(url: str, timeout: float) -> Transport:

@@ -22,17 +22,14 @@ from scrapy_omocaptcha.settings.secret import Secret, masked
 FAILED = {"fail", "failed"}
 NO_MESSAGE = "an error without a message"
 NOT_SOLVED = "the service could not solve it"
-ABOUT_TOKEN = re.compile(
-    r"\b(?:invalid|wrong|incorrect|unknown)\W+(?:api[\W_]*)?(?:token|key)\b(?!\W+type)", re.IGNORECASE
-)
-"""Messages that say that the API token is wrong, as far as words can tell."""
-ABOUT_BALANCE = re.compile(
-    r"(?:not enough|insufficient|no|zero|low|out of)\W+(?:balance|money|funds?|credits?)"
+_ABOUT_ACCOUNT = re.compile(
+    r"\b(?:invalid|wrong|incorrect|unknown)\W+(?:api[\W_]*)?(?:token|key)\b(?!\W+type)"
+    r"|(?:not enough|insufficient|no|zero|low|out of)\W+(?:balance|money|funds?|credits?)"
     r"|(?:balance|money|funds?|credits?)\W+(?:is\W+|are\W+)?(?:not enough|insufficient|empty|too low|zero)"
     r"|số dư",
     re.IGNORECASE,
 )
-"""Messages that say that the balance is empty, as far as words can tell."""
+"""Messages that say that the API token is wrong or the balance is empty, as far as words can tell."""
 _MAX_MESSAGE = 200
 _MAX_JOB_ID = 100
 
@@ -108,6 +105,11 @@ def is_error(answer: dict[str, Any]) -> bool:
     return as_text(answer.get("error")).lower() in {"true", "1"} or bool(error_id and error_id != "0")
 
 
+def is_about_account(message: str) -> bool:
+    """Return whether a message says that the account can buy nothing."""
+    return _ABOUT_ACCOUNT.search(message) is not None
+
+
 def job_status(answer: dict[str, Any]) -> str:
     """Return the status of a job in lower case, as the service spells it."""
     return as_text(answer.get("status")).lower()
@@ -147,8 +149,8 @@ def find_price(services: Any, field: str, kind: str, call: str) -> float | None:
     for service in services:
         if isinstance(service, dict) and as_text(service.get(field)) == kind:
             price = read_amount(service.get("price"), call)
-            if price < 0:
-                raise ApiBadAnswer(f"{call}: the price is negative")
+            if price <= 0:
+                raise ApiBadAnswer(f"{call}: the price is not above zero")
             return price
     return None
 

@@ -7,16 +7,13 @@ and never interprets an answer, and its errors don't show what was sent.
 
 import json
 import re
-import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable, in_words
+from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable, in_words
 from scrapy_omocaptcha.settings.secret import Secret, masked
 
 MAX_BODY = 1024 * 1024
@@ -35,19 +32,14 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     sent: bool = False
     answer: bytearray = field(default_factory=bytearray, repr=False)
-    _gzip: Any = field(default=None, repr=False)
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Accept": "application/json"} | ({} if self.body is None else {"Content-Type": "application/json"})
 
-    def expect_gzip(self) -> None:
-        """Decompress what is received: HTTP clients do so without a limit, and a kilobyte becomes a megabyte."""
-        self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
-
     def receive(self, data: bytes) -> bool:
         """Append ``data`` to the answer, and return whether the answer is still short enough."""
-        self.answer += data if self._gzip is None else self._gzip.decompress(data, MAX_BODY + 1)
+        self.answer += data
         return len(self.answer) <= MAX_BODY
 
 
@@ -65,7 +57,6 @@ class Transport(ABC):
         Each :class:`~.settings.Secret` in ``body`` is sent in plain text, and masked in the answer.
 
         :raises ApiUnreachable: when no answer arrives, or one with HTTP status 429, 5xx or a redirect.
-        :raises AccountError: when HTTP status 402 arrives without JSON.
         :raises ApiRefused: when another HTTP error arrives without JSON.
         :raises ApiBadAnswer: when the body is too long or not UTF-8.
         """
@@ -93,8 +84,6 @@ class Transport(ABC):
             raise
         except Exception as error:
             why = in_words(error, f"the host {urlsplit(call.url).hostname}")
-            if isinstance(error, ImportError) and error.name:
-                why = f"the module {error.name} cannot be imported"
         if why is not None:
             # The except block is left first, because the frames of the client's error hold what was sent.
             raise ApiUnreachable(f"{name}: {why}", taken=call.sent)
@@ -124,28 +113,13 @@ def check_head(status: int, content_type: str, retry_after: str) -> None:
         return
     # The API answers with status 200, errors included. Other statuses come from a proxy or a wrong address.
     error: ApiError
-    if status == HTTPStatus.PAYMENT_REQUIRED:
-        error = AccountError(f"HTTP status {status} (payment required)")
-        error.cure = "top up the account"
-        raise error
     if refused:
         error = ApiRefused(f"HTTP status {status} without a JSON answer")
         error.cure = "check OMOCAPTCHA_API_URL"
     else:
-        taken, pause = status != HTTPStatus.TOO_MANY_REQUESTS, _parse_retry_after(retry_after)
-        error = ApiUnreachable(
-            f"HTTP status {status}", taken=taken, retry_after=pause if taken or pause is not None else 0.0
-        )
+        # A date is not understood: it is rare, and a pause of our own is as good.
+        pause = float(retry_after) if re.fullmatch("[0-9]{1,9}", retry_after) else None
+        taken = status != HTTPStatus.TOO_MANY_REQUESTS
+        error = ApiUnreachable(f"HTTP status {status}", taken=taken, retry_after=pause)
     error.is_foreign = refused or 300 <= status < 400
     raise error
-
-
-def _parse_retry_after(value: str) -> float | None:
-    """Return the seconds that a Retry-After header asks to wait, be it a number or a date; None if invalid."""
-    if re.fullmatch("[0-9]{1,9}", value):
-        return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-        return max(0.0, (date - datetime.now(timezone.utc)).total_seconds())
-    except (TypeError, ValueError, OverflowError):  # TypeError: a date without a time zone
-        return None

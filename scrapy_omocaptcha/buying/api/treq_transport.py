@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IConsumer, IOpenSSLClientConnectionCreat
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, FileBodyProducer, GzipDecoder, HTTPConnectionPool, ResponseDone
+from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS
@@ -105,11 +105,8 @@ def _is_of_host(identity: Any, connection: Any, certificate: Any, error: int, de
 
 def _read(response: Any, call: Call, reactor: Any) -> Deferred[None]:
     """Read the body into ``call``, or close the connection where the head is an error."""
-    raw, body = response.original, _Body(call, reactor)
-    if isinstance(raw, GzipDecoder):
-        raw = raw.original
-        call.expect_gzip()
-    raw.deliverBody(body)
+    body = _Body(call, reactor)
+    response.deliverBody(body)
     try:
         check_head(response.code, _header(response, b"Content-Type"), _header(response, b"Retry-After"))
     except ApiError:

@@ -59,8 +59,7 @@ class Version1Api(protocol.Api):
         if path == "/getJobResult" and protocol.job_status(answer) in protocol.FAILED:
             raise JobFailed(message or protocol.NOT_SOLVED)
         if _is_error(answer):
-            about_account = protocol.ABOUT_TOKEN.search(message) or protocol.ABOUT_BALANCE.search(message)
-            error_class = AccountError if about_account else ApiRefused
+            error_class = AccountError if protocol.is_about_account(message) else ApiRefused
             raise error_class(f"{path}: {message or protocol.NO_MESSAGE}")
         return answer
 

@@ -11,15 +11,15 @@ from scrapy_omocaptcha.buying.api import protocol
 from scrapy_omocaptcha.buying.records import JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 
-TOO_MANY_CALLS = {"ERROR_RATE_LIMIT", "ERROR_TOO_MUCH_REQUESTS"}
 TEMPORARY = {
     "ERROR_NO_SLOT_AVAILABLE",
+    "ERROR_RATE_LIMIT",
     "ERROR_REDIS_JOB_DATA",
     "ERROR_REDIS_UNAVAILABLE",
     "ERROR_SERVICE_UNAVAILABLE",
     "ERROR_SERVICE_UNAVALIABLE",  # CapSolver's spelling
     "ERROR_TASK_IS_MAINTENANCE",
-    *TOO_MANY_CALLS,
+    "ERROR_TOO_MUCH_REQUESTS",
 }
 """The service is not available at the moment: no task was created, and an existing one may still be solved."""
 ACCOUNT = {
@@ -90,7 +90,7 @@ class Version2Api(protocol.Api):
         message = self._message(answer)
         text = f"{path}: {message or protocol.NO_MESSAGE}"
         if code in TEMPORARY:
-            return ApiUnreachable(text, taken=False, retry_after=0.0 if code in TOO_MANY_CALLS else None)
+            return ApiUnreachable(text, taken=False)
         if code in ACCOUNT:
             return AccountError(text)
         if code == UNSUPPORTED:
@@ -99,10 +99,9 @@ class Version2Api(protocol.Api):
             return error
         if path == "/getTaskResult" and (code in JOB_FAILED or protocol.job_status(answer) in protocol.FAILED):
             return JobFailed(message or protocol.NOT_SOLVED)
-        if code not in JOB_FAILED and protocol.ABOUT_TOKEN.search(message):
+        if code not in JOB_FAILED and protocol.is_about_account(message):
             return AccountError(text)
-        # Words about the balance leave open whether a package can still buy, which only the balance tells.
-        return ApiRefused(text, unclear=not code or protocol.ABOUT_BALANCE.search(message) is not None)
+        return ApiRefused(text)
 
     def _message(self, answer: dict[str, Any]) -> str:
         description = protocol.as_text(answer.get("errorDescription")) or protocol.as_text(answer.get("message"))

@@ -10,12 +10,13 @@ from typing import Any
 
 from scrapy_omocaptcha.buying.fleet.link import FleetLink
 from scrapy_omocaptcha.buying.fleet.redis_store import Arguments, NoReply, RedisStore
-from scrapy_omocaptcha.buying.ledger import Ledger, Sums
-from scrapy_omocaptcha.buying.limits import Limits, Reservation
+from scrapy_omocaptcha.buying.ledger import Entry, Ledger, Sums
+from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.records import JobRequest
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
-from scrapy_omocaptcha.settings import LIMITS, Settings
+from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings.limits import LIMITS
 
 _UNIT = 1e-9
 """USD in which the store counts: whole numbers add up exactly."""
@@ -31,25 +32,19 @@ class FleetLimits(Limits):
         settings: Settings,
         ledger: Ledger,
         clock: Callable[[], float],
-        tell_near: Callable[[str, str, str], None],
         store: RedisStore,
         lifetime: Lifetime,
     ) -> None:
-        super().__init__(settings, ledger, clock, tell_near)
-        self._fleet_limits = self._limits
+        super().__init__(settings, ledger, clock)
         # The store alone counts what a day costs.
-        self._limits = {reason: limit for reason, limit in self._limits.items() if reason != "max_cost_per_day"}
-        self._by = f" by the fleet {store.fleet!r}"
+        self._checked = [reason for reason in self._checked if reason != "max_cost_per_day"]
+        self.buyer = f" by the fleet {store.fleet!r}"
         self._lifetime = lifetime
         self._link = FleetLink(store, lifetime, clock, patience=settings.job_timeout)
-        self._spent = 0.0
+        self._counted: dict[Entry, Arguments] = {}
+        """What the store has counted, until it is known whether the job was bought."""
 
-    @property
-    def spent(self) -> float:
-        """Return the USD spent by the fleet, when it was last asked."""
-        return self._spent
-
-    async def reserve(self, job: JobRequest, host: str) -> Reservation:
+    async def reserve(self, job: JobRequest, host: str) -> Entry:
         """Count a job in the limits of this worker and of the fleet; ``NotBought`` may also mean that Redis is away."""
         self.check(host)
         cost = _whole(self.price, _UNIT)
@@ -57,52 +52,52 @@ class FleetLimits(Limits):
         spent, in_a_day = (reply[name] * _UNIT for name in ("spent", "spent_in_a_day"))
         before = Sums(reply["jobs"], reply["jobs_of_host"], spent, in_a_day)
         if reason := reply.get("reached"):
-            raise self._reached(reason, getattr(before, LIMITS[reason].measure), host, self._by)
+            raise self._reached(reason, getattr(before, LIMITS[reason].measure), host)
         counted = {"host": host, "cost": cost, "step": reply["step"]}
         try:
-            self._look_for_near(before, host, self._fleet_limits, self._by)
             if self._lifetime.closing:
                 raise CrawlClosing()
-            own = await super().reserve(job, host)
+            entry = await super().reserve(job, host)
         except BaseException:
             self._link.tell("cancel", counted)
             raise
+        self._counted[entry] = counted
+        return entry
 
-        def cancel() -> None:
-            own.cancel()
-            self._link.tell("cancel", counted)
+    def cancel(self, entry: Entry) -> None:
+        """Take back a reserved job that certainly was not bought."""
+        super().cancel(entry)
+        self._link.tell("cancel", self._counted.pop(entry))
 
-        def bought(job_id: str | None) -> None:
-            own.bought(job_id)
-            if self._settings.min_balance:
-                self._link.tell("charge", {"cost": cost})
-
-        return Reservation(own.entry, cancel, bought)
+    def bought(self, entry: Entry, job_id: str | None) -> None:
+        """Record that a reserved job was bought, or may have been, and its id if that is known."""
+        super().bought(entry, job_id)
+        counted = self._counted.pop(entry)
+        if self._settings.min_balance:
+            self._link.tell("charge", {"cost": counted["cost"]})
 
     def _in_units(self, cost: int) -> list[Arguments]:
         """Return the limits of the fleet as the store checks them."""
         return [
             {
                 "reason": reason,
-                "measure": limit.measure,
-                "adds": 1 if limit.counts_jobs else cost,
-                "most": _whole(self._most(reason), 1 if limit.counts_jobs else _UNIT),
+                "measure": LIMITS[reason].measure,
+                "adds": 1 if LIMITS[reason].counts_jobs else cost,
+                "most": _whole(most, 1 if LIMITS[reason].counts_jobs else _UNIT),
             }
-            for reason, limit in self._fleet_limits.items()
+            for reason, most in self._most.items()
         ]
 
     async def _call(self, command: str, arguments: Arguments) -> dict[str, Any]:
         """Return the reply of the store, or raise ``NotBought`` when there is none, so that nothing may be bought."""
         try:
-            reply = await self._lifetime.wait(self._link.call(command, arguments))
+            return await self._lifetime.wait(self._link.call(command, arguments))
         except NoReply as error:
             raise NotBought(
                 "redis",
                 f"the Redis of OMOCAPTCHA_REDIS_URL cannot be used ({error}), so it is not known what the fleet has "
                 "bought: bring it back",
             ) from None
-        self._spent = reply["spent"] * _UNIT
-        return reply
 
     async def charged_so_far(self) -> float:
         """Return the USD that the balance certainly lacks: the cost of all jobs whose create calls have ended."""

@@ -146,7 +146,7 @@ class Bench:
         self.polling = EveryTwoSeconds()
         self._stats = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))
         self.ledger = new_ledger(stats=Stats(self._stats))
-        self.limits = Limits(self.settings, self.ledger, self.clock.seconds, lambda *_: None)
+        self.limits = Limits(self.settings, self.ledger, self.clock.seconds)
         self.account = Account(
             lambda: {1: self.api}, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(self._stats)
         )

@@ -59,10 +59,7 @@ CREATED = {
     "a job that could not be solved": (refused("ERROR_RECAPTCHA_INVALID_SITEKEY", "Invalid key"), ApiRefused),
     "a code nobody knows": (refused("ERROR_DREAMING"), ApiRefused),
     "a code nobody knows, and a bad key": (refused("ERROR_401", "Invalid api key."), AccountError),
-    "a code nobody knows, and no money, which only the balance tells": (
-        refused("ERROR_402", "Insufficient balance"),
-        ApiRefused,
-    ),
+    "a code nobody knows, and no money": (refused("ERROR_402", "Insufficient balance"), AccountError),
     "a type of task that the service does not know": (refused("ERROR_TASK_NOT_SUPPORTED"), AccountError),
     "a code in lower case": (refused("error_zero_balance "), AccountError),
     "a temporary code whose words are about the balance": (
@@ -126,20 +123,6 @@ def test_a_temporary_error_means_that_the_call_was_not_taken():
         call(version2, "create_job", refused("ERROR_TASK_IS_MAINTENANCE", "Try later."), JOB)
     assert raised.value.taken is False
     assert str(raised.value) == "/createTask: ERROR_TASK_IS_MAINTENANCE: Try later."
-
-
-@pytest.mark.parametrize(
-    ("answer", "unclear"),
-    [
-        (refused("ERROR_TASK_ABSENT"), False),
-        ({"errorId": 1, "errorDescription": "No."}, True),
-        (refused("ERROR_402", "Insufficient balance"), True),
-    ],
-)
-def test_only_an_error_without_a_code_or_about_the_balance_is_unclear(answer, unclear):
-    with pytest.raises(ApiRefused) as raised:
-        call(version2, "create_job", answer, JOB)
-    assert raised.value.unclear is unclear
 
 
 BALANCES = {

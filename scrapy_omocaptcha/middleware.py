@@ -69,7 +69,7 @@ class OmoCaptchaMiddleware:
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic, events.limit_near)
         browser = find_medium(crawler, engine)
         self.mediums = mediums = Mediums(components, browser)
-        self._hints = hints = Hints(events.notice, has_browser=browser is not None)
+        self._hints = hints = Hints(events.notice)
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.check, mediums)
         self._sessions = sessions = Sessions(mediums)

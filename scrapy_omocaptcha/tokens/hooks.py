@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from inspect import iscoroutinefunction, signature
 
 from scrapy import Request
@@ -39,8 +38,6 @@ class Hooks:
         self._trigger = trigger
         self.refusal: Refusal | None = None
         """Why nothing more is bought: a method has failed on what was bought."""
-        self._told: set[str] = set()
-        """What has been logged of methods that cannot be called as they are named or defined."""
         _check("omocaptcha_trigger", self._hook("omocaptcha_trigger"), "self, response, challenge")
         _check("omocaptcha_submit", self._hook("omocaptcha_submit"), "self, response, challenge, token")
         _check("the function of OMOCAPTCHA_TRIGGER", trigger, "response, challenge")
@@ -72,35 +69,27 @@ class Hooks:
         # Raised outside of the except block, because the hook's error and its frames may hold the token.
         raise self._hook_failed("omocaptcha_submit", words)
 
-    def rejection_test(self, rejected: str) -> Callable[[Response], bool | None]:
-        """Return what tells from an answer that the site rejected a token.
-
-        :param rejected: a CSS selector, or the name of a spider's method, which ``check_rejected`` has checked.
-        :returns: a function that returns None where a selector can tell nothing, since the answer is blank or has a
-            widget, and raises ``HookFailed`` when the spider's method fails.
-        """
-        method = self._hook(rejected) if _is_method(rejected) else None
-        return partial(_matches, rejected) if method is None else partial(self._ask_method, rejected, method)
-
-    def check_rejected(self, rejected: str | None) -> Refusal | None:
-        """Return why ``rejected`` can tell nothing from an answer, or None; log that as ERROR once."""
+    def rejected_refusal(self, rejected: str | None) -> Refusal | None:
+        """Return why ``rejected`` can tell nothing from an answer, or None."""
         if rejected is None or not _is_method(rejected):
             return None
         method = self._hook(rejected)
-        if iscoroutinefunction(method):
-            return self._unusable(f"rejected={rejected!r} {_ASYNC}")
-        if callable(method):
+        if callable(method) and not iscoroutinefunction(method):
             return None
-        words = f"is not the name of a method of the spider (as a CSS selector, write 'body {rejected}')"
-        return self._unusable(f"rejected={rejected!r} {words}")
+        missing = f"is not the name of a method of the spider (as a CSS selector, write 'body {rejected}')"
+        return Refusal("hook", f"rejected={rejected!r} {_ASYNC if callable(method) else missing}: fix it in the spider")
 
-    def _unusable(self, message: str) -> Refusal:
-        if message not in self._told:
-            self._told.add(message)
-            logger.error("%s, so no token is bought for it: fix it in the spider", message)
-        return Refusal("hook", message)
+    def ask_rejected(self, rejected: str | None, answer: Response) -> bool | None:
+        """Ask whether an answer says that the site rejected the token.
 
-    def _ask_method(self, name: str, method: Callable[..., object], answer: Response) -> bool:
+        :param rejected: a CSS selector, or the name of a spider's method for which there is no ``rejected_refusal``.
+        :returns: None where nobody can tell: a selector says nothing of an answer that is blank or has a widget.
+        :raises HookFailed: when the spider's method fails.
+        """
+        if rejected is None or not _is_method(rejected):
+            return None if rejected is None else _matches(rejected, answer)
+        method = self._hook(rejected)
+        assert method is not None
         try:
             verdict = method(answer)
             if isinstance(verdict, bool):
@@ -108,7 +97,7 @@ class Hooks:
             words = f"it must return True or False, not {type(verdict).__name__}"
         except Exception as error:
             words = f"{type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"
-        raise self._hook_failed(name, words)
+        raise self._hook_failed(rejected, words)
 
     def _hook_failed(self, name: str, words: str) -> HookFailed:
         """Return the error for a failed method of the spider, after which nothing more is bought for it to fail on."""
@@ -137,7 +126,7 @@ def _check(name: str, hook: Callable[..., object] | None, arguments: str) -> Non
 
 
 def _is_method(rejected: str) -> bool:
-    """Return whether ``rejected`` names a method, as any single word does, rather than being a CSS selector."""
+    """Tell whether ``rejected`` names a method, as any single word does, rather than being a CSS selector."""
     return rejected.removeprefix("self.").isidentifier()
 
 

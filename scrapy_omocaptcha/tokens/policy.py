@@ -56,29 +56,39 @@ class Policy:
         A page that shows once more the widget and form for which a token was handed in, and no deed, is that challenge,
         whatever the page or a trigger, which may go by the status, says of it.
         """
-        challenge, wall = find_challenge(response, request), self.handed_in.get(request)
-        if challenge is None:
+        page, wall = find_challenge(response, request), self.handed_in.get(request)
+        if page is None:
             return None
-        for widget in (challenge, *challenge.others):
-            if wall is None:
-                break
+        for widget in (page, *page.others) if wall is not None else ():
             is_deed = widget.judgement == "acts" and wall.judgement != "acts"
             if is_same_wall(wall, widget) and not is_deed:
                 return widget
-        is_wanted = request.meta.get("omocaptcha") is True
-        judged = True if is_wanted else self.hooks.is_challenge(response, challenge)
+        is_challenge, _ = self._judge(request, response, page)
+        return page if is_challenge else None
+
+    def find_and_tell(self, request: Request, response: Response) -> Challenge | None:
+        """Do as :meth:`find` for a page that the spider has asked for, and tell where that may surprise its user."""
+        page = find_challenge(response, request)
+        if page is None:
+            return None
+        is_challenge, by = self._judge(request, response, page)
+        if is_challenge is not page.blocking:
+            self.hints.overruled(page, by)
+        elif not (is_challenge or by):
+            self.hints.left_alone(response, page, self._refusal(request, response, page))
+        return page if is_challenge else None
+
+    def _judge(self, request: Request, response: Response, page: Challenge) -> tuple[bool, str]:
+        """Return whether a page with a widget is a challenge, and what says so, if it is not the page itself."""
+        if request.meta.get("omocaptcha") is True:
+            return True, 'meta["omocaptcha"]'
+        judged = self.hooks.is_challenge(response, page)
         if judged is not None:
-            if judged is not challenge.blocking:
-                self.hints.overruled(challenge, 'meta["omocaptcha"]' if is_wanted else "a trigger")
-            return challenge if judged else None
-        if challenge.blocking:
-            return challenge
+            return judged, "a trigger"
         walled = self.settings.walled_hosts
-        if challenge.judgement == "doubtful" and walled and is_allowed(host_of(challenge.url), walled):
-            self.hints.overruled(challenge, "the setting OMOCAPTCHA_WALLED_HOSTS")
-            return challenge
-        self.hints.form_seen(request, response, challenge, self._refusal(request, response, challenge))
-        return None
+        if page.judgement == "doubtful" and walled and is_allowed(host_of(page.url), walled):
+            return True, "the setting OMOCAPTCHA_WALLED_HOSTS"
+        return page.blocking, ""
 
     def find_solvable(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, unless nothing would be bought for it, whatever the limits."""

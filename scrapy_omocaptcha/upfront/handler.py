@@ -54,7 +54,7 @@ class UpfrontTokens:
         if cached is not None:
             # Scrapy would ask HttpCache only after the token was bought.
             return cached
-        refusal = self._policy.hooks.check_rejected(wish.rejected)
+        refusal = self._policy.hooks.rejected_refusal(wish.rejected)
         if self._policy.mediums.is_rendered(request):
             refusal = refusal or Refusal.of("browser")
         refusal = refusal or self._policy.upfront_refusal(request, wish.challenge)

@@ -61,9 +61,6 @@ class TokenRequest(Attempts):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.chain = self.engine.chain
-        hooks, rejected = self.policy.hooks, self.wish.rejected
-        self._rejection_test = None if rejected is None else hooks.rejection_test(rejected)
-        """Tells whether an answer shows that the site rejected the token; None where nobody has said how."""
         self.wanted = self.wish.challenge
         self._prepared = self.request
         """The request that the token is put into."""
@@ -74,7 +71,9 @@ class TokenRequest(Attempts):
 
     async def run(self) -> Response:
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
-        answer = self.report(self.wanted, await self.make_attempts())
+        result = await self.make_attempts()
+        self.report(self.wanted, result)
+        answer = self.deliver(result)
         assert isinstance(answer, Response)
         return self.engine.components.deliver(self.request, answer)
 
@@ -112,13 +111,13 @@ class TokenRequest(Attempts):
         # The request that was sent holds the token, and must not reach a method of the spider.
         self.answer = answer = answer.replace(request=self.request)
         try:
-            rejected = None if self._rejection_test is None else self._rejection_test(answer)
+            rejected = self.policy.hooks.ask_rejected(self.wish.rejected, answer)
         except HookFailed as error:
             return Result(verdict=unknown("hook"), error=GivenUp(Refusal("hook", str(error))))
         self.record.has_told_rejection |= rejected is True
         wall = None if rejected else self.policy.find(self.request, answer)
         if wall is not None and self._is_another(wall):
-            refusal = Refusal("another_wall", _ANOTHER_WALL.format(public_address(wall.url)))
+            refusal = Refusal("form_changed", _ANOTHER_WALL.format(public_address(wall.url)))
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
             return Result(verdict=self.verdict_on_rejection())
@@ -157,7 +156,7 @@ class TokenRequest(Attempts):
         :param rejected: False where the spider has told that it was accepted, None where that is not known.
         """
         hint = "; tell what a rejection looks like with rejected= (form_request)"
-        if self._rejection_test is not None:
+        if self.wish.rejected is not None:
             hint = f"; rejected={self.wish.rejected!r} takes it for none: if it is one, name what tells so"
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             is_error = answer.status >= HTTPStatus.BAD_REQUEST
@@ -165,7 +164,7 @@ class TokenRequest(Attempts):
             return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
         if rejected is False:
             return ACCEPTED
-        is_believed = self._rejection_test is not None and self.record.has_told_rejection
+        is_believed = self.wish.rejected is not None and self.record.has_told_rejection
         if not is_believed and find_challenge(answer) is not None:
             message = f"the answer shows the form's widget again, which rejections do, and some results{hint}"
             return unknown("widget_again", message, is_useless=self._remember_text(answer))
@@ -173,7 +172,7 @@ class TokenRequest(Attempts):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
         if not isinstance(answer, TextResponse) or is_blank(answer):
             return unknown("no_page", f"the answer is empty, or neither a page nor text{hint}")
-        if self._rejection_test is not None and not is_believed and isinstance(answer, JsonResponse):
+        if self.wish.rejected is not None and not is_believed and isinstance(answer, JsonResponse):
             words = f"the answer is JSON, in which the selector rejected={self.wish.rejected!r} matches nothing"
             return unknown("no_page", f"{words}: name a method of the spider that tells a rejection")
         return ACCEPTED

@@ -174,7 +174,7 @@ class WallHandler:
 
         It raises what :meth:`Passage.run` raises.
         """
-        challenge = self.policy.find(request, response)
+        challenge = self.policy.find_and_tell(request, response)
         if challenge is not None:
             self.redirects.record_challenge(request)
             return await self._passage(request).run(response, challenge, stamp)

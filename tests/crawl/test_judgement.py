@@ -49,7 +49,7 @@ def test_a_spider_that_follows_links_through_walls_gets_the_pages_behind_them(cr
         crawled = crawl(Follows, {**service.settings, **QUIET}, site=site)
     behind = [page for page in crawled.pages if page.css("title::text").get() == "behind"]
     # Over plain HTTP, no script can send a token.
-    assert len(behind) + crawled.count("skipped/callback_only") >= len(site.pages) * 0.75
+    assert len(behind) + crawled.count("skipped/browser") >= len(site.pages) * 0.75
     assert len(site.submissions) == len(service.jobs) == len(behind)
 
 
@@ -127,7 +127,7 @@ def test_a_page_whose_form_does_something_is_left_alone_with_lines_of_a_spider_t
 NOT_SOLVED = {
     "enterprise": SILENT.replace("api.js", "enterprise.js"),
     "foreign_form": SILENT.replace("/verify", "https://other.example/verify"),
-    "no_form": SILENT.replace("<form", "<div").replace("/form", "/div"),
+    "browser": SILENT.replace("<form", "<div").replace("/form", "/div"),
 }
 
 

@@ -243,7 +243,7 @@ def test_solve_refuses_and_says_why(crawl, service, walled, settings, error, sai
             refused.append(getattr(raised.value, "reason", None))
 
     crawled = crawl(ByHand, {**service.settings, **settings})
-    assert refused == ["host_not_allowed" if error is errors.NotBought else None]
+    assert refused == ["offsite" if error is errors.NotBought else None]
     assert (crawled.bugs, service.calls) == ([], ())
 
 
@@ -275,8 +275,8 @@ def test_the_signals_tell_what_happens(crawl, service, walled):
         [
             ("detected", f"{site.url}/page/1", site.sitekey, "solve"),
             ("solved", f"{site.url}/page/1", site.sitekey, 0.00055),
-            ("detected", f"{closed.url}/page/1", closed.sitekey, "data_s"),
-            ("failed", f"{closed.url}/page/1", closed.sitekey, "data_s"),
+            ("detected", f"{closed.url}/page/1", closed.sitekey, "unsolvable"),
+            ("failed", f"{closed.url}/page/1", closed.sitekey, "unsolvable"),
             *((what, foreign, site.sitekey, "foreign_form") for what in ("detected", "failed")),
         ]
     )

@@ -39,8 +39,10 @@ def detect(scrapy):
 SOLVE, PASSED = "solve it", "passed on to the spider: "
 VERDICTS = {
     **dict.fromkeys(("session", "redirect", "invisible", "get"), SOLVE),
-    **{wall: wall for wall in ("data_s", "callback_only", "foreign_form", "enterprise")},
-    "no_key": "no_sitekey",
+    **{wall: wall for wall in ("foreign_form", "enterprise")},
+    "data_s": "unsolvable",
+    "callback_only": "browser",
+    "no_key": "unsolvable",
 }
 
 
@@ -270,7 +272,7 @@ def test_settings_and_trigger_of_the_domains_spider_are_used(detect, spider, wal
     assert (solved["verdict"], elsewhere["verdict"]) == (SOLVE, SOLVE)
     assert solved["cost"] == "0.50000 USD a job, at most 1 for a request"
     named = detect(f"{other.url}/item/3", "--spider", "theirs")
-    assert (named["spider"], named["verdict"]) == (theirs, left_alone("host_not_allowed"))
+    assert (named["spider"], named["verdict"]) == (theirs, left_alone("offsite"))
 
 
 def test_a_trigger_that_fails_is_told(scrapy, detect, spider, walled):
@@ -320,7 +322,7 @@ def test_limits_and_dry_run_of_the_project_are_used(detect, wall_file):
     for setting, verdict in {
         "OMOCAPTCHA_MAX_COST=0.0001": "max_cost",
         "OMOCAPTCHA_DRY_RUN=True": "dry_run",
-        "OMOCAPTCHA_ALLOWED_DOMAINS=shop.example": "host_not_allowed",
+        "OMOCAPTCHA_ALLOWED_DOMAINS=shop.example": "offsite",
     }.items():
         told = detect(wall_file, "-s", setting)
         assert told["verdict"].startswith(f"left alone ({verdict}): ")

@@ -164,7 +164,7 @@ class Attempts(ABC):
         try:
             if self.purchase is not None:
                 with self.engine.slots.order.urgently(self.request):
-                    result = await self._hand_in_twice(self.purchase.token)
+                    result = await self.hand_in_twice(self.purchase.token)
                 self._record(self.purchase, result.verdict)
                 if result.error is not None:
                     raise result.error
@@ -192,7 +192,7 @@ class Attempts(ABC):
         self.purchase.entry.handed_in(address)
         self.events.handing_in(self.request, sent(method, address, [masked(name, secret) for name in names]))
 
-    async def _hand_in_twice(self, token: Token) -> Result:
+    async def hand_in_twice(self, token: Token) -> Result:
         """Hand a token in, and once more if that broke off."""
         self.is_first = True
         try:

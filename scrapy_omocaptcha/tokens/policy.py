@@ -59,9 +59,9 @@ class Policy:
         page, wall = find_challenge(response, request), self.handed_in.get(request)
         if page is None:
             return None
-        for widget in (page, *page.others) if wall is not None else ():
-            is_deed = widget.judgement == "acts" and wall.judgement != "acts"
-            if is_same_wall(wall, widget) and not is_deed:
+        for widget in (page, *page.others):
+            is_deed = widget.judgement == "acts" and wall is not None and wall.judgement != "acts"
+            if wall is not None and is_same_wall(wall, widget) and not is_deed:
                 return widget
         is_challenge, _ = self._judge(request, response, page)
         return page if is_challenge else None

@@ -76,7 +76,7 @@ class OmoCaptchaMiddleware:
         redirects = Redirects(crawler, engine, policy)
         self._walls = WallHandler(engine, buyer, policy, events, sessions, redirects)
         self._upfront = UpfrontTokens(engine, buyer, policy, events)
-        self._progress = Progress(crawler, type(self), settings, buyer, engine.slots, events, stats)
+        self._progress = Progress(crawler, type(self), settings, buyer, events, stats)
         crawler.signals.connect(self._spider_opened, signals.spider_opened)
         crawler.signals.connect(self._engine_started, signals.engine_started)
         crawler.signals.connect(self._spider_closed, signals.spider_closed)

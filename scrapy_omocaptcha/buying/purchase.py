@@ -1,10 +1,10 @@
 """Record what becomes of a bought token."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.ledger import Entry
+from scrapy_omocaptcha.buying.records import Outcome
 from scrapy_omocaptcha.challenge import Token
 
 
@@ -12,8 +12,7 @@ from scrapy_omocaptcha.challenge import Token
 class Verdict:
     """What became of a bought token."""
 
-    outcome: Literal["accepted", "rejected", "expired", "unknown"]
-    """A word of the ledger; see ``buying.records``."""
+    outcome: Outcome
     reason: str = ""
     """Reason why the token was not handed in, or its result is not known: a word of a closed list."""
     message: str = ""

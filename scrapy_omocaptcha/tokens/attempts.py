@@ -22,6 +22,7 @@ from scrapy_omocaptcha.errors import (
     CrawlClosing,
     HandoverBroke,
     JobError,
+    JobLost,
     MiddlewareFailed,
     NotBought,
     TokenUnused,
@@ -121,6 +122,8 @@ class Attempts(ABC):
                 result = await self._use()
                 if result.answer is not None:
                     return result
+            if isinstance(self._job_error, JobLost):
+                raise GivenUp(Refusal("service", self._why_no_page()))
             raise GivenUp(Refusal("attempts", self._why_no_page()))
         except GivenUp:
             is_given_up = True

@@ -12,7 +12,7 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
 from scrapy_omocaptcha.reporting.format import asked, printable, purpose, sent
-from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling_lines
+from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling
 from scrapy_omocaptcha.settings.names import rest_of
 from scrapy_omocaptcha.tokens.medium import META_KEYS
 from scrapy_omocaptcha.tokens.reasons import Refusal
@@ -46,11 +46,10 @@ class Hints:
             return
         self._notice("left_alone", page.url)
         if refusal is None:
-            where, lines = overruling_lines(response, page)
+            where, line = overruling(page)
             form = page.form
             what = "the token" if form is None else sent(form.method, form.url, form.names)
-            shown = "\n    ".join(["", *map(printable, lines)])
-            cure = f"{where} says so, and what is sent is {what}:{shown}"
+            cure = f"{where} says so, and what is sent is {what}" + (f":\n    {printable(line)}" if line else "")
         else:
             cure = f"it cannot be solved all the same ({refusal.reason}): {refusal.message}"
         self._say(

@@ -180,18 +180,6 @@ def test_where_a_form_that_acts_may_be_a_challenge_it_is_told_how_to_say_so(dete
     assert ("overrule" in told) is is_advised
 
 
-def test_the_lines_that_are_told_make_a_page_in_doubt_a_challenge(scrapy, detect, spider, wall_file):
-    saved = wall_file.read_text()
-    wall_file.write_text(saved.replace("<button>", "<button>Vote "), encoding="utf-8")
-    lines = scrapy("detect", wall_file).stdout.splitlines()
-    (first,) = (number for number, line in enumerate(lines) if line.startswith("  overrule  "))
-    assert lines[first].endswith("if it is a challenge, this method of the spider says so:")
-    spider("".join(f"    {line.removeprefix(' ' * 12)}\n" for line in lines[first + 1 : first + 4]))
-    told = detect(wall_file, "--spider", "theirs")
-    assert told["verdict"] == "solve it: a setting or a trigger says that it is a challenge"
-    assert "overrule" not in told
-
-
 def test_the_lines_of_a_page_are_those_of_the_documentation(scrapy, tmp_path):
     (tmp_path / "page.html").write_text(
         f"<title>Shop</title><h1>Are you human?</h1><form method=post><div class=g-recaptcha data-sitekey={KEY}></div>"

@@ -137,7 +137,7 @@ def test_the_sums_are_those_of_the_jobs_also_when_a_user_deletes_some(path):
 @pytest.mark.parametrize(
     "change",
     [
-        *("time = 'yesterday'", "time = '2026-02-31T00:00:00Z'", "time = 5", "outcome = 'fine'", "seconds = 'long'"),
+        *("time = 'yesterday'", "time = '2026-02-31T00:00:00Z'", "time = 5", "seconds = 'long'"),
         *("seconds = -1", "cost_usd = 'much'", "cost_usd = -1", "cost_usd = NULL", "questions = 1.5", "host = NULL"),
     ],
 )

@@ -13,7 +13,6 @@
     │   ├── JobLost               the answer to the create call never arrived; the job counts as bought
     │   └── JobTimeout            no result within OMOCAPTCHA_JOB_TIMEOUT
     ├── NotBought                 nothing was bought; the reason says why
-    ├── HookFailed                the spider's omocaptcha_submit returned no request to the site
     ├── HandoverBroke             a request that carried a token got no response
     ├── TokenUnused               a token was not sent (also an IgnoreRequest)
     ├── MiddlewareFailed          a middleware of the project failed on a request of this package
@@ -66,14 +65,21 @@ class ApiError(OmoCaptchaError):
 
     ``is_foreign`` is True if the answer is not the API's but a web server's: an HTTP status such as 404, a redirect, or
     a page. ``taken`` is True if the service may have done what the call was for. ``retry_after`` is the pause that the
-    service asked for, in seconds: 0 if it did not say how long, None if it asked for none. ``cure`` says what to do,
-    where that is known.
+    service asked for, in seconds: 0 if it did not say how long, None if it asked for none. ``unclear`` is False if an
+    error code shows that the account is not to blame; text alone leaves that open. ``cure`` says what to do, where that
+    is known.
     """
 
     is_foreign = False
     taken = False
-    retry_after: float | None = None
     cure = ""
+
+    def __init__(
+        self, message: str, *, taken: bool | None = None, retry_after: float | None = None, unclear: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.taken = self.taken if taken is None else taken
+        self.retry_after, self.unclear = retry_after, unclear
 
     @property
     def with_cure(self) -> str:
@@ -88,12 +94,8 @@ class ApiUnreachable(ApiError):
     """
 
     reason = "unreachable"
+    taken = True
     cure = "try again later, or check OMOCAPTCHA_API_URL"
-
-    def __init__(self, message: str, *, taken: bool = True, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.taken = taken
-        self.retry_after = retry_after
 
 
 class ApiBadAnswer(ApiError):
@@ -104,16 +106,9 @@ class ApiBadAnswer(ApiError):
 
 
 class ApiRefused(ApiError):
-    """The service rejected the call; the message quotes it.
-
-    ``unclear`` is False if an error code shows that the account is not to blame; text alone leaves that open.
-    """
+    """The service rejected the call; the message quotes it."""
 
     reason = "refused"
-
-    def __init__(self, message: str, *, unclear: bool = True) -> None:
-        super().__init__(message)
-        self.unclear = unclear
 
 
 class AccountError(ApiError):
@@ -154,12 +149,6 @@ class NotBought(OmoCaptchaError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-class HookFailed(OmoCaptchaError):
-    """The spider's ``omocaptcha_submit`` raised, or returned no request to the site of the challenge."""
-
-    reason = "hook"
 
 
 class HandoverBroke(OmoCaptchaError):

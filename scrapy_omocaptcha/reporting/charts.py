@@ -46,7 +46,7 @@ def over_time(totals: Totals) -> str:
 
 def colour(outcome: str) -> str:
     """Return the name of the colour of an outcome in the style of the page."""
-    return f"outcome-{[*OUTCOMES].index(outcome)}"
+    return f"outcome-{list[str](OUTCOMES).index(outcome)}"
 
 
 def _plot(title: str, series: Mapping[str, Sequence[float]], labels: Sequence[str], legend: str = "") -> str:

@@ -10,12 +10,11 @@ from scrapy.http import JsonResponse, Response
 
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.errors import HookFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.submission import Submission, as_submission, submit_token
 from scrapy_omocaptcha.settings.secret import masked
 from scrapy_omocaptcha.tokens.judging import is_blank
-from scrapy_omocaptcha.tokens.reasons import Refusal
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.urls import same_site
 
 logger = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ class Hooks:
         return self._hook("omocaptcha_submit") is not None
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
-        """Return the request that hands a token in: the spider's own (``HookFailed`` if that fails), or a browser's."""
+        """Return the request that hands a token in: the spider's own (``GivenUp`` if that fails), or a browser's."""
         hook = self._hook("omocaptcha_submit")
         if hook is None:
             return submit_token(response, challenge, token)
@@ -84,7 +83,7 @@ class Hooks:
 
         :param rejected: a CSS selector, or the name of a spider's method for which there is no ``rejected_refusal``.
         :returns: None where nobody can tell: a selector says nothing of an answer that is blank or has a widget.
-        :raises HookFailed: when the spider's method fails.
+        :raises GivenUp: when the spider's method fails.
         """
         if rejected is None or not _is_method(rejected):
             return None if rejected is None else _matches(rejected, answer)
@@ -99,12 +98,11 @@ class Hooks:
             words = f"{type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"
         raise self._hook_failed(rejected, words)
 
-    def _hook_failed(self, name: str, words: str) -> HookFailed:
+    def _hook_failed(self, name: str, words: str) -> GivenUp:
         """Return the error for a failed method of the spider, after which nothing more is bought for it to fail on."""
-        message = f"{name} failed ({words}): fix it in the spider"
-        self.refusal = Refusal("hook", message)
-        logger.error("%s", message)
-        return HookFailed(message)
+        self.refusal = Refusal("hook", f"{name} failed ({words}): fix it in the spider")
+        logger.error("%s", self.refusal.message)
+        return GivenUp(self.refusal)
 
     def _hook(self, name: str) -> Callable[..., object] | None:
         hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)

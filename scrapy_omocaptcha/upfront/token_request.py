@@ -16,7 +16,7 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.detection.content import text_of
 from scrapy_omocaptcha.engine.slots import Hold
-from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
+from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
@@ -112,8 +112,8 @@ class TokenRequest(Attempts):
         self.answer = answer = answer.replace(request=self.request)
         try:
             rejected = self.policy.hooks.ask_rejected(self.wish.rejected, answer)
-        except HookFailed as error:
-            return Result(verdict=unknown("hook"), error=GivenUp(Refusal("hook", str(error))))
+        except GivenUp as error:
+            return Result(verdict=unknown("hook"), error=error)
         self.record.has_told_rejection |= rejected is True
         wall = None if rejected else self.policy.find(self.request, answer)
         if wall is not None and self._is_another(wall):

@@ -13,7 +13,7 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.purchase import REJECTED
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.errors import HandoverBroke, HookFailed
+from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.encoding import field_names, missing_pairs, repeats
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.tokens.attempts import Outdated, Result
@@ -98,8 +98,8 @@ class FormPassage(Passage):
         self._outdated = 0
         try:
             submission = self.submission(token)
-        except HookFailed as error:
-            return Result(verdict=unused("hook"), error=GivenUp(Refusal("hook", str(error))))
+        except GivenUp as error:
+            return Result(verdict=unused("hook"), error=error)
         self.record_handed_in()
         self.report_sent(submission.method, submission.url, field_names(submission))
         self._set_cookies = submission.set_cookies

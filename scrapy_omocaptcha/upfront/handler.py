@@ -80,9 +80,7 @@ class UpfrontTokens:
                     return error.answer
                 raise self._not_solved(request, error.refusal, tries.wanted, tries.jobs, tries.answer) from None
             finally:
-                self._under_way[host] -= 1
-                if not self._under_way[host]:
-                    del self._under_way[host]
+                self._under_way -= Counter((host,))
 
     def _has_room(self, request: Request, host: str, form: "FormRecord") -> bool:
         """Tell whether one more token may be under way.

@@ -4,7 +4,6 @@ import json
 import pickle
 import re
 from contextlib import nullcontext
-from inspect import signature
 
 import pytest
 from scrapy import Request
@@ -14,7 +13,6 @@ from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.upfront.filling import fields_to_fill
-from scrapy_omocaptcha.upfront.form_request import RequestArguments
 from scrapy_omocaptcha.upfront.wishes import check_wish, read_wish
 
 URL = "https://site.example/search?page=1#top"
@@ -87,8 +85,6 @@ def test_the_button_that_is_pressed_is_sent(click, end):
     inner = f"{WIDGET}<button name=go value=now>Go</button><button name=stop>Stop</button>"
     response = page(inner)
     assert sent(response, click=click).body.decode() == TAIL + end
-    if isinstance(click, str):
-        assert sent(response, click=response.css(click)[0]).body.decode() == TAIL + end
 
 
 def test_a_get_form_puts_its_fields_into_the_address():
@@ -117,7 +113,6 @@ def test_the_fields_that_are_shown_to_be_filled_in_are_those_that_a_user_sees():
 def test_the_form_that_is_named_gets_the_token_of_a_widget_elsewhere():
     response = page("<input name=q>", before=WIDGET)
     assert sent(response, {"q": "a"}, form="#f").body.decode() == f"q=a&{TAIL}"
-    assert sent(response, {"q": "a"}, form=response.css("form")[0]).body.decode() == f"q=a&{TAIL}"
 
 
 def callback(response):
@@ -202,7 +197,6 @@ PLAIN = HtmlResponse(URL, body=b"<form id=a action=/x><input name=u></form><form
         (page(WIDGET), {"form": "#g"}, "'#g' is no form of https://site.example/search"),
         (page(WIDGET), {"form": "div"}, "'div' is no form"),
         (page(WIDGET), {"form": "::"}, "'::' is not a CSS selector"),
-        (page(WIDGET), {"form": page(WIDGET).css("form")[0]}, "is not part of"),
         (page(f"{WIDGET}<input name=q>"), {"click": "[name=q]"}, "is no submit button of the form"),
         (page(WIDGET, before="<button id=b>"), {"click": "#b"}, "is no submit button of the form"),
         (page(WIDGET), {"rejected": "::"}, "neither a CSS selector"),
@@ -225,20 +219,11 @@ def test_what_cannot_be_sent_is_refused_with_what_is_on_the_page(response, argum
         ({"data": {"q": ["a", None]}}, "data has"),
         ({"data": {1: "a"}}, "data has str for 1; a name is a text"),
         ({"rejected": callback}, "the name of a method"),
-        *(({name: None, "fresh": True}, "CSS selectors") for name in ("form", "click")),
     ],
 )
 def test_an_argument_of_the_wrong_type_is_refused(arguments, words):
-    response = page(f"<input name=q>{WIDGET}<button>Go</button>")
-    selectors = {"form": response.css("form")[0], "click": response.css("button")[0]}
     with pytest.raises(TypeError, match=words):
-        form_request(response, **{name: selectors.get(name, value) for name, value in arguments.items()})
-
-
-def test_it_takes_all_arguments_of_a_request_but_those_that_the_form_decides():
-    # Those of the class are for type checkers only, which refuse all others.
-    named = signature(form_request).parameters.keys() | RequestArguments.__annotations__.keys()
-    assert signature(Request).parameters.keys() - named == {"url", "method", "body"}
+        form_request(page(f"<input name=q>{WIDGET}<button>Go</button>"), **arguments)
 
 
 def test_a_form_for_a_browser_is_an_error_that_names_the_way():

@@ -93,20 +93,23 @@ class Events:
     def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
         """Report that a challenge was not solved: always as WARNING if ``jobs`` were bought for it."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
-        if jobs:
-            self._count(reason, challenge.url)
-            logger.warning("No way through at %s (%s): %s", asked(request), reason, message)
-        else:
-            self.left_alone(reason, challenge.url, message, request)
+        self.left_alone(reason, challenge.url, message, request, is_paid=bool(jobs))
 
-    def left_alone(self, reason: str, url: str, message: str, request: Request) -> None:
-        """Report that a challenge is not solved, and nothing was bought: as WARNING once for its host or the crawl."""
-        self._count(reason, url)
-        where = " for ".join(dict.fromkeys([public_address(url), asked(request)]))
+    def left_alone(self, reason: str, url: str, message: str, request: Request, *, is_paid: bool = False) -> None:
+        """Report that a challenge is not solved: as WARNING once for its host or the crawl.
+
+        :param is_paid: whether jobs were bought for the request, whose page is lost: this is always a WARNING.
+        """
+        self.not_solved[reason] += 1
+        self.not_solved_at[host_of(url)] += 1
+        self._stats.inc(f"skipped/{reason}")
         # The breaker's message names the host or domain for which nothing is bought.
         about = message if reason == "breaker" else "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc
-        text = "The challenge at %s is left alone (%s): %s"
-        self._log((reason, about), logging.WARNING, text, where, reason, message)
+        where, text = asked(request), "No way through at %s (%s): %s"
+        if not is_paid:
+            where = " for ".join(dict.fromkeys([public_address(url), where]))
+            text = "The challenge at %s is left alone (%s): %s"
+        self._log((reason, about), logging.WARNING, text, where, reason, message, pause=0 if is_paid else math.inf)
 
     def notice(self, what: str, url: str) -> None:
         """Count what a user may want to look at: ``"left_alone"``, ``"not_resent"`` or ``"bound"``."""
@@ -118,11 +121,6 @@ class Events:
         logger.warning("OMOcaptcha: %s", message)
         values = {"reason": reason, "host": host, "message": message}
         self._crawler.signals.send_catch_log(signals.limit_near, spider=self._crawler.spider, **values)
-
-    def _count(self, reason: str, url: str) -> None:
-        self.not_solved[reason] += 1
-        self.not_solved_at[host_of(url)] += 1
-        self._stats.inc(f"skipped/{reason}")
 
     def _tell(
         self, kind: str, address: str, message: str, *values: object, level: int = logging.INFO, pause: float = math.inf

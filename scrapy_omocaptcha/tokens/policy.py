@@ -110,16 +110,12 @@ class Policy:
     def _refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
         """Return why a challenge is not solved, as far as that is known without robots.txt, or None."""
         purpose, host = self._purpose(request), host_of(challenge.url)
-        case = Case(
-            challenge,
-            self.domains,
-            request,
-            response,
-            keeps_cookies=self.mediums.of(request).jar(request) is not None,
-            is_downloaded=self.components.is_downloaded(request),
-            opens_by_cookie=host in self._opened_by_cookie,
-        )
-        return find_refusal(purpose, case) or self.hooks.refusal or self._dead_ends.get((host, challenge.sitekey))
+        keeps_cookies = purpose == "browser" or self.mediums.of(request).jar(request) is not None
+        case = Case(challenge, self.domains, request, response, keeps_cookies, self.components.is_downloaded(request))
+        refusal = find_refusal(purpose, case) or self.hooks.refusal
+        if refusal is None and not keeps_cookies and host in self._opened_by_cookie:
+            return Refusal.of("cookies")
+        return refusal or self._dead_ends.get((host, challenge.sitekey))
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
@@ -152,7 +148,7 @@ class Policy:
         """Return why nothing may be sent to an address for a request: robots.txt, or the spider's allowed domains."""
         # robots.txt rules depend on the user agent; nothing of this request is ever sent.
         target = Request(url, headers=request.headers, meta=request.meta)
-        reason = await self.components.forbids(target, page=request)
+        reason = await self.components.ask_rules(target, page=request)
         return None if reason is None else Refusal.of(reason)
 
     def token_refusal(self, challenge: Challenge, purpose: Purpose) -> Refusal | None:

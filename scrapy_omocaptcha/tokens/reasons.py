@@ -87,8 +87,6 @@ class Case:
     """Whether Scrapy keeps the cookies of the request."""
     is_downloaded: bool = True
     """Whether Scrapy's downloader has sent the request."""
-    opens_by_cookie: bool = False
-    """Whether the host has set a cookie in answer to a token, without which its wall stays closed."""
 
 
 def _is_for_a_browser(case: Case) -> bool:
@@ -130,12 +128,7 @@ _WIDGET: Checks = (
     ("enterprise", lambda case: case.challenge.enterprise),
     ("unsolvable", _is_unsolvable),
 )
-_HOOK: Checks = (
-    *_REQUEST,
-    ("browser", _comes_from_a_browser),
-    *_WIDGET,
-    ("cookies", lambda case: not case.keeps_cookies and case.opens_by_cookie),
-)
+_HOOK: Checks = (*_REQUEST, ("browser", _comes_from_a_browser), *_WIDGET)
 Purpose = Literal["solve", "upfront", "hook", "form", "browser"]
 CHECKS: dict[Purpose, Checks] = {
     "solve": _WIDGET,

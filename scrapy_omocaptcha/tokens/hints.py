@@ -2,14 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from http import HTTPStatus
 
 from scrapy import Request
 from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
 from scrapy_omocaptcha.reporting.format import asked, printable, purpose, sent
 from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling
@@ -75,13 +73,6 @@ class Hints:
             printable("; ".join(page.evidence)),
             level=logging.INFO,
         )
-
-    def head_answered(self, response: Response) -> None:
-        """Tell that what answers a HEAD request, which has no page that would show it, may be a challenge."""
-        # With 405, a site says that it answers no HEAD.
-        if response.status in WALL_STATUSES and response.status != HTTPStatus.METHOD_NOT_ALLOWED:
-            message = "HEAD %s was answered with %d, which may be a challenge: send GET, or GET another page before"
-            self._say(f"HEAD {host_of(response.url)}", message, public_address(response.url), response.status)
 
     def maybe_executed(self, request: Request) -> None:
         """Tell that a POST is not sent again, as what it was redirected to may be its answer, or a gate's own page."""

@@ -201,16 +201,6 @@ def test_a_challenge_that_was_paid_for_in_vain_is_neither_retried_nor_followed_e
     assert len(site.requests) == len(service.jobs) == 1
 
 
-@pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_head_request_that_a_wall_may_have_answered_is_told_once_for_its_host(crawl, service, walled, status):
-    site, urls = walled("session", status=status), [f"/page/{number}" for number in range(1, 4)]
-    crawled = crawl(spider(*(site.url + url for url in urls), method="HEAD"), service.settings)
-    (said,) = [line for line in crawled.said() if line.startswith(f"HEAD {site.url}/page/")]
-    assert f"answered with {status}" in said
-    assert said.endswith("which may be a challenge: send GET, or GET another page before")
-    assert service.calls == ()
-
-
 def test_a_head_request_gets_through_a_wall_that_a_get_has_opened(crawl, service, walled):
     site = walled("session")
 
@@ -222,7 +212,6 @@ def test_a_head_request_gets_through_a_wall_that_a_get_has_opened(crawl, service
 
     crawled = crawl(Looks, service.settings)
     assert [(one.request.method, one.status) for one in crawled.pages] == [("GET", 200), ("HEAD", 200)]
-    assert [line for line in crawled.said() if "HEAD" in line] == []
 
 
 @pytest.mark.parametrize("number", [1, 8])

@@ -448,19 +448,6 @@ def test_a_form_of_a_site_that_cannot_be_reached_costs_one_job(crawl, service):
     assert len(service.jobs) == 1
 
 
-@pytest.mark.parametrize(
-    ("robots", "meta", "is_asked"),
-    [(False, {}, False), (True, {"dont_obey_robotstxt": True}, False), (True, {}, True)],
-)
-def test_robots_txt_of_a_site_is_asked_for_only_where_it_is_obeyed(crawl, service, robots, meta, is_asked):
-    with sites.Site(lambda request, form: sites.page()) as site:
-        request = sites.wishing(f"{site.origin}/a", "query:t", page=f"{site.origin}/")
-        request.meta.update(meta)
-        crawled = crawl(sites.sending(request), {**service.settings, "ROBOTSTXT_OBEY": robots})
-    asked = [path.partition("?")[0] for _, path, *_ in site.requests]
-    assert (asked, len(crawled.pages)) == (["/robots.txt", "/a"] if is_asked else ["/a"], 1)
-
-
 # Hints
 
 

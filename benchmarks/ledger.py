@@ -88,8 +88,7 @@ def enter(ledger: Ledger) -> Entry:
     number = next(JOB_NUMBERS)
     host = f"shop{number % 50}.example"
     page = f"https://{host}/item/{number}"
-    entry = ledger.enter(host=host, page=page, kind="checkbox", cost=0.00055, check=lambda sums: None)
-    return entry
+    return ledger.enter(host=host, page=page, kind="checkbox", cost=0.00055, check=lambda sums: None)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@
     │   ├── JobLost               the answer to the create call never arrived; the job counts as bought
     │   └── JobTimeout            no result within OMOCAPTCHA_JOB_TIMEOUT
     ├── NotBought                 nothing was bought; the reason says why
-    ├── HookFailed                the spider's omocaptcha_submit returned no request to the site
     ├── HandoverBroke             a request that carried a token got no response
     ├── TokenUnused               a token was not sent (also an IgnoreRequest)
     ├── MiddlewareFailed          a middleware of the project failed on a request of this package
@@ -71,8 +70,12 @@ class ApiError(OmoCaptchaError):
 
     is_foreign = False
     taken = False
-    retry_after: float | None = None
     cure = ""
+
+    def __init__(self, message: str, *, taken: bool | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.taken = self.taken if taken is None else taken
+        self.retry_after = retry_after
 
     @property
     def with_cure(self) -> str:
@@ -87,12 +90,8 @@ class ApiUnreachable(ApiError):
     """
 
     reason = "unreachable"
+    taken = True
     cure = "try again later, or check OMOCAPTCHA_API_URL"
-
-    def __init__(self, message: str, *, taken: bool = True, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.taken = taken
-        self.retry_after = retry_after
 
 
 class ApiBadAnswer(ApiError):
@@ -146,12 +145,6 @@ class NotBought(OmoCaptchaError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-class HookFailed(OmoCaptchaError):
-    """The spider's ``omocaptcha_submit`` raised, or returned no request to the site of the challenge."""
-
-    reason = "hook"
 
 
 class HandoverBroke(OmoCaptchaError):

@@ -18,7 +18,7 @@ from scrapy_omocaptcha.challenge import Challenge, Form, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.tokens.attempts import Result
 from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_overloaded
-from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.tokens.reasons import NOT_RENDERED, GivenUp, Refusal
 from scrapy_omocaptcha.tokens.verdict import Handed, came_without, unknown, unused
 from scrapy_omocaptcha.walls.passage import Passage
 
@@ -51,7 +51,7 @@ class BrowserPassage(Passage):
             return answer
         await self.check()
         if look.trouble is Trouble.NOT_RENDERED:
-            raise GivenUp(Refusal.of("not_rendered"))
+            raise GivenUp(NOT_RENDERED)
         await self.set_aside()
         return self.page.challenge
 
@@ -123,7 +123,7 @@ class BrowserPassage(Passage):
             await self.set_aside()
             raise TokenUnused(handover.trouble.value)
         if handover.trouble is Trouble.NOT_RENDERED:
-            return Result(verdict=unused("not_rendered"), error=GivenUp(Refusal.of("not_rendered")))
+            return Result(verdict=unused("not_rendered"), error=GivenUp(NOT_RENDERED))
         if self.is_first:
             raise handover.failure(answer)
         return Result(verdict=unused("page_failed"), error=_error_of(answer))

@@ -73,7 +73,7 @@ class Pace:
         self._turns = CapacityLimiter(min(FIRST_CALLS, self._most))
         self._failures = 0
         """Failures in a row."""
-        self._error = ApiError()
+        self._error = ApiError("")
         """The last failure."""
         self._failed_at = self._paused_until = self._patient_until = -math.inf
 

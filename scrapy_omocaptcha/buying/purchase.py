@@ -1,10 +1,10 @@
 """Record what becomes of a bought token."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.ledger import Entry
+from scrapy_omocaptcha.buying.records import Outcome
 from scrapy_omocaptcha.challenge import Token
 
 
@@ -12,17 +12,16 @@ from scrapy_omocaptcha.challenge import Token
 class Verdict:
     """What became of a bought token."""
 
-    outcome: Literal["accepted", "rejected", "expired", "unknown"]
-    """A word of the ledger; see ``buying.records``."""
+    outcome: Outcome
     reason: str = ""
     """Reason why the token was not handed in, or its result is not known: a word of a closed list."""
     message: str = ""
     """The same as a sentence for a person."""
-    is_useless: bool | None = None
-    """Whether the next token would fare no better, for the breaker; None if that is not known."""
+    is_useless: bool = False
+    """Whether the next token would fare no better, as far as is known: the breaker counts these."""
 
 
-ACCEPTED = Verdict("accepted", is_useless=False)
+ACCEPTED = Verdict("accepted")
 REJECTED = Verdict("rejected", is_useless=True)
 
 
@@ -36,7 +35,8 @@ class Purchase:
 
     def record(self, verdict: Verdict) -> None:
         """Record what became of the token, in the ledger, in the stats and for the breaker."""
-        if verdict.is_useless is not None:
-            learn = self.breaker.record_failure if verdict.is_useless else self.breaker.record_success
-            learn(self.entry.record.host)
+        if verdict.outcome == "accepted":
+            self.breaker.record_success(self.entry.record.host)
+        elif verdict.is_useless:
+            self.breaker.record_failure(self.entry.record.host)
         self.entry.judged(verdict.outcome, verdict.reason)

@@ -11,7 +11,7 @@ CREATE TABLE jobs (
     job TEXT,
     seconds REAL CHECK (typeof(seconds) != 'text' AND seconds >= 0),
     questions INTEGER NOT NULL CHECK (typeof(questions) = 'integer'),
-    outcome TEXT NOT NULL CHECK (outcome IN ('accepted', 'rejected', 'failed', 'expired', 'unknown', 'abandoned')),
+    outcome TEXT NOT NULL,
     reason TEXT NOT NULL,
     cost_usd REAL NOT NULL CHECK (typeof(cost_usd) = 'real' AND cost_usd >= 0),
     form TEXT NOT NULL DEFAULT '',

@@ -17,7 +17,7 @@ from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.detection.vendors import find_product
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import purpose, shorten
-from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling_lines
+from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.tokens.reasons import Refusal
 from scrapy_omocaptcha.upfront.filling import fields_to_fill
@@ -76,7 +76,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
             calls = _calls(response, is_rendered=is_rendered)
             if widget is not None and not widget.blocking and may_be_challenge(response, widget):
                 refusal = await self._policy.refusal(request, response, widget)
-                calls = [*_overruling(response, widget, refusal), *calls]
+                calls = [*_overruling(widget, refusal), *calls]
         page = f"status {response.status} at {shorten(response.url, _LONGEST)}"
         rows = [("verdict", verdict), ("cost", cost), ("page", page)]
         if widget is not None:
@@ -105,14 +105,15 @@ def why_passed(widget: Challenge | None, response: Response, *, is_rendered: boo
     return f"{said}; if a script adds one, --browser shows it" if has_more else said
 
 
-def _overruling(response: Response, widget: Challenge, refusal: Refusal | None) -> Iterator[tuple[str, str]]:
+def _overruling(widget: Challenge, refusal: Refusal | None) -> Iterator[tuple[str, str]]:
     """Yield how a spider says that a page is a challenge, or why that would not help."""
     if refusal is not None:
         yield "overrule", f"of no use: even a challenge would be left alone ({refusal.reason}): {refusal.message}"
         return
-    where, lines = overruling_lines(response, widget)
-    yield "overrule", f"if it is a challenge, {where} says so:"
-    yield from (("", line) for line in lines)
+    where, line = overruling(widget)
+    yield "overrule", f"if it is a challenge, {where} says so{':' if line else ''}"
+    if line:
+        yield "", line
 
 
 def _calls(response: Response, *, is_rendered: bool) -> Iterator[tuple[str, str]]:

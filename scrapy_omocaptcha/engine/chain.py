@@ -136,7 +136,7 @@ class InnerChain:
         :raises CrawlClosing: when the crawl closes before there is an answer.
         :raises MiddlewareFailed: if a middleware of the project failed on it.
         """
-        if await self.components.forbids(request, page=page):
+        if await self.components.ask_rules(request, page=page):
             return None
         return await self._lifetime.wait(self._send_own(request, Sending(page)))
 

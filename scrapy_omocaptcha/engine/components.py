@@ -196,8 +196,11 @@ class Components:
         kind = RedirectMiddleware if is_redirect(response) else MetaRefreshMiddleware
         return self._crawler.get_downloader_middleware(kind)
 
-    async def forbids(self, target: Request, *, page: Request) -> str | None:
-        """Return ``"robots"`` or ``"offsite"`` if they forbid a request that is sent because of ``page``, or None."""
+    async def ask_rules(self, target: Request, *, page: Request) -> str | None:
+        """Have robots.txt fetched if need be, and take back what Scrapy counts of a request that is never sent.
+
+        :returns: ``"robots"`` or ``"offsite"`` if they forbid a request that is sent because of ``page``, or None.
+        """
         offsite, spider = self._crawler.get_downloader_middleware(OffsiteMiddleware), self._crawler.spider
         if offsite is not None and spider is not None and not page.meta.get("allow_offsite"):
             is_elsewhere = urlparse_cached(target).hostname != urlparse_cached(page).hostname

@@ -5,17 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
-from scrapy_omocaptcha.buying.records import Record
+from scrapy_omocaptcha.buying.records import OUTCOMES, Record
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.reporting.totals import Totals
 
 _LEFT, _WIDTH, _MARGIN, _HEIGHT = 52, 246, 22, 150
 """Pixels; together about the width of a phone, so that text is legible there too."""
-_LETTER = 6.5
-"""Pixels; width of a letter of a label, rather more than less."""
-_MIN_BARS = 10
-"""No bar is wider than one of so many, so that a single job doesn't fill the plot."""
-_MAX_BARS = 40
+_MIN_BARS, _MAX_BARS = 10, 40
+"""No bar is wider than one of ten, so that a single job doesn't fill the plot."""
 _TINY = 1e-9
 """By so much may a sum of shares be more than 100 %."""
 _DAY = 86_400
@@ -33,73 +30,57 @@ def over_time(totals: Totals) -> str:
     for record in totals.records:
         members[(record.at - _MONDAY) // timedelta(seconds=length)].append(record)
     numbers = range(min(members), max(members) + 1)
-    labels = [_start(number, length, totals) for number in numbers]
+    form = "%Y-%m-%d" if length >= _DAY else "%Y-%m-%d %H:%M"
+    labels = [(_MONDAY + timedelta(seconds=length) * number).strftime(form) for number in numbers]
     periods = [Totals(members[number]) for number in numbers]
-    costs = {"main": [period.cost for period in periods]}
     shares = {
-        outcome: [100 * period.outcomes.get(outcome, 0) / max(1, period.jobs) for period in periods]
+        colour(outcome): [100 * period.outcomes.get(outcome, 0) / max(1, period.jobs) for period in periods]
         for outcome in totals.outcomes
     }
     unit, size = next((unit, size) for unit, size in (("day", _DAY), ("hour", 3600), ("minute", 60)) if length >= size)
     per = "per " + count(length // size, unit).removeprefix("1 ")
-    legend = "".join(f'<span><i style="background: var(--{name})"></i>{name}</span> ' for name in shares)
-    spending = _plot(f"Spending {per}, USD", costs, labels)
-    return spending + _plot(f"Outcomes {per}, % of jobs", shares, labels, f"<div>{legend}</div>")
+    names = (f'<span><i style="background: var(--{colour(name)})"></i>{name}</span> ' for name in totals.outcomes)
+    spending = _plot(f"Spending {per}, USD", {"main": [period.cost for period in periods]}, labels)
+    return spending + _plot(f"Outcomes {per}, % of jobs", shares, labels, f"<div>{''.join(names)}</div>")
 
 
-def _start(number: int, length: int, totals: Totals) -> str:
-    """Return the start of a period of ``length`` seconds, as precisely as needed to tell it from all others."""
-    start = _MONDAY + timedelta(seconds=length) * number
-    if length < _DAY and totals.first.date() == totals.last.date():  # a day that is at the top of the page
-        return f"{start:%H:%M}"
-    day = f"{start.day} {start:%b}"
-    if length < _DAY:
-        return f"{day} {start:%H:%M}"
-    return day if length <= 7 * _DAY else f"{day} {start.year}"
+def colour(outcome: str) -> str:
+    """Return the name of the colour of an outcome in the style of the page."""
+    return f"outcome-{list[str](OUTCOMES).index(outcome)}"
 
 
 def _plot(title: str, series: Mapping[str, Sequence[float]], labels: Sequence[str], legend: str = "") -> str:
     """Return a figure with bars of stacked values.
 
     :param series: the values by the name of their colour.
-    :param labels: what to write below each bar.
+    :param labels: when each bar begins; the first and the last are written below.
     """
     largest = max(map(sum, zip(*series.values(), strict=True))) or 1
     tick = _nice(largest / 5)
     lines = math.ceil(largest / tick - _TINY)
-    # Pixels per unit and per bar.
-    scale, step = _HEIGHT / (lines * tick), _WIDTH / len(labels)
     drawn = []
     for number in range(lines + 1):
-        y = _HEIGHT - number * tick * scale
+        y = _HEIGHT - number * _HEIGHT / lines
         drawn.append(f'<line x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
         drawn.append(f'<text x="-6" y="{y + 4:.1f}" text-anchor="end">{number * tick:,.5g}</text>')
-    drawn += [*_below(labels, step), *_bars(series, labels, step, scale)]
+    ends = zip((0, _WIDTH), ("start", "end"), dict.fromkeys((labels[0], labels[-1])), strict=False)
+    drawn += [f'<text x="{x}" y="{_HEIGHT + 20}" text-anchor="{anchor}">{label}</text>' for x, anchor, label in ends]
+    drawn += _bars(series, labels, _HEIGHT / (lines * tick))
     box = f"{-_LEFT} -8 {_LEFT + _WIDTH + _MARGIN} {_HEIGHT + 36}"
     svg = f'<svg viewBox="{box}" role="img" aria-label="{title}">{"".join(drawn)}</svg>'
     return f"<figure><figcaption>{title}{legend}</figcaption>{svg}</figure>"
 
 
-def _below(labels: Sequence[str], step: float) -> Iterator[str]:
-    """Draw those labels that touch neither each other nor an edge: one may be as wide as several bars."""
-    width = max(map(len, labels)) * _LETTER
-    places = [((number + 0.5) * step, label) for number, label in enumerate(labels)]
-    fitting = [(x, label) for x, label in places if width / 2 <= x <= _WIDTH + _MARGIN - width / 2]
-    for x, label in fitting[:: -math.ceil(1.2 * width / step)]:
-        yield f'<text x="{x:.1f}" y="{_HEIGHT + 20}" text-anchor="middle">{label}</text>'
-
-
-def _bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], step: float, scale: float) -> Iterator[str]:
-    """Draw the bars, which tell their value to who points at them."""
+def _bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], scale: float) -> Iterator[str]:
+    """Draw the bars, ``scale`` pixels high for each unit, which tell their value to who points at them."""
+    step = _WIDTH / len(labels)
     width = 0.8 * min(step, _WIDTH / _MIN_BARS)
     for number, (label, *values) in enumerate(zip(labels, *series.values(), strict=True)):
         x, top = (number + 0.5) * step - width / 2, float(_HEIGHT)
-        for colour, value in zip(series, values, strict=True):
-            height = value * scale
-            top -= height
-            place = f'x="{x:.1f}" y="{top:.2f}" width="{width:.1f}" height="{height:.2f}"'
-            hint = f"<title>{label}: {value:,.5g}</title>"
-            yield f'<rect {place} style="fill: var(--{colour})">{hint}</rect>'
+        for name, value in zip(series, values, strict=True):
+            top -= value * scale
+            place = f'x="{x:.1f}" y="{top:.2f}" width="{width:.1f}" height="{value * scale:.2f}"'
+            yield f'<rect {place} style="fill: var(--{name})"><title>{label}: {value:,.5g}</title></rect>'
 
 
 def _nice(least: float) -> float:

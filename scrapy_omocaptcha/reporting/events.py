@@ -23,18 +23,10 @@ from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
 
-_MESSAGES = {
-    "solved": "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
-    "buying": "Solving the reCAPTCHA at %s: a token usually takes %s; %s so far",
-    "handing_in": "Handing in a token for %s: %s",
-    "rejected": "The site rejected a token for %s (useless job %d of at most %d for this request)",
-    "unknown": "Whether %s accepted a token is not known (%s): %s",
-}
-"""Messages about a request by their kind; the first value of each is the address."""
 _SAME_ON_ALL_HOSTS = {"account", "redis", *(reason for reason, limit in LIMITS.items() if limit.closes_with)}
 """Reasons that are logged once for the crawl, not once for each host."""
-_MAX_WARNED = 10_000
-"""Lines that are remembered, by reason and host."""
+_MAX_LOGGED = 10_000
+"""Lines that are remembered, by what they are about."""
 _PAUSE = 10.0
 """Seconds in which a host has one line about jobs that have opened its walls."""
 
@@ -46,7 +38,7 @@ class Events:
         self._crawler = crawler
         self._stats = stats
         self._clock = clock
-        self._logged: LocalCache[tuple[str, str], float] = LocalCache(_MAX_WARNED)
+        self._logged: LocalCache[tuple[str, str], float] = LocalCache(_MAX_LOGGED)
         """When a line was logged last, by its kind or reason and what it is about."""
         # The error that closed the account was logged.
         self._logged["account", ""] = clock()
@@ -70,32 +62,36 @@ class Events:
         Those of a host for which no job was bought, or whose last line is not ten seconds old, have a DEBUG line.
         """
         self._send(signals.challenge_solved, request, challenge, **values)
+        message = "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)"
         pause = _PAUSE if jobs else math.inf
-        self._tell("solved", asked(request), values["seconds"], jobs, values["cost_usd"], pause=pause)
+        self._tell("solved", asked(request), message, values["seconds"], jobs, values["cost_usd"], pause=pause)
 
     def buying(self, request: Request | str, waiting: int, usual_seconds: float | None) -> None:
         """Report that a token is bought: as INFO once for its host, since nothing else is told until it is there."""
         usual = "15 to 60 s" if usual_seconds is None else f"{usual_seconds:.0f} s in this crawl"
         address = public_address(request) if isinstance(request, str) else asked(request)
-        self._tell("buying", address, usual, waiting_requests(waiting))
+        message = "Solving the reCAPTCHA at %s: a token usually takes %s; %s so far"
+        self._tell("buying", address, message, usual, waiting_requests(waiting))
 
     def handing_in(self, request: Request, what: str) -> None:
         """Report what is sent with a token: as INFO once for its host."""
-        self._tell("handing_in", asked(request), what)
+        self._tell("handing_in", asked(request), "Handing in a token for %s: %s", what)
 
     def rejected(self, request: Request, jobs: int, most: int) -> None:
         """Report that a token was rejected, the useless one number ``jobs`` of ``most``: as INFO once for its host."""
-        self._tell("rejected", asked(request), jobs, most)
+        message = "The site rejected a token for %s (useless job %d of at most %d for this request)"
+        self._tell("rejected", asked(request), message, jobs, most)
 
     def unknown(
         self, request: Request, challenge: Challenge, reason: str, message: str, seconds: float, cost: float
     ) -> None:
         """Report that it is not known whether the site accepted a token: as WARNING once for its host."""
         self._send(signals.challenge_unknown, request, challenge, reason=reason, seconds=seconds, cost_usd=cost)
-        self._tell("unknown", asked(request), reason, message, level=logging.WARNING)
+        text = "Whether %s accepted a token is not known (%s): %s"
+        self._tell("unknown", asked(request), text, reason, message, level=logging.WARNING)
 
     def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
-        """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost."""
+        """Report that a challenge was not solved: always as WARNING if ``jobs`` were bought for it."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
         self.left_alone(reason, challenge.url, message, request, is_paid=bool(jobs))
 
@@ -108,12 +104,12 @@ class Events:
         self.not_solved_at[host_of(url)] += 1
         self._stats.inc(f"skipped/{reason}")
         # The breaker's message names the host or domain for which nothing is bought.
-        level = self._level(reason, url, subject=message if reason == "breaker" else "")
-        if is_paid:
-            logger.warning("No way through at %s (%s): %s", asked(request), reason, message)
-        else:
-            where = " for ".join(dict.fromkeys([public_address(url), asked(request)]))
-            logger.log(level, "The challenge at %s is left alone (%s): %s", where, reason, message)
+        about = message if reason == "breaker" else "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc
+        where, text = asked(request), "No way through at %s (%s): %s"
+        if not is_paid:
+            where = " for ".join(dict.fromkeys([public_address(url), where]))
+            text = "The challenge at %s is left alone (%s): %s"
+        self._log((reason, about), logging.WARNING, text, where, reason, message, pause=0 if is_paid else math.inf)
 
     def notice(self, what: str, url: str) -> None:
         """Count what a user may want to look at: ``"left_alone"``, ``"not_resent"`` or ``"bound"``."""
@@ -121,20 +117,18 @@ class Events:
         self.noticed[f"{what} at {host_of(url)}"] += 1
 
     def _tell(
-        self, kind: str, address: str, *values: object, level: int = logging.INFO, pause: float = math.inf
+        self, kind: str, address: str, message: str, *values: object, level: int = logging.INFO, pause: float = math.inf
     ) -> None:
-        logger.log(self._level(kind, address, level, pause=pause), _MESSAGES[kind], address, *values)
+        self._log((kind, urlsplit(address).netloc), level, message, address, *values, pause=pause)
 
-    def _level(
-        self, kind: str, url: str, first: int = logging.WARNING, *, subject: str = "", pause: float = math.inf
-    ) -> int:
-        """Return the level ``first``, or DEBUG for ``pause`` seconds after that, for a line about a host or a crawl."""
-        about = kind, subject or ("" if kind in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc)
+    def _log(self, about: tuple[str, str], level: int, message: str, *values: object, pause: float = math.inf) -> None:
+        """Log a line at ``level``, unless the last one about the same is less than ``pause`` seconds old: at DEBUG."""
         now, last = self._clock(), self._logged.get(about)
         if last is not None and now - last < pause:
-            return logging.DEBUG
-        self._logged[about] = now
-        return first
+            level = logging.DEBUG
+        else:
+            self._logged[about] = now
+        logger.log(level, message, *values)
 
     def _send(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:
         spider = self._crawler.spider

@@ -15,8 +15,6 @@ LONGEST_NAME = 60
 """Characters of a host, a spider, a crawl or a reason that are shown."""
 _LONGEST_FIELD = 40
 _MAX_FIELDS = 20
-_IN_UTC = {"day": "day (UTC)", "crawl": "crawl (UTC)"}
-"""Heads of the columns whose names have a time."""
 
 
 def usd(amount: float, scale: float | None = None) -> str:
@@ -29,11 +27,7 @@ def usd(amount: float, scale: float | None = None) -> str:
 
 def seconds(value: float | None) -> str:
     """Format seconds without the unit; ``"-"`` if unknown."""
-    return _cell(value, ",.1f")
-
-
-def _cell(value: float | None, form: str = ",") -> str:
-    return "-" if value is None else f"{value:{form}}"
+    return "-" if value is None else f"{value:,.1f}"
 
 
 def percent(part: int, whole: int) -> str:
@@ -61,7 +55,7 @@ def listed(parts: Sequence[str], most: int) -> str:
 def ranked(counts: Mapping[str, int], *, limit: int = 5) -> str:
     """Format counts as ``"robots 20, breaker 3"``, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return listed([f"{shorten(name, LONGEST_NAME)} {number:,}" for name, number in ordered], limit)
+    return listed([f"{shorten(name)} {number:,}" for name, number in ordered], limit)
 
 
 def scope(totals: Totals) -> str:
@@ -69,28 +63,24 @@ def scope(totals: Totals) -> str:
     both = (*totals.records, *totals.runs)
     members = {"crawl": both, "spider": both, "host": totals.records}
     numbers = (count(len(set(map(attrgetter(field), them))), field) for field, them in members.items())
-    return f"{_period(totals)}: {', '.join(numbers)}"
+    times = dict.fromkeys(map(minute, (totals.first, totals.last)))
+    return f"{' to '.join(times)} UTC: {', '.join(numbers)}"
 
 
 def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list[list[str]]:
     """Return the heads of a table, and its row for each group as of :func:`grouped`, with a column for each outcome."""
     largest = max(group.cost for group in groups)
-    rows = [
-        [
-            printable(_name(group, by)),
-            f"{group.jobs:,}",
-            # The cost is beside the name, where a phone shows it.
-            usd(group.cost, largest),
-            *(_cell(group.outcomes.get(outcome)) for outcome in outcomes),
-            *(seconds(group.quantile(part)) for part in (0.5, 1.0)),
-        ]
-        for group in groups
-    ]
-    heads = [_IN_UTC.get(by, by), "jobs", "USD", *outcomes, "median s", "slowest s"]
-    if by == "crawl":
-        heads += ["ended", "not solved"]
-        for row, group in zip(rows, groups, strict=True):
-            row += [printable(group.ended or "-"), ranked(group.not_solved, limit=3) or "-"]
+    heads = [f"{by} (UTC)" if by in ("day", "crawl") else by, "jobs", "USD", *outcomes, "median s", "slowest s"]
+    heads += ["ended", "not solved"] if by == "crawl" else []
+    rows = []
+    for group in groups:
+        jobs = (group.outcomes.get(outcome) for outcome in outcomes)
+        row = [printable(_name(group, by)), f"{group.jobs:,}"]
+        # The cost is beside the name, where a phone shows it.
+        row += [usd(group.cost, largest), *("-" if number is None else f"{number:,}" for number in jobs)]
+        row += [seconds(group.quantile(part)) for part in (0.5, 1.0)]
+        row += [printable(group.ended or "-"), ranked(group.not_solved, limit=3) or "-"] if by == "crawl" else []
+        rows.append(row)
     return [heads, *rows]
 
 
@@ -99,7 +89,7 @@ def _name(group: Totals, by: str) -> str:
     record = (group.records or group.runs)[0]
     is_crawl = by == "crawl" and record.crawl == group.name
     words = [minute(group.first), record.spider, group.name] if is_crawl else [group.name]
-    return " ".join(shorten(word, LONGEST_NAME) for word in words)
+    return " ".join(map(shorten, words))
 
 
 def purpose(challenge: Challenge) -> str:
@@ -120,19 +110,11 @@ def sent(method: str, url: str, names: Sequence[str]) -> str:
     return f"{method} {printable(public_address(url))} with {shown or 'no fields'}"
 
 
-def _period(totals: Totals) -> str:
-    """Format the days of the first and the last job, with the time if it is a single day."""
-    if totals.first.date() != totals.last.date():
-        return f"{totals.first.date()} to {totals.last.date()} (UTC)"
-    start, end = minute(totals.first), f"{totals.last:%H:%M}"
-    return f"{start} UTC" if start.endswith(end) else f"{start} to {end} UTC"
-
-
 def minute(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M}"
 
 
-def shorten(text: str, longest: int) -> str:
+def shorten(text: str, longest: int = LONGEST_NAME) -> str:
     """Shorten ``text`` in the middle, since the end of a host name says most."""
     if len(text) <= longest:
         return text

@@ -18,9 +18,14 @@ _STYLE = Path(__file__).with_name("page.css")
 
 def web_page(totals: Totals, *, sources: Sequence[str]) -> str:
     """Return the page; ``sources`` are the names of the ledgers, as the user gave them."""
-    body = _figures(totals) if totals.jobs else "<p>No jobs were bought.</p>"
-    if totals.records or totals.runs:
-        body += f"\n{_groups(totals, 'crawl')}"
+    parts = ["<p>No jobs were bought.</p>"]
+    if totals.jobs:
+        tiles, plots = f"<dl>{''.join(_tiles(totals))}</dl>", f'<div class="plots">{over_time(totals)}</div>'
+        parts = [f'<p class="soft">{scope(totals)}</p>', tiles, plots]
+        parts += [_groups(totals, by) for by in ("host", "spider", "day")]
+    if totals.jobs or totals.runs:
+        parts.append(_groups(totals, "crawl"))
+    body = "\n".join(parts)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -37,17 +42,6 @@ All times are UTC.</p>
 </footer>
 </html>
 """
-
-
-def _figures(totals: Totals) -> str:
-    return "\n".join(
-        [
-            f'<p class="soft">{scope(totals)}</p>',
-            f"<dl>{''.join(_tiles(totals))}</dl>",
-            f'<div class="plots">{over_time(totals)}</div>',
-            *(_groups(totals, by) for by in ("host", "spider", "day")),
-        ]
-    )
 
 
 def _tiles(totals: Totals) -> Iterator[str]:
@@ -74,27 +68,20 @@ def _tile(label: str, value: str, *more: str) -> str:
 
 
 def _groups(totals: Totals, by: str) -> str:
-    """Return a heading and a table with one row per group, with those beyond the limit together in the last row."""
+    """Return a heading and a table that scrolls sideways, with one row per group, and a line about those left out."""
     groups = grouped(totals, by)
-    shown, hidden = groups[:_MAX_ROWS], groups[_MAX_ROWS:]
-    if hidden:
-        name = f"{len(hidden):,} {'earlier' if by in ('day', 'crawl') else 'others'}"
-        records, runs = ([it for group in hidden for it in getattr(group, part)] for part in ("records", "runs"))
-        shown.append(Totals(records, name, runs))
-    largest = max(group.cost for group in shown)
-    labels, *rows = table_of(shown, by, totals.outcomes)
-    for group, row in zip(shown, rows, strict=True):
-        row[0] = f'{_text(row[0])}<b style="width: {100 * group.cost / (largest or 1):.2f}%"></b>'
-    return _table(f"{by.capitalize()}s", labels, rows)
-
-
-def _table(title: str, labels: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a heading and a table that scrolls sideways; the first cell of a row is HTML, the others are text."""
+    labels, *rows = table_of(groups[:_MAX_ROWS], by, totals.outcomes)
+    largest = max(group.cost for group in groups) or 1
+    lines = []
+    for group, (name, *cells) in zip(groups, rows, strict=False):
+        bar = f'<b style="width: {100 * group.cost / largest:.2f}%"></b>'
+        lines.append(f'<tr><th scope="row">{_text(name)}{bar}</th>')
+        lines += [f"<td>{_text(cell)}</td>" for cell in cells]
     head = "".join(f'<th scope="col">{label}</th>' for label in labels)
-    lines = [f'<th scope="row">{name}</th>' + "".join(f"<td>{_text(cell)}</td>" for cell in row) for name, *row in rows]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<h2>{title}</h2>\n<div class="wide" role="region" aria-label="{title}" tabindex="0">{table}</div>'
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    left_out = f"<p>and {count(len(groups) - _MAX_ROWS, by)} more</p>" if len(groups) > _MAX_ROWS else ""
+    region = f'<div class="wide" role="region" aria-label="{by.capitalize()}s" tabindex="0">{table}</div>'
+    return f"<h2>{by.capitalize()}s</h2>\n{region}{left_out}"
 
 
 def _text(text: str) -> str:

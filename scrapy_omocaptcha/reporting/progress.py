@@ -1,20 +1,17 @@
-"""Log what concerns a crawl as a whole: what is enabled, how far it is, and the bill."""
+"""Log what concerns a crawl as a whole: what is enabled, and the bill."""
 
 import logging
 import os
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from scrapy import Spider
 from scrapy.crawler import Crawler
-from scrapy.utils.asyncio import create_looping_call
 
 from scrapy_omocaptcha.buying.buyer import Buyer
-from scrapy_omocaptcha.engine.slots import Slots
+from scrapy_omocaptcha.buying.records import Run
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.reporting.format import waiting_requests
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.settings.checks import check_settings, tell_closer
 
@@ -23,21 +20,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Progress:
-    """Logs when the spider opens, every ``LOGSTATS_INTERVAL`` seconds while requests wait, and when it has closed."""
+    """Logs when the spider opens, and when it has closed."""
 
     crawler: Crawler
     middleware: type
     """The class of the package's downloader middleware."""
     settings: Settings
     buyer: Buyer
-    slots: Slots
     events: Events
     stats: Stats
-
-    def __post_init__(self) -> None:
-        self._loop: Any = None
-        self.pages = 0
-        """The number of pages without an error that the spider's requests were answered with."""
+    pages: int = 0
+    """The number of pages without an error that the spider's requests were answered with."""
 
     def open(self, spider: Spider) -> None:
         """Log what is enabled, and warn of mistakes in the settings."""
@@ -58,39 +51,22 @@ class Progress:
             logger.info("OMOcaptcha %s", sentence)
         for warning in check_settings(settings, self.crawler.settings, spider, self.middleware):
             logger.warning("OMOcaptcha: %s", warning)
-        if interval := self.crawler.settings.getfloat("LOGSTATS_INTERVAL"):
-            self._loop = create_looping_call(self._log)
-            self._loop.start(interval, now=False)
-
-    def _log(self) -> None:
-        if not self.slots.waiting:
-            return
-        logger.info(
-            "OMOcaptcha: %s, %d of %d jobs are solved, %.5f USD so far",
-            waiting_requests(self.slots.waiting),
-            self.stats.get("jobs/solved"),
-            self.stats.get("jobs/created"),
-            self.stats.get("cost_usd"),
-        )
 
     async def close(self, reason: str) -> None:
         """Log the report of the crawl, and record in the ledger that it has ended."""
-        if self._loop is not None and self._loop.running:
-            self._loop.stop()
         from scrapy_omocaptcha.reporting.text import crawl_report
+        from scrapy_omocaptcha.reporting.totals import Totals
 
-        buyer = self.buyer
+        buyer, events = self.buyer, self.events
         report = crawl_report(
-            buyer.ledger.records,
+            Totals(buyer.ledger.records, runs=[Run("", "", "", reason, events.not_solved, events.noticed)]),
             challenges=int(self.stats.get("challenges")),
             pages=self.pages,
-            not_solved=self.events.not_solved,
-            not_solved_at=self.events.not_solved_at,
-            noticed=self.events.noticed,
+            not_solved_at=events.not_solved_at,
             # Only buying shows whether one job opens a wall for a session, or each page needs one.
-            would_buy={host: len(sessions) for host, sessions in self.events.dry_run.items()},
+            would_buy={host: len(sessions) for host, sessions in events.dry_run.items()},
             price=buyer.limits.price,
             account_closed=buyer.account.closed,
         )
         logger.info("%s", report)
-        buyer.ledger.ended(reason, self.events.not_solved, self.events.noticed)
+        buyer.ledger.ended(reason, events.not_solved, events.noticed)

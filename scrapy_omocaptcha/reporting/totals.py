@@ -11,8 +11,6 @@ from typing import Any
 
 from scrapy_omocaptcha.buying.records import OUTCOMES, Record, Run, utc
 
-_seconds = attrgetter("seconds")
-
 
 @dataclass(frozen=True)
 class Totals:
@@ -69,18 +67,18 @@ class Totals:
         return dict(reasons)
 
     @cached_property
-    def solved(self) -> list[Record]:
+    def _solved(self) -> list[Record]:
         """Return the jobs that gave a token and whose solve time is known, the fastest first."""
         known = [record for record in self.records if record.seconds is not None and record.outcome != "failed"]
-        return sorted(known, key=_seconds)
+        return sorted(known, key=attrgetter("seconds"))
 
     @property
     def slowest(self) -> Record | None:
-        return self.solved[-1] if self.solved else None
+        return self._solved[-1] if self._solved else None
 
     def quantile(self, fraction: float) -> float | None:
         """Return the solve time in seconds that ``fraction`` of the jobs did not exceed."""
-        return self.solved[max(0, math.ceil(fraction * len(self.solved)) - 1)].seconds if self.solved else None
+        return self._solved[max(0, math.ceil(fraction * len(self._solved)) - 1)].seconds if self._solved else None
 
     @cached_property
     def first(self) -> datetime:
@@ -113,12 +111,11 @@ def grouped(totals: Totals, by: str) -> list[Totals]:
     """Return the totals by ``"day"`` or ``"crawl"``, the latest first, or by another field, the dearest first."""
     groups: defaultdict[str, list[Record]] = defaultdict(list)
     runs: defaultdict[str, list[Run]] = defaultdict(list)
-    if by == "crawl":
-        for run in totals.runs:
-            runs[run.crawl].append(run)
+    for run in totals.runs if by == "crawl" else ():
+        runs[run.crawl].append(run)
     for record in totals.records:
         groups[str(record.at.date()) if by == "day" else getattr(record, by)].append(record)
     members = [Totals(groups[name], name, runs[name]) for name in sorted({*groups, *runs})]
     if by in ("day", "crawl"):
-        return sorted(members, key=lambda group: group.first, reverse=True)
-    return sorted(members, key=lambda group: -group.cost)
+        return sorted(members, key=attrgetter("first"), reverse=True)
+    return sorted(members, key=attrgetter("cost"), reverse=True)

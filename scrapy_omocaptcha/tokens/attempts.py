@@ -14,7 +14,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.buyer import Buyer
-from scrapy_omocaptcha.buying.purchase import Purchase, Verdict
+from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Purchase, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.errors import (
@@ -114,16 +114,17 @@ class Attempts(ABC):
         """Make attempts until one gives an answer, or raise ``GivenUp``."""
         is_given_up = False
         try:
-            while (tried := self._state.useless_jobs) < self.policy.settings.max_attempts:
+            while self._state.useless_jobs < self.policy.settings.max_attempts:
                 challenge = await self.next_challenge()
                 if not isinstance(challenge, Challenge):
                     return Result(challenge)
-                result = await self._use(await self._buy(challenge))
+                self.purchase = await self._buy(challenge)
+                result = await self._use()
                 if result.answer is not None:
                     return result
             if isinstance(self._job_error, JobLost):
-                raise GivenUp(Refusal("service", f"the service did not accept a job: {self._job_error}"))
-            raise GivenUp(Refusal("attempts", self._why_no_page(tried)))
+                raise GivenUp(Refusal("service", self._why_no_page()))
+            raise GivenUp(Refusal("attempts", self._why_no_page()))
         except GivenUp:
             is_given_up = True
             raise
@@ -131,20 +132,16 @@ class Attempts(ABC):
             for purchase in self._passed:
                 # A wall that rejects tokens may change its form, so that it looks like another one. If the request got
                 # through, nobody knows: another request may have opened the wall.
-                purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up or None))
+                purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up))
 
-    def _why_no_page(self, jobs: int) -> str:
-        """Say what came of ``jobs`` useless jobs, and what to do."""
-        bought = f"{count(jobs, 'job')} gave no page"
-        if self._rejections >= jobs:
-            # More of what does not help would only cost more.
-            return (
-                f"{bought}, since the site rejected each token: it may want more than its form shows, tie tokens to an "
-                "IP address, or not trust them"
-            )
+    def _why_no_page(self) -> str:
         rejected = f"; the site rejected {count(self._rejections, 'token')}" if self._rejections else ""
+        last = f"; the last one: {self._job_error}" if self._job_error else ""
         most = self.policy.settings.max_attempts
-        return f"{bought}{rejected}; raise OMOCAPTCHA_MAX_ATTEMPTS ({most}) if that is frequent"
+        return (
+            f"{count(self._state.useless_jobs, 'job')} gave no page{rejected}{last}. Raise OMOCAPTCHA_MAX_ATTEMPTS "
+            f"({most}) if that is rare; a site that rejects each token may tie tokens to an IP address"
+        )
 
     async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
@@ -164,19 +161,31 @@ class Attempts(ABC):
         self._state.is_paid_for = True
         return purchase
 
-    async def _use(self, purchase: Purchase | None) -> Result:
-        """Hand a token in, and record the verdict; the result has no answer if the job was of no use."""
-        result, self.purchase = Result(), purchase
+    async def _use(self) -> Result:
+        """Hand the token at hand in, if there is one; the result has no answer if the job was of no use."""
+        result = Result()
         try:
-            if purchase is not None:
+            if self.purchase is not None:
                 with self.engine.slots.order.urgently(self.request):
-                    result = await self.hand_in_and_record(purchase)
+                    result = await self.hand_in_twice(self.purchase.token)
+                self._record(self.purchase, result.verdict)
+                if result.error is not None:
+                    raise result.error
         finally:
             self.purchase = None
             # Counted only once the job has failed: Scrapy's request for a redirect copies the count before.
             if result.answer is None:
                 self._state.useless_jobs += 1
         return result
+
+    def _record(self, purchase: Purchase, verdict: Verdict | None) -> None:
+        if verdict is REJECTED:
+            self._rejections += 1
+            self.events.rejected(self.request, self._state.useless_jobs + 1, self.policy.settings.max_attempts)
+        if verdict is ANOTHER_WALL:
+            self._passed.append(purchase)
+        elif verdict is not None:
+            purchase.record(verdict)
 
     def report_sent(self, method: str, url: str, names: Iterable[str]) -> None:
         """Tell what is sent with the token at hand, and record where; a method of the spider may put it anywhere."""
@@ -186,29 +195,19 @@ class Attempts(ABC):
         self.purchase.entry.handed_in(address)
         self.events.handing_in(self.request, sent(method, address, [masked(name, secret) for name in names]))
 
-    async def hand_in_and_record(self, purchase: Purchase) -> Result:
-        """Use a token while it is young, once more if that broke off, and record the verdict."""
+    async def hand_in_twice(self, token: Token) -> Result:
+        """Hand a token in, and once more if that broke off."""
         self.is_first = True
         try:
-            result = await self._hand_in_when_ready(purchase.token)
+            return await self._hand_in_when_ready(token)
         except HandoverBroke as broke:
             logger.info("%s: %s; it is sent once more", host_of(self.request.url), broke)
             self.is_first = False
-            result = await self._hand_in_when_ready(purchase.token)
+            result = await self._hand_in_when_ready(token)
             # The first try may have used up the token.
             if broke.is_sent and (result.verdict is None or result.verdict.outcome == "expired"):
-                result = replace(result, verdict=unknown("broke"))
-        verdict = result.verdict
-        if verdict is not None and verdict.outcome == "rejected":
-            self._rejections += 1
-            self.events.rejected(self.request, self._state.useless_jobs + 1, self.policy.settings.max_attempts)
-        if verdict is ANOTHER_WALL:
-            self._passed.append(purchase)
-        elif verdict is not None:
-            purchase.record(verdict)
-        if result.error is not None:
-            raise result.error
-        return result
+                return replace(result, verdict=unknown("broke"))
+            return result
 
     async def _hand_in_when_ready(self, token: Token) -> Result:
         """Wait until a token may be handed in, do so, and return what came of it.
@@ -243,22 +242,35 @@ class Attempts(ABC):
             # A method of the spider has failed on the answer.
             return Result(verdict=unknown("broke"), error=error)
 
-    def report(self, challenge: Challenge, result: Result) -> Answer:
-        """Report that the request has got through, or may have; store its page for HttpCache, and return its answer."""
-        answer, verdict = result.answer, result.verdict
-        assert answer is not None
-        outcome = None if verdict is None else verdict.outcome
-        is_page = outcome == "accepted" or doubt_about(self.request, result.submitted or answer) is None
+    def report(self, challenge: Challenge, result: Result) -> None:
+        """Report that the request has got through its wall, or that this is not known."""
+        verdict = result.verdict
         # All jobs of a crawl have one price, which is asked for before the first one.
         seconds, cost = time.monotonic() - self._since, self.jobs * self.buyer.limits.price
-        if verdict is not None and outcome == "unknown":
+        if verdict is not None and verdict.outcome == "unknown":
             self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
-        elif is_page:
+        elif self._is_through(result):
+            outcome = None if verdict is None else verdict.outcome
             self.events.solved(self.request, challenge, self.jobs, seconds=seconds, cost_usd=cost, outcome=outcome)
+
+    def deliver(self, result: Result) -> Answer:
+        """Return the answer for Scrapy: with the flag of a page behind a wall if it is one, and stored for HttpCache.
+
+        HttpCache has seen the challenge, and is given what the submission was answered with in its place.
+        """
+        answer, is_through = result.answer, self._is_through(result)
+        assert answer is not None
+        if is_through and (result.verdict is None or result.verdict.outcome != "unknown"):
             if isinstance(answer, Response):
                 answer.flags = [*answer.flags, "omocaptcha"]
             else:
                 self.engine.states.record_through(answer)
-        if result.submitted is not None and is_page:
+        if is_through and result.submitted is not None:
             self.engine.components.store(self.request, result.submitted)
         return answer
+
+    def _is_through(self, result: Result) -> bool:
+        """Tell whether a result shows that the request has got through its wall."""
+        answer = result.submitted or result.answer
+        assert answer is not None
+        return result.verdict is ACCEPTED or doubt_about(self.request, answer) is None

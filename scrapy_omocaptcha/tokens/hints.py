@@ -2,18 +2,15 @@
 
 import logging
 from collections.abc import Callable
-from http import HTTPStatus
-from weakref import WeakSet
 
 from scrapy import Request
 from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
 
-from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
-from scrapy_omocaptcha.detection.marks import WALL_STATUSES
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
 from scrapy_omocaptcha.reporting.format import asked, printable, purpose, sent
-from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling_lines
+from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling
 from scrapy_omocaptcha.settings.names import rest_of
 from scrapy_omocaptcha.tokens.medium import META_KEYS
 from scrapy_omocaptcha.tokens.reasons import Refusal
@@ -21,48 +18,36 @@ from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
 
-_MAX_FORMS = 1000
+_MAX_SAID = 1000
 _MAX_KEYS = 1000
 
 
 class Hints:
-    """The forms with a widget that a crawl has seen, and what has been said about requests.
+    """What has been said in a crawl about requests and pages.
 
     :param notice: called with a word and an address for each page that is left alone, but may be a wall, for each POST
         that counts as executed, and for each host that binds clearances.
-    :param has_browser: whether scrapy-playwright is among the download handlers.
     """
 
-    def __init__(self, notice: Callable[[str, str], None], *, has_browser: bool) -> None:
+    def __init__(self, notice: Callable[[str, str], None]) -> None:
         self._notice = notice
-        self._has_browser = has_browser
-        self._left: WeakSet[Request] = WeakSet()
-        """Requests whose page is counted. While a browser renders a page, it is judged several times."""
-        self._forms: LocalCache[tuple[str, str], frozenset[str]] = LocalCache(_MAX_FORMS)
-        """The names of the fields of each form, by method and address."""
-        self._said: LocalCache[str, bool] = LocalCache(_MAX_FORMS)
+        self._said: LocalCache[str, bool] = LocalCache(_MAX_SAID)
         self._ignored_keys: set[object] = set()
         """Keys of meta that were checked before, and change nothing."""
 
-    def form_seen(self, request: Request, response: Response, page: Challenge, refusal: Refusal | None) -> None:
-        """Remember the forms of a page's widgets; count the page and tell that it is left alone if it may be a wall.
+    def left_alone(self, response: Response, page: Challenge, refusal: Refusal | None) -> None:
+        """Count and tell of a page with a widget that is left alone, if it may be a wall.
 
         :param refusal: why it could not be solved, even if it were taken for a wall.
         """
-        for widget in (page, *page.others):
-            if widget.form is not None:
-                self._forms[widget.form.method, public_address(widget.form.url)] = frozenset(widget.form.names)
         if not may_be_challenge(response, page):
             return
-        if request not in self._left:
-            self._left.add(request)
-            self._notice("left_alone", page.url)
+        self._notice("left_alone", page.url)
         if refusal is None:
-            where, lines = overruling_lines(response, page)
+            where, line = overruling(page)
             form = page.form
             what = "the token" if form is None else sent(form.method, form.url, form.names)
-            shown = "\n    ".join(["", *map(printable, lines)])
-            cure = f"{where} says so, and what is sent is {what}:{shown}"
+            cure = f"{where} says so, and what is sent is {what}" + (f":\n    {printable(line)}" if line else "")
         else:
             cure = f"it cannot be solved all the same ({refusal.reason}): {refusal.message}"
         self._say(
@@ -76,12 +61,18 @@ class Hints:
             cure,
         )
 
-    def head_answered(self, response: Response) -> None:
-        """Tell that what answers a HEAD request, which has no page that would show it, may be a challenge."""
-        # With 405, a site says that it answers no HEAD.
-        if response.status in WALL_STATUSES and response.status != HTTPStatus.METHOD_NOT_ALLOWED:
-            message = "HEAD %s was answered with %d, which may be a challenge: send GET, or GET another page before"
-            self._say(f"HEAD {host_of(response.url)}", message, public_address(response.url), response.status)
+    def overruled(self, page: Challenge, by: str) -> None:
+        """Tell that a page is not taken for what it was judged to be."""
+        self._say(
+            f"overruled {host_of(page.url)}",
+            "The page %s is %s, as %s says, though its form %s: %s",
+            public_address(page.url),
+            "left alone" if page.blocking else "taken for a challenge",
+            by,
+            purpose(page),
+            printable("; ".join(page.evidence)),
+            level=logging.INFO,
+        )
 
     def maybe_executed(self, request: Request) -> None:
         """Tell that a POST is not sent again, as what it was redirected to may be its answer, or a gate's own page."""
@@ -104,61 +95,20 @@ class Hints:
             self._notice("bound", url)
             self._say(subject, message, public_address(url), printable(difference))
 
-    def overruled(self, page: Challenge, by: str) -> None:
-        """Tell that a page is not taken for what it was judged to be."""
-        self._say(
-            f"overruled {host_of(page.url)}",
-            "The page %s is %s, as %s says, though its form %s: %s",
-            public_address(page.url),
-            "left alone" if page.blocking else "taken for a challenge",
-            by,
-            purpose(page),
-            printable("; ".join(page.evidence)),
-            level=logging.INFO,
-        )
-
     def may_warn_of(self, request: Request) -> bool:
-        """Tell whether a request may need a warning, or its meta has a key that may change something."""
-        return not request.meta.keys() <= self._ignored_keys or bool(self._forms and self._lacks_token(request))
+        """Tell whether the meta of a request has a key that was not checked, or changes something."""
+        return not request.meta.keys() <= self._ignored_keys
 
     def check(self, request: Request) -> None:
-        """Look at the keys of a request's meta, and at its data unless it wants a token."""
+        """Tell of keys in a request's meta that look as if this package read them."""
         for key in request.meta:
-            if key not in self._ignored_keys and key not in (*META_KEYS, STATE_KEY):
-                self._check_key(key, request)
-        if self._forms and request.meta.get("omocaptcha") is None and self._lacks_token(request):
-            self._say(
-                host_of(request.url),
-                "The form at %s has a reCAPTCHA v2 widget, but is sent without a token, which the site will likely "
-                "reject: make the request with scrapy_omocaptcha.form_request, which buys one",
-                public_address(request.url),
-            )
-
-    def _check_key(self, key: object, request: Request) -> None:
-        if isinstance(key, str) and rest_of(key) is not None:
-            keys = " and ".join(map(repr, META_KEYS))
-            self._say(
-                key, "meta[%r] of %s is not read by OMOcaptcha, which reads %s", key, public_address(request.url), keys
-            )
-        if key == "playwright" and not self._has_browser:
-            if not request.meta[key]:
-                return
-            self._say(
-                key,
-                'meta["playwright"] of %s does nothing, and the page is not rendered: name '
-                "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler in DOWNLOAD_HANDLERS",
-                public_address(request.url),
-            )
-        if len(self._ignored_keys) < _MAX_KEYS:
-            self._ignored_keys.add(key)
-
-    def _lacks_token(self, request: Request) -> bool:
-        pairs = request.body if request.method == "POST" else request.url.partition("?")[2].encode()
-        if not pairs or TOKEN_FIELD.encode() in pairs:
-            return False
-        names = self._forms.get((request.method, public_address(request.url)))
-        # The page of a form that is sent by GET has the form's own address.
-        return names is not None and (request.method == "POST" or any(f"{name}=".encode() in pairs for name in names))
+            if key in self._ignored_keys or key in (*META_KEYS, STATE_KEY):
+                continue
+            if isinstance(key, str) and rest_of(key) is not None:
+                address, keys = public_address(request.url), " and ".join(map(repr, META_KEYS))
+                self._say(key, "meta[%r] of %s is not read by OMOcaptcha, which reads %s", key, address, keys)
+            if len(self._ignored_keys) < _MAX_KEYS:
+                self._ignored_keys.add(key)
 
     def _say(self, subject: str, message: str, *arguments: object, level: int = logging.WARNING) -> None:
         if subject not in self._said:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from inspect import iscoroutinefunction, signature
 
 from scrapy import Request
@@ -11,12 +10,11 @@ from scrapy.http import JsonResponse, Response
 
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.errors import HookFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.submission import Submission, as_submission, submit_token
 from scrapy_omocaptcha.settings.secret import masked
 from scrapy_omocaptcha.tokens.judging import is_blank
-from scrapy_omocaptcha.tokens.reasons import Refusal
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.urls import same_site
 
 logger = logging.getLogger(__name__)
@@ -39,8 +37,6 @@ class Hooks:
         self._trigger = trigger
         self.refusal: Refusal | None = None
         """Why nothing more is bought: a method has failed on what was bought."""
-        self._told: set[str] = set()
-        """What has been logged of methods that cannot be called as they are named or defined."""
         _check("omocaptcha_trigger", self._hook("omocaptcha_trigger"), "self, response, challenge")
         _check("omocaptcha_submit", self._hook("omocaptcha_submit"), "self, response, challenge, token")
         _check("the function of OMOCAPTCHA_TRIGGER", trigger, "response, challenge")
@@ -61,7 +57,7 @@ class Hooks:
         return self._hook("omocaptcha_submit") is not None
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
-        """Return the request that hands a token in: the spider's own (``HookFailed`` if that fails), or a browser's."""
+        """Return the request that hands a token in: the spider's own (``GivenUp`` if that fails), or a browser's."""
         hook = self._hook("omocaptcha_submit")
         if hook is None:
             return submit_token(response, challenge, token)
@@ -72,35 +68,27 @@ class Hooks:
         # Raised outside of the except block, because the hook's error and its frames may hold the token.
         raise self._hook_failed("omocaptcha_submit", words)
 
-    def rejection_test(self, rejected: str) -> Callable[[Response], bool | None]:
-        """Return what tells from an answer that the site rejected a token.
-
-        :param rejected: a CSS selector, or the name of a spider's method, which ``check_rejected`` has checked.
-        :returns: a function that returns None where a selector can tell nothing, since the answer is blank or has a
-            widget, and raises ``HookFailed`` when the spider's method fails.
-        """
-        method = self._hook(rejected) if _is_method(rejected) else None
-        return partial(_matches, rejected) if method is None else partial(self._ask_method, rejected, method)
-
-    def check_rejected(self, rejected: str | None) -> Refusal | None:
-        """Return why ``rejected`` can tell nothing from an answer, or None; log that as ERROR once."""
+    def rejected_refusal(self, rejected: str | None) -> Refusal | None:
+        """Return why ``rejected`` can tell nothing from an answer, or None."""
         if rejected is None or not _is_method(rejected):
             return None
         method = self._hook(rejected)
-        if iscoroutinefunction(method):
-            return self._unusable(f"rejected={rejected!r} {_ASYNC}")
-        if callable(method):
+        if callable(method) and not iscoroutinefunction(method):
             return None
-        words = f"is not the name of a method of the spider (as a CSS selector, write 'body {rejected}')"
-        return self._unusable(f"rejected={rejected!r} {words}")
+        missing = f"is not the name of a method of the spider (as a CSS selector, write 'body {rejected}')"
+        return Refusal("hook", f"rejected={rejected!r} {_ASYNC if callable(method) else missing}: fix it in the spider")
 
-    def _unusable(self, message: str) -> Refusal:
-        if message not in self._told:
-            self._told.add(message)
-            logger.error("%s, so no token is bought for it: fix it in the spider", message)
-        return Refusal("hook", message)
+    def ask_rejected(self, rejected: str | None, answer: Response) -> bool | None:
+        """Ask whether an answer says that the site rejected the token.
 
-    def _ask_method(self, name: str, method: Callable[..., object], answer: Response) -> bool:
+        :param rejected: a CSS selector, or the name of a spider's method for which there is no ``rejected_refusal``.
+        :returns: None where nobody can tell: a selector says nothing of an answer that is blank or has a widget.
+        :raises GivenUp: when the spider's method fails.
+        """
+        if rejected is None or not _is_method(rejected):
+            return None if rejected is None else _matches(rejected, answer)
+        method = self._hook(rejected)
+        assert method is not None
         try:
             verdict = method(answer)
             if isinstance(verdict, bool):
@@ -108,14 +96,13 @@ class Hooks:
             words = f"it must return True or False, not {type(verdict).__name__}"
         except Exception as error:
             words = f"{type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"
-        raise self._hook_failed(name, words)
+        raise self._hook_failed(rejected, words)
 
-    def _hook_failed(self, name: str, words: str) -> HookFailed:
+    def _hook_failed(self, name: str, words: str) -> GivenUp:
         """Return the error for a failed method of the spider, after which nothing more is bought for it to fail on."""
-        message = f"{name} failed ({words}): fix it in the spider"
-        self.refusal = Refusal("hook", message)
-        logger.error("%s", message)
-        return HookFailed(message)
+        self.refusal = Refusal("hook", f"{name} failed ({words}): fix it in the spider")
+        logger.error("%s", self.refusal.message)
+        return GivenUp(self.refusal)
 
     def _hook(self, name: str) -> Callable[..., object] | None:
         hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)
@@ -137,7 +124,7 @@ def _check(name: str, hook: Callable[..., object] | None, arguments: str) -> Non
 
 
 def _is_method(rejected: str) -> bool:
-    """Return whether ``rejected`` names a method, as any single word does, rather than being a CSS selector."""
+    """Tell whether ``rejected`` names a method, as any single word does, rather than being a CSS selector."""
     return rejected.removeprefix("self.").isidentifier()
 
 

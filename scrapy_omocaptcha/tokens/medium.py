@@ -69,11 +69,10 @@ class Mediums:
 
     def is_rendered(self, request: Request) -> bool:
         """Tell whether a browser renders the page of a request."""
-        return self.of(request) is not self._plain
+        return self.driven is not None and self.driven.renders(request)
 
     def of(self, request: Request) -> PlainMedium:
-        is_driven = self.driven is not None and self.driven.renders(request)
-        return self.driven if is_driven else self._plain
+        return self.driven if self.is_rendered(request) else self._plain
 
     def close(self) -> None:
         """End what is open when the spider is closed."""

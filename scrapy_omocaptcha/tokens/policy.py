@@ -57,29 +57,39 @@ class Policy:
         A page that shows once more the widget and form for which a token was handed in, and no deed, is that challenge,
         whatever the page or a trigger, which may go by the status, says of it.
         """
-        challenge, wall = find_challenge(response, request), self.handed_in.get(request)
-        if challenge is None:
+        page, wall = find_challenge(response, request), self.handed_in.get(request)
+        if page is None:
             return None
-        for widget in (challenge, *challenge.others):
-            if wall is None:
-                break
-            is_deed = widget.judgement == "acts" and wall.judgement != "acts"
-            if is_same_wall(wall, widget) and not is_deed:
+        for widget in (page, *page.others):
+            is_deed = widget.judgement == "acts" and wall is not None and wall.judgement != "acts"
+            if wall is not None and is_same_wall(wall, widget) and not is_deed:
                 return widget
-        is_wanted = request.meta.get("omocaptcha") is True
-        judged = True if is_wanted else self.hooks.is_challenge(response, challenge)
+        is_challenge, _ = self._judge(request, response, page)
+        return page if is_challenge else None
+
+    def find_and_tell(self, request: Request, response: Response) -> Challenge | None:
+        """Do as :meth:`find` for a page that the spider has asked for, and tell where that may surprise its user."""
+        page = find_challenge(response, request)
+        if page is None:
+            return None
+        is_challenge, by = self._judge(request, response, page)
+        if is_challenge is not page.blocking:
+            self.hints.overruled(page, by)
+        elif not (is_challenge or by):
+            self.hints.left_alone(response, page, self._refusal(request, response, page))
+        return page if is_challenge else None
+
+    def _judge(self, request: Request, response: Response, page: Challenge) -> tuple[bool, str]:
+        """Return whether a page with a widget is a challenge, and what says so, if it is not the page itself."""
+        if request.meta.get("omocaptcha") is True:
+            return True, 'meta["omocaptcha"]'
+        judged = self.hooks.is_challenge(response, page)
         if judged is not None:
-            if judged is not challenge.blocking:
-                self.hints.overruled(challenge, 'meta["omocaptcha"]' if is_wanted else "a trigger")
-            return challenge if judged else None
-        if challenge.blocking:
-            return challenge
+            return judged, "a trigger"
         walled = self.settings.walled_hosts
-        if challenge.judgement == "doubtful" and walled and is_allowed(host_of(challenge.url), walled):
-            self.hints.overruled(challenge, "the setting OMOCAPTCHA_WALLED_HOSTS")
-            return challenge
-        self.hints.form_seen(request, response, challenge, self._refusal(request, response, challenge))
-        return None
+        if page.judgement == "doubtful" and walled and is_allowed(host_of(page.url), walled):
+            return True, "the setting OMOCAPTCHA_WALLED_HOSTS"
+        return page.blocking, ""
 
     def find_solvable(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, unless nothing would be bought for it, whatever the limits."""
@@ -101,16 +111,12 @@ class Policy:
     def _refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
         """Return why a challenge is not solved, as far as that is known without robots.txt, or None."""
         purpose, host = self._purpose(request), host_of(challenge.url)
-        case = Case(
-            challenge,
-            self.domains,
-            request,
-            response,
-            keeps_cookies=self.mediums.of(request).jar(request) is not None,
-            is_downloaded=self.components.is_downloaded(request),
-            opens_by_cookie=host in self._opened_by_cookie,
-        )
-        return find_refusal(purpose, case) or self.hooks.refusal or self._dead_ends.get((host, challenge.sitekey))
+        keeps_cookies = purpose == "browser" or self.mediums.of(request).jar(request) is not None
+        case = Case(challenge, self.domains, request, response, keeps_cookies, self.components.is_downloaded(request))
+        refusal = find_refusal(purpose, case) or self.hooks.refusal
+        if refusal is None and not keeps_cookies and host in self._opened_by_cookie:
+            return Refusal.of("cookies")
+        return refusal or self._dead_ends.get((host, challenge.sitekey))
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
@@ -143,7 +149,7 @@ class Policy:
         """Return why nothing may be sent to an address for a request: robots.txt, or the spider's allowed domains."""
         # robots.txt rules depend on the user agent; nothing of this request is ever sent.
         target = Request(url, headers=request.headers, meta=request.meta)
-        reason = await self.components.forbids(target, page=request)
+        reason = await self.components.ask_rules(target, page=request)
         return None if reason is None else Refusal.of(reason)
 
     def token_refusal(self, challenge: Challenge, purpose: Purpose) -> Refusal | None:

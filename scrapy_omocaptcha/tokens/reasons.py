@@ -15,40 +15,29 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.urls import host_of, is_allowed, same_site
 
 REASONS = {
-    # The request
-    "head": "a HEAD request has no page to submit",
-    "browser": "a browser would have to send the token: use solve_page in pages of scrapy-playwright",
     # The widget, and its host
-    "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
-    "no_sitekey": "the page does not show the site key",
-    "test_key": "the key is Google's public test key, which needs no solving",
-    "data_s": "the widget carries data-s, which the service cannot use",
+    "offsite": "it leads outside of OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains): add its host there",
+    "unsolvable": "the service cannot use the widget: it has data-s, shows no site key, or has Google's test key",
     "enterprise": "it is reCAPTCHA Enterprise, which the service does not solve",
+    "other_captcha": "",
     # The submission
-    "not_rendered": "the page's widget was not rendered in the browser: is Google's script blocked?",
+    "browser": "a browser has to send the token: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "behind_methods": "page methods of the spider have clicked or sent something before it, and are not called again",
-    "callback_only": "a script takes the token: use scrapy-playwright, or write omocaptcha_submit in the spider",
-    "no_form": "the widget is in no form: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
     "cookies": "the site sets a cookie, which is thrown away: leave out COOKIES_ENABLED = False and dont_merge_cookies",
-    "form_changed": "the page that is fetched anew for each request no longer has this form",
+    "form_changed": "the site shows something else where the form was: send it in the session that got its page",
     "hook": "a method of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",
-    "offsite": "the form posts outside the spider's allowed_domains",
-    # A redirect
     "maybe_executed": (
         "the site has redirected this POST to its challenge and may have executed it: request a page first, which "
         'opens the wall, or set meta["omocaptcha_resend"] for POSTs that may be repeated, such as searches'
     ),
     # The settings
     "dry_run": "OMOCAPTCHA_DRY_RUN is on",
-    # Other vendors
-    "other_captcha": "",
 }
 """Why no job is bought for a challenge, but for limits and account. The stats ``omocaptcha/skipped/{reason}`` count all
 reasons, and why a challenge stays closed that was tried: ``attempts`` (jobs were of no use), ``service`` (it took no
-job), ``broke`` (a request with a token had no answer), ``not_seen`` (a browser sent none) and ``another_wall`` (the
-answer is a wall of its own)."""
+job) and ``broke`` (a request with a token had no answer)."""
 
 
 class Refusal(NamedTuple):
@@ -61,6 +50,9 @@ class Refusal(NamedTuple):
     def of(cls, reason: str) -> "Refusal":
         """Return the refusal whose sentence is in ``REASONS``."""
         return cls(reason, REASONS[reason])
+
+
+NOT_RENDERED = Refusal("browser", "the page's widget was not rendered in the browser: is Google's script blocked?")
 
 
 class GivenUp(Exception):
@@ -95,8 +87,6 @@ class Case:
     """Whether Scrapy keeps the cookies of the request."""
     is_downloaded: bool = True
     """Whether Scrapy's downloader has sent the request."""
-    opens_by_cookie: bool = False
-    """Whether the host has set a cookie in answer to a token, without which its wall stays closed."""
 
 
 def _is_for_a_browser(case: Case) -> bool:
@@ -111,9 +101,14 @@ def _comes_from_a_browser(case: Case) -> bool:
     return by_flag or not (case.is_downloaded or "cached" in case.response.flags)
 
 
+def _is_unsolvable(case: Case) -> bool:
+    challenge = case.challenge
+    return challenge.data_s is not None or challenge.sitekey in (None, "", TEST_KEY)
+
+
 def _is_sent_by_script(case: Case) -> bool:
-    challenge, form = case.challenge, case.challenge.form
-    return challenge.scripted or (bool(challenge.callback) if form is None else _sends_nothing(form))
+    form = case.challenge.form
+    return case.challenge.scripted or form is None or _sends_nothing(form)
 
 
 def _is_sent_elsewhere(case: Case) -> bool:
@@ -127,20 +122,13 @@ def _sends_nothing(form: Form) -> bool:
 
 
 Checks = tuple[tuple[str, Callable[[Case], bool]], ...]
-_REQUEST: Checks = (("head", lambda case: case.request.method == "HEAD"), ("browser", _is_for_a_browser))
+_REQUEST: Checks = (("browser", _is_for_a_browser),)
 _WIDGET: Checks = (
-    ("host_not_allowed", lambda case: not is_allowed(host_of(case.challenge.url), case.allowed_domains)),
-    ("test_key", lambda case: case.challenge.sitekey == TEST_KEY),
-    ("data_s", lambda case: case.challenge.data_s is not None),
+    ("offsite", lambda case: not is_allowed(host_of(case.challenge.url), case.allowed_domains)),
     ("enterprise", lambda case: case.challenge.enterprise),
-    ("no_sitekey", lambda case: not case.challenge.sitekey),
+    ("unsolvable", _is_unsolvable),
 )
-_HOOK: Checks = (
-    *_REQUEST,
-    ("browser", _comes_from_a_browser),
-    *_WIDGET,
-    ("cookies", lambda case: not case.keeps_cookies and case.opens_by_cookie),
-)
+_HOOK: Checks = (*_REQUEST, ("browser", _comes_from_a_browser), *_WIDGET)
 Purpose = Literal["solve", "upfront", "hook", "form", "browser"]
 CHECKS: dict[Purpose, Checks] = {
     "solve": _WIDGET,
@@ -152,8 +140,7 @@ CHECKS: dict[Purpose, Checks] = {
     "hook": _HOOK,
     "form": (
         *_HOOK,
-        ("callback_only", _is_sent_by_script),
-        ("no_form", lambda case: case.challenge.form is None),
+        ("browser", _is_sent_by_script),
         ("foreign_form", _is_sent_elsewhere),
         ("cookies", lambda case: not case.keeps_cookies and "Set-Cookie" in case.response.headers),
     ),

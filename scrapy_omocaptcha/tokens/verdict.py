@@ -21,9 +21,9 @@ _UNKNOWN = {
 }
 
 
-def unknown(reason: str, message: str = "", *, is_useless: bool | None = None) -> Verdict:
+def unknown(reason: str, message: str = "", *, is_useless: bool = False) -> Verdict:
     """Return the verdict that it is not known what the site made of a token; ``message`` is a sentence for a person."""
-    return Verdict("unknown", reason, message or _UNKNOWN.get(reason, ""), is_useless or None)
+    return Verdict("unknown", reason, message or _UNKNOWN.get(reason, ""), is_useless)
 
 
 def unused(reason: str) -> Verdict:

@@ -7,7 +7,6 @@ from typing import Literal
 
 from cssselect import ExpressionError, SelectorError
 from lxml.html import HtmlElement
-from parsel import Selector
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form
@@ -20,22 +19,19 @@ _MAX_SHOWN = 5
 """How many forms of a page an error describes."""
 _MAX_NAMES = 20
 
-Place = str | Selector
-"""An element of a page: as a CSS selector, or as a selector of that page."""
-
 
 def fill_form(
     response: Response,
     data: Mapping[str, Sequence[str]],
     *,
-    form: Place | None = None,
-    click: Place | Literal[False] | None = None,
+    form: str | None = None,
+    click: str | Literal[False] | None = None,
 ) -> Challenge:
     """Return the widget of a page, with the form that its token is sent with, filled in.
 
     :param data: the values to send by name.
-    :param form: the form; None for the one around the widget.
-    :param click: the button that is pressed; None for what a browser would press, False for no button.
+    :param form: the form, as a CSS selector; None for the one around the widget.
+    :param click: the button that is pressed, likewise; None for what a browser would press, False for no button.
     :raises ValueError: when there is no such widget, form or button, or it cannot be sent; the error names the page and
         what is on it.
     """
@@ -90,11 +86,10 @@ def _check_names(page: WidgetPage, form: HtmlElement, data: Mapping[str, Sequenc
 
 def _with_one_token(form: Form) -> Form:
     """Return a form without further fields of the token's name, since the field is found by its name later on."""
-    if form.token_index is None:
-        return form
-    parts = (form.fields[: form.token_index], form.fields[form.token_index + 1 :])
-    before, after = ([field for field in part if field[0] != TOKEN_FIELD] for part in parts)
-    return replace(form, fields=(*before, form.fields[form.token_index], *after), token_index=len(before))
+    numbered = enumerate(form.fields)
+    fields = tuple(field for number, field in numbered if field[0] != TOKEN_FIELD or number == form.token_index)
+    index = None if form.token_index is None else [name for name, _ in fields].index(TOKEN_FIELD)
+    return replace(form, fields=fields, token_index=index)
 
 
 def fields_to_fill(response: Response) -> dict[str, str]:
@@ -114,32 +109,21 @@ def _is_filled_in(control: HtmlElement) -> bool:
     return has_name and not (is_button(control) or is_input(control, "hidden", "file"))
 
 
-def _find(page: WidgetPage, place: Place, what: str, among: Collection[HtmlElement]) -> HtmlElement:
-    """Return the element at ``place``, or raise a ``ValueError`` that says what else the page has."""
-    shown = place.get()[:80] if isinstance(place, Selector) else place
-    for element in filter(among.__contains__, _select(page, place, shown)):
-        return element
-    raise ValueError(f"{shown!r} is no {what} of {page.response.url}, which has {_describe(page)}")
-
-
-def _select(page: WidgetPage, place: Place, shown: str) -> list[HtmlElement]:
-    if isinstance(place, Selector):
-        if page.selector.root not in (place.root, *place.root.iterancestors()):
-            raise ValueError(f"{shown!r} is not part of {page.response.url}: take it from the same response")
-        return [place.root]
+def _find(page: WidgetPage, css: str, what: str, among: Collection[HtmlElement]) -> HtmlElement:
+    """Return the element that ``css`` selects, or raise a ``ValueError`` that says what else the page has."""
     try:
-        return [selected.root for selected in page.selector.css(place)]
+        selected = [selected.root for selected in page.selector.css(css)]
     except (ExpressionError, SelectorError) as error:
-        raise ValueError(f"{place!r} is not a CSS selector: {error}") from None
+        raise ValueError(f"{css!r} is not a CSS selector: {error}") from None
+    for element in filter(among.__contains__, selected):
+        return element
+    raise ValueError(f"{css!r} is no {what} of {page.response.url}, which has {_describe(page)}")
 
 
 def _describe(page: WidgetPage) -> str:
     """Describe the forms of a page for an error."""
-    forms = list(page.controls.forms)
     shown = []
-    for form in forms[:_MAX_SHOWN]:
+    for form in page.controls.forms:
         attributes = "".join(f" {name}={form.get(name)!r}" for name in ("id", "name", "action") if form.get(name))
         shown.append(f"<form{attributes}> with {page.controls.listed(form)}")
-    if len(forms) > _MAX_SHOWN:
-        shown.append("and more")
-    return "; ".join(shown) or "no form"
+    return "; ".join([*shown[:_MAX_SHOWN], *(["and more"] if len(shown) > _MAX_SHOWN else [])]) or "no form"

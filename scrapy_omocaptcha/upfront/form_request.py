@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 from uuid import uuid4
 
 from cssselect import ExpressionError, SelectorError
-from parsel import Selector
 from parsel.csstranslator import HTMLTranslator
 from scrapy import Request
 from scrapy.http import Headers, Response
@@ -20,34 +19,18 @@ from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
 from scrapy_omocaptcha.upfront.filling import fill_form
 from scrapy_omocaptcha.upfront.wishes import Refill, Wish
 
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-
-class RequestArguments(TypedDict, total=False):
-    """Arguments of :class:`scrapy.Request` that the form has no part in."""
-
-    callback: Callable[..., Any] | None
-    errback: Callable[..., Any] | None
-    cookies: Any
-    encoding: str
-    priority: int
-    dont_filter: bool
-    flags: list[str] | None
-    cb_kwargs: dict[str, Any] | None
-
 
 def form_request(
     response: Response,
     data: Mapping[str, str | Sequence[str] | None] | None = None,
     *,
-    form: str | Selector | None = None,
-    click: str | Selector | Literal[False] | None = None,
+    form: str | None = None,
+    click: str | Literal[False] | None = None,
     rejected: str | None = None,
     fresh: bool = False,
     headers: Mapping[Any, Any] | None = None,
     meta: Mapping[str, Any] | None = None,
-    **request_arguments: Unpack[RequestArguments],
+    **request_arguments: Any,
 ) -> Request:
     """Return the request that sends a page's form, and for which a token is bought when it is sent::
 
@@ -67,7 +50,7 @@ def form_request(
     :param response: the page with the form and its reCAPTCHA v2 widget.
     :param data: what to fill in: a text, or a list of texts, by field name; None leaves the field out. Other fields
         are sent as the page has them.
-    :param form: the form to send, as a CSS selector or a selector of the page; by default the one around the widget.
+    :param form: the form to send, as a CSS selector; by default the one around the widget.
     :param click: the button to press, likewise; by default what a browser would press, and no button if it is False.
     :param rejected: how to tell from the answer that the site rejected the token: a CSS selector that only such an
         answer matches, or a single word, which names a method of the spider (no ``async def``) that gets the answer and
@@ -140,18 +123,12 @@ def _check_rejected(rejected: str | None) -> None:
 
 
 def _refill(
-    response: Response,
-    values: Mapping[str, Sequence[str]],
-    form: str | Selector | None,
-    click: str | Selector | Literal[False] | None,
+    response: Response, values: Mapping[str, Sequence[str]], form: str | None, click: str | Literal[False] | None
 ) -> Refill:
-    if isinstance(form, Selector) or isinstance(click, Selector):
-        raise TypeError("the page is fetched anew: name form and click with CSS selectors")
     if response.request is not None and response.request.method != "GET":
         raise ValueError(f"{response.url} is to be fetched anew, but it is the answer to a POST request")
     # The values are left out, since filling in adds fields that the form does not have.
-    plain = fill_form(response, {}, form=form, click=click).form
-    assert plain is not None
+    plain = fill_form(response, {}, form=form, click=click)
     # A redirect may lead to an address for one use.
     page = response.url if response.request is None else response.meta.get("redirect_urls", [response.url])[0]
-    return Refill(page.partition("#")[0], values, form, click, form_marks(plain))
+    return Refill(page.partition("#")[0], values, form, click, form_marks(plain.form))

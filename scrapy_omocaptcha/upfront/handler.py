@@ -54,7 +54,7 @@ class UpfrontTokens:
         if cached is not None:
             # Scrapy would ask HttpCache only after the token was bought.
             return cached
-        refusal = self._policy.hooks.check_rejected(wish.rejected)
+        refusal = self._policy.hooks.rejected_refusal(wish.rejected)
         if self._policy.mediums.is_rendered(request):
             refusal = refusal or Refusal.of("browser")
         refusal = refusal or self._policy.upfront_refusal(request, wish.challenge)
@@ -80,9 +80,7 @@ class UpfrontTokens:
                     return error.answer
                 raise self._not_solved(request, error.refusal, tries.wanted, tries.jobs, tries.answer) from None
             finally:
-                self._under_way[host] -= 1
-                if not self._under_way[host]:
-                    del self._under_way[host]
+                self._under_way -= Counter((host,))
 
     def _has_room(self, request: Request, host: str, form: "FormRecord") -> bool:
         """Tell whether one more token may be under way.

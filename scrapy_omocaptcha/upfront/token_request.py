@@ -16,7 +16,7 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.detection.content import text_of
 from scrapy_omocaptcha.engine.slots import Hold
-from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
+from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
@@ -60,10 +60,6 @@ class TokenRequest(Attempts):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.chain = self.engine.chain
-        hooks, rejected = self.policy.hooks, self.wish.rejected
-        self._rejection_test = None if rejected is None else hooks.rejection_test(rejected)
-        """Tells whether an answer shows that the site rejected the token; None where nobody has said how."""
         self.wanted = self.wish.challenge
         self._prepared = self.request
         """The request that the token is put into."""
@@ -74,14 +70,16 @@ class TokenRequest(Attempts):
 
     async def run(self) -> Response:
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
-        answer = self.report(self.wanted, await self.make_attempts())
+        result = await self.make_attempts()
+        self.report(self.wanted, result)
+        answer = self.deliver(result)
         assert isinstance(answer, Response)
         return self.engine.components.deliver(self.request, answer)
 
     async def next_challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
         if self.wish.fresh is not None:
-            await self.prepare_form()
+            await self._prepare_form()
         # Other requests may have found out much since the last attempt.
         refusal = self.policy.upfront_refusal(self._prepared, self.wanted)
         if refusal is not None:
@@ -91,14 +89,17 @@ class TokenRequest(Attempts):
     async def wait_until_ready(self) -> Challenge:
         """Return the challenge that a token must fit, from a fresh page if the form has been sent before."""
         if self.wish.fresh is not None and self._is_used:
-            await self.prepare_form()
+            await self._prepare_form()
         return self.wanted
 
     async def hand_in(self, token: Token) -> Result:
         """Send the request with the token, and tell from the answer what the site made of it."""
+        submission = with_token(self._prepared, self.wish.put, token.value)
+        self._is_used = True
+        self.report_sent(submission.method, submission.url, field_names(submission))
         try:
             async with self.hold.sending():
-                answer = await self.submit(token)
+                answer = await send_submission(self.engine.chain, submission, token)
         except HandoverBroke as error:
             # Raised, it has the token handed in once more.
             if self.is_first and (not error.is_sent or self.engine.components.will_retry(self.request, error.kind)):
@@ -107,38 +108,26 @@ class TokenRequest(Attempts):
                 return Result(verdict=unused("page_failed"), error=GivenUp(Refusal("broke", str(error))))
             refusal = Refusal("broke", f"{error}; the site may have acted on it all the same")
             return Result(verdict=unknown("broke"), error=GivenUp(refusal))
-        if isinstance(answer, Result):
-            return answer
+        assert isinstance(answer, Response)
         # The request that was sent holds the token, and must not reach a method of the spider.
         self.answer = answer = answer.replace(request=self.request)
         try:
-            rejected = None if self._rejection_test is None else self._rejection_test(answer)
-        except HookFailed as error:
-            return Result(verdict=unknown("hook"), error=GivenUp(Refusal("hook", str(error))))
+            rejected = self.policy.hooks.ask_rejected(self.wish.rejected, answer)
+        except GivenUp as error:
+            return Result(verdict=unknown("hook"), error=error)
         self.record.has_told_rejection |= rejected is True
         wall = None if rejected else self.policy.find(self.request, answer)
         if wall is not None and self._is_another(wall):
-            refusal = Refusal("another_wall", _ANOTHER_WALL.format(public_address(wall.url)))
+            refusal = Refusal("form_changed", _ANOTHER_WALL.format(public_address(wall.url)))
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
-            return Result(verdict=self.verdict_on_rejection())
+            # A second time, the site may refuse it only because it has taken it the first time.
+            return Result(verdict=REJECTED if self.is_first else unknown("broke"))
         if is_overloaded(answer) and self.is_first and self.engine.components.will_retry(self.request, answer):
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
-        verdict = self.judge(answer, rejected)
+        verdict = self._judge(answer, rejected)
         self.record.accepts |= verdict is ACCEPTED
         return Result(answer, verdict)
-
-    async def submit(self, token: Token) -> Response | Result:
-        """Send the request with the token, and return the answer, or the result if there is nothing to judge.
-
-        :raises HandoverBroke: when there was no answer; the token may have been used all the same.
-        """
-        submission = with_token(self._prepared, self.wish.put, token.value)
-        self._is_used = True
-        self.report_sent(submission.method, submission.url, field_names(submission))
-        answer = await send_submission(self.chain, submission, token)
-        assert isinstance(answer, Response)
-        return answer
 
     def _is_another(self, wall: Challenge) -> bool:
         """Tell whether a wall has another site key or another form than the request."""
@@ -146,18 +135,13 @@ class TokenRequest(Attempts):
         form = wall.form and (wall.form.method, public_address(wall.form.url))
         return wall.sitekey != self.wanted.sitekey or form not in (None, sent)
 
-    def verdict_on_rejection(self) -> Verdict:
-        """Return what is known of a token after an answer that rejects it."""
-        # A second time, the site may refuse it only because it has taken it the first time.
-        return REJECTED if self.is_first else unknown("broke")
-
-    def judge(self, answer: Response, rejected: bool | None) -> Verdict:
+    def _judge(self, answer: Response, rejected: bool | None) -> Verdict:
         """Return what is known of a token that was not plainly rejected.
 
         :param rejected: False where the spider has told that it was accepted, None where that is not known.
         """
         hint = "; tell what a rejection looks like with rejected= (form_request)"
-        if self._rejection_test is not None:
+        if self.wish.rejected is not None:
             hint = f"; rejected={self.wish.rejected!r} takes it for none: if it is one, name what tells so"
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             is_error = answer.status >= HTTPStatus.BAD_REQUEST
@@ -165,17 +149,15 @@ class TokenRequest(Attempts):
             return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
         if rejected is False:
             return ACCEPTED
-        is_believed = self._rejection_test is not None and self.record.has_told_rejection
+        is_believed = self.wish.rejected is not None and self.record.has_told_rejection
         if not is_believed and find_challenge(answer) is not None:
             message = f"the answer shows the form's widget again, which rejections do, and some results{hint}"
             return unknown("widget_again", message, is_useless=self._remember_text(answer))
-        if self.may_be_rejected_by_redirect(answer):
+        if self._may_be_rejected_by_redirect(answer):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
-        if not isinstance(answer, TextResponse) or is_blank(answer):
-            return unknown("no_page", f"the answer is empty, or neither a page nor text{hint}")
-        if self._rejection_test is not None and not is_believed and isinstance(answer, JsonResponse):
-            words = f"the answer is JSON, in which the selector rejected={self.wish.rejected!r} matches nothing"
-            return unknown("no_page", f"{words}: name a method of the spider that tells a rejection")
+        is_json_for_selector = self.wish.rejected is not None and not is_believed and isinstance(answer, JsonResponse)
+        if not isinstance(answer, TextResponse) or is_blank(answer) or is_json_for_selector:
+            return unknown("no_page", f"the answer is empty, neither a page nor text, or JSON for a selector{hint}")
         return ACCEPTED
 
     def _remember_text(self, answer: Response) -> bool:
@@ -188,20 +170,21 @@ class TokenRequest(Attempts):
         last, self.record.last_text = self.record.last_text, crc32(text.encode())
         return last == self.record.last_text
 
-    def may_be_rejected_by_redirect(self, answer: Response) -> bool:
+    def _may_be_rejected_by_redirect(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""
         page, sent, came = map(public_address, (self.wanted.url, self._prepared.url, answer.url))
         is_back = came == page != sent
         return is_back or not same_site(page, came) or self.engine.components.meta_refresh(answer) is not None
 
-    async def prepare_form(self) -> None:
+    async def _prepare_form(self) -> None:
         """Fetch the page of the form, and fill the form in as the spider has done."""
         fresh = self.wish.fresh
         assert fresh is not None
         headers, meta = session_of(self.request)
+        request = Request(fresh.page, headers=headers, meta=meta, callback=NO_CALLBACK)
         try:
             async with self.hold.sending():
-                page = await get_page(self.chain, Request(fresh.page, headers=headers, meta=meta, callback=NO_CALLBACK))
+                page = await get_page(self.engine.chain, request)
         except MiddlewareFailed as error:
             raise GivenUp(Refusal("broke", str(error))) from error
         if page is None:

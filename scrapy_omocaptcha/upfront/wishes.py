@@ -71,6 +71,8 @@ def read_wish(request: Request) -> Wish:
         if not (isinstance(values.get(key), str) and values[key]):
             raise ValueError(f"{where} has {key}={values.get(key)!r}; it must be a text")
     check_sitekey(values["sitekey"], where)
+    if request.method == "HEAD":
+        raise ValueError(f"{where} wants a token for a HEAD request, whose answer is no page: send GET or POST")
     if not isinstance(values.get("invisible", False), bool):
         raise ValueError(f"{where} has invisible={values['invisible']!r}; it must be True or False")
     parse_put(values["put"])

@@ -11,9 +11,9 @@ from urllib.parse import urldefrag
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.buying.purchase import REJECTED, Purchase
+from scrapy_omocaptcha.buying.purchase import REJECTED
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.errors import HandoverBroke, HookFailed
+from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.encoding import field_names, missing_pairs, repeats
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.tokens.attempts import Outdated, Result
@@ -39,11 +39,12 @@ class FormPassage(Passage):
     _set_cookies: Sequence[bytes] = ()
     """The ``Set-Cookie`` headers that have answered the last submission, and what it has led to."""
 
-    async def hand_in_and_record(self, purchase: Purchase) -> Result:
+    async def hand_in_twice(self, token: Token) -> Result:
+        """Hand a token in, and once more if that broke off, while the session knows of it."""
         if not self.is_alone:
             self.session.is_handing_in = True
         try:
-            return await super().hand_in_and_record(purchase)
+            return await super().hand_in_twice(token)
         finally:
             self.session.end_handing_in()
 
@@ -97,8 +98,8 @@ class FormPassage(Passage):
         self._outdated = 0
         try:
             submission = self.submission(token)
-        except HookFailed as error:
-            return Result(verdict=unused("hook"), error=GivenUp(Refusal("hook", str(error))))
+        except GivenUp as error:
+            return Result(verdict=unused("hook"), error=error)
         self.record_handed_in()
         self.report_sent(submission.method, submission.url, field_names(submission))
         self._set_cookies = submission.set_cookies

@@ -169,7 +169,7 @@ class WallHandler:
 
         It raises what :meth:`Passage.run` raises.
         """
-        challenge = self.policy.find(request, response)
+        challenge = self.policy.find_and_tell(request, response)
         if challenge is not None:
             self.redirects.record_challenge(request)
             return await self._passage(request).run(response, challenge, stamp)
@@ -184,11 +184,8 @@ class WallHandler:
             self.events.left_alone(
                 "other_captcha", response.url, f"its captcha is another product's: {vendor}", request
             )
-        elif request.method == "HEAD":
-            # The answer to HEAD has no body to be a challenge.
-            self.policy.hints.head_answered(response)
-        elif is_good(response) and not is_stored(request, response):
-            # An answer that HttpCache has stored tells nothing of today.
+        elif request.method != "HEAD" and is_good(response) and not is_stored(request, response):
+            # The answer to HEAD has no body to be a challenge, and a stored one tells nothing of today.
             session = self.sessions.known(request)
             if session is not None:
                 session.record_page(request, stamp)

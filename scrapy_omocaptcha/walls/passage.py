@@ -12,7 +12,7 @@ For what orders, gates and originals are, see ``redirects``. A stamp is the numb
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookiejar import Cookie
 from typing import NamedTuple
@@ -48,7 +48,11 @@ from scrapy_omocaptcha.walls.session import Role
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.targets import GATES, Kind
 
-_NOT_SEEN = "the page has sent no token: neither its callback does, nor a button of the widget's own form"
+_NOT_SEEN = Refusal(
+    "browser",
+    "the page has sent no token: neither its callback does, nor a button of the widget's own form: drive it with "
+    "solve_page",
+)
 
 
 class Page(NamedTuple):
@@ -109,7 +113,8 @@ class Passage(Attempts):
         if result.verdict is ACCEPTED and result.proves_open:
             has_new_cookies = self.cookie_values() != self.page.cookies
             self.session.visitors.record_opened(self.request, has_new_cookies=has_new_cookies)
-        return self.report(challenge or self.page.challenge, result)
+        self.report(challenge or self.page.challenge, result)
+        return self.deliver(result)
 
     async def _leave(self, response: Response) -> Result:
         """Ask for what the wall has withheld, now that it answers with no challenge, or take an order's receipt."""
@@ -213,7 +218,7 @@ class Passage(Attempts):
             self.session.clearance.record_token(self.cookies())
 
     def _worth(self, result: Result) -> Worth:
-        if result.verdict is None or result.verdict.outcome in ("expired", "unknown"):
+        if result.verdict is not ACCEPTED:
             # A page that came without a token, or of which that is not known, does not show what a token is good for.
             return Worth.DOUBTFUL
         # Neither the answer to a submission itself nor one for which the site has set no cookie shows that the wall is
@@ -351,8 +356,10 @@ class Passage(Attempts):
         """Return what it means that the page is still, or again, behind a challenge after a token."""
         if not handed.is_seen:
             # A page that has sent nothing, or in disguise, would do so again.
-            why = Refusal("not_seen", _NOT_SEEN) if handed.broke is None else Refusal("broke", str(handed.broke))
-            return Result(verdict=unknown(why.reason, is_useless=True), error=GivenUp(why))
+            broke = handed.broke
+            why = _NOT_SEEN if broke is None else Refusal("broke", str(broke))
+            verdict = unknown("not_seen" if broke is None else "broke", is_useless=True)
+            return Result(verdict=verdict, error=GivenUp(why))
         if self.asking.is_for_order and handed.answer is not None and is_good(handed.answer):
             # It shows its challenge also to who is through, so that another token would show no more.
             self.redirects.record_gate(self.redirects.way_of(self.request))
@@ -383,12 +390,11 @@ class Passage(Attempts):
         if not self._may_be_page(answer, page, handed, is_repeated=is_repeated):
             return None
         self._copy_back(handed)
-        # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
-        # breaker to take the job for one that was of use.
+        # There is no page but this answer. That it is the page is not certain enough for a clearance.
         verdict = self._opened(handed, answer)
         if verdict is ACCEPTED:
             is_sure = _is_direct(handed) and answer.status < HTTPStatus.MULTIPLE_CHOICES
-            verdict = replace(ACCEPTED, is_useless=None) if is_sure else unknown("widget_again")
+            verdict = ACCEPTED if is_sure else unknown("widget_again")
         return Result(answer, verdict, submitted=answer, proves_open=False)
 
     async def _look_behind(self, handed: Handed) -> Handed | Result:

@@ -215,8 +215,8 @@ def crawled(together):
 
 @pytest.mark.parametrize("wall", names(BLOCKED))
 def test_nothing_is_bought_where_the_script_of_google_is_blocked(crawled, wall):
-    assert (BLOCKED[wall].reasons, BLOCKED[wall].bought) == (["not_rendered"], 0)
-    assert crawled.count("skipped/not_rendered") == len([case for case in BLOCKED.values() if case.site])
+    assert (BLOCKED[wall].reasons, BLOCKED[wall].bought) == (["browser"], 0)
+    assert crawled.count("skipped/browser") == len([case for case in BLOCKED.values() if case.site])
 
 
 # What the spider does

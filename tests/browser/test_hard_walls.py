@@ -83,7 +83,7 @@ def test_a_token_for_another_key_or_another_site_is_not_handed_in(browse, servic
     reasons = {error.challenge.url: error.reason for error in crawled.failures}
     # A button outside of any form is not read, so it is not pressed.
     alone = other["button_alone"]
-    assert reasons == {f"{site.url}/page/1": "foreign_form", f"{alone.url}/page/1": "not_seen"}
+    assert reasons == {f"{site.url}/page/1": "foreign_form", f"{alone.url}/page/1": "browser"}
     assert (len(jobs(service, alone)), alone.accepted, alone.rejected) == (1, 0, {})
     assert site.stolen == 0
     assert [job.verdicts for job in jobs(service, site)] == [()]

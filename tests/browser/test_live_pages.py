@@ -277,7 +277,7 @@ def test_the_limits_of_the_crawl_hold(together, settings, reason):
     drives = [Drive(refused, ["other address"]), Drive(refused, ["other address"])]
     crawled = together(Drives, drives, OMOCAPTCHA_ALLOWED_DOMAINS=["127.0.0.2"], **settings)
     assert crawled.service.jobs == ()
-    assert reasons == {"127.0.0.2": reason, "127.0.0.3": "host_not_allowed"}
+    assert reasons == {"127.0.0.2": reason, "127.0.0.3": "offsite"}
 
 
 @pytest.mark.parametrize(

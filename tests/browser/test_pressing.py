@@ -280,7 +280,7 @@ def test_a_wall_opens_by_what_is_its_own_and_nothing_else_is_sent(crawled, name)
 @pytest.mark.parametrize("name", names(NOT_SEEN))
 def test_a_page_that_sends_nothing_costs_one_job_and_says_so(crawled, name):
     case = NOT_SEEN[name]
-    assert (case.pages, case.reasons, case.bought, case.jobs) == ([], ["not_seen"], 1, [("unknown", "not_seen")])
+    assert (case.pages, case.reasons, case.bought, case.jobs) == ([], ["browser"], 1, [("unknown", "not_seen")])
     assert counted(case, "/deed") == []
 
 
@@ -308,10 +308,14 @@ def test_no_request_takes_a_token_to_another_site_in_whatever_part(crawled, name
 
 
 @pytest.mark.parametrize(
-    ("case", "reason"), [pytest.param(REPEATED, "foreign_form", id="307"), nightly(SOCKET, "not_seen", id="socket")]
+    ("case", "reason", "known"),
+    [
+        pytest.param(REPEATED, "foreign_form", "foreign_form", id="307"),
+        nightly(SOCKET, "browser", "not_seen", id="socket"),
+    ],
 )
-def test_what_comes_of_a_token_that_could_not_be_kept_from_another_site_is_not_the_page(crawled, case, reason):
-    assert (case.pages, case.reasons, case.bought, case.jobs) == ([], [reason], 1, [("unknown", reason)])
+def test_what_comes_of_a_token_that_could_not_be_kept_from_another_site_is_not_the_page(crawled, case, reason, known):
+    assert (case.pages, case.reasons, case.bought, case.jobs) == ([], [reason], 1, [("unknown", known)])
 
 
 def test_page_methods_run_once_in_the_page_that_a_token_has_brought(crawled):

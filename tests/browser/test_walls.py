@@ -10,7 +10,7 @@ from tests.helpers.crawling import reason_of
 from tests.helpers.labelled_pages import LabelledSites, response
 from tests.helpers.nightly import nightly
 
-REFUSED = {"foreign_form": "foreign_form", "enterprise": "enterprise", "data_s": "data_s", "no_key": "no_sitekey"}
+REFUSED = {"foreign_form": "foreign_form", "enterprise": "enterprise", "data_s": "unsolvable", "no_key": "unsolvable"}
 OPENING = [wall for wall in WALLS if wall not in {*REFUSED, "never"}]
 PAGES = {"rate": 4, "expiring": 4}
 """How many pages are asked for, where it is not two."""
@@ -120,7 +120,7 @@ def test_page_methods_are_called_in_a_challenge_that_is_left_alone_as_without_th
 
     crawled = browse(Reads, {"OMOCAPTCHA_ALLOWED_DOMAINS": "other.example"}, urls=[f"{closed['session'].url}/page/1"])
     (page,) = crawled.pages
-    assert page.flags[-1] == "omocaptcha:host_not_allowed"
+    assert page.flags[-1] == "omocaptcha:offsite"
     assert page.meta["playwright_page_methods"][1].result == page.css("title::text").get()
     assert (len(crawled.spider.live), service.calls) == (1, ())
 

@@ -75,7 +75,7 @@ def test_a_form_that_leads_elsewhere_is_left_alone_unpaid_and_nobody_is_asked(cr
         # Scrapy's middleware raises an error for a base whose port is none.
         crawled = crawl(through(proxy, *urls), {**service.settings, "METAREFRESH_ENABLED": False})
     reasons = {cases[int(e.response.url.rpartition("=")[2])]: reason_of(e) for e in crawled.failures}
-    allowed = {"foreign_form", "callback_only", "no_form"}
+    allowed = {"foreign_form", "browser"}
     assert reasons.keys() == set(cases)
     assert {case: reason for case, reason in reasons.items() if reason not in allowed} == {}
     assert service.calls == ()

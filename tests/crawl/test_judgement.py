@@ -1,6 +1,5 @@
 """Whole crawls: what opens a page is sent, what may do something in a person's name is not, and it is said."""
 
-import textwrap
 from ast import literal_eval
 
 import pytest
@@ -16,7 +15,6 @@ from tests.helpers.sites import CHALLENGE, Site, page, sending, spider
 QUIET = {"HTTPERROR_ALLOW_ALL": True, "RETRY_ENABLED": False, "OMOCAPTCHA_MAX_JOBS_PER_HOST": 500}
 ONE = {**QUIET, "CONCURRENT_REQUESTS": 1}
 SILENT = CHALLENGE.replace("<p>Access denied.</p>", "")
-TITLE = "<title>Shop &amp; 'more'  \"here\" "
 VOTE = CHALLENGE.replace("Go on", "Vote")
 
 
@@ -49,7 +47,7 @@ def test_a_spider_that_follows_links_through_walls_gets_the_pages_behind_them(cr
         crawled = crawl(Follows, {**service.settings, **QUIET}, site=site)
     behind = [page for page in crawled.pages if page.css("title::text").get() == "behind"]
     # Over plain HTTP, no script can send a token.
-    assert len(behind) + crawled.count("skipped/callback_only") >= len(site.pages) * 0.75
+    assert len(behind) + crawled.count("skipped/browser") >= len(site.pages) * 0.75
     assert len(site.submissions) == len(service.jobs) == len(behind)
 
 
@@ -67,13 +65,6 @@ class Shown(Site):
     @property
     def submissions(self):
         return [form for method, _, form, _ in self.requests if method == "POST"]
-
-
-def lines_of(said):
-    """Return the method of a spider that a line of the log shows."""
-    space = {}
-    exec(textwrap.dedent(said.partition("\n")[2]), space)
-    return space["omocaptcha_trigger"]
 
 
 @pytest.mark.parametrize("action", ["action=/verify", ""])
@@ -112,22 +103,10 @@ def test_a_host_whose_pages_are_walls_may_be_set_for_a_spider_and_its_deeds_stay
     assert len(service.jobs) == 1
 
 
-def test_a_page_whose_form_does_something_is_left_alone_with_lines_of_a_spider_that_would_solve_it(crawl, service):
-    settings = {**service.settings, **ONE}
-    with Shown(VOTE.replace("<title>", TITLE)) as site:
-        ((level, said),) = told(crawl(spider(f"{site.origin}/1"), settings), "The page ")
-        assert service.calls == ()
-        solved = crawl(spider(f"{site.origin}/1", omocaptcha_trigger=lines_of(said)), settings)
-    assert level == "WARNING"
-    assert "its form does something ('Vote')" in said
-    assert len(said.splitlines()) == 4
-    assert [page.css("title::text").get() for page in solved.pages] == ["the page"]
-
-
 NOT_SOLVED = {
     "enterprise": SILENT.replace("api.js", "enterprise.js"),
     "foreign_form": SILENT.replace("/verify", "https://other.example/verify"),
-    "no_form": SILENT.replace("<form", "<div").replace("/form", "/div"),
+    "browser": SILENT.replace("<form", "<div").replace("/form", "/div"),
 }
 
 

@@ -19,7 +19,6 @@ from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.hard_walls import SlowPages
 from tests.helpers.scrapy_versions import sleep
 from tests.helpers.sites import pages_of
 
@@ -253,17 +252,6 @@ def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, s
     crawled = crawl(sites.spider(f"{site.url}/page/2", f"{site.url}/page/3"), {**settings, **dry})
     assert crawled.stats["finish_reason"] == "finished"
     assert crawled.count("skipped/dry_run") == 2
-
-
-def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl):
-    with OmoCaptchaService(solve_seconds=0.6) as service, SlowPages(service, "session", free_delay=1.5) as site:
-        free = scrapy.Request(f"{site.url}/free/1", meta={"cookiejar": "another session"})
-        asks = sites.sending(free, *(scrapy.Request(f"{site.url}/page/{number}") for number in range(1, 4)))
-        crawled = crawl(asks, {**service.settings, "LOGSTATS_INTERVAL": 0.2})
-    lines = [line for line in crawled.said(logging.INFO) if "so far" in line]
-    assert lines[0].endswith("a token usually takes 15 to 60 s; 1 request waits so far")
-    # None comes once nothing waits any more.
-    assert set(lines[1:]) == {"OMOcaptcha: 3 requests wait, 0 of 1 jobs are solved, 0.00055 USD so far"}
 
 
 def test_how_long_a_token_takes_is_told_from_the_jobs_of_the_crawl_once_there_are_some(crawl, service, walled):

@@ -153,4 +153,4 @@ def test_a_challenge_that_is_left_alone_behind_such_a_redirect_has_only_its_reas
     with other, site:
         settings = {**service.settings, "HTTPERROR_ALLOW_ALL": True, "OMOCAPTCHA_ALLOWED_DOMAINS": ["127.0.0.9"]}
         crawled = crawl(sending(scrapy.Request(f"{site.origin}/old")), settings)
-    assert [one.flags for one in crawled.pages] == [["omocaptcha:host_not_allowed"]]
+    assert [one.flags for one in crawled.pages] == [["omocaptcha:offsite"]]

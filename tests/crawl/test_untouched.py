@@ -19,12 +19,12 @@ from tests.helpers.sites import CHALLENGE, Site, challenge, cleared, page, redir
 
 OUR_STATS = re.compile("omocaptcha/|log_count/|elapsed_time|start_time|finish_time|memusage/")
 REASONS = {
-    "host_not_allowed": {"OMOCAPTCHA_ALLOWED_DOMAINS": "other.example"},
+    "offsite": {"OMOCAPTCHA_ALLOWED_DOMAINS": "other.example"},
     "max_cost": {"OMOCAPTCHA_MAX_COST": 0.0001},
     "dry_run": {"OMOCAPTCHA_DRY_RUN": True},
     "enterprise": {},
     "foreign_form": {},
-    "no_form": {},
+    "browser": {},
     "robots": {"ROBOTSTXT_OBEY": True},
 }
 """Settings by the reason why nothing is bought, where those make the reason."""
@@ -33,7 +33,7 @@ OFF = {"OMOCAPTCHA_ENABLED": False}
 CHANGES = {
     "enterprise": ("/api.js", "/enterprise.js"),
     "foreign_form": ("/verify", "https://elsewhere.example/verify"),
-    "no_form": ("<form method=post action=/verify>", ""),
+    "browser": ("<form method=post action=/verify>", ""),
     "robots": ("/verify", "/private"),
     "deed": ("Go on", "Vote"),
 }
@@ -161,7 +161,7 @@ def compare(crawl, service):
 @by_pairs(case=CASES, status=[200, 403, 429, 503], kind=list(KINDS))
 def test_what_nothing_is_bought_for_passes_on_as_without_the_add_on(compare, service, case, status, kind):
     spider, settings = KINDS[kind](status)
-    redirects, reason = case == "redirecting wall", "host_not_allowed" if case == "redirecting wall" else case
+    redirects, reason = case == "redirecting wall", "offsite" if case == "redirecting wall" else case
     with Walled(case, status, redirects=redirects) as site:
         with_addon, without, crawled = compare(site, spider, {**REASONS.get(reason, {}), **settings})
     assert with_addon == without
@@ -186,7 +186,7 @@ def test_a_refused_challenge_has_its_reason_as_a_flag_beside_those_of_others(cra
 
 
 @pytest.mark.parametrize("status", [200, 403, 429, 503])
-@pytest.mark.parametrize("case", ["host_not_allowed", "enterprise", "max_cost", "dry_run"])
+@pytest.mark.parametrize("case", ["offsite", "enterprise", "max_cost", "dry_run"])
 def test_with_on_failure_response_the_callback_gets_what_nothing_was_bought_for(crawl, service, case, status):
     settings = {**service.settings, **REASONS[case], "OMOCAPTCHA_ON_FAILURE": "response"}
     with Walled(case, status) as site:

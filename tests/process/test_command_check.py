@@ -324,9 +324,9 @@ def test_all_limits_hold_with_the_price_of_the_list(check, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        (sites.KEY, TEST_KEY, "test_key"),
+        (sites.KEY, TEST_KEY, "unsolvable"),
         ("/verify", "mailto:a@shop.example", "foreign_form"),
-        ("<form", "<p", "no_form"),
+        ("<form", "<p", "browser"),
     ],
 )
 def test_what_a_crawl_would_refuse_is_refused_before_anything_is_paid(check, service, old, new, reason):

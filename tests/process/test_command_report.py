@@ -1,7 +1,6 @@
 """``scrapy omocaptcha report``, run as a user runs it."""
 
 import json
-import os
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -9,7 +8,6 @@ from contextlib import closing
 import pytest
 
 from scrapy_omocaptcha.buying.database import open_ledger
-from tests.helpers.forked_scrapy import started_scrapy
 from tests.helpers.ledgers import FIELDS, business, job, write
 
 
@@ -34,17 +32,6 @@ def test_several_ledgers_are_added_up(report, tmp_path):
     assert done.stdout.startswith("3 jobs for 0.00165 USD, 2026-11-24 20:08 UTC: 2 crawls, 2 spiders, 2 hosts\n")
     assert "  basis       the records in 2 ledgers. " in done.stdout
     assert "\nother.example     1  0.00055         -         1      14.2       14.2\n" in done.stdout
-
-
-def test_the_latest_crawls_come_first_with_their_spiders(report, tmp_path):
-    later = job(crawl="beef", spider="prices", time="2026-11-25T06:00:00Z")
-    write(tmp_path / "a.sqlite", later, later, job(), job(time="2026-11-26T06:00:00Z"))
-    *_, heads, second, first = report("a.sqlite", "--by", "crawl").stdout.splitlines()
-    assert heads.split()[:5] == ["crawl", "(UTC)", "jobs", "USD", "accepted"]
-    assert first.split()[:7] == ["2026-11-24", "20:08", "catalogue", "c0ffee", "2", "0.00110", "2"]
-    assert second.split()[:7] == ["2026-11-25", "06:00", "prices", "beef", "2", "0.00110", "2"]
-    told = json.loads(report("a.sqlite", "--json", "--by", "crawl").stdout)
-    assert [(crawl["crawl"], crawl["jobs"]) for crawl in told["by"]] == [("beef", 2), ("c0ffee", 2)]
 
 
 def test_how_a_crawl_has_ended_is_read_from_its_ledger(report, tmp_path):
@@ -91,18 +78,6 @@ def test_jsonl_prints_the_jobs_of_all_ledgers_one_per_line(report, tmp_path):
         {**FIELDS, "spider": "prices", "job": None, "seconds": None},
     ]
     assert report("a.sqlite", "--jsonl", "--json").returncode == 2
-
-
-def test_who_reads_the_jobs_may_stop(installed, tmp_path):
-    write(tmp_path / "a.sqlite", *business(1200))
-    arguments = ("omocaptcha", "report", "a.sqlite", "--jsonl", "-L", "ERROR")
-    started = started_scrapy(arguments, cwd=tmp_path, environment={**os.environ, "PYTHONPATH": installed})
-    with started as (process, stdout, stderr):
-        assert json.loads(stdout.readline())["outcome"]
-        stdout.close()
-        assert stderr.read() == ""
-        process.join()
-        assert process.exitcode == 0
 
 
 def test_a_ledger_is_read_while_a_crawl_writes_to_it_and_counted_once_if_it_is_named_twice(report, tmp_path):

@@ -238,7 +238,7 @@ def is_setting(value):
     return isinstance(value, str) and re.fullmatch(r"OMOCAPTCHA_\w+", value)
 
 
-ASKS = re.compile(r"_?((is|has|are|was|were|may|can|must|should|will|does)_\w+|role|doubt_\w+|\w*refusal)")
+ASKS = re.compile(r"_?((is|has|are|was|were|may|can|must|should|will|does)_\w+|role|doubt_\w+|\w*refusal|find|level)")
 """Names of functions that ask."""
 CHANGING = {"add", "append", "clear", "discard", "insert", "pop", "popitem", "remove", "update"}
 """Methods of containers that change them; ``setdefault`` makes an empty record, which changes nothing."""
@@ -262,7 +262,7 @@ def attribute_of(node):
 
 
 def changes(function):
-    """Tell whether a function assigns to attributes of its arguments, or changes a container that one of them is."""
+    """Tell whether a function logs, assigns to attributes of its arguments, or changes a container that is one."""
     arguments = {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
     for node in ast.walk(function):
         if isinstance(node, ast.Assign | ast.Delete):
@@ -271,6 +271,8 @@ def changes(function):
             changed = [node.target]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:
             changed = [node.func.value]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("logger."):
+            return True
         else:
             continue
         if arguments & set(map(attribute_of, changed)):

@@ -56,7 +56,7 @@ _BEHIND = ("page", "item", "search", "robots")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
-_NOT_PASSED_ON = ("attempts", "another_wall", "not_seen", "maybe_executed")
+_NOT_PASSED_ON = ("attempts", "form_changed", "maybe_executed")
 """Reasons that only a request has for which a job was bought, or which was sent once more."""
 _POSTS = ("order", "search")
 """Kinds of requests that are not sent again where a wall redirects them and does not lead back to them."""

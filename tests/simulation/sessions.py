@@ -39,6 +39,8 @@ _VOID_FORMS = (*SLOW, "HTTPCACHE_ENABLED")
 """Settings with which a form may be void that was good when its page was shown."""
 _FAILED = {"attempts", "service", "broke", "account", "breaker"}
 """Why a challenge stays closed where something went wrong."""
+_REASONS = {"callback_only": "browser", "no_key": "unsolvable", "data_s": "unsolvable"}
+"""Reasons why walls are not solved; those of others have the name of the wall."""
 _BOUNDS = (*LIMITS, "OMOCAPTCHA_MIN_BALANCE")
 _OF_NETWORK = ("ResponseFailed", "DownloadTimeoutError", "DownloadFailedError", "DownloadConnectionRefusedError")
 
@@ -259,7 +261,7 @@ class Seen:
     def reasons(self) -> Iterator[str]:
         """Check that each refusal has a reason that the site, the settings or what goes wrong can explain."""
         planned = self.planned
-        reasons = {"no_sitekey" if self.told.wall == "no_key" else self.told.wall}
+        reasons = {_REASONS.get(self.told.wall, self.told.wall)}
         reasons |= {name.removeprefix("OMOCAPTCHA_").lower() for name in planned.settings if name in _BOUNDS}
         reasons |= set() if keeps_cookies(planned) else {"cookies"}
         if not (planned.is_calm and self.stays_open):

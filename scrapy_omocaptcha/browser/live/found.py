@@ -16,7 +16,7 @@ from scrapy_omocaptcha.browser.widget import SCRIPT, LiveWidget
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
-from scrapy_omocaptcha.tokens.reasons import Refusal
+from scrapy_omocaptcha.tokens.reasons import NOT_RENDERED
 from scrapy_omocaptcha.urls import public_address, same_site
 
 _CHECK_SELECTOR = """(selector) => {
@@ -85,7 +85,7 @@ def _choose(where: str, selector: str | None, found: list[Found]) -> Found:
     if usable:
         raise ValueError(f"widget={selector!r} leads to none of the widgets of {where}: {listed}")
     if any(each.challenge for each in found):
-        raise NotBought(*Refusal.of("not_rendered"))
+        raise NotBought(*NOT_RENDERED)
     if found:
         raise ValueError(f"{where} has no reCAPTCHA v2 widget; what it has is of another version, such as v3")
     raise ValueError(f"{where} has no reCAPTCHA v2 widget; if it is shown after a click, click first")

@@ -127,7 +127,7 @@ async def test_what_is_offsite_because_of_a_page(spider):
 
     async def forbids(target, page="shop.example", **meta):
         page = scrapy.Request(f"http://{page}/", meta=meta)
-        return await components(spider).forbids(scrapy.Request(f"http://{target}/"), page=page)
+        return await components(spider).ask_rules(scrapy.Request(f"http://{target}/"), page=page)
 
     assert await forbids("elsewhere.example") == "offsite"
     allowed = [forbids("www.shop.example"), forbids("elsewhere.example", allow_offsite=True)]

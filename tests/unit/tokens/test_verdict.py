@@ -24,8 +24,8 @@ def wall(key=KEY, form=FORM):
     [
         (wall(), True, ("rejected", "", True)),
         (wall(), False, ("unknown", "broke", True)),
-        (wall(key=OTHER_KEY), True, ("unknown", "another_wall", None)),
-        (wall(form=OTHER_FORM), False, ("unknown", "another_wall", None)),
+        (wall(key=OTHER_KEY), True, ("unknown", "another_wall", False)),
+        (wall(form=OTHER_FORM), False, ("unknown", "another_wall", False)),
     ],
 )
 def test_a_wall_that_stays_closed_rejects_a_token_only_if_it_has_read_it_for_the_first_time(later, is_first, verdict):
@@ -48,11 +48,11 @@ def page(status=200, body=b"a page"):
         (Handed(page(), is_page=False), page(404), ("accepted", "", False)),
         (Handed(None, is_page=False), Request(URL), ("accepted", "", False)),
         (Handed(None, is_page=False, broke=LOST), page(), ("accepted", "", False)),
-        (Handed(None, is_page=False, broke=NOT_SENT), page(), ("unknown", "not_seen", None)),
-        (Handed(page(403), is_page=False), page(), ("unknown", "http_error", None)),
+        (Handed(None, is_page=False, broke=NOT_SENT), page(), ("unknown", "not_seen", False)),
+        (Handed(page(403), is_page=False), page(), ("unknown", "http_error", False)),
         (Handed(None, is_page=False), page(body=b" "), ("unknown", "no_page", True)),
         (Handed(None, is_page=False), page(403), ("unknown", "http_error", True)),
-        (Handed(None, is_page=False), page(503), ("unknown", "http_error", None)),
+        (Handed(None, is_page=False), page(503), ("unknown", "http_error", False)),
         (Handed(None, is_page=False), Request(URL, meta={"retry_times": 1}), ("unknown", "broke", True)),
     ],
 )

@@ -4,7 +4,6 @@ import json
 import pickle
 import re
 from contextlib import nullcontext
-from inspect import signature
 
 import pytest
 from scrapy import Request
@@ -14,7 +13,6 @@ from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.upfront.filling import fields_to_fill
-from scrapy_omocaptcha.upfront.form_request import RequestArguments
 from scrapy_omocaptcha.upfront.wishes import check_wish, read_wish
 
 URL = "https://site.example/search?page=1#top"
@@ -80,12 +78,6 @@ def test_a_name_that_is_almost_that_of_a_field_is_sent_where_the_field_is_named_
     assert sent(response, {"page": "2"}).body.decode() == f"q=-&email=&{TAIL}&page=2"
 
 
-def test_several_fields_of_one_name_take_a_value_each():
-    inner = f"<input name=a><input name=b value=-><input name=a value=2>{WIDGET}"
-    assert sent(page(inner), {"a": ["x", "y", "z"]}).body.decode() == f"a=x&b=-&a=y&{TAIL}&a=z"
-    assert sent(page(inner), {"a": "x"}).body.decode() == f"a=x&b=-&{TAIL}"
-
-
 @pytest.mark.parametrize(
     ("click", "end"), [(None, "&go=now"), (False, ""), ("[name=stop]", "&stop="), ("button", "&go=now")]
 )
@@ -93,16 +85,6 @@ def test_the_button_that_is_pressed_is_sent(click, end):
     inner = f"{WIDGET}<button name=go value=now>Go</button><button name=stop>Stop</button>"
     response = page(inner)
     assert sent(response, click=click).body.decode() == TAIL + end
-    if isinstance(click, str):
-        assert sent(response, click=response.css(click)[0]).body.decode() == TAIL + end
-
-
-@pytest.mark.parametrize(
-    ("first", "end"), [("<button disabled name=go value=now>", "&go=now"), ("<button disabled>", "&other=2")]
-)
-def test_a_disabled_button_is_pressed_if_it_has_a_name_since_the_callback_enables_it(first, end):
-    response = page(f"{WIDGET}{first}Go</button><button name=other value=2>Other</button>")
-    assert sent(response).body.decode() == TAIL + end
 
 
 def test_a_get_form_puts_its_fields_into_the_address():
@@ -112,25 +94,6 @@ def test_a_get_form_puts_its_fields_into_the_address():
     assert request.body == b""
     token = put_token(request, request.meta["omocaptcha"]["put"], TOKEN)
     assert token.url == f"https://site.example/find?q=a%26b&{TAIL}"
-
-
-def test_a_multipart_form_has_the_token_in_its_part():
-    inner = f"<input name=q><input type=file name=up>{WIDGET}<input name=z value=9>"
-    request = sent(page(inner, "method=post enctype=multipart/form-data"), {"q": "a"})
-    parts = request.body.split(b"--" + request.headers["Content-Type"].partition(b"boundary=")[2])
-    names = [part.partition(b'name="')[2].partition(b'"')[0] for part in parts[1:-1]]
-    assert names == [b"q", b"up", b"g-recaptcha-response", b"z"]
-    assert parts[3].endswith(b"\r\n\r\n03AFc-token\r\n")
-    assert parts[4].endswith(b"\r\n\r\n9\r\n")
-    assert b'name="up"' not in sent(page(inner, "method=post enctype=multipart/form-data"), {"up": None}).body
-
-
-@pytest.mark.parametrize("enctype", ["application/x-www-form-urlencoded", "text/plain"])
-def test_a_hidden_field_of_the_tokens_name_does_not_get_the_token(enctype):
-    hidden = "<input type=hidden name=g-recaptcha-response>"
-    inner = f"{hidden}<input name=q>{WIDGET}{hidden}<input name=z value=9>"
-    body = sent(page(inner, f"method=post enctype={enctype}"), {"q": "a"}).body.decode()
-    assert body == (f"q=a&{TAIL}&z=9" if "form" in enctype else f"q=a\r\n{TAIL}\r\nz=9\r\n")
 
 
 def test_of_several_forms_with_a_widget_the_first_is_filled_in_and_of_several_widgets_that_in_the_form_is_solved():
@@ -150,7 +113,6 @@ def test_the_fields_that_are_shown_to_be_filled_in_are_those_that_a_user_sees():
 def test_the_form_that_is_named_gets_the_token_of_a_widget_elsewhere():
     response = page("<input name=q>", before=WIDGET)
     assert sent(response, {"q": "a"}, form="#f").body.decode() == f"q=a&{TAIL}"
-    assert sent(response, {"q": "a"}, form=response.css("form")[0]).body.decode() == f"q=a&{TAIL}"
 
 
 def callback(response):
@@ -204,12 +166,6 @@ def test_a_fresh_request_has_all_that_it_needs_as_json_and_a_session_of_its_own(
     assert read_wish(one).as_json() == one.meta["omocaptcha"]
 
 
-def test_a_token_for_an_invisible_widget_is_asked_for_as_one():
-    request = form_request(page(WIDGET.replace("<div", "<div data-size=invisible")))
-    assert read_wish(request).challenge.invisible
-    assert not read_wish(form_request(page(WIDGET))).challenge.invisible
-
-
 @pytest.mark.parametrize(
     ("kind", "body", "is_refused"),
     [
@@ -241,7 +197,6 @@ PLAIN = HtmlResponse(URL, body=b"<form id=a action=/x><input name=u></form><form
         (page(WIDGET), {"form": "#g"}, "'#g' is no form of https://site.example/search"),
         (page(WIDGET), {"form": "div"}, "'div' is no form"),
         (page(WIDGET), {"form": "::"}, "'::' is not a CSS selector"),
-        (page(WIDGET), {"form": page(WIDGET).css("form")[0]}, "is not part of"),
         (page(f"{WIDGET}<input name=q>"), {"click": "[name=q]"}, "is no submit button of the form"),
         (page(WIDGET, before="<button id=b>"), {"click": "#b"}, "is no submit button of the form"),
         (page(WIDGET), {"rejected": "::"}, "neither a CSS selector"),
@@ -264,27 +219,11 @@ def test_what_cannot_be_sent_is_refused_with_what_is_on_the_page(response, argum
         ({"data": {"q": ["a", None]}}, "data has"),
         ({"data": {1: "a"}}, "data has str for 1; a name is a text"),
         ({"rejected": callback}, "the name of a method"),
-        *(({name: None, "fresh": True}, "CSS selectors") for name in ("form", "click")),
     ],
 )
 def test_an_argument_of_the_wrong_type_is_refused(arguments, words):
-    response = page(f"<input name=q>{WIDGET}<button>Go</button>")
-    selectors = {"form": response.css("form")[0], "click": response.css("button")[0]}
     with pytest.raises(TypeError, match=words):
-        form_request(response, **{name: selectors.get(name, value) for name, value in arguments.items()})
-
-
-def test_it_takes_all_arguments_of_a_request_but_those_that_the_form_decides():
-    # Those of the class are for type checkers only, which refuse all others.
-    named = signature(form_request).parameters.keys() | RequestArguments.__annotations__.keys()
-    assert signature(Request).parameters.keys() - named == {"url", "method", "body"}
-
-
-def test_a_page_is_fetched_anew_from_where_the_first_of_its_redirects_began():
-    asked, hop = "https://site.example/search", "https://site.example/once/1"
-    redirected = Request(URL, meta={"redirect_urls": [asked, hop]})
-    wish = form_request(page(WIDGET, request=redirected), fresh=True).meta["omocaptcha"]
-    assert wish["fresh"]["page"] == asked
+        form_request(page(f"<input name=q>{WIDGET}<button>Go</button>"), **arguments)
 
 
 def test_a_form_for_a_browser_is_an_error_that_names_the_way():

@@ -12,7 +12,7 @@ from lxml.html import HtmlElement
 from parsel import Selector
 
 from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts, Mark
-from scrapy_omocaptcha.forms.page import live_elements
+from scrapy_omocaptcha.forms.page import attributes_of, live_elements
 
 MAX_FRAMES = 100
 """Maximum number of Google's iframes that are read."""
@@ -138,9 +138,10 @@ class Candidates:
         key = script.get("data-sitekey", "").strip()
         if KEY.fullmatch(key):
             self.script_keys.add(key)
-        loaders = list(filter(_LOADER.search, script.values())) if is_live else []
+        values = {value for _, value in attributes_of(script)}
+        loaders = set(filter(_LOADER.search, values)) if is_live else set()
         self.loaders += loaders
-        self._loads_other_captcha |= any(map(_OTHER_LOADER.search, set(script.values()).difference(loaders)))
+        self._loads_other_captcha |= any(map(_OTHER_LOADER.search, values - loaders))
 
 
 def _read_frame(element: HtmlElement) -> Frame | None:

@@ -19,6 +19,7 @@ from scrapy_omocaptcha.detection.callbacks import Callback, Functions, read_call
 from scrapy_omocaptcha.detection.elements import SITEKEY, Candidates
 from scrapy_omocaptcha.detection.inline_scripts import RenderCall, only
 from scrapy_omocaptcha.detection.javascript import Code
+from scrapy_omocaptcha.forms.page import attributes_of
 
 MAX_WIDGETS = 20
 """Maximum number of widgets of a page. No honest page has more."""
@@ -100,7 +101,8 @@ class _Widgets:
         """Yield the widgets of elements that are made for one: by their class, or by a site key that they carry."""
         for element in filter(self._may_be_widget, self._page.elements):
             has_class = "g-recaptcha" in element.get("class", "").lower().split()
-            key = next(filter(None, map(_key, (element.get("data-sitekey", ""), *element.values()))), None)
+            values = (value for _, value in attributes_of(element))
+            key = next(filter(None, map(_key, (element.get("data-sitekey", ""), *values))), None)
             if has_class or (key and (self._page.loaders or _names_captcha(element))):
                 yield Widget(
                     element,
@@ -196,7 +198,7 @@ def _key(value: str) -> str | None:
 
 def _described(element: HtmlElement) -> str:
     """Return the tag of ``element`` and its attributes, each on a line of its own."""
-    attributes = (f"{name}={value}".replace("\n", " ") for name, value in element.items())
+    attributes = (f"{name}={value}".replace("\n", " ") for name, value in attributes_of(element))
     return "\n".join((f"<{element.tag}", *attributes))
 
 

@@ -54,6 +54,15 @@ def test_twenty_forms_are_read_with_as_many_calls_as_one():
     assert twenty < 1.5 * one
 
 
+def test_of_the_attributes_of_an_element_only_the_first_are_read_which_would_take_quadratic_time():
+    button = "<button {} title='Delete it'>Go</button>"
+    for number, judgement in ((50, "acts"), (200, "withholds")):
+        attributes = " ".join(f"a{n}" for n in range(number))
+        form = in_form(CHECKBOXES["a container"]).replace("<input name=mail>", button.format(attributes))
+        response = HtmlResponse("https://site.example/", body=form.encode(), encoding="utf-8", status=403)
+        assert find_challenge(response).judgement == judgement
+
+
 OWN = [in_form(body) for table in (CHECKBOXES, RENDERED, INVISIBLE, ENTERPRISE, NONE) for body in table.values()]
 CHUNKS = [
     *("<", ">", '"', "'", "/*", "*/", "</script>", "<script>", "<!--", "-->", "<template>", "<form>", "</form>", "\0"),

@@ -12,10 +12,13 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scrapy import Request
 from scrapy.http import HtmlResponse
 
-from scrapy_omocaptcha import Challenge, find_challenge
+from scrapy_omocaptcha import Challenge, find_challenge, submit_token
 from scrapy_omocaptcha.detection import find_other_captcha
+from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
+from scrapy_omocaptcha.urls import same_site
 from tests.helpers.fuzzing import counted, fuzzed
 from tests.helpers.hostile import count_calls, many_forms, pages
 from tests.helpers.nightly import nightly
@@ -64,10 +67,24 @@ def test_of_the_attributes_of_an_element_only_the_first_are_read_which_would_tak
 
 
 OWN = [in_form(body) for table in (CHECKBOXES, RENDERED, INVISIBLE, ENTERPRISE, NONE) for body in table.values()]
+TOKEN = "03AFcWeA-fuzzed_token"
 CHUNKS = [
     *("<", ">", '"', "'", "/*", "*/", "</script>", "<script>", "<!--", "-->", "<template>", "<form>", "</form>", "\0"),
     *("{", "}", "(", ")", "`", "\\", "\ud83d\ude00", "grecaptcha.render(", "data-sitekey=", KEY, "&#0;"),
-    "<base href='//['>",
+    *("<base href='//['>", "<base href=//evil.example.org>", "<form method=post action='", "https:evil.example.org"),
+    *(
+        "//site.example@evil.example.org/",
+        "\\\\evil.example.org\\x",
+        "https://[::1]/",
+        "javascript:x()",
+        "accept-charset=hex ",
+    ),
+    *(
+        "accept-charset=utf-16 ",
+        "enctype=multipart/form-data ",
+        "<button formaction='https://",
+        "<input type=range name=a>",
+    ),
 ]
 
 
@@ -91,6 +108,11 @@ def check(body: bytes) -> None:
         assert challenge.evidence
         for widget in (challenge, *challenge.others):
             assert widget.sitekey is None or re.fullmatch(r"6L[\w-]{30,60}", widget.sitekey)
+            if find_refusal("form", Case(widget, (), Request(response.url), response)) is None:
+                sent = submit_token(response, widget, TOKEN)
+                assert same_site(response.url, sent.url)
+                assert (sent.body if sent.method == "POST" else sent.url.encode()).count(TOKEN.encode()) == 1
+                assert TOKEN not in repr(sent)
     assert find_other_captcha(response) is None or find_other_captcha(response)
 
 

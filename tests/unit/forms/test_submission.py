@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonRequest, Response
 
@@ -21,10 +19,6 @@ TOKEN = "03AFc-token_value"
 PAGE = "https://user:pass@site.example/gate?next=%2F#top"
 FORM = Form("POST", "https://site.example/check?a=1#frag", (("csrf", "x y"), (TOKEN_FIELD, ""), ("go", "1")))
 
-deterministic = settings(derandomize=True, deadline=None, max_examples=60)
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-pairs = st.lists(st.tuples(texts.filter(bool), texts), max_size=6)
-
 
 def _response(request: Request | None = None, **kwargs: Any) -> Response:
     return HtmlResponse(PAGE, request=request, body=b"<p>wall</p>", **kwargs)
@@ -32,10 +26,6 @@ def _response(request: Request | None = None, **kwargs: Any) -> Response:
 
 def _submit(form: Form = FORM, response: Response | None = None, token: Token | str = TOKEN) -> Submission:
     return submit_token(response or _response(), Challenge(PAGE, "key", form=form), token)
-
-
-def _newlines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
 
 
 @pytest.mark.parametrize("token", [TOKEN, Token(TOKEN, "key", 0.0)], ids=["its value", "the token"])
@@ -199,20 +189,6 @@ def test_the_representation_of_a_submission_masks_a_token_however_it_is_encoded_
 )
 def test_without_token_removes_the_token_and_nothing_else(url, cleaned):
     assert without_token(url, "t+/t") == cleaned
-
-
-@deterministic
-@given(pairs, st.integers(0, 6), texts.filter(bool), st.text(st.characters(codec="ascii"), min_size=30, max_size=40))
-def test_without_token_leaves_the_other_fields_of_a_get_submission(fields, place, name, token):
-    token = token.replace("\r", "-").replace("\n", "-")
-    place = min(place, len(fields))
-    form = dataclasses.replace(
-        FORM, method="GET", fields=(*fields[:place], (name, ""), *fields[place:]), token_index=place, charset="utf-8"
-    )
-    request = _submit(form, token=token)
-    coded = urlsplit(without_token(request.url, request.secret)).query
-    expected = [(_newlines(name), _newlines(value)) for name, value in fields]
-    assert parse_qsl(coded, keep_blank_values=True) == expected
 
 
 @pytest.mark.parametrize("changes", [{}, {"enctype": "multipart/form-data"}, {"method": "GET"}])

@@ -6,35 +6,37 @@ cookie or opens another address does not; what it does cannot be told from the f
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.detection.javascript import Code
+from scrapy_omocaptcha.detection.scripts import Scripts, block
 
-MAX_DEPTH = 2
-"""Maximum depth of calls up to which a callback is followed into other functions of the page."""
-MAX_READ = 100_000
-"""Maximum length in characters of all functions of a callback that are read."""
-_LEAST = 200
-"""What a function counts for besides its length, so that a script of empty ones is bounded as well."""
+_MAX_FUNCTIONS = 10
+"""Maximum number of functions of one name in a script, and of those that a callback calls, that are looked at."""
 
-_SUBMITS = re.compile(r"\.(?:submit\s?\(\s*\)|submit\s?\.\s?(?:call|apply)\b|requestSubmit\s?\()")
-_TRIGGERS = re.compile(r"\.trigger\s?\(\s?[\"'](submit|click)")
-_PRESSES = re.compile(r"\.click\s?\(\s*\)")
+_SUBMITS = re.compile(
+    r"\.(?:submit\s?\(\s*\)|submit\s?\.\s?(?:call|apply)\b|requestSubmit\s?\(|trigger\s?\(\s?[\"']submit)"
+)
+_PRESSES = re.compile(r"\.(?:click\s?\(\s*\)|trigger\s?\(\s?[\"']click)")
 _SENDS = re.compile(
     r"\bfetch\s?\(|\bXMLHttpRequest\b|\bActiveXObject\b|\bsendBeacon\s?\(|\b__doPostBack\s?\(|\baxios\s?[.(]"
     r"|(?:\$|\bjQuery|\$http)\s?\.\s?(?:ajax|post|get|getJSON|put)\s?\("
     r"|\bdocument\s?\.\s?cookie\s?=(?!=)|\blocation\s?(?:\.\s?href\s?)?=(?!=)"
     r"|\blocation\s?\.\s?(?:assign|replace)\s?\("
 )
-_HEAD = re.compile(r"\s*(?:async\b\s*)?(?:function\b\s*[\w$]*\s*)?(?P<parameter>[\w$]+\s*(?==>))?")
+_FUNCTION = re.compile(
+    r"\s*(?:async\b\s*)?(?:function\b\s*[\w$]*\s*)?(?:\(\s*(?P<first>[\w$]*)[^()]{0,200}\)|(?P<only>[\w$]+)\s*(?==>))"
+    r"\s*(?P<arrow>=>)?\s*(?P<brace>\{)?"
+)
+"""Matches a function up to its body, from its parameters or the word before them on."""
+_EXPRESSION = re.compile(r"[^;\n]+")
+_MAX_EXPRESSION = 500
+_REFERENCE = re.compile(r"[\s\"'`]*([\w$.]{1,200})")
 _CALLED = re.compile(r"(?<![\w$.])(?!(?:if|for|while|switch|catch|return|function|typeof)\b)([\w$]+)\s?\(")
 _NAME = re.compile(r"[\w-]+")
-_MAX_STATEMENT = 500
-_END_OF_STATEMENT = re.compile(r"[;\n]")
-_BODY = re.compile(r"\s*(?P<arrow>=>)?\s*(?P<brace>\{)?")
 
 
 class Effect(Enum):
@@ -47,44 +49,6 @@ class Effect(Enum):
     SCRIPTED = "it does something with the token that submitting the form does not do"
 
 
-Function = tuple[str, str, str]
-"""The body of a function without and with the contents of its strings, and its first parameter."""
-
-
-class Functions:
-    """The functions that a callback is made of: itself and those that it calls, each name followed once."""
-
-    def __init__(self, scripts: Sequence[Code]) -> None:
-        self._scripts = scripts
-        self._seen: set[str] = set()
-        self._left = MAX_READ
-
-    def named(self, name: str, depth: int = MAX_DEPTH) -> Iterator[Function]:
-        """Yield the functions of a name, each with those that it calls."""
-        name = name.rpartition(".")[2].strip()
-        if name in self._seen:
-            return
-        self._seen.add(name)
-        # A script without the name need not be read.
-        for code in filter(lambda code: name in code.source, self._scripts):
-            for end in code.definitions.get(name, []):
-                yield from self.at(code, slice(end, len(code.bare)), depth)
-
-    def at(self, code: Code, part: slice, depth: int = MAX_DEPTH) -> Iterator[Function]:
-        """Yield the function that is defined or named at the beginning of ``part``, and those that it calls."""
-        body, parameter = _function(code, part)
-        called = [code.text[part.start : min(part.stop, part.start + 200)].strip().strip("\"'")]
-        if body is not None:
-            self._left -= body.stop - body.start + _LEAST
-            if self._left < 0:
-                return
-            yield code.bare[body], code.text[body], parameter
-            called = list(dict.fromkeys(_CALLED.findall(code.bare[body])))[:10]
-        if depth > 0:
-            for name in called:
-                yield from self.named(name, depth - 1)
-
-
 class Callback(NamedTuple):
     """What the functions of a callback do with the token."""
 
@@ -93,54 +57,70 @@ class Callback(NamedTuple):
     """Ids or names of the fields, other than the token's own, into which they write it."""
 
 
-def read_callback(functions: Iterable[Function]) -> Callback:
-    """Return what a callback does, given its functions: the first effect that one of them has, and all else."""
-    functions = list(functions)
-    effects = filter(None, map(_effect_of, functions))
-    filled = (name for function in functions for name in _filled_by(function))
+NO_CALLBACK = Callback(Effect.UNKNOWN, ())
+
+
+def read_callback(scripts: Scripts, name: str, code: str = "") -> Callback:
+    """Return what a callback does, its functions being itself and those that it calls.
+
+    :param name: the function's name, as in ``data-callback``.
+    :param code: what a script passes as the callback instead, a function or a name, and what follows.
+    """
+    functions = list(_functions(scripts, name, code))
+    effects = filter(None, map(_effect_of, (body for body, _ in functions)))
+    filled = (name for function in functions for name in _filled_by(*function))
     effect = next(effects, Effect.NONE if functions else Effect.UNKNOWN)
     return Callback(effect, tuple(dict.fromkeys(filled)))
 
 
-def _effect_of(function: Function) -> Effect | None:
-    bare, text, _ = function
-    trigger = _TRIGGERS.search(text)
-    if _SUBMITS.search(bare) or (trigger and trigger[1] == "submit"):
-        return Effect.SUBMITS
-    if _PRESSES.search(bare) or trigger:
-        return Effect.PRESSES
-    return Effect.SCRIPTED if _SENDS.search(bare) else None
+def _functions(scripts: Scripts, name: str, code: str) -> Iterator[tuple[str, str]]:
+    """Yield body and first parameter of each function of a callback, and then of those that they call."""
+    given = _read_function(code)
+    named = _REFERENCE.match(code)
+    bodies = [given] if given else list(_named(scripts, named[1] if named else name))
+    yield from bodies
+    called = dict.fromkeys(name for body, _ in bodies for name in _CALLED.findall(body))
+    for name in islice(called, _MAX_FUNCTIONS):
+        yield from _named(scripts, name)
 
 
-def _filled_by(function: Function) -> Iterator[str]:
+def _named(scripts: Scripts, name: str) -> Iterator[tuple[str, str]]:
+    """Yield body and first parameter of the functions of a name."""
+    name = name.rpartition(".")[2].strip()
+    word = re.escape(name)
+    definition = re.compile(
+        rf"(?<![\w$])(?:function\s+{word}\s?(?=\()|{word}[\"']?\s?[:=](?!=)|{word}\s?(?=\([\w$,\s]{{0,99}}\)\s?\{{))"
+    )
+    for text in scripts.containing(name) if name else ():
+        found = islice(definition.finditer(text), _MAX_FUNCTIONS)
+        yield from filter(None, (_read_function(text, each.end()) for each in found))
+
+
+def _read_function(text: str, at: int = 0) -> tuple[str, str] | None:
+    """Return the body and the first parameter of the function in a script from ``at`` on; None if it is none."""
+    head = _FUNCTION.match(text, at, at + 500)
+    if head is None:
+        return None
+    body: str | None = None
+    if head["brace"]:
+        body = block(text, head.end() - 1)
+    elif head["arrow"]:
+        body = "".join(_EXPRESSION.findall(text, head.end(), head.end() + _MAX_EXPRESSION)[:1])
+    return None if body is None else (body, head["first"] or head["only"] or "")
+
+
+def _effect_of(body: str) -> Effect | None:
+    ways = ((_SUBMITS, Effect.SUBMITS), (_PRESSES, Effect.PRESSES), (_SENDS, Effect.SCRIPTED))
+    return next((effect for pattern, effect in ways if pattern.search(body)), None)
+
+
+def _filled_by(body: str, parameter: str) -> Iterator[str]:
     """Yield the last name before each ``.value =`` or ``.val(`` by which a function writes its parameter, the token."""
-    _, text, parameter = function
-    if not parameter or ".val" not in text:
+    if not parameter or ".val" not in body:
         return
     word = re.escape(parameter)
-    for write in re.finditer(rf"\.value\s?=\s?{word}\b|\.val\s?\(\s?{word}\b", text):
-        place = re.split(r"[;{}]", text[max(0, write.start() - 200) : write.start()])[-1]
+    for write in re.finditer(rf"\.value\s?=\s?{word}\b|\.val\s?\(\s?{word}\b", body):
+        place = re.split(r"[;{}]", body[max(0, write.start() - 200) : write.start()])[-1]
         names = _NAME.findall(place)
         if TOKEN_FIELD not in place:
             yield names[-1] if names else ""
-
-
-def _function(code: Code, part: slice) -> tuple[slice | None, str]:
-    """Return the body and the first parameter of the function at the beginning of ``part``."""
-    head = _HEAD.match(code.bare, part.start, min(part.stop, part.start + 500))
-    assert head is not None  # All parts of the pattern are optional.
-    if head["parameter"]:
-        parameter, after = head["parameter"].strip(), head.end()
-    else:
-        parameters = code.block(head.end()) if code.bare.startswith("(", head.end()) else None
-        if parameters is None:
-            return None, ""
-        parameter, after = code.bare[parameters].partition(",")[0].strip(), parameters.stop + 1
-    opening = _BODY.match(code.bare, after)
-    assert opening is not None  # All parts of the pattern are optional.
-    if opening["brace"]:
-        return code.block(opening.end() - 1), parameter
-    if not opening["arrow"]:
-        return None, ""
-    end = _END_OF_STATEMENT.search(code.bare, opening.end(), min(part.stop, opening.end() + _MAX_STATEMENT))
-    return slice(opening.end(), min(part.stop, len(code.bare)) if end is None else end.start()), parameter

@@ -13,7 +13,7 @@ from lxml.etree import Comment, ProcessingInstruction, iterwalk
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.forms.labels import describe_field, is_hidden, visible_text
-from scrapy_omocaptcha.forms.page import INERT_TAGS, Inherited, iter_texts, live_elements
+from scrapy_omocaptcha.forms.page import INERT_TAGS, Inherited, attributes_of, iter_texts, live_elements
 
 MAX_TEXT = 20_000
 """Length in characters of text after which reading stops."""
@@ -168,7 +168,7 @@ def _is_header(element: HtmlElement) -> bool:
 
 
 def _attributes_of(elements: Iterable[HtmlElement]) -> Pairs:
-    pairs = ((element.tag, name, value[:200]) for element in elements for name, value in element.items())
+    pairs = ((element.tag, name, value[:200]) for element in elements for name, value in attributes_of(element))
     # What an input is called is judged with what it sends.
     said = ((n, v) for tag, n, v in pairs if _SAYS.fullmatch(n) and not (tag == "input" and n in ("id", "name")))
     return tuple(islice(said, _MAX_ATTRIBUTES))

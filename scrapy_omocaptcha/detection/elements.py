@@ -11,8 +11,8 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts, Mark
-from scrapy_omocaptcha.forms.page import live_elements
+from scrapy_omocaptcha.detection.scripts import KEY, Mark, Scripts
+from scrapy_omocaptcha.forms.page import attributes_of, live_elements
 
 MAX_FRAMES = 100
 """Maximum number of Google's iframes that are read."""
@@ -81,7 +81,7 @@ class Candidates:
         self._running: list[str] = []
         for script in self.root.iter("script"):
             self._read_script(script)
-        self.inline = InlineScripts(_limit(self._running))
+        self.scripts = Scripts(_limit(self._running))
 
     def add_by_name(self) -> None:
         """Add the elements with "captcha" in their class or id."""
@@ -97,12 +97,12 @@ class Candidates:
     @cached_property
     def score_keys(self) -> frozenset[str]:
         """Return the site keys of reCAPTCHA v3."""
-        return self.inline.score_keys.union(chain.from_iterable(map(_RENDER_KEY.findall, self.loaders)))
+        return self.scripts.score_keys.union(chain.from_iterable(map(_RENDER_KEY.findall, self.loaders)))
 
     @cached_property
     def widget_keys(self) -> set[str]:
         """Return the site keys that scripts name, without those of reCAPTCHA v3."""
-        return {key for _, key in self.inline.keys} - self.score_keys
+        return {key for _, key in self.scripts.keys} - self.score_keys
 
     @cached_property
     def loads_widgets(self) -> bool:
@@ -138,9 +138,10 @@ class Candidates:
         key = script.get("data-sitekey", "").strip()
         if KEY.fullmatch(key):
             self.script_keys.add(key)
-        loaders = list(filter(_LOADER.search, script.values())) if is_live else []
+        values = {value for _, value in attributes_of(script)}
+        loaders = set(filter(_LOADER.search, values)) if is_live else set()
         self.loaders += loaders
-        self._loads_other_captcha |= any(map(_OTHER_LOADER.search, set(script.values()).difference(loaders)))
+        self._loads_other_captcha |= any(map(_OTHER_LOADER.search, values - loaders))
 
 
 def _read_frame(element: HtmlElement) -> Frame | None:

@@ -7,7 +7,7 @@ those of other products, are left out.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain, filterfalse, islice
 from operator import attrgetter
 from typing import Any
@@ -15,10 +15,10 @@ from typing import Any
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.callbacks import Callback, Functions, read_callback
+from scrapy_omocaptcha.detection.callbacks import NO_CALLBACK, Callback, read_callback
 from scrapy_omocaptcha.detection.elements import SITEKEY, Candidates
-from scrapy_omocaptcha.detection.inline_scripts import RenderCall, only
-from scrapy_omocaptcha.detection.javascript import Code
+from scrapy_omocaptcha.detection.scripts import RenderCall, only
+from scrapy_omocaptcha.forms.page import attributes_of
 
 MAX_WIDGETS = 20
 """Maximum number of widgets of a page. No honest page has more."""
@@ -50,9 +50,9 @@ class Widget:
     """Name of the function in ``data-callback``."""
     rendered: bool = False
     """Whether an inline script renders it."""
-    render_callback: tuple[Code, slice] | None = None
-    """The callback that an inline script passes to ``grecaptcha.render``."""
-    does: Callback = field(default_factory=lambda: read_callback(()))
+    render_callback: str = ""
+    """The callback that an inline script passes to ``grecaptcha.render``, and what follows."""
+    does: Callback = NO_CALLBACK
     """What either callback does with the token."""
 
     def merge(self, **said: Any) -> None:
@@ -80,9 +80,7 @@ def find_widgets(selector: Selector) -> list[Widget]:
 
 def _with_callback(widget: Widget, page: Candidates) -> Widget:
     """Return a widget with what the page shows of its callback."""
-    functions = Functions(page.inline.running)
-    called = functions.at(*widget.render_callback) if widget.render_callback else functions.named(widget.callback)
-    return replace(widget, does=read_callback(called))
+    return replace(widget, does=read_callback(page.scripts, widget.callback, widget.render_callback))
 
 
 class _Widgets:
@@ -100,7 +98,8 @@ class _Widgets:
         """Yield the widgets of elements that are made for one: by their class, or by a site key that they carry."""
         for element in filter(self._may_be_widget, self._page.elements):
             has_class = "g-recaptcha" in element.get("class", "").lower().split()
-            key = next(filter(None, map(_key, (element.get("data-sitekey", ""), *element.values()))), None)
+            values = (value for _, value in attributes_of(element))
+            key = next(filter(None, map(_key, (element.get("data-sitekey", ""), *values))), None)
             if has_class or (key and (self._page.loaders or _names_captcha(element))):
                 yield Widget(
                     element,
@@ -113,7 +112,7 @@ class _Widgets:
 
     def _add_renders(self) -> None:
         """Add the widgets that inline scripts render."""
-        for render in self._page.inline.renders:
+        for render in self._page.scripts.renders:
             for target in self._targets(render):
                 inside = (element for element in self._by_element if target in (element, *element.iterancestors()))
                 element = next(inside, target)
@@ -196,7 +195,7 @@ def _key(value: str) -> str | None:
 
 def _described(element: HtmlElement) -> str:
     """Return the tag of ``element`` and its attributes, each on a line of its own."""
-    attributes = (f"{name}={value}".replace("\n", " ") for name, value in element.items())
+    attributes = (f"{name}={value}".replace("\n", " ") for name, value in attributes_of(element))
     return "\n".join((f"<{element.tag}", *attributes))
 
 

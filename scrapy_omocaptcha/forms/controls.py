@@ -6,7 +6,6 @@ standard for "constructing the entry list". A default value is sent as it is, al
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from itertools import filterfalse
 
@@ -39,11 +38,6 @@ def is_button(control: HtmlElement) -> bool:
 def is_submit_button(control: HtmlElement) -> bool:
     """Tell whether pressing ``control`` submits its form."""
     return control.tag in ("input", "button") and input_type(control) in SUBMIT_TYPES
-
-
-def is_checked_radio(control: HtmlElement) -> bool:
-    """Tell whether the page checks a radio button."""
-    return is_input(control, "radio") and control.get("checked") is not None
 
 
 def values(control: HtmlElement) -> Iterator[str]:
@@ -83,23 +77,13 @@ def _line(control: HtmlElement) -> str:
     return re.sub("[\r\n]", "", _value(control))
 
 
-def _middle(slider: HtmlElement) -> str:
-    """Return the value of a slider that the page gives none: the middle of its limits. Steps are ignored."""
-    low, high = 0.0, 100.0
-    with suppress(ValueError):
-        low = float(slider.get("min", ""))
-    with suppress(ValueError):
-        high = float(slider.get("max", ""))
-    return f"{max(low, (low + high) / 2):.12g}"
-
-
 _box_value = partial(_value, default="on")
 _VALUES: Mapping[str, Callable[[HtmlElement], str]] = {
     **dict.fromkeys(("hidden", *BUTTON_TYPES), _value),
     **dict.fromkeys(_BOX_TYPES, _box_value),
     "color": lambda control: _value(control).lower() or "#000000",
     "file": lambda control: "",
-    "range": lambda control: _line(control) or _middle(control),
+    "range": lambda control: _line(control) or "50",
     "submit": lambda control: _value(control, "Submit" if control.tag == "input" else ""),
 }
 """Readers of the value of an ``input`` or ``button``, by its type; any other type holds one line of text."""

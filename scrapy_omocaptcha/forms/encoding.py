@@ -1,4 +1,4 @@
-"""Encode form data: its charset, and three formats written byte for byte as browsers write them.
+"""Encode form data: its charset, and two formats written byte for byte as browsers write them.
 
 A character that the charset lacks becomes a numeric character reference, and every line break becomes CR LF.
 """
@@ -20,15 +20,14 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods of requests that may be sent again though they may have been executed: a POST could order twice."""
 FORM_TYPE = b"application/x-www-form-urlencoded"
 _PART_NAME = re.compile(rb'\r\nContent-Disposition: form-data; name="([^"]*)"')
-_WRITTEN_AS = {"gb18030": "gbk", "utf-16": "utf-8", "utf-16-be": "utf-8", "utf-16-le": "utf-8"}
-"""Charsets in which browsers write the forms of pages, where that is not the charset of the page."""
 
 
 def choose_charset(accepted: str, encoding: str) -> str:
     """Return the charset, as Python spells it, for a form's ``accept-charset`` and the encoding of its page."""
     labels = accepted.replace(",", " ").split()
     known = filter(None, map(resolve_encoding, (*labels, encoding)))
-    written = (_WRITTEN_AS.get(charset, charset) for charset in known)
+    # Browsers write the forms of pages in gb18030 in the older charset.
+    written = ("gbk" if charset == "gb18030" else charset for charset in known)
     return next(filter(_extends_ascii, written), "utf-8")
 
 
@@ -57,11 +56,6 @@ def multipart(fields: Iterable[tuple[str, str]], charset: str, files: Collection
     return b"".join([line + b"\r\n" + part for part in parts]) + line + b"--\r\n", boundary
 
 
-def text_plain(fields: Iterable[tuple[str, str]], charset: str) -> bytes:
-    """Encode pairs as ``text/plain``, one pair per line."""
-    return b"".join([_encode(name, charset) + b"=" + _encode(value, charset) + b"\r\n" for name, value in fields])
-
-
 def body_type(request: Request) -> bytes:
     """Return the media type of a request's body in lower case, without parameters; empty if it states none."""
     return (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
@@ -77,8 +71,6 @@ def field_names(request: Request) -> list[str]:
         return _names(urlsplit(request.url).query)
     if kind == b"multipart/form-data":
         return [name.decode("utf-8", "replace") for name in _PART_NAME.findall(body)]
-    if kind == b"text/plain":
-        return [line.partition("=")[0] for line in body.decode("latin-1").split("\r\n") if "=" in line]
     if kind == b"application/json":
         with suppress(ValueError):
             document = json.loads(body)

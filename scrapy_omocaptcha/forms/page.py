@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Generic, TypeVar
 
 from lxml.etree import iterwalk
@@ -17,6 +18,7 @@ INERT_TAGS = frozenset(
 )
 """Tags whose content a browser that runs scripts does not render as elements."""
 
+_MAX_ATTRIBUTES = 100
 _XHTML = re.compile(r"<(?:\w+:)?html[\s>]", re.IGNORECASE)
 
 
@@ -49,6 +51,11 @@ def _html(selector: Selector) -> Selector | None:
 def title_of(root: HtmlElement) -> str:
     """Return the title of a page in one line; empty if it has none."""
     return " ".join(root.findtext(".//title", "")[:1000].split())[:300]
+
+
+def attributes_of(element: HtmlElement) -> list[tuple[str, str]]:
+    """Return names and values of the first attributes of an element. For all of many, lxml takes quadratic time."""
+    return [(name, element.get(name, "")) for name in islice(element.keys(), _MAX_ATTRIBUTES)]
 
 
 def iter_texts(root: HtmlElement, skipped: Container[str]) -> Iterator[str]:

@@ -20,11 +20,8 @@ _NAMES = {
     "query": re.compile(r".+", re.DOTALL),
 }
 """Patterns of valid names, by the kind of place."""
-_FIELDS = {
-    b"multipart/form-data": rb'(form-data; name="%s"\r\n\r\n).*?(?=\r\n--)',
-    b"text/plain": rb"((?:^|(?<=\r\n))%s=)[^\r]*",
-}
-"""Patterns of a field with its value in other formats of a form, with a name to be filled in."""
+_PART = rb'(form-data; name="%s"\r\n\r\n).*?(?=\r\n--)'
+"""Pattern of a field with its value in ``multipart/form-data``, with a name to be filled in."""
 
 
 def parse_put(put: str) -> tuple[str, str]:
@@ -64,11 +61,11 @@ def put_token(request: Request, put: str, token: str) -> Submission:
 def _form_with(request: Request, name: str, token: str) -> bytes:
     has_type = request.headers.get("Content-Type") is not None
     kind = body_type(request) if has_type else FORM_TYPE
-    if kind in _FIELDS:
-        field = re.compile(_FIELDS[kind] % re.escape(name.encode()), re.DOTALL)
+    if kind == b"multipart/form-data":
+        field = re.compile(_PART % re.escape(name.encode()), re.DOTALL)
         body, found = field.subn(lambda match: match[1] + token.encode(), request.body, count=1)
         if not found:
-            raise ValueError(f"its {kind.decode()} body has no field {name!r}")
+            raise ValueError(f"its multipart/form-data body has no field {name!r}")
         return body
     if kind != FORM_TYPE:
         raise ValueError(f"its body is {kind.decode('latin-1')}, not that of a form")

@@ -13,7 +13,7 @@ from scrapy.http import TextResponse
 from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Button, Form
-from scrapy_omocaptcha.forms.controls import fill, is_button, is_checked_radio, is_input, is_submit_button, values
+from scrapy_omocaptcha.forms.controls import fill, is_button, is_input, is_submit_button, values
 from scrapy_omocaptcha.forms.encoding import choose_charset
 from scrapy_omocaptcha.forms.owners import Owners
 from scrapy_omocaptcha.forms.page import Inherited
@@ -25,7 +25,7 @@ option of a list repeats the list's name."""
 
 _CONTROLS = ("input", "button", "select", "textarea")
 _METHODS = {"post": "POST", "dialog": "DIALOG"}
-_ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+_ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def read_form(
@@ -40,8 +40,8 @@ def read_form(
     :param button: the button that submits the form; None for a script that calls ``form.submit()``.
     :param data: the values to send by name; they take the place of what the page has, and come last where the form has
         no control for them.
-    :raises ValueError: if its action is not a valid URL, the form is longer than :data:`MAX_LENGTH`, or ``data`` has
-        a value that cannot be filled in.
+    :raises ValueError: if its action is not a valid URL, it is sent as text/plain, it is longer than
+        :data:`MAX_LENGTH`, or ``data`` has a value that cannot be filled in.
     """
     charset = choose_charset(form.get("accept-charset", ""), all_controls.page.encoding)
     remaining = {name: list(given) for name, given in data.items()}
@@ -61,6 +61,8 @@ def read_form(
         raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
     more = [(name, value) for name, given in remaining.items() for value in given]
     enctype = _attribute(form, button, "enctype").lower()
+    if enctype == "text/plain":
+        raise ValueError("a form that is sent as text/plain is not supported")
     return Form(
         method=_METHODS.get(_attribute(form, button, "method").lower(), "GET"),
         url=_target(_attribute(form, button, "action"), all_controls),
@@ -87,7 +89,7 @@ class Controls:
         self._widgets = {widget: "start" if widget.tag in _CONTROLS else "end" for widget in widgets}
         """Where Google's script adds its textarea: at the start or at the end of the tag of each widget."""
         self._tags = {*_CONTROLS, *(widget.tag for widget in widgets)}
-        self._is_in_disabled = Inherited(False, self._disables_children)
+        self._is_in_disabled = Inherited(False, lambda node, disabled: disabled or _is_disabled_fieldset(node))
         self._added: set[HtmlElement] = set()
         """The textareas that Google's script adds."""
 
@@ -102,13 +104,8 @@ class Controls:
         :param filled: the names that are filled in: their controls are sent though the page has them disabled or
             unchecked.
         """
-        controls = self.of(form)
-        checked = list(filter(is_checked_radio, controls))
-        # The last checked radio button of a name unchecks the others.
-        ignored = set(checked).difference({radio.get("name"): radio for radio in checked}.values())
-        ignored.update(filter(self.is_disabled, controls))
-        for control in controls:
-            is_ignored = control in ignored and control.get("name", "") not in filled
+        for control in self.of(form):
+            is_ignored = self.is_disabled(control) and control.get("name", "") not in filled
             if control is button or not (is_ignored or is_button(control)):
                 yield control
 
@@ -176,15 +173,9 @@ class Controls:
         ids = self._root.xpath("descendant-or-self::*/@id[. != '']")
         return {str(id_): id_.getparent() for id_ in reversed(ids)}
 
-    def _disables_children(self, element: HtmlElement, inherited: bool) -> bool:
-        """Tell whether the descendants of ``element`` are disabled, given whether ``element`` is."""
-        if element.tag == "fieldset":
-            return inherited or element.get("disabled") is not None
-        if element.tag == "legend" and element.getparent().tag == "fieldset":
-            # A fieldset disables no controls in its first legend, but one around it does.
-            is_first = next(element.itersiblings("legend", preceding=True), None) is None
-            return self._is_in_disabled(element.getparent()) if is_first else inherited
-        return inherited
+
+def _is_disabled_fieldset(element: HtmlElement) -> bool:
+    return element.tag == "fieldset" and element.get("disabled") is not None
 
 
 def _take_pairs(control: HtmlElement, remaining: dict[str, list[str]]) -> list[tuple[str, str]]:

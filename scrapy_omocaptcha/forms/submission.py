@@ -5,21 +5,17 @@ Other modules decide whether the request may be sent, send it, and judge the ans
 
 import json
 import math
-import warnings
 from collections.abc import Iterable
 from typing import Any, NoReturn
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from scrapy import Request
-from scrapy.exceptions import ScrapyDeprecationWarning
 from scrapy.http import Response
-from scrapy.settings import BaseSettings
-from scrapy.spidermiddlewares.referer import RefererMiddleware
+from scrapy.spidermiddlewares.referer import StrictOriginWhenCrossOriginPolicy
 from scrapy.utils.url import strip_url
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
-from scrapy_omocaptcha.forms.encoding import multipart, percent_encode, text_plain, urlencode
-from scrapy_omocaptcha.forms.page import parse_page
+from scrapy_omocaptcha.forms.encoding import multipart, percent_encode, urlencode
 
 _SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "DNT", "Proxy-Authorization")
 """The headers of a request that also go to another host of its site."""
@@ -30,10 +26,8 @@ _ORIGIN_HEADERS = (b"Referer", b"Origin")
 # of a redirect is cut to the origin, and the chain finds out that a response was cut short: Scrapy would log the
 # address.
 TOKEN_META = {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin", "download_fail_on_dataloss": False}
-_DEFAULT_POLICY = "strict-origin-when-cross-origin"
-# Browsers know neither of the policies that are left out.
-_SETTINGS = BaseSettings({"REFERRER_POLICY": _DEFAULT_POLICY, "REFERRER_POLICIES": {"": None, "scrapy-default": None}})
-_POLICIES = RefererMiddleware(_SETTINGS).policies
+_REFERRER_POLICY = StrictOriginWhenCrossOriginPolicy()
+"""Browsers' default. What a page states instead is not read."""
 
 
 class Submission(Request):
@@ -104,7 +98,7 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
 
 
 def submission_like(request: Request, changes: dict[str, Any], secret: str) -> Submission:
-    """Return a submission that components treat as ``request``: of its class, with its headers, meta and other fields.
+    """Return a submission that components treat as ``request``: with its headers, meta and other fields.
 
     A header that may hold a credential does not go to another origin.
 
@@ -118,18 +112,11 @@ def submission_like(request: Request, changes: dict[str, Any], secret: str) -> S
     meta = {**request.meta, **TOKEN_META}
     if urlsplit(request.url).hostname != urlsplit(changes["url"]).hostname:
         meta.pop("download_slot", None)
-    fields = {name: getattr(request, name) for name in type(request).attributes}
+    fields = {name: getattr(request, name) for name in Request.attributes}
     fields |= {"callback": None, "errback": None, "cb_kwargs": {}, "cookies": {}, "flags": [], "dont_filter": True}
-    fields |= {**changes, "headers": {**headers, **changes["headers"]}, "meta": meta}
-    try:
-        submission = _submission_class(type(request))(**fields, secret=secret)
-    except TypeError:
-        # The class of the request wants an argument that nobody knows, so Scrapy can't copy the request either.
-        submission = Submission(**{name: fields[name] for name in Request.attributes}, secret=secret)
-    if "Content-Type" not in changes["headers"]:
-        # JsonRequest has added a Content-Type of its own.
-        submission.headers.pop("Content-Type", None)
-    return submission
+    return Submission(
+        **{**fields, **changes, "headers": {**headers, **changes["headers"]}, "meta": meta}, secret=secret
+    )
 
 
 def encode_form(response: Response, challenge: Challenge, token: str) -> dict[str, Any]:
@@ -212,12 +199,7 @@ def _origin(url: str) -> str:
 
 def _referrer_headers(response: Response, url: str, method: str) -> dict[str, str]:
     """Return ``Referer`` and ``Origin`` of a navigation from a page to ``url``, as the Fetch standard has them."""
-    stated = b",".join(response.headers.getlist("Referrer-Policy")).decode("latin-1").split(",")
-    if (page := parse_page(response)) is not None:
-        stated += page.xpath("//meta[@name='referrer']/@content").getall()
-    # The last policy that browsers know counts.
-    known = [word for word in (text.strip().lower() for text in stated) if word in _POLICIES]
-    referrer = _POLICIES[known[-1] if known else _DEFAULT_POLICY]().referrer(response.url, url)
+    referrer = _REFERRER_POLICY.referrer(response.url, url)
     headers = {} if referrer is None else {"Referer": referrer}
     if method == "POST":
         headers["Origin"] = "null" if referrer is None else _origin(response.url)
@@ -239,16 +221,4 @@ def _body(form: Form, fields: list[tuple[str, str]]) -> tuple[bytes, str]:
     if form.enctype == "multipart/form-data":
         body, boundary = multipart(fields, form.charset, form.files)
         return body, f"{form.enctype}; boundary={boundary}"
-    if form.enctype == "text/plain":
-        return text_plain(fields, form.charset), form.enctype
     return urlencode(fields, form.charset).encode(), "application/x-www-form-urlencoded"
-
-
-def _submission_class(request_class: Any) -> type[Submission]:
-    """Return the class of the submissions that are made for requests of ``request_class``."""
-    if request_class is Request or issubclass(request_class, Submission):
-        return Submission
-    with warnings.catch_warnings():
-        # If the class is deprecated, the spider has been told so when it made its request.
-        warnings.simplefilter("ignore", ScrapyDeprecationWarning)
-        return type(request_class.__name__, (Submission, request_class), {})

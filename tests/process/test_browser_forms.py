@@ -18,7 +18,7 @@ from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.forms.reading import Controls, read_form
 from scrapy_omocaptcha.forms.submission import submit_token
 from tests.helpers import browser as chromium
-from tests.helpers.formpages import OWN, form_page
+from tests.helpers.formpages import OWN
 from tests.helpers.nightly import nightly
 from tests.helpers.pages import FOLDER, labels, needs_pages
 
@@ -39,11 +39,6 @@ SELECTORS = {
 }
 # Its form is sent to javascript:, so that there is no request.
 NEVER_SENT = "072-nachtkritik-joomla.html"
-POLICIES = (
-    *("no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin"),
-    *("origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url", "nonsense"),
-    "origin, unsafe-url, nonsense",
-)
 
 
 def _files_with_form() -> list[str]:
@@ -133,15 +128,3 @@ def test_the_form_of_each_rule_is_submitted_as_the_browser_submits_it(browser, r
 def test_a_form_is_submitted_in_the_encoding_of_its_page_as_in_the_browser(browser, charset):
     page = OWN["charset"].encode(charset, "xmlcharrefreplace")
     _compare(browser, page, pressed=True, charset=charset)
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("target", [nightly("/own"), "http://other.example/"])
-def test_the_referrer_policy_of_the_page_holds_as_in_the_browser(browser, policy, target):
-    page = form_page("", f"method=post action={target}").encode()
-    _compare(browser, page, pressed=True, charset="utf-8", headers={"Referrer-Policy": policy})
-
-
-def test_a_referrer_policy_in_the_markup_holds_as_in_the_browser(browser):
-    page = "<meta name=referrer content=origin>" + form_page("", "method=post")
-    _compare(browser, page.encode(), pressed=True, charset="utf-8", url="http://page.example/x?y#z")

@@ -8,7 +8,6 @@ import pytest
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import find_challenge, submit_token
-from scrapy_omocaptcha.detection.callbacks import MAX_DEPTH, MAX_READ
 from tests.helpers.widgetpages import API, KEY, in_form, page, rendered
 
 SUBMITTING = [
@@ -40,6 +39,7 @@ SCRIPTED = [
     "var page = { done(token) { jQuery.ajax('/check') } };",
     "function done(token) { document.cookie = 'token=' + token; location.reload(); }",
     "function done(token) { window.location.href = '/check?t=' + token; }",
+    "function done(token) { location.replace('/check?t=' + token); }",
     "function done(token) { document.getElementById('other').value = token; document.forms[0].submit(); }",
     "function done(token) { $('#other').val(token); $('form').submit(); }",
 ]
@@ -96,22 +96,11 @@ def test_an_unknown_callback_of_an_invisible_widget_is_scripted_where_there_is_n
     assert find_challenge(page(API + widget.replace("invisible", "normal"))).scripted is False
 
 
-@pytest.mark.parametrize(("calls", "is_scripted"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False)])
-def test_calls_of_a_callback_are_followed_up_to_a_depth(calls, is_scripted):
+@pytest.mark.parametrize(("calls", "is_scripted"), [(1, True), (2, False)])
+def test_only_the_functions_that_a_callback_calls_itself_are_read(calls, is_scripted):
     chain = "".join(f"function f{n}(t) {{ f{n + 1}(t) }} " for n in range(1, calls))
     script = f"function done(t) {{ f1(t) }} {chain} function f{calls}(t) {{ fetch('/x?' + t) }}"
     assert find_challenge(with_callback(script)).scripted is is_scripted
-
-
-def test_the_functions_of_a_page_are_read_up_to_a_limit():
-    names = [f"f{number}" for number in range(10)]
-    calls = "".join(f"{name}(t); " for name in names)
-    script = f"function done(t) {{ {calls} }} "
-    script += "".join(f"function {name}(t) {{ {'x ' * 9_500} }} " for name in names[:-1])
-    script += "function f9(t) { fetch('/x?' + t) }"
-    assert len(script) > MAX_READ
-    assert find_challenge(with_callback(script)).scripted is False
-    assert find_challenge(with_callback(script.replace("x " * 9_500, ""))).scripted is True
 
 
 COPIES = [
@@ -141,8 +130,3 @@ def test_a_field_that_is_shown_or_in_another_form_is_not_filled_in():
         assert find_challenge(
             response.replace(body=response.body.replace(b"<input", field.encode() + b"<input"))
         ).scripted
-
-
-def test_a_callback_that_sets_a_cookie_or_sends_the_token_itself_is_scripted():
-    for sends in ("document.cookie = 'x=' + t + ';path=/';", "fetch('/x', {body: t});", "location.replace('/x?' + t);"):
-        assert find_challenge(with_callback(f"function done(t) {{ {sends} }}")).scripted is True

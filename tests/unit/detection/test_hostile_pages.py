@@ -12,10 +12,13 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scrapy import Request
 from scrapy.http import HtmlResponse
 
-from scrapy_omocaptcha import Challenge, find_challenge
+from scrapy_omocaptcha import Challenge, find_challenge, submit_token
 from scrapy_omocaptcha.detection import find_other_captcha
+from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
+from scrapy_omocaptcha.urls import same_site
 from tests.helpers.fuzzing import counted, fuzzed
 from tests.helpers.hostile import count_calls, many_forms, pages
 from tests.helpers.nightly import nightly
@@ -54,11 +57,34 @@ def test_twenty_forms_are_read_with_as_many_calls_as_one():
     assert twenty < 1.5 * one
 
 
+def test_of_the_attributes_of_an_element_only_the_first_are_read_which_would_take_quadratic_time():
+    button = "<button {} title='Delete it'>Go</button>"
+    for number, judgement in ((50, "acts"), (200, "withholds")):
+        attributes = " ".join(f"a{n}" for n in range(number))
+        form = in_form(CHECKBOXES["a container"]).replace("<input name=mail>", button.format(attributes))
+        response = HtmlResponse("https://site.example/", body=form.encode(), encoding="utf-8", status=403)
+        assert find_challenge(response).judgement == judgement
+
+
 OWN = [in_form(body) for table in (CHECKBOXES, RENDERED, INVISIBLE, ENTERPRISE, NONE) for body in table.values()]
+TOKEN = "03AFcWeA-fuzzed_token"
 CHUNKS = [
     *("<", ">", '"', "'", "/*", "*/", "</script>", "<script>", "<!--", "-->", "<template>", "<form>", "</form>", "\0"),
     *("{", "}", "(", ")", "`", "\\", "\ud83d\ude00", "grecaptcha.render(", "data-sitekey=", KEY, "&#0;"),
-    "<base href='//['>",
+    *("<base href='//['>", "<base href=//evil.example.org>", "<form method=post action='", "https:evil.example.org"),
+    *(
+        "//site.example@evil.example.org/",
+        "\\\\evil.example.org\\x",
+        "https://[::1]/",
+        "javascript:x()",
+        "accept-charset=hex ",
+    ),
+    *(
+        "accept-charset=utf-16 ",
+        "enctype=multipart/form-data ",
+        "<button formaction='https://",
+        "<input type=range name=a>",
+    ),
 ]
 
 
@@ -82,6 +108,11 @@ def check(body: bytes) -> None:
         assert challenge.evidence
         for widget in (challenge, *challenge.others):
             assert widget.sitekey is None or re.fullmatch(r"6L[\w-]{30,60}", widget.sitekey)
+            if find_refusal("form", Case(widget, (), Request(response.url), response)) is None:
+                sent = submit_token(response, widget, TOKEN)
+                assert same_site(response.url, sent.url)
+                assert (sent.body if sent.method == "POST" else sent.url.encode()).count(TOKEN.encode()) == 1
+                assert TOKEN not in repr(sent)
     assert find_other_captcha(response) is None or find_other_captcha(response)
 
 

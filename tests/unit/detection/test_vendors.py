@@ -52,20 +52,6 @@ def test_no_vendor_is_named_on_a_page_that_is_not_a_wall(body):
 
 
 @pytest.mark.parametrize(
-    ("title", "words", "links", "is_wall"),
-    [
-        *(("", 60, 5, True), ("", 61, 5, False), ("", 60, 6, False)),
-        *(("Access denied", 450, 30, True), ("Access denied", 451, 30, False), ("Access denied", 450, 31, False)),
-        ("Are you a robot?", 450, 30, True),
-    ],
-)
-def test_a_wall_has_few_words_and_links_and_more_only_where_it_speaks_of_a_check(title, words, links, is_wall):
-    body = f"<title>{title}</title><p>{'word ' * words}</p>{'<a href=/></a>' * links}{H_CAPTCHA}"
-    found = find_other_captcha(HtmlResponse("https://site.example/", body=body.encode(), status=403))
-    assert (found is not None) is is_wall
-
-
-@pytest.mark.parametrize(
     ("kind", "status"), [(Response, 403), (TextResponse, 403), (HtmlResponse, 200), (HtmlResponse, 404)]
 )
 def test_no_vendor_is_named_for_what_is_no_page_or_has_a_status_that_walls_do_not_have(kind, status):

@@ -43,17 +43,10 @@ def test_put_form_adds_or_replaces_a_field_and_makes_an_empty_post_a_form():
 PART = '--x\r\nContent-Disposition: form-data; name="t"\r\n\r\n{}\r\n--x\r\n'
 
 
-@pytest.mark.parametrize(
-    ("kind", "body", "result"),
-    [
-        ("text/plain", "a=t=\r\nt=\r\nt=2\r\n", f"a=t=\r\nt={TOKEN}\r\nt=2\r\n"),
-        ("text/plain; charset=utf-8", "t=1\r\na=\r\n", f"t={TOKEN}\r\na=\r\n"),
-        ("Multipart/Form-Data; boundary=x", PART.format("1") * 2, PART.format(TOKEN) + PART.format("1")),
-    ],
-)
-def test_put_form_replaces_the_first_field_of_the_name_in_other_formats(kind, body, result):
-    request = Request(URL, method="POST", body=body, headers={"Content-Type": kind})
-    assert put_token(request, "form:t", TOKEN).body.decode() == result
+def test_put_form_replaces_the_first_part_of_the_name_in_multipart():
+    kind = {"Content-Type": "Multipart/Form-Data; boundary=x"}
+    request = Request(URL, method="POST", body=PART.format("1") * 2, headers=kind)
+    assert put_token(request, "form:t", TOKEN).body.decode() == PART.format(TOKEN) + PART.format("1")
 
 
 def test_put_json_keeps_the_rest_of_the_document():

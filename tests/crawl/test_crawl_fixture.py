@@ -79,14 +79,6 @@ class Insists(ShopSpider):
         return super().from_crawler(crawler, *args, **keywords)
 
 
-class Leftover(ShopSpider):
-    """Logs what asyncio does of a crawl before it that was stopped."""
-
-    def parse(self, response):
-        logging.getLogger("asyncio").error("late", exc_info=asyncio.CancelledError())
-        yield {}
-
-
 def pass_time(seconds):
     """Let time pass for the event loop that runs: what its timers have waited for comes at once.
 
@@ -186,10 +178,6 @@ def test_a_crawl_buys_at_the_offline_service_only(omocaptcha_crawl, omocaptcha_s
             omocaptcha_crawl(ShopSpider, site=site, OMOCAPTCHA_API_URL=url)
     for host in ("localhost", "[::1]", "127.0.0.2"):
         omocaptcha_crawl(ShopSpider, site=site, OMOCAPTCHA_API_URL=f"http://{host}:1/api")
-
-
-def test_a_crawl_that_was_stopped_does_not_spoil_the_next_one(omocaptcha_crawl, omocaptcha_site):
-    assert omocaptcha_crawl(Leftover, site=omocaptcha_site("rate").url).items == [{}]
 
 
 def test_a_crawl_that_does_not_end_is_stopped(omocaptcha_crawl, omocaptcha_service, omocaptcha_site):

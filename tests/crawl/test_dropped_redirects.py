@@ -14,7 +14,7 @@ from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import OneAddress
 from tests.helpers.scrapy_versions import CALLBACKS_ARE_LATE
-from tests.helpers.sites import Site, behind_wall, challenge, page, pages_of, redirect, sending, spider, won
+from tests.helpers.sites import Site, behind_wall, challenge, page, pages_of, redirect, sending, won
 
 HOST = "127.0.0.9"
 
@@ -176,18 +176,3 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
     assert {one.url for one in crawled.pages} == expected
     # Where the page that redirects lead to is walled itself, and the clearance ends, it may come for another of them.
     assert len(crawled.pages) <= len(expected) + (wall and by_redirects)
-
-
-def test_a_stop_keeps_what_waits_at_a_wall_that_redirects_led_to(crawl, service, tmp_path):
-    """The second page is at a wall, so that the others wait while a token is bought for it."""
-    walled = behind_wall()
-
-    def answer(request, form):
-        return redirect(request.path.replace("old", "new")) if "/old/" in request.path else walled(request, form)
-
-    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "CONCURRENT_REQUESTS": 4}
-    with Site(answer) as site:
-        urls = [f"{site.origin}/old/{number}" for number in range(8)]
-        runs = [crawl(spider(*urls), {**settings, "CLOSESPIDER_PAGECOUNT": most}) for most in (1, 0)]
-    came = Counter(one.url for run in runs for one in run.pages)
-    assert came == Counter(url.replace("old", "new") for url in urls)

@@ -51,7 +51,7 @@ def beside(site, queued, links, hosts):
 
 
 @pytest.mark.parametrize(
-    ("queued", "hosts"), [(64, 1), (1500, 1), nightly(20_000, 1), (700, 2)], ids=lambda value: str(value)
+    ("queued", "hosts"), [(64, 1), (600, 1), nightly(20_000, 1), (300, 2)], ids=lambda value: str(value)
 )
 def test_who_follows_links_elsewhere_gets_its_pages_however_many_requests_are_queued_at_a_wall(
     crawl, service, links, monkeypatch, queued, hosts

@@ -104,12 +104,6 @@ def test_a_token_is_sent(run, service, monkeypatch, name, block, found):
     assert block != "login" or crawled.count("tokens/accepted") == 1
 
 
-def test_a_form_without_a_token_shows_what_the_site_answers_to_a_bad_one(run, service):
-    items, crawled = run("recipes/form", "form", settings={"OMOCAPTCHA_ENABLED": False})
-    assert items == [{"boats": []}]
-    assert (crawled.stats["downloader/response_count"], service.jobs) == (2, ())
-
-
 def test_the_spider_of_the_first_page_gets_all_things_for_one_job(run, walled, service):
     items, _ = run("index", "spider", walled("session"))
     assert [item["name"] for item in items] == [f"Thing {number}" for number in range(1, 51)]
@@ -245,17 +239,6 @@ def test_two_proxies_cost_two_jobs(run, service):
     items, crawled = run("recipes/proxies", "sticky")
     assert sorted(item["name"] for item in items) == [f"Thing {number}" for number in range(1, 9)]
     assert len(service.jobs) == crawled.count("tokens/accepted") == 2
-
-
-def test_a_crawl_that_is_paused_and_resumed_buys_a_second_job(run, walled, service, tmp_path):
-    site, settings = walled("session"), {"JOBDIR": str(tmp_path / "jobs"), "CONCURRENT_REQUESTS": 1}
-    before, _ = run("quickstart", "quickstart-spider", site, {**settings, "CLOSESPIDER_PAGECOUNT": 1})
-    after, _ = run("quickstart", "quickstart-spider", site, settings)
-    assert len(before) < 50
-    assert len({item["name"] for item in before + after}) == 50
-    # Start requests are not filtered, so the first page is crawled again.
-    assert len(before + after) == 60
-    assert len(service.jobs) == 2
 
 
 def test_with_a_cache_a_second_run_costs_nothing(run, walled, service, tmp_path):

@@ -15,13 +15,11 @@ from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.utils.defer import maybe_deferred_to_future
 
-from scrapy_omocaptcha import OmoCaptchaMiddleware
 from scrapy_omocaptcha.engine.components import proxy_of
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY, SCHEME_PROXY
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.probing import (
-    RECORDERS,
     Inner,
     begin,
     chain,
@@ -60,21 +58,6 @@ def test_the_engine_is_starting_before_it_says_that_it_has_started_and_no_longer
     crawled = crawl(Watching)
     assert seen == [(True, False)]
     assert not crawled.spider.crawler.engine._starting
-
-
-def test_the_scheduler_makes_its_folder_in_the_jobdir_after_the_middlewares_were_made(crawl, service, tmp_path):
-    seen = []
-
-    @hears(opened=signals.spider_opened)
-    class Watching(RecordingSpider):
-        def opened(self):
-            middleware = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
-            was_resumed = middleware._walls.redirects._is_filter_shared
-            seen.append((was_resumed, (tmp_path / "requests.queue").is_dir()))
-
-    for _ in range(2):
-        crawl(Watching, {**service.settings, "JOBDIR": str(tmp_path)})
-    assert seen == [(False, True), (True, True)]
 
 
 def test_the_engine_asks_its_scheduler_which_drops_what_its_duplicate_filter_was_asked_about(during):
@@ -122,20 +105,6 @@ async def test_get_slot_gives_the_slot_that_a_request_will_be_sent_through(spide
     assert downloader(spider)._get_slot(request) == (key, slot)
     assert slot.active == set()
     assert through == [True]
-
-
-@in_a_crawl(DOWNLOAD_DELAY=0.2)
-async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_out_in_its_order(spider, walled):
-    site = walled()
-    requests = [scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2, 3, 4)]
-    slot = slots(spider).order.slot(requests[0])
-    pages = [begin(spider.crawler.engine.download_async(request)) for request in requests]
-    await until(lambda: len(slot.queue) == 3)
-    assert [entry[0] for entry in slot.queue] == requests[1:]
-    slot.queue.rotate(1)
-    for page in pages:
-        await maybe_deferred_to_future(page)
-    assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 
 
 @in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"concurrency": 3, "delay": 0.5, "jitter": 0.25}})
@@ -295,14 +264,6 @@ async def test_a_manager_calls_the_methods_of_its_objects_with_the_spider_where_
     answer = await manager.download_async(fails, request)
     assert answer.headers["Spider"] == b"recording"
     assert calls == [("Inner", "request", request), ("Inner", "exception", request), ("Inner", "response", request)]
-
-
-@in_a_crawl(**RECORDERS)
-async def test_scrapy_has_errors_handled_from_the_site_on(spider, calls):
-    request = scrapy.Request("http://127.0.0.1/", meta={"Inner raises": KeyError("x")})
-    with pytest.raises(KeyError):
-        await spider.crawler.engine.download_async(request)
-    assert [name for name, method, _ in calls if method == "exception"] == ["Inner", "Outer"]
 
 
 @pytest.mark.filterwarnings("ignore:.*spider.*:scrapy.exceptions.ScrapyDeprecationWarning")

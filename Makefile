@@ -82,9 +82,8 @@ fuzz: $(VENV)/test   ## try many new inputs on what reads data of others; EXAMPL
 simulation: $(VENV)/test   ## simulate whole crawls in virtual time; ARGS="--seeds 1:2000", or "--seed 7" for one as a story
 	$(BIN)/python -m tests.simulation $(ARGS)
 
-sockets: $(VENV)/test   ## run crawls of the simulation over real sockets, stopped and killed, and the walls that redirect
-	$(BIN)/python -m tests.simulation --sockets --processes 1 --new 100 $(ARGS)
-	$(BIN)/python -m pytest --sockets --numprocesses $(WORKERS) tests/crawl/test_shapes_of_redirects.py
+sockets: $(VENV)/test   ## crawl the walls that redirect over real sockets
+	$(BIN)/python -m pytest --sockets --numprocesses $(WORKERS) tests/crawl/test_shapes_of_redirects.py $(ARGS)
 
 fleet: $(VENV)/test   ## run a minute of fleets whose workers are stopped and killed, and whose Redis restarts
 	$(BIN)/python -m tests.fleet.crawl $(ARGS)

@@ -222,22 +222,3 @@ def test_a_clearance_that_is_thrown_away_costs_one_job_and_no_token_is_called_re
     assert len(service.jobs) == 1
     assert (len(crawled.pages), crawled.count("tokens/rejected")) == (answer == "the page", 0)
     assert set(crawled.reasons) == {"cookies"}
-
-
-@pytest.mark.parametrize("rejected", [0, 1])
-def test_cookies_that_a_spider_sends_itself_outdate_no_form_where_no_others_are_kept(crawl, service, rejected):
-    """As at a wall that knows visitors by their address."""
-    asked, tokens = [], []
-
-    def answer(request, form):
-        if request.method == "POST":
-            tokens.append(form["g-recaptcha-response"])
-            return sites.redirect("/")
-        asked.append(request.path)
-        return sites.page() if len(tokens) > rejected else sites.challenge()
-
-    with sites.Site(answer) as site:
-        request = scrapy.Request(site.origin, headers={"Cookie": "lang=en"}, meta={"dont_merge_cookies": True})
-        crawled = crawl(sites.sending(request), {**service.settings, "ROBOTSTXT_OBEY": False})
-    assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/rejected")) == (1, 1 + rejected, rejected)
-    assert asked == ["/"] * (2 + rejected)

@@ -208,12 +208,3 @@ def test_a_crawl_runs_without_a_reactor(omocaptcha_crawl, omocaptcha_site):
     with without_reactor():
         crawl = omocaptcha_crawl(ShopSpider, site=omocaptcha_site("rate").url, TWISTED_REACTOR_ENABLED=False)
     assert len(crawl.items) == 1
-
-
-def test_a_crawl_runs_beside_the_loop_of_a_test(omocaptcha_crawl, omocaptcha_site):
-    site = omocaptcha_site("rate").url
-
-    async def test():
-        return omocaptcha_crawl(ShopSpider, site=site)
-
-    assert len(asyncio.run(test()).items) == 1

@@ -14,7 +14,7 @@ from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import OneAddress
 from tests.helpers.scrapy_versions import CALLBACKS_ARE_LATE
-from tests.helpers.sites import Site, behind_wall, challenge, page, pages_of, redirect, sending, won
+from tests.helpers.sites import Site, behind_wall, challenge, page, pages_of, redirect, won
 
 HOST = "127.0.0.9"
 
@@ -99,21 +99,6 @@ def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there
     else:
         # The site may have executed them.
         assert [reason for run in runs for reason in run.reasons] == ["maybe_executed"] * len(urls)
-
-
-@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
-@pytest.mark.parametrize("by", ["nobody", "the request", "the spider"])
-def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request_whoever_handles_redirects(crawl, service, gate, by):
-    def refresh(gate):
-        return page(f'<meta http-equiv="refresh" content="0; url={gate}">')
-
-    handled = {"handle_httpstatus_list": [302]}
-    meta, attributes = handled if by == "the request" else {}, handled if by == "the spider" else {}
-    with Site(behind_wall(gate=gate, to_gate=refresh)) as site:
-        requests = [scrapy.Request(f"{site.origin}/page/{number}", meta=meta) for number in range(6)]
-        crawled = crawl(sending(*requests, **attributes), service.settings)
-    assert Counter(one.url for one in crawled.pages) == Counter(request.url for request in requests)
-    assert len(service.jobs) == 1
 
 
 @pytest.mark.parametrize("status", [404, 410])

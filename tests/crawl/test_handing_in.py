@@ -165,18 +165,6 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate_of_an_earlie
     assert crawled.reasons == ["attempts"] * failures
 
 
-def test_a_redirect_whose_address_is_not_encoded_leads_to_the_page(crawl, service):
-    def inside(request):
-        return page(status=200 if request.path == "/ü" else 404)
-
-    # The server sends it in UTF-8.
-    with Site(sites.behind_wall(inside, opens_at="/ü")) as site:
-        crawled = crawl(spider(f"{site.origin}/%C3%BC"), service.settings)
-        asked = [(method, path) for method, path, *_ in site.requests]
-    assert ([one.status for one in crawled.pages], crawled.count("tokens/accepted")) == ([200], 1)
-    assert len(asked) == 3, "the challenge, the token and the page"
-
-
 @pytest.mark.parametrize(
     ("target", "more"),
     [("?error=1", 0), ("?try={}", 0), ("?to={}", 0), ("/failed", 1)],
@@ -199,24 +187,6 @@ def test_a_wall_that_answers_each_token_by_a_redirect_to_its_challenge_accepts_n
     assert more or len(service.jobs) <= 3 + 9, "the breaker opens"
 
 
-def test_a_page_to_which_each_token_is_redirected_is_no_page_of_its_own(crawl, service):
-    """The site has one path. A token opens one page, whose address does not show the challenge then."""
-
-    def answer(request, form):
-        if form:
-            return won("/index?page=home")
-        if not cleared(request):
-            return challenge("")
-        response = page(request.query_string)
-        response.del_cookie("clearance", path="/")
-        return response
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/index?id={number}" for number in range(6)]
-        crawled = crawl(spider(*urls), service.settings)
-    assert sorted(one.text for one in crawled.pages) == [f"id={number}" for number in range(6)]
-
-
 def test_a_wall_that_answers_each_token_by_a_redirect_to_another_of_its_addresses_costs_a_job_each(crawl, service):
     """Pages that have moved, and of which each wants a token, look the same."""
     numbers = itertools.count()
@@ -226,28 +196,6 @@ def test_a_wall_that_answers_each_token_by_a_redirect_to_another_of_its_addresse
     assert crawled.count("tokens/unknown") == 5
     assert crawled.count("tokens/accepted") == 0
     assert ([type(error) for error in crawled.failures], crawled.pages) == ([IgnoreRequest], [])
-
-
-@pytest.mark.parametrize(
-    ("target", "jobs"), [("/page?pass={}", 1), ("/there?pass={}", 1), ("/other", 2)], ids=["own", "other", "walled"]
-)
-def test_a_wall_whose_redirect_shows_the_page_once_gives_it(crawl, service, target, jobs):
-    """Each page wants a token of its own, and is shown where the answer to the token leads, or there after another."""
-
-    def answer(request, form):
-        if form:
-            passes.append(str(len(passes)))
-            return redirect(target.format(passes[-1]) if request.path == "/page" else "/other?pass=" + passes[-1])
-        if request.query.get("pass") in passes:
-            passes.remove(request.query["pass"])
-            return page()
-        return challenge("")
-
-    passes = []
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert [one.text for one in crawled.pages] == ["<title>the page</title>"]
-    assert len(service.jobs) == jobs
 
 
 @pytest.mark.parametrize("way", [None, "/next"], ids=["at once", "by a detour"])
@@ -494,26 +442,3 @@ def test_a_form_whose_session_has_changed_meanwhile_is_fetched_anew_and_its_key_
     assert crawled.failures == []
     assert handed_in == [("2", OTHER_KEY if changes_key else sites.KEY)]
     assert (len(service.jobs), crawled.count("tokens/expired")) == ((2, 1) if changes_key else (1, 0))
-
-
-@pytest.mark.parametrize(
-    ("target", "follows", "statuses"),
-    [
-        ("/result", False, [302] * 2),
-        ("/result", True, [200]),
-        ("?result", False, [302] * 2),
-        ("?result", True, [200] * 2),
-    ],
-)
-def test_a_redirect_that_answers_a_token_is_left_to_a_callback_that_handles_redirects(
-    crawl, service, target, follows, statuses
-):
-    def answer(request, form):
-        if form.get("g-recaptcha-response"):
-            return redirect(target)
-        return page(request.path) if "result" in request.path_qs else challenge("")
-
-    settings = {**service.settings, "REDIRECT_ENABLED": follows, "HTTPERROR_ALLOW_ALL": True}
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page/1", f"{site.origin}/page/2"), settings)
-    assert [one.status for one in crawled.pages] == statuses

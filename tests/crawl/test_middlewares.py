@@ -45,13 +45,6 @@ class Writes:
         return response
 
 
-class ReplacesTheRequest:
-    """Scrapy lets a middleware decide whose callback gets a response."""
-
-    def process_response(self, request, response):
-        return response.replace(request=request.replace(cb_kwargs={"replaced": True}))
-
-
 @pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
 @pytest.mark.parametrize("priority", [INSIDE, OUTSIDE, 10, 850])
 def test_what_a_middleware_writes_into_the_request_reaches_the_callback(crawl, service, walled, wall, priority):
@@ -60,17 +53,6 @@ def test_what_a_middleware_writes_into_the_request_reaches_the_callback(crawl, s
     assert [page.meta["note"] for page in crawled.pages] == ["seen"] * 2
     assert crawled.spider.given == [{"page": 200}] * 2
     assert len(service.jobs) == 1
-
-
-# Inside of ours, the page of a wall that wants a token for each page is the answer to a request of ours.
-@pytest.mark.parametrize(
-    ("wall", "priority"),
-    [("session", INSIDE), ("session", OUTSIDE), ("redirect", INSIDE), ("redirect", OUTSIDE), ("per_page", OUTSIDE)],
-)
-def test_a_middleware_that_replaces_the_request_of_a_response_is_heard(crawl, service, walled, wall, priority):
-    crawled = crawl(Visits, settings(service, ReplacesTheRequest, priority), site=walled(wall).url)
-    assert crawled.failures == []
-    assert crawled.spider.given == [{"replaced": True}] * 2
 
 
 class LikeSelenium:

@@ -1,12 +1,10 @@
 """A project's own downloader and scheduler work as without the add-on, wherever they are set, and behind walls, too."""
 
 import logging
-import traceback
 
 import pytest
 from scrapy.core.downloader import Downloader
 from scrapy.core.scheduler import BaseScheduler, Scheduler
-from scrapy.exceptions import ScrapyDeprecationWarning
 
 from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.challenge import Challenge
@@ -175,60 +173,11 @@ def test_a_crawl_without_the_add_on_has_the_very_classes_of_the_project(crawl, s
     assert (type(downloader), type(scheduler)) == (OwnDownloader, OwnScheduler)
 
 
-def test_scrapy_still_warns_of_a_downloader_that_wants_the_spider(crawl, service):
-    with pytest.warns(ScrapyDeprecationWarning, match="fetch.. method of .*OldDownloader.* requires a spider argument"):
-        crawl(RecordingSpider, {**service.settings, "DOWNLOADER": OldDownloader})
-
-
 def test_the_log_names_the_derived_classes_after_those_of_the_project(crawl, service):
     crawled = crawl(RecordingSpider, {**service.settings, "DOWNLOADER": OwnDownloader})
     (overridden,) = [line for line in crawled.said(logging.INFO) if line.startswith("Overridden settings:")]
     assert f"'DOWNLOADER': <class 'OMOcaptcha over {__name__}.OwnDownloader'>" in overridden
     assert "'SCHEDULER': <class 'OMOcaptcha over scrapy.core.scheduler.Scheduler'>" in overridden
-
-
-class NoFetch:
-    """Lacks what Scrapy asks of a downloader."""
-
-    def __init__(self, crawler):
-        pass
-
-    def close(self):
-        pass
-
-
-class NoScheduler:
-    """Lacks what Scrapy asks of a scheduler."""
-
-
-UNUSABLE = {
-    "a number": 5,
-    "nothing": None,
-    "no path": "nothing",
-    "no module": "missing.module.Own",
-    "no such name": f"{__name__}.Missing",
-    "no class": f"{__name__}.PAGES",
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(pytest.param(name, value, id=f"{name}: {case}") for name in BOTH for case, value in UNUSABLE.items()),
-        pytest.param("DOWNLOADER", NoFetch, id="a downloader that lacks a method"),
-        pytest.param("SCHEDULER", NoScheduler, id="a scheduler that lacks its methods"),
-        pytest.param("SCHEDULER", lambda crawler: Bare(), id="a function in the place of a scheduler"),
-    ],
-)
-def test_a_class_that_scrapy_cannot_use_gives_scrapys_own_error(crawl, service, name, value):
-    errors = []
-    for addons in ({}, ADDON):
-        with pytest.raises(Exception) as raised:  # noqa: PT011
-            crawl(RecordingSpider, {**service.settings, name: value, "ADDONS": addons})
-        errors.append((raised.type, str(raised.value)))
-    assert errors[0] == errors[1]
-    frames = traceback.extract_tb(raised.tb)
-    assert not [frame for frame in frames if "scrapy_omocaptcha/engine" in frame.filename]
 
 
 def refused(crawler):

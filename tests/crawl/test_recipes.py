@@ -140,14 +140,6 @@ def for_boats(number):
     }
 
 
-def test_a_search_that_is_lost_is_an_item_of_the_errback(run, walled):
-    settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    items, _ = run("recipes/search", "boats", walled(refuse_every=5), settings, changed=for_boats(30))
-    lost = [item["name"] for item in items if "lost" in item]
-    assert len(lost) == len(set(lost)) == 6
-    assert {item["name"] for item in items} == {f"Boat {number}" for number in range(30)}
-
-
 def test_each_page_of_the_results_is_read_that_a_form_of_aspnet_leads_to(run, service):
     items, crawled = run("recipes/aspnet", "postback")
     assert sorted(item["boat"] for item in items) == BOATS
@@ -182,24 +174,6 @@ def test_the_errback_of_a_rule_gets_pages_that_stay_closed_and_their_links_are_n
     assert len(items) == 0
     assert len(failed) == 10
     assert len(service.jobs) == 1
-
-
-def test_a_rule_may_buy_nothing_for_its_pages(run, walled, service):
-    process = """errback="failed", process_request="cheap"),
-    ]
-
-    def cheap(self, request, response):
-        request.meta["omocaptcha"] = False
-        return request
-"""
-    items, crawled = run(
-        "recipes/crawlspider",
-        "items",
-        walled("per_page", catalogue_pages=2),
-        changed={'errback="failed"),\n    ]\n': process},
-    )
-    assert items == []
-    assert len(service.jobs) == crawled.count("tokens/accepted") == 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,7 +13,7 @@ from scrapy.exceptions import IgnoreRequest
 
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.nightly import by_pairs, nightly
+from tests.helpers.nightly import by_pairs
 from tests.helpers.sites import CHALLENGE, Site, challenge, cleared, page, redirect, sending, spider, won
 
 OUR_STATS = re.compile("omocaptcha/|log_count/|elapsed_time|start_time|finish_time|memusage/")
@@ -171,20 +170,6 @@ def test_what_nothing_is_bought_for_passes_on_as_without_the_add_on(compare, ser
         assert crawled.count(f"skipped/{reason}") == crawled.count("challenges") >= 3
 
 
-@pytest.mark.parametrize("case", REASONS)
-def test_a_refused_challenge_has_its_reason_as_a_flag_beside_those_of_others(crawl, service, case):
-    class Flags:
-        def process_response(self, request, response):
-            response.flags = [*response.flags, "omocaptcha-like", "omocaptcha:"]
-            return response
-
-    settings = {**service.settings, **REASONS[case], "DOWNLOADER_MIDDLEWARES": {Flags: 620}}
-    with Walled(case, 200) as site:
-        crawled = crawl(WatchingSpider, settings, origin=site.origin)
-    challenges = [one for one in crawled.pages if one.cb_kwargs["asked"] != "/open"]
-    assert [one.flags for one in challenges] == [["omocaptcha-like", "omocaptcha:", f"omocaptcha:{case}"]] * 3
-
-
 @pytest.mark.parametrize("status", [200, 403, 429, 503])
 @pytest.mark.parametrize("case", ["host_not_allowed", "enterprise", "max_cost", "dry_run"])
 def test_with_on_failure_response_the_callback_gets_what_nothing_was_bought_for(crawl, service, case, status):
@@ -212,26 +197,6 @@ def test_at_a_limit_each_request_gets_the_challenge_that_its_redirect_leads_to(c
     (first,) = [item for item in without["items"] if item["asked"] == "/page/1"]
     seen = [item for item in with_addon["items"] if item["asked"] == "/page/1"]
     assert [(item.get("failed"), item.get("status")) for item in seen] == [(first.get("failed"), first.get("status"))]
-
-
-@pytest.mark.parametrize("status", [403, nightly(429), nightly(503)])
-def test_a_host_that_is_left_alone_for_a_while_gets_no_more_pages_asked_for_than_without_the_add_on(
-    compare, service, status
-):
-    class Asks(WatchingSpider):
-        def requests(self):
-            for number in range(20):
-                path = f"/{number}"
-                yield scrapy.Request(self.origin + path, self.page, errback=self.failed, cb_kwargs={"asked": path})
-
-    with Walled("", status) as site:
-        with_addon, without, crawled = compare(site, Asks, {})
-    assert crawled.count("skipped/breaker") >= 18
-    asked = [method for method, _ in with_addon["requests"]].count("GET")
-    assert len(without["requests"]) == (20 if status == 403 else 60)
-    # The leader asks once more before each token but the first.
-    assert asked <= len(without["requests"]) + len(service.jobs)
-    assert Counter(item["failed"] for item in with_addon["items"]) == {"HttpError": 18, "ChallengeNotSolved": 2}
 
 
 @pytest.mark.parametrize("status", [403, 503])

@@ -195,20 +195,6 @@ def _at_once(jobs):
         yield sum(other.created_at <= job.created_at < other.answered_at for other in jobs)
 
 
-def test_a_page_out_of_httpcache_does_not_show_that_a_site_is_walled_in_part(crawl, service, walled, tmp_path):
-    site = walled("session", catalogue_pages=40)
-    cache = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "HTTPCACHE_IGNORE_HTTP_CODES": [403]}
-    settings = {**service.settings, **cache, "CONCURRENT_REQUESTS": 4}
-    urls = [f"{site.url}/page/{number}" for number in range(1, 41)]
-    crawl(spider(*urls[30:]), settings)
-    service.next_job(seconds=20)
-    crawled = crawl(spider(*urls), settings)
-    assert len(crawled.pages) == 40
-    assert crawled.stats["httpcache/hit"] == 10
-    # Some are under way when the first one meets the wall.
-    assert sum(visit.shown == "challenge" for visit in site.requests) <= 2 * 5
-
-
 def test_sessions_never_wait_for_each_other(crawl):
     with LateService() as service, WalledSite(service, catalogue_pages=9) as site:
 
@@ -227,22 +213,6 @@ def test_sessions_never_wait_for_each_other(crawl):
     # The first job, for one of them, ends when the two others are through.
     assert len({page.meta["cookiejar"] for page in crawled.pages[:6]}) == 2
     assert (len(crawled.pages), crawled.failures) == (9, [])
-
-
-def test_other_sessions_go_on_while_a_token_is_handed_in_also_where_the_site_has_a_delay(crawl, service):
-    async def answer(request, form):
-        if request.path == "/verify":
-            await asyncio.sleep(5)
-        order.append(request.path)
-        return walled(request, form) if request.path in ("/page", "/verify") else page()
-
-    walled, order = behind_wall(), []
-    with Site(answer) as site:
-        others = [scrapy.Request(f"{site.origin}/free/{number}", meta={"cookiejar": 2}) for number in range(4)]
-        sends = sites.sending(scrapy.Request(f"{site.origin}/page"), *others)
-        crawled = crawl(sends, {**service.settings, "DOWNLOAD_DELAY": 2})
-    assert len(crawled.pages) == 5
-    assert order.index("/free/0") < order.index("/verify"), "it was answered while the token was under way"
 
 
 def test_what_the_others_wait_for_gets_through_a_wall_whenever_it_was_asked_for(crawl, service, walled):

@@ -1,7 +1,6 @@
 """What is sent inside the chain passes the middlewares between ours and the site, and nothing else of Scrapy."""
 
 import logging
-from contextlib import suppress
 
 import pytest
 import scrapy
@@ -52,23 +51,6 @@ async def test_the_spiders_request_is_sent_again_as_the_same_object(spider, wall
     assert not chain(spider).is_sending(request)
 
 
-@pytest.mark.parametrize("cookies", [{"a": "1"}, [{"name": "a", "value": "1"}]])
-@pytest.mark.parametrize("fault", [None, "reset"])
-@in_a_crawl()
-async def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(spider, walled, cookies, fault):
-    site = walled()
-    if fault:
-        site.fault("/page/1", fault)
-    validator, meta = {"If-None-Match": '"its own"'}, {"download_latency": "of the first time"}
-    request = scrapy.Request(f"{site.url}/page/1", cookies=cookies, headers=validator, meta=meta)
-    with suppress(Exception):
-        await chain(spider).send_again(request, page=request)
-    assert request.cookies == cookies
-    assert request.meta.get("download_latency") != "of the first time"
-    assert "If-None-Match" in request.headers
-    assert [dict(visit.cookies) for visit in site.requests] == [{}]
-
-
 def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, walled, tmp_path):
     site = walled()
 
@@ -84,19 +66,6 @@ def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, wa
         return ["cached" in answer.flags for answer in answers]
 
     assert during(probe, {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}) == [False, False, True]
-    assert len(site.requests) == 2
-
-
-def test_httpcache_outside_of_ours_neither_answers_nor_stores_what_is_sent(during, walled, tmp_path):
-    site = walled()
-
-    async def probe(spider):
-        await chain(spider).send(scrapy.Request(f"{site.url}/free/1"))
-        return (await spider.crawler.engine.download_async(scrapy.Request(f"{site.url}/free/1"))).flags
-
-    settings = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
-    settings["DOWNLOADER_MIDDLEWARES"] = {"scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": 100}
-    assert during(probe, settings) == []
     assert len(site.requests) == 2
 
 

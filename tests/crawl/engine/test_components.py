@@ -1,6 +1,5 @@
 """What Scrapy's own middlewares are asked, in the middle of a crawl."""
 
-import pytest
 import scrapy
 from scrapy.http import HtmlResponse, Response, TextResponse
 
@@ -9,29 +8,6 @@ from tests.helpers.probing import chain, components, in_a_crawl
 
 def redirect_to(location, status=302):
     return Response("http://127.0.0.1/", status=status, headers={"Location": location})
-
-
-@pytest.mark.parametrize(
-    ("values", "response", "settings", "expected"),
-    [
-        ({}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({}, Response("http://127.0.0.1/"), {}, None),
-        ({"meta": {"dont_redirect": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({"meta": {"handle_httpstatus_list": [302]}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({"meta": {"handle_httpstatus_all": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({}, redirect_to("/gate"), {"REDIRECT_ENABLED": False}, "http://127.0.0.1/gate"),
-    ],
-    ids=["redirect", "no redirect", "dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all", "disabled"],
-)
-def test_the_request_that_scrapy_would_make_of_a_redirect(during, values, response, settings, expected):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/", **values)
-        meta = dict(request.meta)
-        redirected = await components(spider).redirect(request, response)
-        assert request.meta == meta, "the request is left as it is"
-        return redirected and redirected.url
-
-    assert during(probe, settings) == expected
 
 
 @in_a_crawl()

@@ -1,7 +1,5 @@
 """Waiting, no longer than the crawl lasts."""
 
-from inspect import CORO_CLOSED, getcoroutinestate
-
 import pytest
 import scrapy
 from scrapy.utils.defer import maybe_deferred_to_future
@@ -55,20 +53,3 @@ async def test_what_is_worth_a_moment_longer_may_still_come_when_all_else_has_en
         assert (value, lifetime(spider)._waits) == ("it has come", {})
     finally:
         spider.crawler.engine._slot.remove_request(request)
-
-
-@in_a_crawl()
-async def test_nothing_is_begun_any_more_once_the_spider_is_being_closed(spider):
-    begun, cancelled = [], []
-
-    async def call():
-        begun.append(True)
-
-    lifetime(spider).close("enough")
-    await until(lambda: lifetime(spider).closing)
-    coroutine, deferred = call(), Deferred(cancelled.append)
-    for late in (coroutine, deferred):
-        with pytest.raises(CrawlClosing):
-            await lifetime(spider).wait(late)
-    assert (begun, getcoroutinestate(coroutine)) == ([], CORO_CLOSED)
-    assert (len(cancelled), deferred.result) == (1, None), "its error is nobody's any more"

@@ -4,7 +4,6 @@ from contextlib import ExitStack
 
 import pytest
 import scrapy
-from scrapy.core.downloader import Downloader
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha.engine.slots import HoldState
@@ -108,25 +107,6 @@ async def test_a_components_change_of_the_concurrency_holds_whatever_is_held(spi
     assert (full, downloader(spider).total_concurrency) == ([True, False], 2)
 
 
-class Careful(Downloader):
-    """Takes no request at some times, for a reason of its own."""
-
-    takes_none = False
-
-    def needs_backout(self):
-        return self.takes_none or super().needs_backout()
-
-
-@in_a_crawl(DOWNLOADER=Careful)
-async def test_a_projects_own_downloader_has_its_say_while_requests_are_held(spider):
-    with Held(spider) as waiting:
-        waiting.hold("http://127.0.0.1/")
-        room = downloader(spider).needs_backout()
-        downloader(spider).takes_none = True
-        assert room is False
-        assert downloader(spider).needs_backout() is True
-
-
 # -- let go ----------------------------------------------------------------------------------------------------------
 
 
@@ -181,23 +161,6 @@ async def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the
         assert [*seen, log, downloader(spider).needs_backout()] == [[], True, True, [1, -1], False]
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1)
-async def test_a_request_that_did_not_come_out_of_the_scheduler_is_let_go_at_once_though_all_places_are_taken(spider):
-    log = []
-    with Held(spider) as waiting:
-        first = waiting.hold("http://127.0.0.1/")
-        nested = waiting.hold("http://127.0.0.1/nested", scheduled=False)
-        waiting.add_others(1)
-        task = begin(sending(first, log, 1))
-        # It goes before one that waits for a place, which may be waiting for it.
-        await sending(nested, log, 2)
-        before = list(log)
-        waiting.end_others()
-        downloader(spider).needs_backout()
-        await maybe_deferred_to_future(task)
-    assert (before, log) == ([2, -2], [2, -2, 1, -1])
-
-
 @in_a_crawl(CONCURRENT_REQUESTS=3, DOWNLOAD_DELAY=100)
 async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep_no_other_site_waiting(spider):
     log = []
@@ -215,16 +178,3 @@ async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep
     assert log[:2] == [1, 4]
     of_slow = [name for name in log if abs(name) != 4]
     assert of_slow == [1, -1, 2, -2, 3, -3]
-
-
-@in_a_crawl(CONCURRENT_REQUESTS=1)
-async def test_the_scheduler_is_asked_as_soon_as_nothing_is_sent_any_more_for_a_held_request(spider, walled):
-    site = walled()
-    with Held(spider) as waiting:
-        async with waiting.hold("http://127.0.0.1/").sending():
-            spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/1", callback=spider.page))
-            await sleep(0.5)
-            before = list(spider.pages)
-        # Far sooner than the engine's heartbeat.
-        await sleep(0.5)
-        assert (before, len(spider.pages)) == ([], 1)

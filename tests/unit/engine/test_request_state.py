@@ -13,7 +13,7 @@ from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
 from scrapy_omocaptcha.engine.mixins import SchedulerMixin
-from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
+from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.walls import originals
 
 PAGE = "https://shop.example/catalogue?p=2"
@@ -77,28 +77,15 @@ def out_of_the_scheduler(states, request):
     return request
 
 
-def write_original(states, request):
-    state = states.peek(request)
-    states.write(request, replace(state, original=originals.write(request, state.original)), must_pass=False)
-
-
 def redirect(spider, states, request, location):
     """Return the request that Scrapy makes of a redirect that was written down."""
-    write_original(states, request)
+    state = states.peek(request)
+    states.write(request, replace(state, original=originals.write(request, state.original)), must_pass=False)
     middleware = RedirectMiddleware.from_crawler(spider.crawler)
     response = Response(request.url, status=302, headers={"Location": location}, request=request)
     redirected = middleware.process_response(request, response)
     assert isinstance(redirected, Request)
     return redirected
-
-
-def redirected(spider, states, request, location):
-    """Return the request that Scrapy makes of a redirect, as it comes out of the scheduler."""
-    return out_of_the_scheduler(states, redirect(spider, states, request, location))
-
-
-def original_of(states, request):
-    return originals.rebuild(request, states.peek(request).original)
 
 
 def essence(request):
@@ -149,22 +136,6 @@ def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_th
     assert [states.of(out_of_the_scheduler(states, retry)).useless_jobs for retry in retries] == [0, 0, 1, 1]
 
 
-@pytest.mark.parametrize("url", ["https://shop.example/other", GATE])
-@pytest.mark.parametrize("redirect", ["none", "one", "one that nobody followed", "one, then one that nobody followed"])
-def test_another_request_with_the_meta_of_the_first_starts_anew(spider, states, redirect, url):
-    first = out_of_the_scheduler(states, spiders_request(spider))
-    if redirect in ("one", "one, then one that nobody followed"):
-        first = redirected(spider, states, first, "/gate")
-    if redirect.endswith("followed"):
-        # As with handle_httpstatus_list: the callback gets the redirect, and may copy its meta.
-        write_original(states, first)
-    pay_for(states.of(first))
-    second = out_of_the_scheduler(states, Request(url, meta=first.meta))
-    assert states.of(second) == RequestState()
-    assert states.of(first).useless_jobs == 1, "the first is left as it was"
-    assert original_of(states, redirected(spider, states, second, "/login")).url == url
-
-
 @pytest.mark.parametrize("module", [pickle, marshal], ids=lambda module: module.__name__)
 @pytest.mark.parametrize("way", ["redirected", "given back"])
 def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider, states, module, way):
@@ -180,4 +151,4 @@ def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider
     states = new_states()
     loaded = request_from_dict(text, spider=spider)
     assert states.of(out_of_the_scheduler(states, loaded)).useless_jobs == 1
-    assert essence(original_of(states, loaded)) == expected
+    assert essence(originals.rebuild(loaded, states.peek(loaded).original)) == expected

@@ -1,7 +1,6 @@
-"""Who leads, who is held, who is let go when: by the state machine alone, with nothing sent."""
+"""Which requests share a session, and how little is kept of them."""
 
 from base64 import b64encode
-from itertools import count
 
 import pytest
 from scrapy import Request
@@ -10,146 +9,7 @@ from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.tokens.medium import Mediums
-from scrapy_omocaptcha.walls.clearance import Worth
-from scrapy_omocaptcha.walls.session import Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
-
-PAGE = Request("https://shop.example/page")
-
-
-class Wall:
-    """A session, and stamps for it in the order in which a test asks for them."""
-
-    def __init__(self):
-        self.next_stamp = count(1).__next__
-        self.session = Session("shop.example", self.next_stamp)
-        self.gone_on = []
-
-    def stamp(self, *, re_ask=False):
-        stamp = self.next_stamp()
-        if re_ask:
-            self.session.clearance.record_sent(0, stamp)
-        return stamp
-
-    def lead(self):
-        stamp = self.stamp()
-        assert self.met(stamp) is Role.LEAD
-        self.session.lead(stamp)
-
-    def met(self, stamp):
-        """Return the role of a request that has met a challenge."""
-        self.session.record_challenge(stamp)
-        return self.session.role(stamp)
-
-    def hold(self, name, *, challenged=True):
-        turn = self.session.turns.wait(challenged=challenged)
-        turn.addCallbacks(lambda _: self.gone_on.append(name), lambda _: None)
-        return turn
-
-    def win(self, width=1, *, proven=False):
-        self.session.clearance.record_won([], Worth.PROVEN if proven else Worth.NEW)
-        self.session.stop_leading(lambda: width)
-
-    def give_up(self):
-        self.session.stop_leading(lambda: 8)
-
-
-@pytest.fixture
-def wall():
-    return Wall()
-
-
-# -- the next leader ------------------------------------------------------------------------------------------------
-
-
-def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
-    waiting = [wall.stamp() for _ in range(3)]
-    wall.lead()
-    for number in range(3):
-        wall.hold(number)
-    assert wall.session.holds_new_requests
-    assert wall.met(waiting[0]) is Role.WAIT
-    wall.give_up()
-    assert wall.gone_on == [0]
-    assert wall.met(waiting[0]) is Role.LEAD
-    wall.session.lead(waiting[0])
-    wall.session.turns.end()
-    assert wall.gone_on == [0], "held until the new leader is through"
-    wall.win(width=5, proven=True)
-    assert wall.gone_on == [0, 1, 2]
-
-
-def test_after_three_clearances_for_one_page_each_only_who_has_met_the_wall_shows_that_it_is_open(wall):
-    for _ in range(2):
-        for _ in range(3):
-            assert wall.session.clearance.worth is not Worth.FOR_ONE_PAGE
-            wall.lead()
-            wall.win()
-            assert wall.met(wall.stamp(re_ask=True)) is Role.ALONE
-            wall.session.record_page(PAGE, wall.stamp())
-        assert wall.session.clearance.worth is Worth.FOR_ONE_PAGE
-        wall.session.record_page(PAGE, wall.stamp(), has_met_wall=True)
-        assert wall.session.clearance.worth is Worth.PROVEN
-
-
-# -- letting go -----------------------------------------------------------------------------------------------------
-
-
-def test_the_held_are_let_go_in_their_order_and_no_more_at_once_than_the_site_is_sent(wall):
-    width = [2]
-    wall.lead()
-    wall.hold("gives up").cancel()
-    for number in range(7):
-        wall.hold(number, challenged=bool(number % 2))
-    assert wall.gone_on == []
-    wall.session.clearance.record_won([], Worth.NEW)
-    wall.session.stop_leading(lambda: width[0])
-    assert wall.gone_on == [0], "it is not known yet what the clearance is good for"
-    wall.session.record_page(PAGE, wall.stamp())
-    wall.session.turns.go_on()
-    assert wall.gone_on == [0, 1]
-    wall.session.turns.end()
-    assert wall.gone_on == [0, 1, 2]
-    width[0] = 4
-    wall.session.turns.end()
-    assert wall.gone_on == [0, 1, 2, 3, 4, 5]
-
-
-def test_the_held_whose_turns_end_at_once_go_on_one_after_the_other_and_not_one_within_the_other(wall):
-    """As when the crawl closes without asyncio: each is resumed by the end of the turn before."""
-    within, depth = [], 0
-
-    def go_on(_):
-        nonlocal depth
-        within.append(depth)
-        depth += 1
-        wall.session.turns.end()
-        depth -= 1
-
-    wall.lead()
-    for number in range(300):
-        wall.hold(number).addCallback(go_on)
-    wall.win()
-    assert wall.gone_on == list(range(300))
-    assert within == [0] * 300
-
-
-def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_held_before_they_were_sent(wall):
-    wall.lead()
-    after = wall.stamp()
-    wall.hold("met it")
-    wall.hold("not yet sent", challenged=False)
-    wall.hold("not yet sent either", challenged=False)
-    wall.session.record_page(PAGE, after)
-    assert wall.gone_on == ["not yet sent", "not yet sent either"]
-    assert not wall.session.holds_new_requests, "nobody else is held before being sent"
-    wall.win(width=9, proven=True)
-    assert wall.gone_on == ["not yet sent", "not yet sent either", "met it"]
-    wall.lead()
-    assert wall.session.holds_new_requests
-
-
-# -- sessions -------------------------------------------------------------------------------------------------------
 
 
 class OneJar:
@@ -253,31 +113,30 @@ def test_little_is_kept_of_requests_that_got_no_answer(sessions):
     assert all(map(sessions.stamp_of, kept))
 
 
-# -- cookies --------------------------------------------------------------------------------------------------------
-
-
-def answer(components, url, cookie):
-    """Let an answer set a cookie, as Scrapy's middleware does, and return it."""
-    response = Response(url, headers={"Set-Cookie": cookie})
-    components.kept.extract_cookies(response, Request(url))
-    return response
-
-
-def test_the_cookies_of_other_hosts_are_not_gone_through(components, sessions, monkeypatch):
-    answer(components, "https://www.shop.example/", "own=1")
-
-    def refuse(jar):
-        raise AssertionError("a crawl of thousands of hosts has a jar with the cookies of all of them")
-
-    monkeypatch.setattr(CookieJar, "__iter__", refuse)
-    monkeypatch.setattr(CookieJar, "__len__", refuse)
-    walled = request({"url": "https://www.shop.example/b"})
-    session = sessions.session(walled)
-    session.clearance.record_won(cookies := sessions.cookies(walled), Worth.PROVEN)
-    assert [cookie.name for cookie in cookies] == ["own"]
-    sessions.keep_cookies(session, walled, Response(walled.url, headers={"Set-Cookie": "own=2"}), 0)
-
-
 def test_the_stamps_of_a_later_run_are_higher_than_those_in_the_queue_of_an_earlier_one(components):
     first = Sessions(Mediums(components, None)).next_stamp()
     assert Sessions(Mediums(components, None)).next_stamp() > first
+
+
+@pytest.mark.parametrize(
+    ("sent_with", "set_cookies", "kept", "is_current"),
+    [
+        ("", [], {"a": "new"}, True),
+        ("a=new; b=1", [], {"a": "new", "b": "1"}, True),
+        ("a=old; b=1", [], {"a": "new", "b": "1"}, False),
+        ("a=old", ["a=new; Path=/"], {"a": "new"}, True),
+        ("a=old", ["b=1", 'a="new"'], {"a": "new"}, True),
+        ("a=old", ["a=new"], {"a": '"new"', "b": "1"}, True),
+        ("a=old", ["a=new"], {"a": "newer"}, False),
+        ("", ["b=1", "a=new"], {"a": "newer", "b": "1"}, False),
+        ("", ["a=; Max-Age=0"], {"b": "1"}, True),
+    ],
+)
+def test_a_page_is_of_the_session_that_is_kept_unless_that_has_newer_cookies(
+    components, sessions, sent_with, set_cookies, kept, is_current
+):
+    asked = request({"headers": {"Cookie": sent_with} if sent_with else {}})
+    response = Response(asked.url, headers={"Set-Cookie": set_cookies})
+    assert sessions.is_current(asked, response, frozenset(kept.items())) is is_current
+    components.kept = None
+    assert sessions.is_current(asked, response, frozenset()), "those that the spider sends itself stay the same"

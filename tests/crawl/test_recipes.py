@@ -147,14 +147,6 @@ def test_each_page_of_the_results_is_read_that_a_form_of_aspnet_leads_to(run, se
     assert [line.partition(",")[0].partition(" has ")[2] for line in crawled.said()] == ["a reCAPTCHA v2 widget"]
 
 
-def test_a_form_of_aspnet_that_rejects_tokens_is_sent_with_the_state_of_a_new_page(run, walled, service):
-    site = walled(refuse_every=2)
-    items, crawled = run("recipes/aspnet", "postback", site, {"OMOCAPTCHA_MAX_ATTEMPTS": 5})
-    assert sorted(item["boat"] for item in items) == BOATS
-    assert len(service.jobs) == 3 + crawled.count("tokens/rejected") > 3
-    assert site.rejected["csrf"] == 0
-
-
 @pytest.mark.parametrize(
     ("block", "key", "values"),
     [
@@ -226,22 +218,6 @@ def test_with_a_cache_a_second_run_costs_nothing(run, walled, service, tmp_path)
     assert len(items) == 5
     assert len(site.requests) == asked
     assert len(service.jobs) == 1
-
-
-def test_a_spider_changes_the_request_of_the_form(run, walled):
-    site = walled("session")
-    told = "request = submit_token(response, challenge, token)"
-    assert told in page("recipes/submit").astext()
-    changed = {
-        "import scrapy\n": "import scrapy\nfrom scrapy_omocaptcha import submit_token\n",
-        'return JsonRequest(response.urljoin("/verify"), data={"token": token.value})': f"""{told}
-        request.headers["X-Requested-With"] = "XMLHttpRequest"
-        return request""",
-    }
-    items, _ = run("recipes/submit", "submit", site, changed=changed)
-    assert items == [{"title": "Catalogue, page 1 of 5"}]
-    (handed_in,) = [visit for visit in site.requests if visit.token]
-    assert handed_in.headers["X-Requested-With"] == "XMLHttpRequest"
 
 
 @pytest.fixture

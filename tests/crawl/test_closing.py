@@ -8,7 +8,6 @@ import pytest
 import scrapy
 from aiohttp import web
 from scrapy import signals
-from scrapy.exceptions import CloseSpider
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import Challenge, solve
@@ -93,28 +92,6 @@ def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed,
     assert [path for _, path, *_ in site.requests].count("/page") == asked
 
 
-def test_a_page_that_comes_while_the_crawl_is_closing_is_not_asked_for_once_more(closed_and_resumed, service):
-    class Stops(ClosingSpider):
-        def is_waiting(self):
-            return any(path == "/slow" for _, path, *_ in site.requests)
-
-        def page(self, response, asked=None):
-            self.pages.append(response)
-            if response.url.endswith("/first"):
-                yield scrapy.Request(f"{site.origin}/slow", self.page, errback=self.failed)
-
-    async def inside(request, form):
-        await asyncio.sleep(1 if request.path == "/slow" else 0)
-        return answer(request, form)
-
-    answer = sites.behind_wall(opens_at="/first")
-    with sites.Site(inside) as site:
-        urls = (f"{site.origin}/first",)
-        closed, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=urls)
-    assert [page.url for page in closed.pages] == [*urls, f"{site.origin}/slow"]
-    assert resumed.pages == []
-
-
 def test_a_post_is_not_repeated_since_the_crawl_was_closed_behind_its_redirect(closed_and_resumed, service):
     class Stops(ClosingSpider):
         def requests(self):
@@ -136,31 +113,6 @@ def test_a_post_is_not_repeated_since_the_crawl_was_closed_behind_its_redirect(c
         _, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(f"{site.origin}/order",))
     assert [page.url for page in resumed.pages] == [f"{site.origin}/captcha"]
     assert seen() == ["/order", "/captcha", "/captcha"]
-
-
-def test_no_redirect_of_what_is_asked_for_again_is_followed_once_the_crawl_is_closing(closed_and_resumed, service):
-    class Stops(ClosingSpider):
-        def is_waiting(self):
-            return seen().count("/old") == 2
-
-    async def answer(request, form):
-        if request.path != "/old":
-            return walled(request, form)
-        await asyncio.sleep(1 if seen().count("/old") == 2 else 0)
-        return sites.redirect("/page")
-
-    walled = sites.behind_wall()
-    with sites.Site(answer) as site:
-
-        def seen():
-            return [path for _, path, *_ in site.requests]
-
-        closed, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(f"{site.origin}/old",))
-    assert closed.pages == []
-    assert [page.url for page in resumed.pages] == [f"{site.origin}/page"]
-    # The crawl that resumes has a session of its own.
-    through = ["/old", "/page", "/verify", "/", "/old"]
-    assert seen() == [*through, *through, "/page"]
 
 
 @in_virtual_time
@@ -248,24 +200,3 @@ def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attemp
     assert closed.pages == closed.failures == []
     assert [page.url for page in resumed.pages] == [url]
     assert len(service.jobs) == 2, "the job that was cut off is paid again"
-
-
-def test_no_token_is_announced_when_the_crawl_is_closing(crawl, service):
-    """The challenge comes while the crawl is closing, which the answer to another request has begun."""
-
-    async def answer(request, form):
-        if request.path == "/free":
-            return sites.page()
-        await asyncio.sleep(0.3)
-        return sites.challenge()
-
-    class Closes(RecordingSpider):
-        def page(self, response, asked):
-            raise CloseSpider("enough")
-
-    with sites.Site(answer) as site:
-        crawled = crawl(Closes, service.settings, urls=[f"{site.origin}/free", f"{site.origin}/walled"])
-    assert crawled.stats["finish_reason"] == "enough"
-    assert crawled.count("challenges") == 1
-    assert [line for line in crawled.said(logging.DEBUG) if line.startswith("Solving")] == []
-    assert service.calls == ()

@@ -9,15 +9,13 @@ import scrapy
 from protego import Protego
 from scrapy import signals
 from scrapy.extensions.httpcache import FilesystemCacheStorage
-from scrapy.http.request import NO_CALLBACK
 from w3lib.http import basic_auth_header
 
 from scrapy_omocaptcha import submit_token
-from scrapy_omocaptcha.testing import Wall
 from tests.helpers import sites
-from tests.helpers.components import OfCrawler, hears
+from tests.helpers.components import hears
 from tests.helpers.scrapy_versions import tells_robots_rules
-from tests.helpers.sites import pages_of, spider
+from tests.helpers.sites import spider
 
 REFRESH = '<meta http-equiv="refresh" content="0; url=/captcha">'
 
@@ -67,16 +65,6 @@ def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, servi
     assert len(service.jobs) == 1
 
 
-def test_a_page_that_is_not_to_be_cached_is_not_stored_once_its_wall_is_open(crawl, service, tmp_path):
-    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
-    with sites.Site(lambda request, form: sites.page() if form else sites.challenge("/page")) as site:
-        for meta, ignored in (({"dont_cache": True}, []), ({}, [200]), ({}, [])):
-            settings["HTTPCACHE_IGNORE_HTTP_CODES"] = ignored
-            crawled = crawl(sites.sending(scrapy.Request(f"{site.origin}/page", meta=meta)), settings)
-    assert ["cached" in page.flags for page in crawled.pages] == [False]
-    assert len(service.jobs) == 3
-
-
 class FullDisk(FilesystemCacheStorage):
     def store_response(self, spider, request, response):
         if b"recaptcha" not in response.body:
@@ -113,20 +101,6 @@ def test_cookies_that_differ_from_request_to_request_need_a_cookiejar_each(crawl
     assert len(shown) == len(currencies)
     assert (shown == sorted(f"/{one} {one}" for one in currencies)) is own_jars
     assert len(service.jobs) == (len(currencies) if own_jars else 1)
-
-
-def test_a_request_that_has_waited_still_has_its_own_cookies_in_the_callback(crawl, service):
-    def answer(request, form):
-        response = inside(request, form)
-        response.set_cookie("currency", "EUR", path="/")
-        return response
-
-    inside, cookies = sites.behind_wall(), {"currency": "EUR"}
-    with sites.Site(answer) as site:
-        requests = [scrapy.Request(f"{site.origin}/{number}", cookies=cookies) for number in range(6)]
-        crawled = crawl(sites.sending(*requests), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
-    assert [page.request.cookies for page in crawled.pages] == [cookies] * 6
-    assert len(service.jobs) == 1
 
 
 class Rotates:
@@ -248,41 +222,3 @@ def test_a_clearance_that_is_thrown_away_costs_one_job_and_no_token_is_called_re
     assert len(service.jobs) == 1
     assert (len(crawled.pages), crawled.count("tokens/rejected")) == (answer == "the page", 0)
     assert set(crawled.reasons) == {"cookies"}
-
-
-@pytest.mark.parametrize("rejected", [0, 1])
-def test_cookies_that_a_spider_sends_itself_outdate_no_form_where_no_others_are_kept(crawl, service, rejected):
-    """As at a wall that knows visitors by their address."""
-    asked, tokens = [], []
-
-    def answer(request, form):
-        if request.method == "POST":
-            tokens.append(form["g-recaptcha-response"])
-            return sites.redirect("/")
-        asked.append(request.path)
-        return sites.page() if len(tokens) > rejected else sites.challenge()
-
-    with sites.Site(answer) as site:
-        request = scrapy.Request(site.origin, headers={"Cookie": "lang=en"}, meta={"dont_merge_cookies": True})
-        crawled = crawl(sites.sending(request), {**service.settings, "ROBOTSTXT_OBEY": False})
-    assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/rejected")) == (1, 1 + rejected, rejected)
-    assert asked == ["/"] * (2 + rejected)
-
-
-# -- a project's own ---------------------------------------------------------------------------------------------------
-
-
-class Downloads(OfCrawler):
-    async def process_response(self, request, response):
-        if "/page/" in request.url and response.status == 200:
-            other = scrapy.Request(request.url.replace("/page/", "/item/"), callback=NO_CALLBACK)
-            await self.crawler.engine.download_async(other)
-        return response
-
-
-def test_a_middleware_of_the_project_may_wait_for_a_request_of_the_same_session(crawl, service, walled):
-    site = walled(Wall(clearance_pages=2), catalogue_pages=6)
-    settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1, "CLOSESPIDER_TIMEOUT": 60}
-    crawled = crawl(pages_of(site, 6), {**service.settings, **settings, "DOWNLOADER_MIDDLEWARES": {Downloads: 543}})
-    assert len(crawled.pages) == 6
-    assert crawled.stats["finish_reason"] == "finished"

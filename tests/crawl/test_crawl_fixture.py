@@ -79,14 +79,6 @@ class Insists(ShopSpider):
         return super().from_crawler(crawler, *args, **keywords)
 
 
-class Leftover(ShopSpider):
-    """Logs what asyncio does of a crawl before it that was stopped."""
-
-    def parse(self, response):
-        logging.getLogger("asyncio").error("late", exc_info=asyncio.CancelledError())
-        yield {}
-
-
 def pass_time(seconds):
     """Let time pass for the event loop that runs: what its timers have waited for comes at once.
 
@@ -188,10 +180,6 @@ def test_a_crawl_buys_at_the_offline_service_only(omocaptcha_crawl, omocaptcha_s
         omocaptcha_crawl(ShopSpider, site=site, OMOCAPTCHA_API_URL=f"http://{host}:1/api")
 
 
-def test_a_crawl_that_was_stopped_does_not_spoil_the_next_one(omocaptcha_crawl, omocaptcha_site):
-    assert omocaptcha_crawl(Leftover, site=omocaptcha_site("rate").url).items == [{}]
-
-
 def test_a_crawl_that_does_not_end_is_stopped(omocaptcha_crawl, omocaptcha_service, omocaptcha_site):
     component = f"{__name__}.Component"
     site = omocaptcha_site("session")
@@ -220,12 +208,3 @@ def test_a_crawl_runs_without_a_reactor(omocaptcha_crawl, omocaptcha_site):
     with without_reactor():
         crawl = omocaptcha_crawl(ShopSpider, site=omocaptcha_site("rate").url, TWISTED_REACTOR_ENABLED=False)
     assert len(crawl.items) == 1
-
-
-def test_a_crawl_runs_beside_the_loop_of_a_test(omocaptcha_crawl, omocaptcha_site):
-    site = omocaptcha_site("rate").url
-
-    async def test():
-        return omocaptcha_crawl(ShopSpider, site=site)
-
-    assert len(asyncio.run(test()).items) == 1

@@ -14,7 +14,7 @@ from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import OneAddress
 from tests.helpers.scrapy_versions import CALLBACKS_ARE_LATE
-from tests.helpers.sites import Site, behind_wall, challenge, page, pages_of, redirect, sending, spider, won
+from tests.helpers.sites import Site, behind_wall, challenge, page, pages_of, redirect, won
 
 HOST = "127.0.0.9"
 
@@ -101,21 +101,6 @@ def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there
         assert [reason for run in runs for reason in run.reasons] == ["maybe_executed"] * len(urls)
 
 
-@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
-@pytest.mark.parametrize("by", ["nobody", "the request", "the spider"])
-def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request_whoever_handles_redirects(crawl, service, gate, by):
-    def refresh(gate):
-        return page(f'<meta http-equiv="refresh" content="0; url={gate}">')
-
-    handled = {"handle_httpstatus_list": [302]}
-    meta, attributes = handled if by == "the request" else {}, handled if by == "the spider" else {}
-    with Site(behind_wall(gate=gate, to_gate=refresh)) as site:
-        requests = [scrapy.Request(f"{site.origin}/page/{number}", meta=meta) for number in range(6)]
-        crawled = crawl(sending(*requests, **attributes), service.settings)
-    assert Counter(one.url for one in crawled.pages) == Counter(request.url for request in requests)
-    assert len(service.jobs) == 1
-
-
 @pytest.mark.parametrize("status", [404, 410])
 @pytest.mark.parametrize("wall", [False, True], ids=["no wall, and a stop", "a wall elsewhere"])
 def test_redirects_to_a_page_that_is_missing_are_duplicates_as_without_the_add_on(
@@ -176,18 +161,3 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
     assert {one.url for one in crawled.pages} == expected
     # Where the page that redirects lead to is walled itself, and the clearance ends, it may come for another of them.
     assert len(crawled.pages) <= len(expected) + (wall and by_redirects)
-
-
-def test_a_stop_keeps_what_waits_at_a_wall_that_redirects_led_to(crawl, service, tmp_path):
-    """The second page is at a wall, so that the others wait while a token is bought for it."""
-    walled = behind_wall()
-
-    def answer(request, form):
-        return redirect(request.path.replace("old", "new")) if "/old/" in request.path else walled(request, form)
-
-    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "CONCURRENT_REQUESTS": 4}
-    with Site(answer) as site:
-        urls = [f"{site.origin}/old/{number}" for number in range(8)]
-        runs = [crawl(spider(*urls), {**settings, "CLOSESPIDER_PAGECOUNT": most}) for most in (1, 0)]
-    came = Counter(one.url for run in runs for one in run.pages)
-    assert came == Counter(url.replace("old", "new") for url in urls)

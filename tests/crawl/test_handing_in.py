@@ -1,15 +1,12 @@
 """Whole crawls in which something happens between a token and its page."""
 
 import itertools
-import logging
-from collections import Counter
 
 import pytest
 import scrapy
 from aiohttp import web
 from scrapy.exceptions import IgnoreRequest
 
-from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers import sites
@@ -33,58 +30,6 @@ def test_a_token_that_may_not_have_arrived_is_handed_in_once_more(crawl, service
     assert crawled.count("tokens/accepted") == 1
     assert crawled.count("tokens/rejected") == 0
     assert "retry/count" not in crawled.stats
-
-
-def _raise_on_the_answer(spider, response, challenge):
-    if response.url.endswith("/verify"):
-        raise RuntimeError("a bug of the spider")
-
-
-class SlowSecondTime(OfCrawler):
-    asked = 0
-
-    async def process_request(self, request):
-        self.asked += request.url.endswith("/page")
-        if self.asked == 2 and not isinstance(request, Submission):
-            await sleep(130)
-
-
-@pytest.mark.parametrize(
-    ("trigger", "answer"),
-    [(None, redirect("http://127.0.0.9:1/welcome", 303)), (_raise_on_the_answer, challenge("/other"))],
-    ids=["then it grows too old", "then the spider fails"],
-)
-def test_a_token_that_the_site_has_read_is_unknown_whatever_comes_then(crawl, service, trigger, answer):
-    settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1, "RETRY_TIMES": 0, "DOWNLOADER_MIDDLEWARES": {SlowSecondTime: 900}}
-    with Site(lambda request, form: answer if request.path == "/verify" else challenge()) as site:
-        crawled = crawl(spider(f"{site.origin}/page", omocaptcha_trigger=trigger), {**service.settings, **settings})
-    assert len(service.jobs) == 1
-    assert crawled.count("tokens/unknown") == 1
-    assert crawled.count("tokens/expired") == 0
-
-
-@pytest.mark.parametrize("path", ["", "#top", "/a|b"])
-def test_a_page_that_answers_its_token_has_the_address_that_was_asked_for(crawl, service, path):
-    def answer(request, form):
-        return page() if form else challenge(request.path)
-
-    with Site(answer) as site:
-        crawled = crawl(spider(site.origin + path), service.settings)
-        without = crawl(spider(site.origin + path), {"ADDONS": {}, "HTTPERROR_ALLOW_ALL": True})
-    assert [one.url for one in crawled.pages] == [one.url for one in without.pages]
-
-
-def test_an_error_with_the_status_of_the_wall_does_not_reject_a_token(crawl, service):
-    def answer(request, form):
-        if request.method == "POST":
-            tokens.append(form["g-recaptcha-response"])
-            return page("Sorry", status=429) if len(tokens) == 1 else page()
-        return challenge("/page", status=429)
-
-    tokens = []
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert (len(crawled.pages), crawled.count("tokens/rejected"), tokens) == (1, 0, [tokens[0]] * 2)
 
 
 @pytest.mark.parametrize(
@@ -157,22 +102,6 @@ def test_a_page_that_says_nothing_of_the_token_makes_it_no_accepted_one(crawl, s
     assert crawled.count("tokens/unknown") == 1
 
 
-def test_a_token_that_could_not_leave_and_then_grows_too_old_was_never_known_to_the_site(crawl, service):
-    def answer(request, form):
-        return challenge()
-
-    class Slow(Gone):
-        async def process_exception(self, request, exception):
-            super().process_exception(request, exception)
-            await sleep(130)
-
-    with Site(answer) as site:
-        settings = {**service.settings, "DOWNLOADER_MIDDLEWARES": {Slow: 595}, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-        crawled = crawl(spider(f"{site.origin}/page", site=site), settings)
-    assert crawled.count("tokens/unknown") == 0
-    assert crawled.count("tokens/expired") == 1
-
-
 def test_a_token_is_not_handed_in_more_than_twice_and_then_not_known_to_be_rejected(crawl, service):
     def answer(request, form):
         if request.path == "/verify":
@@ -236,18 +165,6 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate_of_an_earlie
     assert crawled.reasons == ["attempts"] * failures
 
 
-def test_a_redirect_whose_address_is_not_encoded_leads_to_the_page(crawl, service):
-    def inside(request):
-        return page(status=200 if request.path == "/ü" else 404)
-
-    # The server sends it in UTF-8.
-    with Site(sites.behind_wall(inside, opens_at="/ü")) as site:
-        crawled = crawl(spider(f"{site.origin}/%C3%BC"), service.settings)
-        asked = [(method, path) for method, path, *_ in site.requests]
-    assert ([one.status for one in crawled.pages], crawled.count("tokens/accepted")) == ([200], 1)
-    assert len(asked) == 3, "the challenge, the token and the page"
-
-
 @pytest.mark.parametrize(
     ("target", "more"),
     [("?error=1", 0), ("?try={}", 0), ("?to={}", 0), ("/failed", 1)],
@@ -270,36 +187,6 @@ def test_a_wall_that_answers_each_token_by_a_redirect_to_its_challenge_accepts_n
     assert more or len(service.jobs) <= 3 + 9, "the breaker opens"
 
 
-def test_a_page_to_which_each_token_is_redirected_is_no_page_of_its_own(crawl, service):
-    """The site has one path. A token opens one page, whose address does not show the challenge then."""
-
-    def answer(request, form):
-        if form:
-            return won("/index?page=home")
-        if not cleared(request):
-            return challenge("")
-        response = page(request.query_string)
-        response.del_cookie("clearance", path="/")
-        return response
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/index?id={number}" for number in range(6)]
-        crawled = crawl(spider(*urls), service.settings)
-    assert sorted(one.text for one in crawled.pages) == [f"id={number}" for number in range(6)]
-
-
-def test_a_page_of_errors_to_which_each_token_is_redirected_is_not_called_accepted(crawl, service):
-    def answer(request, form):
-        if form:
-            return redirect("/index?error=1")
-        return page("<p>Verification failed") if "error" in request.query else challenge("")
-
-    with Site(answer) as site:
-        crawled = crawl(spider(*(f"{site.origin}/index?id={number}" for number in range(20))), service.settings)
-    assert crawled.count("tokens/accepted") == 0
-    assert len(service.jobs) <= 10
-
-
 def test_a_wall_that_answers_each_token_by_a_redirect_to_another_of_its_addresses_costs_a_job_each(crawl, service):
     """Pages that have moved, and of which each wants a token, look the same."""
     numbers = itertools.count()
@@ -309,28 +196,6 @@ def test_a_wall_that_answers_each_token_by_a_redirect_to_another_of_its_addresse
     assert crawled.count("tokens/unknown") == 5
     assert crawled.count("tokens/accepted") == 0
     assert ([type(error) for error in crawled.failures], crawled.pages) == ([IgnoreRequest], [])
-
-
-@pytest.mark.parametrize(
-    ("target", "jobs"), [("/page?pass={}", 1), ("/there?pass={}", 1), ("/other", 2)], ids=["own", "other", "walled"]
-)
-def test_a_wall_whose_redirect_shows_the_page_once_gives_it(crawl, service, target, jobs):
-    """Each page wants a token of its own, and is shown where the answer to the token leads, or there after another."""
-
-    def answer(request, form):
-        if form:
-            passes.append(str(len(passes)))
-            return redirect(target.format(passes[-1]) if request.path == "/page" else "/other?pass=" + passes[-1])
-        if request.query.get("pass") in passes:
-            passes.remove(request.query["pass"])
-            return page()
-        return challenge("")
-
-    passes = []
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert [one.text for one in crawled.pages] == ["<title>the page</title>"]
-    assert len(service.jobs) == jobs
 
 
 @pytest.mark.parametrize("way", [None, "/next"], ids=["at once", "by a detour"])
@@ -402,63 +267,6 @@ def test_another_wall_behind_the_first_is_no_rejection(crawl, service, second, a
     assert counts == (1, 1, 0)
 
 
-def test_a_token_before_another_wall_is_of_use_where_the_page_comes(crawl, service):
-    def answer(request, form):
-        passed[request.path] += bool(form)
-        form_of = sites.CHALLENGE.replace("/verify", request.path)
-        return [page(form_of, 403), page(form_of.replace(sites.KEY, OTHER_KEY), 403), page()][passed[request.path]]
-
-    passed = Counter()
-    with Site(answer) as site:
-        settings = {**service.settings, "OMOCAPTCHA_BREAKER_FAILURES": 1}
-        crawled = crawl(sites.one_by_one(f"{site.origin}/1", f"{site.origin}/2"), settings)
-    assert (len(crawled.pages), len(service.jobs), crawled.failures) == (2, 4, [])
-
-
-def test_the_request_of_an_answer_that_came_by_a_redirect_is_that_of_its_address(crawl, service):
-    def answer(request, form):
-        return redirect("/result") if form else page() if request.path == "/result" else challenge()
-
-    with Site(answer) as site:
-        (got,) = crawl(spider(f"{site.origin}/page"), service.settings).pages
-    assert (got.url, got.request.url) == (f"{site.origin}/result",) * 2
-    assert got.meta["redirect_urls"] == [f"{site.origin}/page"]
-
-
-def test_a_form_for_one_page_is_fetched_anew_where_another_answer_has_changed_its_cookies(crawl):
-    class Spider(RecordingSpider):
-        def page(self, response, asked=None):
-            super().page(response)
-            if response.url == self.urls[0]:
-                yield scrapy.Request(f"{site.origin}/other", super().page, meta={"omocaptcha": False})
-
-    async def answer(request, form):
-        if request.path == "/other":
-            while len(service.jobs) < 2:
-                await sleep(0.01)
-            return with_session(page(), "60303ae22b998861")
-        if form:
-            opened.append(form["page"] if form["session"] == request.cookies["session"] else "none")
-            return redirect(form["page"])
-        if request.path == opened[-1]:
-            opened.append("none")
-            return page()
-        session = request.cookies.get("session", "9f86d081884c7d65")
-        return with_session(challenge(session=session, page=request.path), session)
-
-    def with_session(response, session):
-        response.set_cookie("session", session, path="/")
-        return response
-
-    opened = ["none"]
-    with OmoCaptchaService(solve_seconds=1.0) as service, Site(answer) as site:
-        Spider.urls = (f"{site.origin}/1", f"{site.origin}/2")
-        crawled = crawl(Spider, service.settings)
-    assert len(crawled.pages) == 3
-    assert len(service.jobs) == 2
-    assert crawled.count("tokens/rejected") == 0
-
-
 def reset(request):
     request.transport.close()
     return page()
@@ -487,23 +295,6 @@ def test_an_answer_that_came_without_a_token_does_not_make_every_request_buy_one
     assert len(service.jobs) == 2
 
 
-def test_nothing_that_waits_for_a_token_is_lost_where_that_is_handed_in_once_more(crawl, service):
-    """Each page wants a token, and is asked for after it."""
-
-    def answer(request, form):
-        if form:
-            sent.append(form["page"])
-            return redirect(form["page"]) if sent.count(form["page"]) == 2 else reset(request)
-        return page() if sent.count(request.path) == 2 else challenge(page=request.path)
-
-    sent = []
-    with Site(answer) as site:
-        pages = spider(*(f"{site.origin}/{number}" for number in range(4)))
-        crawled = crawl(pages, {**service.settings, "DOWNLOAD_DELAY": 0.05})
-    assert len(crawled.pages) == 4
-    assert len(service.jobs) == 4
-
-
 @pytest.mark.parametrize("first", [slow_down, reset], ids=["429", "reset"])
 def test_a_page_that_fails_after_its_token_has_opened_the_wall_costs_no_other_job(crawl, service, first):
     def inside(request):
@@ -515,32 +306,6 @@ def test_a_page_that_fails_after_its_token_has_opened_the_wall_costs_no_other_jo
         crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(6))), service.settings)
     assert len(crawled.pages) == 6
     assert len(service.jobs) == 1
-
-
-def test_an_overloaded_site_is_not_reported_as_one_whose_wall_was_passed(crawl, service):
-    """Requests that follow the leader ask again, and the site cannot answer just then."""
-
-    def inside(request):
-        return slow_down(request) if request.path in ("/1", "/2") else page()
-
-    solved = []
-
-    class Listens(spider()):
-        def requests(self):
-            self.crawler.signals.connect(self.note, signals.challenge_solved)
-            return super().requests()
-
-        def note(self, request):
-            solved.append(request.url[-2:])
-
-    with Site(sites.behind_wall(inside)) as site:
-        Listens.urls = [f"{site.origin}/{number}" for number in range(3)]
-        crawled = crawl(Listens, {**service.settings, "RETRY_TIMES": 1})
-    assert len(crawled.pages) == 1
-    assert len(crawled.failures) == 2
-    assert len(service.jobs) == 1
-    assert solved == ["/0"]
-    assert len([line for line in crawled.said(logging.INFO) if line.startswith("Through the reCAPTCHA")]) == 1
 
 
 class NotesStatus:
@@ -570,18 +335,6 @@ def test_what_answers_a_token_at_another_address_is_not_known_to_be_the_page(cra
         assert shown.meta["status"] == 200
         assert shown.meta["sent"] == ""
         assert [crawled.count(f"tokens/{outcome}") for outcome in ("unknown", "accepted")] == [1, 0]
-
-
-def test_a_redirect_to_a_wall_that_is_overloaded_does_not_show_that_a_token_has_opened_it(crawl, service):
-    def answer(request, form):
-        if request.path != "/captcha":
-            return page() if form else redirect("/captcha")
-        return page(status=503) if service.jobs else challenge()
-
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
-    assert len(service.jobs) == 1
-    assert crawled.count("tokens/unknown") == 1
 
 
 def test_an_answer_that_may_not_be_the_page_is_not_stored(crawl, service, tmp_path):
@@ -689,44 +442,3 @@ def test_a_form_whose_session_has_changed_meanwhile_is_fetched_anew_and_its_key_
     assert crawled.failures == []
     assert handed_in == [("2", OTHER_KEY if changes_key else sites.KEY)]
     assert (len(service.jobs), crawled.count("tokens/expired")) == ((2, 1) if changes_key else (1, 0))
-
-
-def test_a_form_that_a_redirect_may_have_outdated_meanwhile_is_fetched_anew(crawl, service):
-    async def answer(request, form):
-        if request.path == "/moved":
-            while not service.jobs:
-                await sleep(0.01)
-            moved.append(request.path)
-            return redirect("/page")
-        if form:
-            handed_in.append(form["csrf"])
-            return won("/page")
-        return page() if cleared(request) else challenge(csrf=len(moved))
-
-    moved, handed_in = [], []
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/moved", f"{site.origin}/first"), service.settings)
-    assert (len(crawled.pages), handed_in) == (2, ["1"])
-
-
-@pytest.mark.parametrize(
-    ("target", "follows", "statuses"),
-    [
-        ("/result", False, [302] * 2),
-        ("/result", True, [200]),
-        ("?result", False, [302] * 2),
-        ("?result", True, [200] * 2),
-    ],
-)
-def test_a_redirect_that_answers_a_token_is_left_to_a_callback_that_handles_redirects(
-    crawl, service, target, follows, statuses
-):
-    def answer(request, form):
-        if form.get("g-recaptcha-response"):
-            return redirect(target)
-        return page(request.path) if "result" in request.path_qs else challenge("")
-
-    settings = {**service.settings, "REDIRECT_ENABLED": follows, "HTTPERROR_ALLOW_ALL": True}
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page/1", f"{site.origin}/page/2"), settings)
-    assert [one.status for one in crawled.pages] == statuses

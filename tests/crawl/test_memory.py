@@ -1,14 +1,12 @@
-"""What a crawl over many hosts keeps in memory: a few values for each session, and nothing of its requests."""
+"""What a crawl over many hosts keeps in memory: nothing of its requests, and nothing once it has ended."""
 
 import gc
 import logging
 import weakref
-from types import FunctionType
 
 import pytest
 import scrapy
 from scrapy import signals
-from scrapy.core.downloader import Slot
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.task import deferLater
 
@@ -38,7 +36,7 @@ class Counting(scrapy.Spider):
         self.came = 0
         self.seen = weakref.WeakSet()
         self.left = []
-        self.kept = self.stamps = self.pending = None
+        self.pending = None
 
     async def start(self):
         for number in range(1, self.number + 1):
@@ -63,20 +61,7 @@ class Counting(scrapy.Spider):
                 break
             await maybe_deferred_to_future(deferLater(reactor, 0.1))
         walls = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._walls
-        self.kept = _reachable(walls.sessions._sessions)
-        self.stamps = dict(walls.sessions._stamps)
         self.pending = [target for target in walls.redirects.targets._targets.values() if target.dropped]
-
-
-def _reachable(root):
-    """Count the objects that can be reached from ``root``, but not through what the whole crawl shares."""
-    seen, unseen = {id(root)}, [root]
-    while unseen:
-        for thing in gc.get_referents(unseen.pop()):
-            if gc.is_tracked(thing) and id(thing) not in seen and not isinstance(thing, (type, FunctionType, Slot)):
-                seen.add(id(thing))
-                unseen.append(thing)
-    return len(seen)
 
 
 @pytest.fixture(autouse=True)
@@ -101,11 +86,6 @@ def count(crawl, service):
     return count
 
 
-def test_pages_that_have_come_without_a_captcha_are_awaited_no_more(count):
-    with Site(lambda *_: page(), HOSTS[0]) as site:
-        assert count(site.origin, pages=3, came=3, hosts=HOSTS[:1]).stamps == {}
-
-
 def test_redirects_that_were_dropped_are_not_kept_once_their_target_is_known(count):
     def answer(request, form):
         return page() if request.path == "/all" else redirect("/all")
@@ -117,11 +97,6 @@ def test_redirects_that_were_dropped_are_not_kept_once_their_target_is_known(cou
 @pytest.mark.parametrize("wall", ["redirect", "expiring"])
 def test_no_request_and_no_response_is_kept_when_its_page_has_been_delivered(count, walled, wall):
     count(walled(wall, hosts=HOSTS, catalogue_pages=100).url, pages=2, came=16)
-
-
-def test_a_session_keeps_as_much_whatever_the_number_of_its_pages(count, walled):
-    site = walled("session", hosts=HOSTS, catalogue_pages=100).url
-    assert count(site, pages=2, came=16).kept == count(site, pages=4, came=32).kept
 
 
 def test_nothing_of_a_crawl_is_kept_once_it_has_ended(reactor, count, walled):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import logging
 
 import pytest
@@ -47,13 +45,6 @@ class Writes:
         return response
 
 
-class ReplacesTheRequest:
-    """Scrapy lets a middleware decide whose callback gets a response."""
-
-    def process_response(self, request, response):
-        return response.replace(request=request.replace(cb_kwargs={"replaced": True}))
-
-
 @pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
 @pytest.mark.parametrize("priority", [INSIDE, OUTSIDE, 10, 850])
 def test_what_a_middleware_writes_into_the_request_reaches_the_callback(crawl, service, walled, wall, priority):
@@ -61,29 +52,6 @@ def test_what_a_middleware_writes_into_the_request_reaches_the_callback(crawl, s
     assert crawled.failures == []
     assert [page.meta["note"] for page in crawled.pages] == ["seen"] * 2
     assert crawled.spider.given == [{"page": 200}] * 2
-    assert len(service.jobs) == 1
-
-
-# Inside of ours, the page of a wall that wants a token for each page is the answer to a request of ours.
-@pytest.mark.parametrize(
-    ("wall", "priority"),
-    [("session", INSIDE), ("session", OUTSIDE), ("redirect", INSIDE), ("redirect", OUTSIDE), ("per_page", OUTSIDE)],
-)
-def test_a_middleware_that_replaces_the_request_of_a_response_is_heard(crawl, service, walled, wall, priority):
-    crawled = crawl(Visits, settings(service, ReplacesTheRequest, priority), site=walled(wall).url)
-    assert crawled.failures == []
-    assert crawled.spider.given == [{"replaced": True}] * 2
-
-
-class ReadsTheCallback:
-    def process_request(self, request):
-        request.headers["X-Callback"] = request.callback.__name__
-
-
-@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
-def test_each_request_has_a_callback_or_says_that_it_has_none(crawl, service, walled, wall):
-    crawled = crawl(Visits, settings(service, ReadsTheCallback, INSIDE), site=walled(wall).url)
-    assert len(crawled.pages) == 2
     assert len(service.jobs) == 1
 
 
@@ -146,53 +114,7 @@ def test_middlewares_find_what_they_have_put_into_meta(crawl, service, walled, w
     assert (crawled.failures, len(crawled.pages), len(service.jobs)) == ([], 2, 1)
 
 
-class LeavesDeadProxies:
-    def process_exception(self, request, exception):
-        request.meta["proxy"] = "http://10.0.0.2:80"
-
-
-def test_another_proxy_that_is_chosen_after_an_error_is_that_of_the_next_try(crawl, service):
-    def answer(request, form):
-        if request.remote == "10.0.0.2":
-            return sites.page()
-        if len(site.requests) > 1:
-            request.transport.close()
-        return sites.challenge()
-
-    with sites.Site(answer) as site:
-        request = scrapy.Request(site.origin, meta={"proxy": "http://10.0.0.1:80"})
-        changes = {**settings(service, LeavesDeadProxies, INSIDE), "RETRY_TIMES": 1}
-        crawled = crawl(sites.sending(request), changes)
-    assert [page.status for page in crawled.pages] == [200]
-
-
 # -- what they do wrong ----------------------------------------------------------------------------------------------
-
-
-class ReplacesEachRequest:
-    """Replaces each request by another one, and keeps what it has replaced."""
-
-    kept: list
-
-    def process_request(self, request):
-        if "rotated" not in request.flags:
-            self.kept.append(request)
-            return request.replace(flags=["rotated"], dont_filter=True)
-        return None
-
-
-@pytest.mark.parametrize("wall", ["session", "redirect"])
-def test_requests_that_a_middleware_replaces_neither_keep_others_waiting_nor_break_a_submission(
-    crawl, service, walled, wall
-):
-    ReplacesEachRequest.kept = []
-    site = walled(wall)
-    urls = [f"{site.url}/page/{number}" for number in range(1, 6)]
-    crawled = crawl(
-        sites.spider(*urls), {**settings(service, ReplacesEachRequest, 800), "CONCURRENT_REQUESTS_PER_DOMAIN": 2}
-    )
-    assert sorted(one.url for one in crawled.pages) == urls
-    assert len(service.jobs) == 1
 
 
 class _OnOurs:
@@ -272,25 +194,4 @@ def test_an_error_of_a_middleware_on_the_page_itself_reaches_the_errback(
     crawled = crawl(Visits, settings(service, middleware, priority), site=walled(wall).url)
     assert [type(error) for error in crawled.failures] == [LookupError]
     assert len(crawled.pages) == 1
-    assert len(service.jobs) == 1
-
-
-# -- Retry -----------------------------------------------------------------------------------------------------------
-
-
-def test_retry_repeats_a_page_that_times_out_while_it_is_asked_again(crawl, service):
-    """The wall has been solved by then, and no second job is bought."""
-    visits = itertools.count()
-
-    async def answer(request, form):
-        if sites.cleared(request) and next(visits) == 0:
-            await asyncio.sleep(3600)
-        return inside(request, form)
-
-    inside = sites.behind_wall(opens_at="/page")
-    with sites.Site(answer) as site:
-        crawled = crawl(sites.spider(f"{site.origin}/page"), service.settings)
-    assert [page.status for page in crawled.pages] == [200]
-    assert crawled.pages[0].meta["retry_times"] == 1
-    assert crawled.stats["retry/count"] == 1
     assert len(service.jobs) == 1

@@ -1,20 +1,13 @@
 """A project's own downloader and scheduler work as without the add-on, wherever they are set, and behind walls, too."""
 
 import logging
-import sys
-import traceback
-from types import ModuleType
-from urllib.parse import urlsplit
 
 import pytest
-from scrapy import signals
 from scrapy.core.downloader import Downloader
 from scrapy.core.scheduler import BaseScheduler, Scheduler
-from scrapy.exceptions import ScrapyDeprecationWarning
 
 from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.challenge import Challenge
-from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import SETTINGS, RecordingSpider
 from tests.helpers.nightly import nightly
 from tests.helpers.scrapy_versions import zero_is_no_limit
@@ -158,27 +151,6 @@ def test_a_wall_is_opened_for_one_job_and_all_goes_through_the_projects_own_clas
     assert (counts == {PAGES}) if wall == "session" else (len(counts) == 1)
 
 
-class Watching(OfCrawler):
-    """Reads what is active at a site, as an extension may."""
-
-    seen = set()  # noqa: RUF012
-
-    def __init__(self, crawler):
-        super().__init__(crawler)
-        crawler.signals.connect(self.look, signals.request_reached_downloader)
-
-    def look(self):
-        for slot in self.crawler.engine.downloader.slots.values():
-            self.seen.update(request.url for request in slot.active)
-
-
-def test_the_addresses_of_held_requests_are_in_the_slot_that_they_are_held_in(crawl, service, walled):
-    site = walled("session", catalogue_pages=PAGES)
-    crawled = crawl(pages_of(site, PAGES), {**service.settings, "EXTENSIONS": {Watching: 1}})
-    assert (len(crawled.pages), crawled.bugs, crawled.said(logging.ERROR)) == (PAGES, [], [])
-    assert Watching.seen > set(crawled.spider.urls)
-
-
 class Replacing:
     """Replaces each request, so that the one which this package has let go does not come back."""
 
@@ -201,60 +173,11 @@ def test_a_crawl_without_the_add_on_has_the_very_classes_of_the_project(crawl, s
     assert (type(downloader), type(scheduler)) == (OwnDownloader, OwnScheduler)
 
 
-def test_scrapy_still_warns_of_a_downloader_that_wants_the_spider(crawl, service):
-    with pytest.warns(ScrapyDeprecationWarning, match="fetch.. method of .*OldDownloader.* requires a spider argument"):
-        crawl(RecordingSpider, {**service.settings, "DOWNLOADER": OldDownloader})
-
-
 def test_the_log_names_the_derived_classes_after_those_of_the_project(crawl, service):
     crawled = crawl(RecordingSpider, {**service.settings, "DOWNLOADER": OwnDownloader})
     (overridden,) = [line for line in crawled.said(logging.INFO) if line.startswith("Overridden settings:")]
     assert f"'DOWNLOADER': <class 'OMOcaptcha over {__name__}.OwnDownloader'>" in overridden
     assert "'SCHEDULER': <class 'OMOcaptcha over scrapy.core.scheduler.Scheduler'>" in overridden
-
-
-class NoFetch:
-    """Lacks what Scrapy asks of a downloader."""
-
-    def __init__(self, crawler):
-        pass
-
-    def close(self):
-        pass
-
-
-class NoScheduler:
-    """Lacks what Scrapy asks of a scheduler."""
-
-
-UNUSABLE = {
-    "a number": 5,
-    "nothing": None,
-    "no path": "nothing",
-    "no module": "missing.module.Own",
-    "no such name": f"{__name__}.Missing",
-    "no class": f"{__name__}.PAGES",
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(pytest.param(name, value, id=f"{name}: {case}") for name in BOTH for case, value in UNUSABLE.items()),
-        pytest.param("DOWNLOADER", NoFetch, id="a downloader that lacks a method"),
-        pytest.param("SCHEDULER", NoScheduler, id="a scheduler that lacks its methods"),
-        pytest.param("SCHEDULER", lambda crawler: Bare(), id="a function in the place of a scheduler"),
-    ],
-)
-def test_a_class_that_scrapy_cannot_use_gives_scrapys_own_error(crawl, service, name, value):
-    errors = []
-    for addons in ({}, ADDON):
-        with pytest.raises(Exception) as raised:  # noqa: PT011
-            crawl(RecordingSpider, {**service.settings, name: value, "ADDONS": addons})
-        errors.append((raised.type, str(raised.value)))
-    assert errors[0] == errors[1]
-    frames = traceback.extract_tb(raised.tb)
-    assert not [frame for frame in frames if "scrapy_omocaptcha/engine" in frame.filename]
 
 
 def refused(crawler):
@@ -294,15 +217,6 @@ def test_a_crawl_whose_downloader_cannot_be_derived_from_goes_on_as_without_the_
     assert not [line for line in crawled.said(logging.INFO) if line.startswith("OMOcaptcha: ")]
 
 
-def test_redirects_are_scrapys_business_where_the_add_on_is_off(crawl, service, walled):
-    site = walled("redirect")
-    crawled = crawl(pages_of(site, 1), {**service.settings, "DOWNLOADER": refused})
-    (page,) = crawled.pages or [failure.response for failure in crawled.failures]
-    assert page.request.meta["redirect_times"] == 1
-    assert "_omocaptcha" not in page.request.meta
-    assert [visit.path for visit in site.requests] == ["/page/1", urlsplit(page.url).path]
-
-
 def test_a_crawl_whose_queue_is_kept_ends_where_its_downloader_cannot_be_derived_from(crawl, service, walled, tmp_path):
     site = walled("session", catalogue_pages=PAGES)
     settings = {**service.settings, "JOBDIR": str(tmp_path)}
@@ -312,22 +226,6 @@ def test_a_crawl_whose_queue_is_kept_ends_where_its_downloader_cannot_be_derived
     assert "Final'> (nothing may be derived from this class): " in said
     assert (crawled.stats["finish_reason"], site.requests) == ("omocaptcha_scrapy", ())
     assert len(crawl(pages_of(site, PAGES), settings).pages) == PAGES
-
-
-class Named(Scheduler):
-    """Makes an object of its own class, whatever class is asked for one."""
-
-    @classmethod
-    def from_crawler(cls, crawler):
-        return super(Named, Named).from_crawler(crawler)
-
-
-def test_a_scheduler_that_makes_an_object_of_another_class_is_named_for_that(crawl, service, walled):
-    crawled = crawl(pages_of(walled("session", status=200), 2), {**service.settings, "SCHEDULER": Named})
-    (said,) = crawled.said(logging.ERROR)
-    assert said.startswith("OMOcaptcha is off in this crawl, and solves no challenge: SCHEDULER = <class ")
-    assert "Named'> makes an object of another class: have its from_crawler make one of the " in said
-    assert len(crawled.pages) == 2
 
 
 class Wholesale:
@@ -350,28 +248,3 @@ def test_a_crawl_whose_extensions_are_replaced_goes_on_as_without_the_add_on(cra
     assert kept.stats["finish_reason"] == "omocaptcha_scrapy"
     assert len(crawl(pages_of(site, PAGES), {**settings, "ADDONS": {**ADDON, Wholesale: 100}}).pages) == PAGES
     assert len(service.jobs) == 1
-
-
-def test_an_extension_that_is_switched_off_need_not_be_there(crawl, service, walled):
-    site = walled("session")
-    crawled = crawl(pages_of(site, 1), {**service.settings, "EXTENSIONS": {"scrapy.extensions.telnet.Gone": None}})
-    assert (len(crawled.pages), len(service.jobs), crawled.bugs) == (1, 1, [])
-
-
-def test_the_extension_is_made_after_all_others_of_the_project(crawl, service, walled, monkeypatch):
-    module = ModuleType("late_project")
-
-    class Late:
-        """Sets a class as late as Scrapy takes one."""
-
-        @classmethod
-        def from_crawler(cls, crawler):
-            crawler.settings.set("DOWNLOADER", OwnDownloader, "spider")
-            return cls()
-
-    module.Late = Late
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    site = walled("session", catalogue_pages=PAGES)
-    settings = {**service.settings, "EXTENSIONS": {"late_project.Late": 900}}
-    crawled, downloader, _ = recording(crawl, pages_of(site, PAGES), settings)
-    assert (len(crawled.pages), len(service.jobs), downloader.fetched) == (PAGES, 1, PAGES)

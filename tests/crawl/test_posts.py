@@ -135,18 +135,6 @@ def test_what_a_site_makes_of_a_token_without_the_body_of_a_post_is_not_its_answ
     assert crawled.reasons == ["attempts"]
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_response_that_was_redirected_after_its_wall_says_that_it_went_through_one(crawl, service, method):
-    def answer(request, form):
-        return page() if request.path == "/new" else inside(request, form)
-
-    inside = behind_wall(lambda request: redirect("/new"))
-    with Site(answer) as site:
-        crawled = crawl(sending(scrapy.Request(f"{site.origin}/old", method=method)), service.settings)
-    assert [one.url for one in crawled.pages] == [f"{site.origin}/new"]
-    assert ["omocaptcha" in one.flags for one in crawled.pages] == [True]
-
-
 def test_a_challenge_that_is_left_alone_behind_such_a_redirect_has_only_its_reason_as_a_flag(crawl, service):
     other = Site(lambda request, form: challenge(), host="127.0.0.8")
     site = Site(behind_wall(lambda request: redirect(f"{other.origin}/new"), opens_at="/old"))

@@ -104,12 +104,6 @@ def test_a_token_is_sent(run, service, monkeypatch, name, block, found):
     assert block != "login" or crawled.count("tokens/accepted") == 1
 
 
-def test_a_form_without_a_token_shows_what_the_site_answers_to_a_bad_one(run, service):
-    items, crawled = run("recipes/form", "form", settings={"OMOCAPTCHA_ENABLED": False})
-    assert items == [{"boats": []}]
-    assert (crawled.stats["downloader/response_count"], service.jobs) == (2, ())
-
-
 def test_the_spider_of_the_first_page_gets_all_things_for_one_job(run, walled, service):
     items, _ = run("index", "spider", walled("session"))
     assert [item["name"] for item in items] == [f"Thing {number}" for number in range(1, 51)]
@@ -146,27 +140,11 @@ def for_boats(number):
     }
 
 
-def test_a_search_that_is_lost_is_an_item_of_the_errback(run, walled):
-    settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    items, _ = run("recipes/search", "boats", walled(refuse_every=5), settings, changed=for_boats(30))
-    lost = [item["name"] for item in items if "lost" in item]
-    assert len(lost) == len(set(lost)) == 6
-    assert {item["name"] for item in items} == {f"Boat {number}" for number in range(30)}
-
-
 def test_each_page_of_the_results_is_read_that_a_form_of_aspnet_leads_to(run, service):
     items, crawled = run("recipes/aspnet", "postback")
     assert sorted(item["boat"] for item in items) == BOATS
     assert len(service.jobs) == crawled.count("tokens/accepted") == 3
     assert crawled.said() == []
-
-
-def test_a_form_of_aspnet_that_rejects_tokens_is_sent_with_the_state_of_a_new_page(run, walled, service):
-    site = walled(refuse_every=2)
-    items, crawled = run("recipes/aspnet", "postback", site, {"OMOCAPTCHA_MAX_ATTEMPTS": 5})
-    assert sorted(item["boat"] for item in items) == BOATS
-    assert len(service.jobs) == 3 + crawled.count("tokens/rejected") > 3
-    assert site.rejected["csrf"] == 0
 
 
 @pytest.mark.parametrize(
@@ -188,24 +166,6 @@ def test_the_errback_of_a_rule_gets_pages_that_stay_closed_and_their_links_are_n
     assert len(items) == 0
     assert len(failed) == 10
     assert len(service.jobs) == 1
-
-
-def test_a_rule_may_buy_nothing_for_its_pages(run, walled, service):
-    process = """errback="failed", process_request="cheap"),
-    ]
-
-    def cheap(self, request, response):
-        request.meta["omocaptcha"] = False
-        return request
-"""
-    items, crawled = run(
-        "recipes/crawlspider",
-        "items",
-        walled("per_page", catalogue_pages=2),
-        changed={'errback="failed"),\n    ]\n': process},
-    )
-    assert items == []
-    assert len(service.jobs) == crawled.count("tokens/accepted") == 2
 
 
 @pytest.mark.parametrize(
@@ -237,17 +197,6 @@ def test_two_proxies_cost_two_jobs(run, service):
     assert len(service.jobs) == crawled.count("tokens/accepted") == 2
 
 
-def test_a_crawl_that_is_paused_and_resumed_buys_a_second_job(run, walled, service, tmp_path):
-    site, settings = walled("session"), {"JOBDIR": str(tmp_path / "jobs"), "CONCURRENT_REQUESTS": 1}
-    before, _ = run("quickstart", "quickstart-spider", site, {**settings, "CLOSESPIDER_PAGECOUNT": 1})
-    after, _ = run("quickstart", "quickstart-spider", site, settings)
-    assert len(before) < 50
-    assert len({item["name"] for item in before + after}) == 50
-    # Start requests are not filtered, so the first page is crawled again.
-    assert len(before + after) == 60
-    assert len(service.jobs) == 2
-
-
 def test_with_a_cache_a_second_run_costs_nothing(run, walled, service, tmp_path):
     told = module(code(page("recipes/httpcache"), "httpcache-settings"), tmp_path)
     settings = {"HTTPCACHE_DIR": str(tmp_path), **{name: value for name, value in told.items() if name.isupper()}}
@@ -259,22 +208,6 @@ def test_with_a_cache_a_second_run_costs_nothing(run, walled, service, tmp_path)
     assert len(items) == 5
     assert len(site.requests) == asked
     assert len(service.jobs) == 1
-
-
-def test_a_spider_changes_the_request_of_the_form(run, walled):
-    site = walled("session")
-    told = "request = submit_token(response, challenge, token)"
-    assert told in page("recipes/submit").astext()
-    changed = {
-        "import scrapy\n": "import scrapy\nfrom scrapy_omocaptcha import submit_token\n",
-        'return JsonRequest(response.urljoin("/verify"), data={"token": token.value})': f"""{told}
-        request.headers["X-Requested-With"] = "XMLHttpRequest"
-        return request""",
-    }
-    items, _ = run("recipes/submit", "submit", site, changed=changed)
-    assert items == [{"title": "Catalogue, page 1 of 5"}]
-    (handed_in,) = [visit for visit in site.requests if visit.token]
-    assert handed_in.headers["X-Requested-With"] == "XMLHttpRequest"
 
 
 @pytest.fixture

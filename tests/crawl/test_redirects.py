@@ -6,21 +6,11 @@ from collections import Counter
 import pytest
 import scrapy
 from aiohttp import web
-from scrapy.core.scheduler import Scheduler
 
 from tests.helpers.nightly import nightly
 from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, wishing, won
 
 # -- to a wall -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("meta", [{"omocaptcha": False}, {}])
-def test_a_page_whose_meta_refresh_is_invalid_is_a_page_where_scrapy_does_not_follow_it(crawl, service, meta):
-    with Site(lambda *_: page('<meta http-equiv="refresh" content="0; url=http://[broken/">')) as site:
-        request = scrapy.Request(f"{site.origin}/", meta={**meta, "dont_redirect": True})
-        crawled = crawl(sending(request), service.settings)
-    assert len(crawled.pages) == 1
-    assert crawled.failures == []
 
 
 @pytest.mark.parametrize("status", [300, 304])
@@ -163,20 +153,6 @@ def test_a_body_with_a_token_is_repeated_within_its_site_but_not_for_the_address
     assert [path for method, path, *_ in site.requests if method == "POST"] == posts
 
 
-def test_a_body_with_a_token_that_grows_old_while_the_site_redirects_is_repeated(crawl, service):
-    """The site has had the token by then."""
-
-    async def answer(request, form):
-        await asyncio.sleep(150 if request.path == "/verify" else 0)
-        answers = {"/verify": redirect("/next", 307), "/next": won("/page")}
-        return answers.get(request.path) or (page() if cleared(request) else challenge())
-
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert len(crawled.pages) == 1
-    assert crawled.count("tokens/accepted") == 1
-
-
 def test_a_header_with_a_token_does_not_follow_a_redirect(crawl, service):
     with (
         Site(lambda request, form: page(), host="127.0.0.8") as other,
@@ -187,14 +163,6 @@ def test_a_header_with_a_token_does_not_follow_a_redirect(crawl, service):
     assert len(crawled.pages) == 1
     ((_, _, _, headers),) = other.requests
     assert "X-Token" not in headers
-
-
-def test_what_a_token_leads_to_is_asked_for_as_by_the_browser_that_has_sent_it(crawl, service):
-    headers = {"User-Agent": "mine", "Accept": "text/html", "Accept-Language": "de"}
-    with Site(behind_wall(opens_at="/thanks")) as site:
-        crawl(sending(scrapy.Request(f"{site.origin}/page", headers=headers)), service.settings)
-    assert [path for _, path, *_ in site.requests] == ["/page", "/verify", "/thanks", "/page"]
-    assert [{name: sent.get(name) for name in headers} for *_, sent in site.requests] == [headers] * 4
 
 
 @pytest.mark.parametrize("location", ["file:///etc/hostname", "data:text/html,stolen", "ftp://127.0.0.1/x", "//["])
@@ -231,19 +199,3 @@ def test_sessions_whose_links_redirect_to_walled_pages_need_a_token_each(crawl, 
         crawled = crawl(sending(*requests), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
     assert len(crawled.pages) == len(requests)
     assert len(service.jobs) == sessions
-
-
-class SharedFilter(Scheduler):
-    """Scheduler that is taken for that of scrapy-redis, whose duplicate filter other workers share."""
-
-    __module__ = "scrapy_redis.scheduler"
-
-
-def test_pages_that_differ_by_their_query_come_where_other_workers_share_the_duplicate_filter(crawl, service):
-    def answer(request, form):
-        return redirect(f"/item?{request.query_string}") if request.path == "/go" else page(request.path_qs)
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/go?id={number}" for number in range(8)]
-        crawled = crawl(spider(*urls), {**service.settings, "SCHEDULER": SharedFilter})
-    assert sorted(one.text for one in crawled.pages) == [f"/item?id={number}" for number in range(8)]

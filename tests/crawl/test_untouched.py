@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,7 +13,7 @@ from scrapy.exceptions import IgnoreRequest
 
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.nightly import by_pairs, nightly
+from tests.helpers.nightly import by_pairs
 from tests.helpers.sites import CHALLENGE, Site, challenge, cleared, page, redirect, sending, spider, won
 
 OUR_STATS = re.compile("omocaptcha/|log_count/|elapsed_time|start_time|finish_time|memusage/")
@@ -171,20 +170,6 @@ def test_what_nothing_is_bought_for_passes_on_as_without_the_add_on(compare, ser
         assert crawled.count(f"skipped/{reason}") == crawled.count("challenges") >= 3
 
 
-@pytest.mark.parametrize("case", REASONS)
-def test_a_refused_challenge_has_its_reason_as_a_flag_beside_those_of_others(crawl, service, case):
-    class Flags:
-        def process_response(self, request, response):
-            response.flags = [*response.flags, "omocaptcha-like", "omocaptcha:"]
-            return response
-
-    settings = {**service.settings, **REASONS[case], "DOWNLOADER_MIDDLEWARES": {Flags: 620}}
-    with Walled(case, 200) as site:
-        crawled = crawl(WatchingSpider, settings, origin=site.origin)
-    challenges = [one for one in crawled.pages if one.cb_kwargs["asked"] != "/open"]
-    assert [one.flags for one in challenges] == [["omocaptcha-like", "omocaptcha:", f"omocaptcha:{case}"]] * 3
-
-
 @pytest.mark.parametrize("status", [200, 403, 429, 503])
 @pytest.mark.parametrize("case", ["offsite", "enterprise", "max_cost", "dry_run"])
 def test_with_on_failure_response_the_callback_gets_what_nothing_was_bought_for(crawl, service, case, status):
@@ -214,41 +199,6 @@ def test_at_a_limit_each_request_gets_the_challenge_that_its_redirect_leads_to(c
     assert [(item.get("failed"), item.get("status")) for item in seen] == [(first.get("failed"), first.get("status"))]
 
 
-def test_a_retry_that_the_spider_makes_of_a_challenge_that_was_paid_for_is_a_new_request(crawl, service):
-    settings = {**service.settings, "OMOCAPTCHA_ON_FAILURE": "response", "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    with Walled("", 403) as site:
-        spider = type("Retries", (RetryingSpider,), {"urls": (f"{site.origin}/page/1",), "requests": _asks_once})
-        crawled = crawl(spider, settings, origin=site.origin)
-    assert [one.meta.get("retry_times") for one in crawled.pages] == [2]
-    assert [one.flags for one in crawled.pages] == [["omocaptcha:attempts"]]
-    # Each of the three may cost a job.
-    assert crawled.count("skipped/attempts") == len(service.jobs) == 3
-
-
-def _asks_once(self):
-    yield scrapy.Request(self.urls[0], self.page, errback=self.failed, cb_kwargs={"asked": "/page/1"})
-
-
-@pytest.mark.parametrize("status", [403, nightly(429), nightly(503)])
-def test_a_host_that_is_left_alone_for_a_while_gets_no_more_pages_asked_for_than_without_the_add_on(
-    compare, service, status
-):
-    class Asks(WatchingSpider):
-        def requests(self):
-            for number in range(20):
-                path = f"/{number}"
-                yield scrapy.Request(self.origin + path, self.page, errback=self.failed, cb_kwargs={"asked": path})
-
-    with Walled("", status) as site:
-        with_addon, without, crawled = compare(site, Asks, {})
-    assert crawled.count("skipped/breaker") >= 18
-    asked = [method for method, _ in with_addon["requests"]].count("GET")
-    assert len(without["requests"]) == (20 if status == 403 else 60)
-    # The leader asks once more before each token but the first.
-    assert asked <= len(without["requests"]) + len(service.jobs)
-    assert Counter(item["failed"] for item in with_addon["items"]) == {"HttpError": 18, "ChallengeNotSolved": 2}
-
-
 @pytest.mark.parametrize("status", [403, 503])
 def test_only_the_request_that_a_job_was_bought_for_ends_as_not_solved(crawl, service, status):
     """The others meet a limit, and are retried and answered as if there were no add-on."""
@@ -259,20 +209,6 @@ def test_only_the_request_that_a_job_was_bought_for_ends_as_not_solved(crawl, se
     assert ends == {"/open": None, "/page/1": "ChallengeNotSolved", "/page/2": "HttpError", "/page/3": "HttpError"}
     assert sorted(crawled.reasons) == ["attempts", "max_jobs", "max_jobs"]
     assert crawled.stats.get("retry/count", 0) == (4 if status == 503 else 0)
-
-
-@pytest.mark.parametrize("reason", ["account", "service"])
-def test_where_the_service_takes_no_job_the_challenge_passes_on(crawl, service, reason):
-    service.next_job("refused", message="Busy", times=9)
-    spider, settings = KINDS["handles the status"](403)
-    if reason == "account":
-        settings = {**settings, "OMOCAPTCHA_API_TOKEN": "wrong"}
-    with Walled("", 403) as site:
-        crawled = crawl(spider, {**service.settings, **settings}, origin=site.origin)
-    refused = [one for one in crawled.pages if one.status == 403]
-    assert [one.flags for one in refused] == [[f"omocaptcha:{reason}"]] * 3
-    assert [one.meta["retry_times"] for one in refused] == [2, 2, 2]
-    assert (crawled.failures, len(service.jobs)) == ([], 0)
 
 
 VOTE = CHALLENGE.replace("Are you a robot?", "Lamp 1").replace("<p>Access denied.</p>", "").replace("Go on", "Vote")
@@ -291,26 +227,6 @@ def test_a_page_whose_own_form_is_a_deed_is_not_the_wall_that_a_token_was_for(cr
         votes = [form for method, _, form, headers in site.requests if method == "POST" and "Cookie" in headers]
     assert [one.css("title::text").get() for one in crawled.pages] == ["Lamp 1"]
     assert (votes, len(service.jobs)) == ([], 1)
-
-
-class SendsTheSameAgain:
-    """Sends a banned request again, the object itself."""
-
-    def process_response(self, request, response):
-        if response.status != 403:
-            return response
-        request.dont_filter = True
-        return request
-
-
-def test_a_page_is_not_taken_for_a_wall_for_which_no_job_was_bought(crawl, service):
-    service.next_job("refused", message="Busy", times=1)
-    answers = iter([challenge(), page(VOTE.replace("Vote", "Go on"))])
-    settings = {**service.settings, "DOWNLOADER_MIDDLEWARES": {SendsTheSameAgain: 560}}
-    with Site(lambda request, form: next(answers)) as site:
-        crawled = crawl(spider(f"{site.origin}/page/1"), settings)
-    assert [one.css("title::text").get() for one in crawled.pages] == ["Lamp 1"]
-    assert crawled.pages[0].flags == []
 
 
 @pytest.mark.parametrize("status", [200, 403])

@@ -78,13 +78,6 @@ def test_a_clearance_that_is_bound_to_the_user_agent_is_told_once_with_both(craw
     assert any("\n  look at     bound at " in line for line in crawled.said(logging.INFO))
 
 
-def test_it_is_told_as_well_of_requests_that_were_all_sent_at_once(crawl, service):
-    with Site(wall(agent_of)) as site:
-        crawled = crawl(asking(site.origin, agents("Owl/1", "Owl/2", "Owl/3")), service.settings)
-    assert len(told(crawled)) == 1
-    assert len(crawled.pages) == 12
-
-
 @pytest.mark.parametrize(
     ("traits", "mark", "how"),
     [

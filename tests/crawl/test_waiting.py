@@ -1,7 +1,6 @@
 """Whole crawls: one solve opens the wall for all, holding takes no place, nobody waits for ever."""
 
 import asyncio
-import itertools
 
 import pytest
 import scrapy
@@ -149,15 +148,6 @@ def test_a_clearance_of_ten_pages_is_not_taken_for_one_of_a_page_where_half_of_t
     assert len(service.jobs) <= 100 // 10 * 2
 
 
-def test_a_clearance_of_three_pages_is_not_taken_for_one_of_a_page_though_others_often_use_it_up_first(
-    crawl, service, walled
-):
-    site = walled(Wall(form="page", clearance="session", clearance_pages=3), catalogue_pages=100)
-    crawled = crawl(pages_of(site, 100), service.settings)
-    assert len(crawled.pages) == 100
-    assert len(service.jobs) <= 100 / 3 * 1.5
-
-
 @pytest.mark.parametrize(("sets_cookie", "first"), [(False, 200), (True, 200), (True, 404)])
 def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_by_side_unless_it_sets_a_cookie(
     crawl, service, sets_cookie, first
@@ -179,24 +169,6 @@ def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_
     assert len(crawled.pages) == len(service.jobs) == 16
     at_once = max(_at_once(service.jobs))
     assert at_once == 1 if sets_cookie and first == 200 else at_once > 10
-
-
-def test_tokens_that_are_answered_with_a_page_each_are_handed_in_side_by_side(crawl, service):
-    under_way, at_once = [], []
-
-    async def answer(request, form):
-        if not form:
-            return challenge(request.path)
-        under_way.append(request.path)
-        at_once.append(len(under_way))
-        await asyncio.sleep(1)
-        under_way.remove(request.path)
-        return page()
-
-    with Site(answer) as site:
-        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(16))), service.settings)
-    assert len(crawled.pages) == len(service.jobs) == 16
-    assert max(at_once) > 1
 
 
 def test_tokens_that_each_open_the_wall_for_the_page_that_is_asked_for_next_are_handed_in_one_after_the_other(
@@ -223,30 +195,6 @@ def _at_once(jobs):
         yield sum(other.created_at <= job.created_at < other.answered_at for other in jobs)
 
 
-def test_a_page_out_of_httpcache_does_not_show_that_a_site_is_walled_in_part(crawl, service, walled, tmp_path):
-    site = walled("session", catalogue_pages=40)
-    cache = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "HTTPCACHE_IGNORE_HTTP_CODES": [403]}
-    settings = {**service.settings, **cache, "CONCURRENT_REQUESTS": 4}
-    urls = [f"{site.url}/page/{number}" for number in range(1, 41)]
-    crawl(spider(*urls[30:]), settings)
-    service.next_job(seconds=20)
-    crawled = crawl(spider(*urls), settings)
-    assert len(crawled.pages) == 40
-    assert crawled.stats["httpcache/hit"] == 10
-    # Some are under way when the first one meets the wall.
-    assert sum(visit.shown == "challenge" for visit in site.requests) <= 2 * 5
-
-
-def test_the_answer_to_a_head_request_does_not_show_that_a_site_is_walled_in_part(crawl, service, walled):
-    site = walled("session", status=200, catalogue_pages=40)
-    service.next_job(seconds=20)
-    first, second, *rest = (scrapy.Request(f"{site.url}/page/{number}") for number in range(1, 41))
-    requests = sites.sending(first, second.replace(method="HEAD"), *rest)
-    crawled = crawl(requests, {**service.settings, "CONCURRENT_REQUESTS": 4})
-    assert len(crawled.pages) == 40
-    assert sum(visit.shown == "challenge" for visit in site.requests) <= 5
-
-
 def test_sessions_never_wait_for_each_other(crawl):
     with LateService() as service, WalledSite(service, catalogue_pages=9) as site:
 
@@ -265,44 +213,6 @@ def test_sessions_never_wait_for_each_other(crawl):
     # The first job, for one of them, ends when the two others are through.
     assert len({page.meta["cookiejar"] for page in crawled.pages[:6]}) == 2
     assert (len(crawled.pages), crawled.failures) == (9, [])
-
-
-def test_other_sessions_go_on_while_a_token_is_handed_in_also_where_the_site_has_a_delay(crawl, service):
-    async def answer(request, form):
-        if request.path == "/verify":
-            await asyncio.sleep(5)
-        order.append(request.path)
-        return walled(request, form) if request.path in ("/page", "/verify") else page()
-
-    walled, order = behind_wall(), []
-    with Site(answer) as site:
-        others = [scrapy.Request(f"{site.origin}/free/{number}", meta={"cookiejar": 2}) for number in range(4)]
-        sends = sites.sending(scrapy.Request(f"{site.origin}/page"), *others)
-        crawled = crawl(sends, {**service.settings, "DOWNLOAD_DELAY": 2})
-    assert len(crawled.pages) == 5
-    assert order.index("/free/0") < order.index("/verify"), "it was answered while the token was under way"
-
-
-def test_a_released_request_that_changes_its_session_on_the_way_does_not_keep_the_others_waiting(crawl):
-    class Rotate:
-        def process_request(self, request):
-            if request.url.endswith("/page/2"):
-                request.meta["cookiejar"] = "other"
-
-    class Spider(RecordingSpider):
-        async def start(self):
-            for number in range(1, 6):
-                meta = {"cookiejar": "first"}
-                yield scrapy.Request(f"{site.url}/page/{number}", self.page, meta=meta, priority=-number)
-                while not service.jobs:
-                    await asyncio.sleep(0.01)
-
-    jobs = itertools.count()
-    settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOADER_MIDDLEWARES": {Rotate: 620}}
-    with OmoCaptchaService(solve_seconds=lambda _: 2.0 * next(jobs)) as service, WalledSite(service, "session") as site:
-        crawled = crawl(Spider, {**service.settings, **settings})
-    assert len(crawled.pages) == 5
-    assert crawled.pages[-1].url == f"{site.url}/page/2", "only it waits for the job of the other session"
 
 
 def test_what_the_others_wait_for_gets_through_a_wall_whenever_it_was_asked_for(crawl, service, walled):

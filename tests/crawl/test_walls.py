@@ -171,26 +171,6 @@ def test_what_cannot_be_solved_is_refused_without_a_job(crawl, service, walled, 
     assert len([line for line in crawled.said() if f"({reason})" in line]) == 1
 
 
-@pytest.mark.parametrize(
-    ("wall", "status", "on_failure"),
-    [
-        *((wall, 200, "errback") for wall in REFUSED),
-        *(("never", status, "response") for status in (200, 403, 503)),
-        ("data_s", 429, "response"),
-    ],
-)
-def test_a_refused_page_with_status_200_and_any_with_on_failure_response_goes_to_the_callback(
-    crawl, service, walled, wall, status, on_failure
-):
-    site = walled(wall, status=status)
-    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_ON_FAILURE": on_failure})
-    (page,) = crawled.pages
-    assert page.status == status
-    assert page.request.url == f"{site.url}/page/1"
-    assert crawled.failures == []
-    assert wall == "never" or service.calls == ()
-
-
 def test_a_challenge_that_was_paid_for_in_vain_is_neither_retried_nor_followed_elsewhere(crawl, service):
     service.next_job("fail")
     settings = {"OMOCAPTCHA_ON_FAILURE": "response", "OMOCAPTCHA_MAX_ATTEMPTS": 1}

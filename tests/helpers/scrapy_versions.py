@@ -29,7 +29,6 @@ needs_no_reactor = pytest.mark.skipif(NEEDS_REACTOR, reason="up to Scrapy 2.14, 
 in_virtual_time = pytest.mark.skipif(
     NEEDS_REACTOR, reason="it compares times that are too short for real crawls, which those of Scrapy 2.14 are"
 )
-callbacks_come_at_once = pytest.mark.skipif(CALLBACKS_ARE_LATE, reason="callbacks come late up to Scrapy 2.17")
 zero_is_no_limit = pytest.mark.skipif(
     version_info < (2, 18), reason="with CONCURRENT_REQUESTS = 0, no crawl starts up to Scrapy 2.17"
 )

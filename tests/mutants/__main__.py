@@ -28,7 +28,7 @@ TESTS = {
         *("unit/walls", "unit/tokens", "crawl/test_handing_in.py", "crawl/test_redirects.py"),
         *("crawl/test_components.py", "simulation/test_found.py", "crawl/test_closing.py"),
         *("crawl/test_hostile_sites.py", "crawl/test_walls.py", "crawl/test_waiting.py"),
-        *("crawl/test_one_address.py", "simulation", "crawl/test_money.py", "crawl/test_secrets.py"),
+        *("crawl/test_dropped_redirects.py", "simulation", "crawl/test_money.py", "crawl/test_secrets.py"),
         "crawl/test_judgement.py",
     ),
     "tokens": (

@@ -3,7 +3,6 @@
 ``clock`` is the event loop whose time jumps, ``network`` carries requests to servers in the same process, and
 ``simulation`` puts the two together; the tests of ``tests/crawl`` use it as well. ``plan`` draws a crawl from a seed,
 ``world`` builds its sites and the service, ``spider`` crawls, ``crawl`` runs and resumes it, ``oracle`` judges it, with
-``sessions`` for what each site saw and ``orders`` for what it has executed, and ``shrink`` makes a plan smaller.
-``sockets`` runs the same plans over real sockets. ``python -m tests.simulation`` is the command, ``test_seeds`` its
-short form.
+``sessions`` for what each site saw and ``orders`` for what it has executed.
+``python -m tests.simulation`` is the command, ``test_seeds`` its short form.
 """

@@ -9,23 +9,18 @@ import argparse
 import os
 import sys
 import time
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.simulation import sockets
 from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import plan, read_plan
-from tests.simulation.shrink import kind_of, shrink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.simulation.crawl import Outcome
     from tests.simulation.plan import Plan
-
-    Run = Callable[[Plan], Outcome]
 
 CHUNK = 50
 """Seeds that a process simulates before it makes room for another one, since what is killed stays in memory."""
@@ -37,14 +32,12 @@ def main() -> int:
     which.add_argument("--seeds", type=_seeds, help="the first and the last seed: 1:2000", metavar="FIRST:LAST")
     which.add_argument("--new", type=int, help="so many seeds that were never tried", metavar="NUMBER")
     which.add_argument("--seed", type=int, help="one seed, whose crawl is told as a story")
-    which.add_argument("--plan", type=_read, help="a plan in a file, as --shrink writes it", metavar="FILE")
-    parser.add_argument("--shrink", type=Path, metavar="FILE", help="write a smaller plan that fails in the same way")
-    parser.add_argument("--sockets", action="store_true", help="over real sockets, with shorter times")
+    which.add_argument("--plan", type=_read, help="a plan in a file, as --seed prints it", metavar="FILE")
     parser.add_argument("--digests", action="store_true", help="print the digest of each crawl")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one for each core")
     options = parser.parse_args()
     if options.seed is not None or options.plan is not None:
-        return _one(options.plan or plan(options.seed), sockets.run if options.sockets else run, options.shrink)
+        return _one(options.plan or plan(options.seed))
     first, last = options.seeds or (1, 100)
     if options.new:
         first = time.time_ns() % 10**12
@@ -62,14 +55,7 @@ def _read(name: str) -> Plan:
     return read_plan(Path(name).read_text(encoding="utf-8"))
 
 
-def _one(planned: Plan, run: Run, smaller: Path | None) -> int:
-    if smaller is not None:
-        how = set(map(kind_of, run(planned).wrong))
-        if not how:
-            print("nothing is wrong with this crawl, so there is nothing to make smaller, and nothing is written")
-            return 2
-        planned = shrink(planned, lambda other: not how.isdisjoint(map(kind_of, run(other).wrong)))
-        smaller.write_text(planned.as_json(), encoding="utf-8")
+def _one(planned: Plan) -> int:
     outcome = run(planned)
     print(planned.as_json())
     print("\n".join(outcome.story))
@@ -88,34 +74,32 @@ def _many(first: int, last: int, options: argparse.Namespace) -> int:
     failed: list[Outcome] = []
     requests = jobs = 0
     seconds = 0.0
-    simulate = partial(_simulate, sockets.run if options.sockets else run)
-    for outcome in _outcomes(simulate, first, last, options.processes):
+    for outcome in _outcomes(first, last, options.processes):
         requests, jobs, seconds = requests + outcome.requests, jobs + outcome.jobs, seconds + outcome.seconds
         if options.digests:
             print(outcome.plan.seed, outcome.digest)
         if outcome.wrong:
             failed.append(outcome)
             print(f"seed {outcome.plan.seed}: {outcome.wrong[0]}", flush=True)
-            how = " --sockets" if options.sockets else ""
-            print(f"    make simulation ARGS='--seed {outcome.plan.seed}{how}'", flush=True)
+            print(f"    make simulation ARGS='--seed {outcome.plan.seed}'", flush=True)
     print(f"{last - first + 1} crawls, {requests} requests, {jobs} jobs, {seconds / 3600:.0f} hours of virtual time")
     print(f"took {time.perf_counter() - since:.0f} s")
     print(f"wrong: {len(failed)}")
     return _status(failed)
 
 
-def _outcomes(simulate: Callable[[range], list[Outcome]], first: int, last: int, processes: int) -> Iterator[Outcome]:
+def _outcomes(first: int, last: int, processes: int) -> Iterator[Outcome]:
     chunks = [range(begin, min(begin + CHUNK, last + 1)) for begin in range(first, last + 1, CHUNK)]
     if processes == 1:
         for chunk in chunks:
-            yield from simulate(chunk)
+            yield from _simulate(chunk)
         return
     with get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
-        for outcomes in pool.imap(simulate, chunks):
+        for outcomes in pool.imap(_simulate, chunks):
             yield from outcomes
 
 
-def _simulate(run: Run, seeds: range) -> list[Outcome]:
+def _simulate(seeds: range) -> list[Outcome]:
     # What is imported in the midst of a process's first crawl draws from what is random.
     warm_up()
     outcomes = []

@@ -42,18 +42,13 @@ class NeverEnds(Exception):
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
-    """Event loop in virtual time.
+    """Event loop in virtual time."""
 
-    :param shuffle: draws the order of the callbacks that are ready at the same moment; None: first in, first out, as
-        asyncio promises.
-    """
-
-    def __init__(self, shuffle: random.Random | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self._now = self._since = 0.0
         self._iterations = 0
         self._is_late = False
-        self._shuffle = shuffle
         self._selector = self
 
     def run_until_complete(self, future: Any) -> Any:
@@ -86,7 +81,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def successor(self) -> SimulatedLoop:
         """Return a new loop, which goes on at the time of this one, and make it the current one."""
-        loop = SimulatedLoop(self._shuffle)
+        loop = SimulatedLoop()
         loop._now = self._now
         asyncio.set_event_loop(loop)
         return loop
@@ -99,11 +94,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         if self._iterations > MAX_ITERATIONS or self._now - self._since > MAX_SECONDS or self._is_late:
             self._is_over()
         self._now += max(timeout, TICK)
-        if self._shuffle is not None and len(self._ready) > 1:
-            handles = list(self._ready)
-            self._shuffle.shuffle(handles)
-            self._ready.clear()
-            self._ready.extend(handles)
         return []
 
     def _process_events(self, events: list[Any]) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +48,7 @@ _SECRETS = ("03AFcWeA",)
 class Run:
     """One run of a crawl, from its start to its end or a stop."""
 
-    crawler: Crawler | None
-    """None if the crawl ran in another process."""
+    crawler: Crawler
     stats: dict[str, Any]
     stopped_at: float | None = None
     ended_at: float = 0.0
@@ -77,8 +76,6 @@ class Outcome:
     items: Counter[str] = field(default_factory=Counter)
     stats: dict[str, Any] = field(default_factory=dict)
     """Those of the last run."""
-    paths: list[str] = field(default_factory=list)
-    """What the sites were asked for."""
 
 
 class _Story(logging.Handler):
@@ -119,23 +116,17 @@ def run(planned: Plan) -> Outcome:
     if not outcome.wrong and oracle.has_twin(planned):
         twin = _run(planned, is_open=True)
         outcome.wrong += [f"without walls: {sentence}" for sentence in twin.wrong]
-        if planned.sites[0].kind == "followed":
-            outcome.wrong += oracle.followed(planned.sites[0], outcome.items, outcome.jobs, twin.items, twin.paths)
-        else:
-            outcome.wrong += oracle.differences(outcome.items, outcome.stats, twin.items, twin.stats)
+        outcome.wrong += oracle.differences(outcome.items, outcome.stats, twin.items, twin.stats)
         outcome.wrong += oracle.waits(planned, outcome.seconds, twin.seconds, outcome.jobs)
-    if not outcome.wrong and planned.stumbles:
-        outcome.wrong += oracle.delays(planned, outcome.seconds, _run(replace(planned, stumbles=0.0)).seconds)
     return outcome
 
 
 def _run(planned: Plan, *, is_open: bool = False) -> Outcome:
     outcome = Outcome(planned)
-    shuffle = planned.seed if planned.shuffle else None
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
-            simulated(planned.seed, latency_of(planned), shuffle) as simulation,
+            simulated(planned.seed, latency_of(planned)) as simulation,
         ):
             _run_in(simulation, outcome, Path(folder), is_open=is_open)
     except NeverEnds as error:
@@ -160,7 +151,6 @@ def _run_in(simulation: Simulation, outcome: Outcome, folder: Path, *, is_open: 
         outcome.digest = hashlib.sha256("\n".join(outcome.story).encode()).hexdigest()[:16]
         outcome.requests = record.sent.total()
         outcome.jobs = len(world.service.jobs)
-        outcome.paths = [visit.path for site in world.sites for visit in site.requests]
         outcome.seconds = simulation.loop.time()
 
 

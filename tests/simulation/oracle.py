@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import builtins
 import json
-import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from http import HTTPStatus
-from itertools import pairwise
-from math import ceil, comb, inf, sqrt
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,11 +24,10 @@ from tests.simulation.plan import PRICE, redirects
 from tests.simulation.sessions import SLOW, SPOILED, at_once, keeps_cookies, wanted_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from scrapy_omocaptcha.buying.records import Record as LedgerRecord
-    from scrapy_omocaptcha.testing.account import Job
     from scrapy_omocaptcha.testing.service import Call
     from tests.simulation.crawl import Run
     from tests.simulation.network import Exchange
@@ -46,18 +43,10 @@ AT_END = ("/getBalance",)
 """What the service is asked once more at the end."""
 BALANCE_SECONDS = 0.5
 """How long the report may wait for the balance, which is asked for at the end where a balance was at the start."""
-STUMBLING_SECONDS = 180.0
-"""For how long challenges wait for a service of which no call succeeds: the default of OMOCAPTCHA_JOB_TIMEOUT."""
-MOST_LOST = 12
-"""How many jobs may be lost in that time to a service that answers no call."""
-SLOWER = {0.1: 3, 0.2: 5, 0.4: 12, 1.0: 3}
-"""How many times as long a crawl may take, by the share of calls that fail."""
-_BEHIND = ("page", "item", "search", "robots")
+_BEHIND = ("page", "item", "search")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
-_NOT_PASSED_ON = ("attempts", "form_changed", "maybe_executed")
-"""Reasons that only a request has for which a job was bought, or which was sent once more."""
 _POSTS = ("order", "search")
 """Kinds of requests that are not sent again where a wall redirects them and does not lead back to them."""
 _MOST_BETWEEN = 2
@@ -92,14 +81,11 @@ def check(
         *_tokens(planned, world),
         *_verdicts(planned, world, records),
         *orders.check(planned, world, record, runs),
-        *_refusals(planned, world, record, runs),
         *_precedence(planned, world),
         *(() if is_open else sessions.check(planned, world, record)),
         *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
         *(sentence for run in runs for sentence in _stop(planned, world, run)),
         *(_ideal(planned, world, record, stats) if planned.is_calm and not is_open else ()),
-        *(_beside(planned, world) if planned.is_calm else ()),
-        *(_stumbling(planned, world, record, stats) if planned.stumbles else ()),
     ]
 
 
@@ -117,7 +103,7 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
     for name in record.thanked:
         # Where the clearance has ended before the page is asked for again, nothing tells that it is not the page.
         site = planned.sites[wanted_of(planned, name).site]
-        if site.kind != "late cookie" and ("clearance_seconds" not in site.changes or planned.is_calm):
+        if "clearance_seconds" not in site.changes or planned.is_calm:
             yield f"request {name} has a page of thanks"
     for name, how in record.ends.items():
         if "CrawlClosing" in how:
@@ -135,11 +121,9 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
 def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> bool:
     """Tell whether Scrapy may have dropped a request's redirect: to a wall that some run was shown no challenge of.
 
-    It is a limit that ``docs/internals.rst`` names. What a spider has that follows links tells the crawl without walls.
+    It is a limit that ``docs/internals.rst`` names.
     """
     number, kind = wanted_of(planned, name).site, wanted_of(planned, name).kind
-    if planned.sites[number].kind == "followed":
-        return True
     if planned.filters and kind == "order" and planned.sites[number].answer == "shared":
         # All orders are redirected to one page.
         return True
@@ -149,7 +133,7 @@ def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> 
     challenges = [visit for visit in visits if visit.shown == "challenge" and visit.fault is None]
     named = [visit for visit in challenges if PLACE in visit.headers]
     answered = [sent for visit in named if (sent := world.exchanges[int(visit.headers[PLACE])]).is_answered]
-    is_shown = {run.crawler for run in runs} <= {sent.crawler for sent in answered} if world.exchanges else challenges
+    is_shown = {run.crawler for run in runs} <= {sent.crawler for sent in answered}
     may_redirect = redirects(site) or site.answer == "claimed"
     # Where the first visit fails, the filter knows the address before anybody has seen the challenge.
     at_gate = [visit for visit in visits if visit.path in ("/gate", GATE, site.gate.partition("?")[0])]
@@ -175,7 +159,7 @@ def _jobs(
     timeout = planned.settings.get("OMOCAPTCHA_API_TIMEOUT", 20)
     is_late = bool(planned.stalls or planned.stops) or 2 * planned.latency[1] > timeout
     unknown = sum(_may_be_a_job(call, is_late=is_late) for call in world.service.calls)
-    unseen = _unseen(world, stats, was_stopped=bool(planned.stops))
+    unseen = _unseen(world, was_stopped=bool(planned.stops))
     if not made <= created <= made + unknown + unseen:
         yield f"{created} jobs counted; {made} at the service, {unknown} calls of unknown fate, {unseen} never seen"
     if created != len(records):
@@ -194,11 +178,8 @@ def _jobs(
             yield f"{counted} tokens counted as {outcome}, {ends[outcome]} in the ledger"
 
 
-def _unseen(world: World, stats: Counter[str], *, was_stopped: bool) -> int:
+def _unseen(world: World, *, was_stopped: bool) -> int:
     """Return how many create calls the client may have sent of which the service knows nothing."""
-    if not world.exchanges:
-        # A call that finds no version of the API asks for the balance in another one, which counts as the same call.
-        return max(0, stats["omocaptcha/api/calls"] - len(world.service.calls))
     created = [sent for sent in world.exchanges if sent.url.endswith("/createJob")]
     # Whether anybody listens there, a client that stops before does not know.
     return sum(not sent.has_arrived and (sent.server is not None or was_stopped) for sent in created)
@@ -297,8 +278,7 @@ def _tokens(planned: Plan, world: World) -> Iterator[str]:
             yield f"{visit.host} got the API token"
     for job in world.service.jobs:
         said = world.said(world.token(job))
-        is_wanted = any(wanted.kind == "robots" for wanted in planned.wanted)
-        if "?" in job.page or (job.page.endswith("/robots.txt") and not is_wanted):
+        if "?" in job.page or job.page.endswith("/robots.txt"):
             yield f"job {job.id} was bought for {job.page}"
         expected = bad.get(job.outcome, "accepted")
         verdicts = job.verdicts
@@ -313,7 +293,7 @@ def _tokens(planned: Plan, world: World) -> Iterator[str]:
         # What the site has not read was not judged.
         read = [visit for visit in said if visit.token]
         is_late = planned.stalls and read and read[0].at - job.ready_at > TOKEN_SECONDS
-        if verdicts and verdicts[0] != expected and not is_late and not _is_for_first_wall(planned, world, job):
+        if verdicts and verdicts[0] != expected and not is_late:
             yield f"the token of job {job.id} ({job.outcome}, for {job.page}) was judged {verdicts}"
         for visit in said:
             if urlsplit(visit.url).netloc != urlsplit(job.page).netloc:
@@ -322,7 +302,7 @@ def _tokens(planned: Plan, world: World) -> Iterator[str]:
 
 def _precedence(planned: Plan, world: World) -> Iterator[str]:
     """Check that a token leaves before what else waits for the delay of its site, unless that is a token as well."""
-    if planned.settings.get("DOWNLOAD_DELAY", 0) < 2 or planned.api_faults or planned.stumbles or planned.stalls:
+    if planned.settings.get("DOWNLOAD_DELAY", 0) < 2 or planned.api_faults or planned.stalls:
         # When an answer of the service has come is not known.
         return
     jobs = world.service.jobs
@@ -363,46 +343,9 @@ def _precedence(planned: Plan, world: World) -> Iterator[str]:
             yield f"order: {len(between)} other requests to {host} were sent before the token of job {job.id}"
 
 
-def _refusals(planned: Plan, world: World, record: Record, runs: list[Run]) -> Iterator[str]:
-    """Check that each challenge that was not solved for the spider is counted by its reason, and not too many are."""
-    if not world.exchanges:
-        # Over sockets, the spider is in a process of its own, which does not tell.
-        return
-    counted: Counter[str] = Counter()
-    for run in runs:
-        skipped = {name: number for name, number in run.stats.items() if name.startswith("omocaptcha/skipped/")}
-        counted.update({name.rpartition("/")[2]: number for name, number in skipped.items()})
-    # What comes for an order may say that, too, where it is a page of the site.
-    told = Counter({name: number for name, number in record.refused.items() if name != "maybe_executed"})
-    del counted["maybe_executed"]
-    missing = told - counted
-    if missing and not any(run.was_killed for run in runs):
-        yield f"reason: {dict(missing)} are not counted"
-    # Of what components ask for, and of what is retried, the spider learns nothing.
-    unseen = sum(wanted.kind == "nested" for wanted in planned.wanted) * len(runs)
-    unseen += sum(run.stats.get("retry/count", 0) for run in runs)
-    if counted.total() > told.total() + unseen and "ROBOTSTXT_OBEY" not in planned.settings and not planned.stops:
-        yield f"reason: {dict(counted)} are counted, {dict(record.refused)} and {unseen} more came"
-    is_paid_for = any(run.stats.get("omocaptcha/jobs/created") for run in runs)
-    for name, how in record.ends.items():
-        kind, error, reason = wanted_of(planned, name).kind, *how.partition(" ")[::2]
-        if error == "HttpError" and reason in _NOT_PASSED_ON:
-            yield f"reason: request {name} was passed on though jobs were bought for it, for {reason}"
-        # What a POST was redirected to is no answer that may be retried.
-        is_own = kind in (*_UPFRONT, "order", "search") or name.endswith(" found")
-        if error == "ChallengeNotSolved" and not (is_paid_for or is_own):
-            yield f"reason: request {name} went to its errback, for {reason}, though nothing was bought"
-
-
 def _time_outs(planned: Plan) -> int:
     """Return how often an answer may be lost on its way without a fault of the site."""
     return 1 if planned.stalls or planned.latency[1] >= planned.settings["DOWNLOAD_TIMEOUT"] else 0
-
-
-def _is_for_first_wall(planned: Plan, world: World, job: Job) -> bool:
-    """Tell whether a token for the first of two walls may have come when another request had opened that."""
-    two = [site.url for site, told in zip(world.sites, planned.sites, strict=True) if told.kind == "two walls"]
-    return job.page.startswith(tuple(two)) and job.verdicts[0] == "invalid-input-response"
 
 
 def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Iterator[str]:
@@ -433,7 +376,7 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
             "by_hand": any(wanted.kind == "bought" for wanted in planned.wanted),
             "closing": bool(planned.stops),
             "cookies": not keeps_cookies(planned),
-            "other_key": any(site.kind == "two walls" for site in planned.sites),
+            "other_key": False,
             "not_seen": False,
         }
         if not only_if.get(record.reason, True):
@@ -449,8 +392,6 @@ def _is_limited(site: Site) -> bool:
 def _waiting(run: Run) -> Iterator[str]:
     """Check that after a crawl nothing waits and the concurrency is as it was."""
     crawler = run.crawler
-    if crawler is None:
-        return
     downloader = crawler.engine.downloader
     left = {
         "places": downloader.total_concurrency - crawler.settings.getint("CONCURRENT_REQUESTS"),
@@ -514,91 +455,20 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
     for name in ("rejected", "expired"):
         if is_plain and stats[f"omocaptcha/tokens/{name}"]:
             yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"
-    # Only what a spider buys by hand, and a token after which another wall comes, is not known to be of use.
+    # Only what a spider buys by hand is not known to be of use.
     by_hand = sum(wanted.kind == "bought" for wanted in planned.wanted)
-    is_plain = is_plain and not any(site.kind == "two walls" for site in planned.sites)
     # Nor is the token for a gate that shows its challenge always, if it was the redirect of a POST.
     posts = any(wanted.kind in ("search", "order") for wanted in planned.wanted)
     by_posts = posts * sum(site.kind == "one address" or site.gate == GATE for site in planned.sites)
     if is_plain and not by_hand <= stats["omocaptcha/tokens/unknown"] <= by_hand + by_posts:
         yield f"ideal: {stats['omocaptcha/tokens/unknown']} tokens unknown, {by_hand} bought by hand"
-    errors = {name: how for name, how in record.ends.items() if how not in ("page", "redirect")}
-    may_give_up = _sessions_that_give_up(planned)
-    came = {_page_of(name) for name, how in record.ends.items() if how == "page"}
+    errors = {name: how for name, how in record.ends.items() if how != "page"}
     for name, how in errors.items():
         wanted = wanted_of(planned, name)
-        session = wanted.site, wanted.cookiejar
-        if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
-            may_give_up.remove(session)
-        # A link to a page that has come, by whatever link, is a duplicate, whatever becomes of it.
-        elif _page_of(name) in came or (wanted.kind in _POSTS and ("maybe" in how or how == "challenge")):
+        if wanted.kind in _POSTS and ("maybe" in how or how == "challenge"):
             continue
-        elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
+        if planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
-
-
-def _page_of(name: str) -> str:
-    """Return the name of the request for a page, given that or the name of one that is redirected to it."""
-    return re.sub(r"/go/(\d+)/\d+$", r"/item/\1", name)
-
-
-def _sessions_that_give_up(planned: Plan) -> set[tuple[int, int | None]]:
-    """Return sites and cookie jars of which one request gives up, at the second of two walls; all others pass."""
-    sessions = {(wanted.site, wanted.cookiejar) for wanted in planned.wanted}
-    is_one = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] == 1
-    return {session for session in sessions if is_one and planned.sites[session[0]].kind == "two walls"}
-
-
-def _stumbling(planned: Plan, world: World, record: Record, stats: Counter[str]) -> Iterator[str]:
-    """Check that a service that fails for a share of all calls costs no more jobs and pages than is fair."""
-    lost = stats["omocaptcha/jobs/failed/lost"]
-    needed = sum(_jobs_of(planned, world, number)[1] for number in range(len(planned.sites)))
-    needed += stats["omocaptcha/jobs/failed/timeout"]
-    needed += sum(value for name, value in stats.items() if name.startswith("omocaptcha/tokens/expired"))
-    if stats["omocaptcha/jobs/created"] > needed + lost:
-        yield f"unfair: {needed} jobs needed, {lost} lost; {stats['omocaptcha/jobs/created']} counted"
-    if planned.stumbles == 1:
-        calls = [call.at for call in world.service.calls]
-        seconds = calls[-1] - calls[0] if calls else 0.0
-        if lost > MOST_LOST * (1 + seconds // STUMBLING_SECONDS):
-            yield f"unfair: {lost} jobs lost to a service that never answers, in {seconds:.0f} s"
-        return
-    attempts, expected, failed = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"], 0.0, []
-    for name, how in record.ends.items():
-        wanted = wanted_of(planned, name)
-        site = planned.sites[wanted.site]
-        # So many lost jobs of a request fail it; one of its attempts may go into another wall.
-        spare = attempts - (site.kind == "two walls")
-        expected += comb(attempts, spare) * planned.stumbles**spare
-        if how != "page" and site.is_solvable and wanted.kind != "alone":
-            failed.append(name)
-    if len(failed) > 1 + expected + 3 * sqrt(expected):
-        yield f"unfair: requests {failed} failed; {expected:.2f} are to be expected"
-
-
-def _beside(planned: Plan, world: World) -> Iterator[str]:
-    """Check that who follows links at a site without a wall does not wait for the walls of others."""
-    is_slow = not planned.settings.keys().isdisjoint(SLOW)
-    if is_slow or planned.settings["CONCURRENT_REQUESTS"] == 1:
-        # Who has met a wall then takes a place, as the only one that there is.
-        return
-    linked = {wanted.site for wanted in planned.wanted if wanted.kind == "linked"}
-    for url in (world.sites[number].url for number in linked):
-        spans = [(each.began, each.ended) for each in world.exchanges if each.url.startswith(f"{url}/free/")]
-        # A place may be taken by what is under way, or by what has come together with the token.
-        most = max((begin - end for (_, end), (begin, _) in pairwise(spans)), default=0.0)
-        if most > 8 * planned.latency[1] + 1.0:
-            yield f"beside: a link of {url} was followed {most:.1f} s after its page had come"
-
-
-def delays(planned: Plan, seconds: float, calm_seconds: float) -> Iterator[str]:
-    """Check that a service that stumbles delays a crawl no more than is fair.
-
-    :param calm_seconds: how long the same crawl takes with a service that does not.
-    """
-    most = SLOWER[planned.stumbles] * calm_seconds + (STUMBLING_SECONDS if planned.stumbles == 1 else 30.0)
-    if seconds > most:
-        yield f"unfair: the crawl takes {seconds:.0f} s, {calm_seconds:.0f} s if no call fails; {most:.0f} s are fair"
 
 
 def waits(planned: Plan, seconds: float, twin_seconds: float, jobs: int) -> Iterator[str]:
@@ -606,10 +476,7 @@ def waits(planned: Plan, seconds: float, twin_seconds: float, jobs: int) -> Iter
 
     :param twin_seconds: how long the same crawl takes without walls, of which a quarter more is allowed.
     """
-    has_crowd = any(wanted.kind == "linked" for wanted in planned.wanted)
-    few = 2 if has_crowd else 1 if planned.sites[0].kind == "followed" else 0
-    is_few = planned.settings.get("CONCURRENT_REQUESTS_PER_DOMAIN", 8) <= few
-    if is_few or not planned.settings.keys().isdisjoint((*SLOW, "HTTPCACHE_ENABLED")):
+    if not planned.settings.keys().isdisjoint((*SLOW, "HTTPCACHE_ENABLED")):
         # What is redirected to a wall, or to a page behind one, waits for the delay of its site several times, and what
         # comes out of a cache without walls does not wait for the site. Scrapy sends all that is queued at once,
         # whatever is allowed; those that have waited at a wall are sent one by one.
@@ -626,7 +493,7 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
     wall = replace(WALLS[site.wall], **site.changes)
     upfront, behind, tries, claimed = 0, Counter(), 0, 0
     for wanted in planned.wanted:
-        if wanted.site != number or wanted.kind == "linked":
+        if wanted.site != number:
             continue
         upfront += wanted.kind in _UPFRONT or wanted.kind == "form"
         pages = wanted.kind in _BEHIND or wanted.kind == "nested"
@@ -641,13 +508,8 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         pages += sum(child % 2 == 0 for child in range(first, first + wanted.children))
         behind[wanted.cookiejar] += pages
         tries += pages * (1 + wanted.again) * planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"]
-    if site.kind == "followed":
-        # The crawl without walls tells, see ``followed``.
-        return 0, len(world.service.jobs)
     if site.wall == "never":
         return min(1, tries), upfront + tries
-    if site.kind == "late cookie":
-        return upfront, upfront + len(behind)
     if not site.is_solvable:
         return upfront, upfront
     least = most = upfront
@@ -663,9 +525,7 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
             visits = [visit.at for visit in world.sites[number].requests]
             at_least, at_most = 1, 1 + int((visits[-1] - visits[0]) / wall.clearance_seconds)
         else:
-            at_most = 2 if site.kind == "two walls" else 1
-            # The only request may give up at the second one.
-            at_least = min(at_most, planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"])
+            at_least = at_most = 1
         if wall.free_pages:
             # Who asks again, with a token at hand, may get the free page of a session that another answer has begun.
             at_least, at_most = 0, at_most + 1
@@ -680,9 +540,9 @@ def has_twin(planned: Plan) -> bool:
     """Tell whether a crawl must be the same without walls."""
     # Scrapy retries a robots.txt that is behind a wall.
     asks_robots = planned.settings.get("ROBOTSTXT_OBEY") and any(site.robots_walled for site in planned.sites)
-    if not planned.is_calm or asks_robots or _sessions_that_give_up(planned):
+    if not planned.is_calm or asks_robots:
         return False
-    if not all(site.is_solvable and not (planned.wants_redirects and redirects(site)) for site in planned.sites):
+    if not all(site.is_solvable for site in planned.sites):
         return False
     if any(site.answer == "claimed" or (site.answer == "shared" and planned.filters) for site in planned.sites):
         # Without walls, no order is claimed to be withheld, and another one may be the first at the shared page.
@@ -704,30 +564,3 @@ def differences(
     for name in _ALIKE:
         if stats.get(name) != twin_stats.get(name):
             yield f"without walls {name} is {twin_stats.get(name)}, not {stats.get(name)}"
-
-
-def followed(
-    site: Site, items: Counter[str], jobs: int, twin_items: Counter[str], twin_paths: Iterable[str]
-) -> Iterator[str]:
-    """Check that following a site's links brings the pages that come without its wall, for few jobs.
-
-    :param twin_paths: what the site was asked for without its wall.
-    """
-    for item in twin_items - items:
-        yield f"without walls there is {item}"
-    # A page may come for several of the links to it, see "Known limits" in docs/waiting.rst.
-    again = items - twin_items
-    if not again.keys() <= twin_items.keys() or again.total() > (2 if site.has_moved else site.pages):
-        yield f"without walls there is no {sorted(again.elements())}"
-    necessary = left = 0
-    # A page may be asked for again, to tell what its redirects lead to.
-    for path in dict.fromkeys(twin_paths):
-        is_page = path.startswith("/item/")
-        if is_page and left <= 0:
-            necessary, left = necessary + 1, site.changes["clearance_pages"]
-        left -= is_page
-    # A direct link and one that redirects may each buy a token for a page, and what asking again spends, or a link, may
-    # be bought anew, see "Known limits" as well.
-    most = necessary + 3 if site.has_moved else 2 * necessary + 5
-    if jobs > most:
-        yield f"excess: {jobs} jobs, though {necessary} would do"

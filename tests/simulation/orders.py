@@ -138,8 +138,6 @@ def check(planned: Plan, world: World, record: Record, runs: list[Run]) -> Itera
 
 
 def _is_lost(world: World, visit: Visit) -> bool:
-    """Tell whether the answer to a visit was lost, so that Retry may repeat it. Over sockets, only faults are known."""
-    if not world.exchanges:
-        return any(each.fault for each in world.sites[0].requests)
+    """Tell whether the answer to a visit was lost, so that Retry may repeat it."""
     sent = world.exchanges[int(visit.headers[PLACE])]
     return not sent.is_answered or sent.status == HTTPStatus.BAD_GATEWAY

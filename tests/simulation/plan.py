@@ -1,6 +1,6 @@
 """Plan one simulated crawl: sites and walls, settings, requests, what goes wrong and when the crawl is stopped.
 
-All of it follows from a seed, and is plain data, so that a plan can be written to a file and made smaller.
+All of it follows from a seed, and is plain data, so that a plan can be written to a file and changed there.
 """
 
 from __future__ import annotations
@@ -19,14 +19,11 @@ PRICE = 0.00055
 UNSOLVABLE = ("foreign_form", "callback_only", "no_key", "enterprise", "data_s")
 """Walls for which nothing is bought."""
 
-_LATE_COOKIE = ("session", "get", "same_url", "redirect", "thanks", "home", "expiring")
-"""Walls that open by a cookie, which can be the first one that they set."""
-
 _IN_PLACE = ("session", "session_marked", "get", "same_url", "invisible", "explicit")
 """Walls that show the challenge at the page, and after a token the page."""
 
 """Answers to orders whose addresses claim that the order was withheld, should there be a challenge."""
-SiteKind = Literal["walled", "one address", "two walls", "late cookie", "followed", "orders", "never answers"]
+SiteKind = Literal["walled", "one address", "orders", "never answers"]
 End = Literal["finished", "stopped", "closed", "killed", "two crawls", "fleet"]
 """How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger, or a queue."""
 
@@ -54,12 +51,8 @@ _SITE_FAULTS = tuple(kind for kind in KINDS if kind != "redirect")
 """Without redirects to where a crawl has been before, which Scrapy drops as duplicates, as without a wall."""
 _GATE_FAULTS = ("bad_gateway", "too_many", "hang", "reset_after", "truncated", "reset", "server_error")
 """Faults that don't look like a page. At a wall's one address, a page would be what others are duplicates of."""
-STUMBLES = ("reset", "server_error", "reset_after", "bad_gateway", "truncated", "empty", "html")
-"""What a service that stumbles answers: resets, errors of servers, and broken answers. None is slow or asks to wait."""
 _JOB_FAULTS = ("fail", "never", "refused", "vanished", "rejected", "stale")
 
-CROWDS = 0.2
-"""Share of the plans, of those that may have one, with a crowd behind a wall and a spider that follows links."""
 LIMITS = ("OMOCAPTCHA_MAX_COST", "OMOCAPTCHA_MAX_COST_PER_DAY", "OMOCAPTCHA_MAX_JOBS", "OMOCAPTCHA_MAX_JOBS_PER_HOST")
 _END_EARLY = tuple(f"OMOCAPTCHA_{name}" for name in ("MIN_BALANCE", "BREAKER_FAILURES", "JOB_TIMEOUT", "API_TIMEOUT"))
 """Settings that end what could still be solved, though nothing goes wrong."""
@@ -82,9 +75,6 @@ class Site:
     """Whether each challenge outdates the form of the one before, in the same session."""
     gate_fault: str | None = None
     """What the first requests to a wall's one address are answered with."""
-    pages: int = 0
-    """How many pages a spider can follow links to, see ``Followed``, as for what follows."""
-    direct: int = 99
     answer: str = "page"
     """How an order is answered, see ``Orders``, as for what follows."""
     withholds: bool = True
@@ -94,13 +84,8 @@ class Site:
 
     @property
     def is_solvable(self) -> bool:
-        """Tell whether tokens open the wall for good. No crawl keeps a late cookie."""
-        return self.kind not in ("late cookie", "never answers") and self.wall not in (*UNSOLVABLE, "never")
-
-    @property
-    def has_moved(self) -> bool:
-        """Tell whether all links of a spider that follows them redirect, so that it is soon known where they lead."""
-        return self.kind == "followed" and self.direct > 2 * self.pages
+        """Tell whether tokens open the wall for good."""
+        return self.kind != "never answers" and self.wall not in (*UNSOLVABLE, "never")
 
 
 @dataclass(frozen=True)
@@ -140,29 +125,21 @@ class Plan:
     solve_seconds: tuple[float, ...] = (20.0,)
     outage: tuple[float, float] | None = None
     """When the service begins to refuse connections, and for how long."""
-    stumbles: float = 0.0
-    """Share of all calls to the service that fail, in crawls where nothing else goes wrong; 1 if it never answers."""
     filters: bool = True
     """Whether Scrapy filters duplicates."""
     passes_meta: bool = False
     """Whether the spider passes the meta of a response on to its next requests."""
-    wants_redirects: bool = False
-    """Whether the spider's ``handle_httpstatus_list`` has 302."""
     has_cookie: bool = False
     """Whether the spider sends a cookie of its own, which names the cookiejar."""
-    dont_merge_cookies: bool = False
-    """Whether all requests of the spider have that in their meta."""
     end: End = "finished"
     stops: tuple[float, ...] = ()
     """After how many seconds each run of the crawl is stopped or killed."""
-    shuffle: bool = False
-    """Whether callbacks that are ready at the same moment run in any order, which asyncio never does."""
 
     @property
     def is_calm(self) -> bool:
         """Tell whether nothing goes wrong, so that it is known what must come and how many jobs that takes."""
         return (
-            not (self.rate or self.stalls or self.outage or self.stumbles or self.stops or self.shuffle)
+            not (self.rate or self.stalls or self.outage or self.stops)
             and self.balance >= 100
             and self.end == "finished"
             and not any(name in self.settings for name in (*LIMITS, *_END_EARLY))
@@ -200,41 +177,18 @@ def plan(seed: int) -> Plan:
         passes_meta=draw.random() < 0.3,
         filters=draw.random() < 0.7,
     )
-    if any(site.kind == "two walls" for site in sites):
-        # A token for each wall; the first counts as useless until the page is there.
-        planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
-    rare = _ask_rarely(planned if is_calm else _reject(_go_wrong(draw, planned)))
-    return _crowd(_order(_follow(_outdate(_stumble(planned) if is_calm and rare == planned else rare))))
-
-
-def _stumble(planned: Plan) -> Plan:
-    """Let the service fail for a share of all calls in some of the crawls where nothing else goes wrong."""
-    # Drawn apart, so that older seeds keep all else.
-    draw = random.Random(f"stumble {planned.seed}")
-    if draw.random() > 0.2:
-        return planned
-    first = max(wanted.number + wanted.children for wanted in planned.wanted) + 1
-    many = tuple(Wanted(number, "item", len(planned.sites)) for number in range(first, first + 30))
-    return replace(
-        planned,
-        stumbles=draw.choice((0.1, 0.2, 0.4, 1.0)),
-        # Enough jobs to tell what is fair. A version that is not known yet is asked for by calls that buy nothing.
-        sites=(*planned.sites, Site("walled", "per_page")),
-        wanted=(*planned.wanted, *many),
-        settings={**planned.settings, "OMOCAPTCHA_API_VERSION": 1},
-    )
+    return _order(_outdate(planned if is_calm else _reject(_go_wrong(draw, planned))))
 
 
 def _go_wrong(draw: random.Random, planned: Plan) -> Plan:
     """Add a few kinds of things that go wrong, each in some plans only, so that each is also seen alone."""
     changes: dict[str, Any] = {}
-    chosen = draw.sample(("sites", "api", "jobs", "stalls", "outage", "balance", "end", "solve", "shuffle", "full"), 3)
+    chosen = draw.sample(("sites", "api", "jobs", "stalls", "outage", "balance", "end", "solve", "full"), 3)
     if {"sites", "api", "jobs"} & set(chosen):
         changes["rate"] = draw.choice((0.05, 0.15, 0.3))
         changes["fault_seconds"] = draw.choice((1.0, 15.0, 45.0))
     if "sites" in chosen:
-        hidden = {"one address", "two walls"} & {site.kind for site in planned.sites}
-        kinds = _GATE_FAULTS if hidden or any(map(redirects, planned.sites)) else _SITE_FAULTS
+        kinds = _GATE_FAULTS if any(map(redirects, planned.sites)) else _SITE_FAULTS
         changes["site_faults"] = tuple(draw.sample(kinds, draw.randint(1, len(kinds))))
     if "api" in chosen:
         changes["api_faults"] = tuple(draw.sample(KINDS, draw.randint(1, len(KINDS))))
@@ -263,13 +217,11 @@ def _go_wrong(draw: random.Random, planned: Plan) -> Plan:
         changes["wanted"] = (*waiting, *planned.wanted)
         limits = {"CONCURRENT_REQUESTS": many, "CONCURRENT_REQUESTS_PER_DOMAIN": many, "DOWNLOAD_TIMEOUT": 180}
         changes["settings"] = {**planned.settings, **limits}
-    if "shuffle" in chosen and draw.random() < 0.5:
-        changes["shuffle"] = True
     return replace(planned, **changes)
 
 
 def _site(draw: random.Random, *, is_calm: bool) -> Site:
-    kind = draw.choices(("walled", "one address", "two walls", "never answers"), (20, 2, 2, 0 if is_calm else 1))[0]
+    kind = draw.choices(("walled", "one address", "never answers"), (20, 2, 0 if is_calm else 1))[0]
     wall = draw.choice(sorted(WALLS)) if kind == "walled" else "session"
     changes: dict[str, Any] = {}
     if kind == "walled" and wall not in (*UNSOLVABLE, "never") and draw.random() < 0.4:
@@ -302,7 +254,7 @@ def _outdate(planned: Plan) -> Plan:
     draw = random.Random(f"outdate {planned.seed}")
     sites = []
     for site in planned.sites:
-        is_plain = site.kind in ("walled", "one address", "two walls")
+        is_plain = site.kind in ("walled", "one address")
         # Where each page wants a token, others of the session are at the site all the time.
         may_outdate = is_plain and site.wall not in ("per_page", *UNSOLVABLE)
         sites.append(replace(site, outdates=draw.random() < 0.4 and may_outdate))
@@ -324,69 +276,11 @@ def _reject(planned: Plan) -> Plan:
     return replace(planned, sites=tuple(sites), job_faults=job_faults, rate=planned.rate or 0.3)
 
 
-def _ask_rarely(planned: Plan) -> Plan:
-    """Let some spiders want redirects or robots.txt, keep no cookies, or give up at the second of two walls."""
-    # Drawn apart, so that older seeds keep all else.
-    draw = random.Random(f"rarely {planned.seed}")
-    sites, settings = list(planned.sites), dict(planned.settings)
-    changes: dict[str, Any] = {}
-    if any(site.kind == "two walls" for site in sites) and draw.random() < 0.5:
-        settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 1
-    if draw.random() < 0.08:
-        changes["wants_redirects"] = True
-        sites = [
-            replace(site, wall="redirect", changes={}) if site.kind == "walled" and draw.random() < 0.5 else site
-            for site in sites
-        ]
-    if draw.random() < 0.05:
-        late = {"kind": "late cookie", "changes": {}, "gate_fault": None}
-        sites = [
-            site if site.kind == "never answers" else replace(site, wall=draw.choice(_LATE_COOKIE), **late)
-            for site in sites
-        ]
-        if draw.random() < 0.5:
-            settings["COOKIES_ENABLED"] = False
-        else:
-            changes["dont_merge_cookies"] = True
-    if draw.random() < 0.1:
-        number = draw.randrange(len(sites))
-        sites[number] = replace(sites[number], robots_walled=True)
-        last = max((wanted.number + wanted.children for wanted in planned.wanted), default=-1)
-        changes["wanted"] = (*planned.wanted, Wanted(last + 1, "robots", number))
-    if any(map(redirects, sites)):
-        changes["site_faults"] = tuple(kind for kind in planned.site_faults if kind in _GATE_FAULTS)
-    return replace(planned, sites=tuple(sites), settings=settings, **changes)
-
-
-def _follow(planned: Plan) -> Plan:
-    """Replace some calm plans by that of a spider that follows the links of a site, whose clearance is soon used up."""
-    # Drawn apart, so that all other seeds keep their plans.
-    draw = random.Random(f"followed {planned.seed}")
-    if not planned.is_calm or draw.random() > 0.3:
-        return planned
-    site = Site(
-        kind="followed",
-        wall=draw.choice(_IN_PLACE),
-        changes={"clearance_pages": draw.choice((1, 2, 3, 5, 1000)), "free_pages": draw.choice((0, 0, 3))},
-        pages=draw.randint(3, 12),
-        direct=draw.choice((2, 3, 99)),
-    )
-    return Plan(
-        seed=planned.seed,
-        sites=(site,),
-        settings={**planned.settings, "COOKIES_ENABLED": True, **(_DEFAULTS if site.has_moved else {})},
-        wanted=(Wanted(0, "followed", 0),),
-        latency=planned.latency,
-        solve_seconds=planned.solve_seconds,
-    )
-
-
 def _order(planned: Plan) -> Plan:
     """Replace the sites of some plans by one that takes orders, and knows what was done twice."""
     # Drawn apart, so that all other seeds keep their plans.
     draw = random.Random(f"orders {planned.seed}")
-    others = {"followed", "late cookie"} & {site.kind for site in planned.sites}
-    if planned.stumbles or others or draw.random() > 0.25:
+    if draw.random() > 0.25:
         return planned
     answer = draw.choice(("page", "own", "own", "shared", "claimed"))
     gate = draw.choice(("", "/captcha", "/hold?next", "/hold")) if answer != "claimed" else ""
@@ -422,27 +316,6 @@ def _order(planned: Plan) -> Plan:
     faults = tuple(kind for kind in planned.site_faults if kind in _GATE_FAULTS or not gate)
     settings = {**planned.settings, **draw.choice(({}, _DEFAULTS))}
     return replace(planned, sites=(site,), wanted=tuple(wanted), settings=settings, site_faults=faults)
-
-
-def _crowd(planned: Plan) -> Plan:
-    """Queue many requests at the first wall of some plans, and follow the links of another site meanwhile."""
-    # Drawn apart, so that all other seeds keep their plans.
-    draw = random.Random(f"crowd {planned.seed}")
-    others = {"followed", "orders", "late cookie"} & {site.kind for site in planned.sites}
-    if others or planned.stumbles or draw.random() > CROWDS:
-        return planned
-    first = max((wanted.number + wanted.children for wanted in planned.wanted), default=-1) + 1
-    links = draw.choice((20, 60))
-    # In a session of the others: a proxy has cookies of its own.
-    jar, proxy = draw.choice([(wanted.cookiejar, wanted.proxy) for wanted in planned.wanted] or [(None, None)])
-    many = range(first + links + 1, first + links + 1 + draw.choice((20, 40, 100)))
-    crowd = (Wanted(number, "item", 0, jar, proxy) for number in many)
-    linked = Wanted(first, "linked", len(planned.sites), children=links)
-    wanted = (*planned.wanted, *crowd, linked) if draw.random() < 0.5 else (linked, *crowd, *planned.wanted)
-    # Others that are under way may outdate the form at hand, or use up a short clearance.
-    attempts = {"OMOCAPTCHA_MAX_ATTEMPTS": 3} if "clearance_pages" in planned.sites[0].changes else {}
-    settings = {**planned.settings, **attempts}
-    return replace(planned, sites=(*planned.sites, Site("walled", "session")), wanted=wanted, settings=settings)
 
 
 def redirects(site: Site) -> bool:

@@ -1,15 +1,13 @@
-"""Judge what the sites of a simulated crawl saw of each session: its cookies and forms, who solves and who waits.
+"""Judge what the sites of a simulated crawl saw of each session: its cookies and forms, and why it was not let in.
 
 Each request of the spider tells its name in a header, and in some crawls its cookiejar in a cookie.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.gate import CLEARANCE_COOKIE, CSRF, FOREIGN_HOST, INCOMPLETE, SESSION_COOKIE
@@ -32,8 +30,6 @@ SPOILED = ("empty", "html")
 """Faults that leave a whole answer, which is no page, without the cookies that it would have set."""
 HANGING_SECONDS = 30.0
 """How long a form waits at most for other answers of its session, each of which may outdate it."""
-_MANY_PAGES, _FEWEST_AT_ONCE = 10, 3
-"""Where so many pages want a token each, at least so many are bought at once."""
 SLOW = ("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY")
 _VOID_FORMS = (*SLOW, "HTTPCACHE_ENABLED")
 """Settings with which a form may be void that was good when its page was shown."""
@@ -42,7 +38,6 @@ _FAILED = {"attempts", "service", "broke", "account", "breaker"}
 _REASONS = {"callback_only": "browser", "no_key": "unsolvable", "data_s": "unsolvable"}
 """Reasons why walls are not solved; those of others have the name of the wall."""
 _BOUNDS = (*LIMITS, "OMOCAPTCHA_MIN_BALANCE")
-_OF_NETWORK = ("ResponseFailed", "DownloadTimeoutError", "DownloadFailedError", "DownloadConnectionRefusedError")
 
 
 def wanted_of(planned: Plan, name: str) -> Wanted:
@@ -61,9 +56,7 @@ def check(planned: Plan, world: World, record: Record) -> Iterator[str]:
     """Return everything that is wrong with what each site saw."""
     for number in range(len(planned.sites)):
         seen = Seen(planned, world, record, number)
-        yield from (*seen.cookies(), *seen.forms(), *seen.opened(), *seen.held(), *seen.leaders(), *seen.order())
-        yield from seen.reasons()
-    yield from _retried(planned, world, record)
+        yield from (*seen.cookies(), *seen.forms(), *seen.reasons())
 
 
 @dataclass
@@ -169,95 +162,6 @@ class Seen:
     def _exchange(self, visit: Visit) -> Exchange:
         return self.world.exchanges[int(visit.headers[PLACE])]
 
-    def opened(self) -> Iterator[str]:
-        """Check that a request meets the wall once at most after a token has opened it for its session."""
-        opened: set[int | None] = set()
-        met: Counter[str] = Counter()
-        # Where the wall's own address fails, what it has redirected before is asked for more than once, and so is what
-        # waits in the queue of a slot with a delay.
-        is_slow = redirects(self.told) and not self.planned.settings.keys().isdisjoint(SLOW)
-        for name, visit in self.named if self.stays_open and self.told.gate_fault is None and not is_slow else ():
-            met[name] += self.session(name) in opened and visit.shown == "challenge" and visit.fault is None
-            # Where an answer is lost, Retry repeats what was redirected.
-            met[name] -= visit.fault is not None
-            # What an answer that was lost has opened, the crawl cannot know.
-            is_read = visit.fault is None and not self.planned.stalls
-            if is_read and visit.token == "accepted" and not _is_upfront(visit):
-                opened.add(self.session(name))
-        # Where the gate of an order shows its challenge also to who is through, its form is asked for again should
-        # another answer have outdated it.
-        most = 2 if self.told.opened == "challenge" else 1
-        for name, times in met.items():
-            if times > most:
-                yield f"opened: request {name} met the wall of {self.site.url} {times} times after that was open"
-
-    def held(self) -> Iterator[str]:
-        """Check that no more requests of a session than may be under way at once meet its wall before it is open."""
-        done: set[int | None] = set()
-        met: defaultdict[int | None, set[str]] = defaultdict(set)
-        # What was redirected to the wall before anybody knew it is sent anew, and may meet it again.
-        for name, visit in self.named if self.stays_open and not redirects(self.told) else ():
-            session = self.session(name)
-            if visit.token == "accepted" or visit.shown in ("page", "open"):
-                done.add(session)
-            # Where its answer is lost, or its request is left alone, nobody knows of the wall yet.
-            is_known = visit.fault is None and wanted_of(self.planned, name).kind != "alone"
-            if visit.shown == "challenge" and is_known and session not in done:
-                met[session].add(name)
-        # Another one leads in the place of a request whose answer is lost.
-        lost = {each.headers.get(NAME) for each in self.world.exchanges if not each.is_answered}
-        for session, names in met.items():
-            # So does it in that of one for which the service took no job, and which Scrapy has retried since.
-            has_failed = self.planned.outage is not None or any(
-                name in lost or self.record.ends.get(name) != "page" for name in names
-            )
-            if len(names) > self.planned.settings["CONCURRENT_REQUESTS"] and not has_failed:
-                yield f"held: requests {sorted(names)} of session {session} met the wall of {self.site.url}"
-
-    def leaders(self) -> Iterator[str]:
-        """Check that one request of a session solves its wall at a time."""
-        sessions = {wanted.cookiejar for wanted in self.planned.wanted if wanted.site == self.number}
-        jobs = [job for job in self.world.service.jobs if job.page.startswith(self.site.url + "/")]
-        walls = [job for job in jobs if not urlsplit(job.page).path.startswith(("/signup/", "/bought/", "/find"))]
-        spans = [(job.created_at, job.answered_at) for job in walls if job.answered_at]
-        most = at_once(spans)
-        if self.stays_open and most > len(sessions):
-            yield f"leaders: {most} jobs at once for {self.site.url}, which has {len(sessions)} sessions"
-        pages = {job.page for job in walls if job.answered_at}
-        if self._wants_many_at_once() and len(pages) >= _MANY_PAGES and most < _FEWEST_AT_ONCE:
-            yield f"leaders: {most} jobs at once for {self.site.url}, where each page wants a token"
-
-    def _wants_many_at_once(self) -> bool:
-        """Tell whether each page wants a token, and nothing keeps these from being bought side by side."""
-        wall, settings = replace(WALLS[self.told.wall], **self.told.changes), self.planned.settings
-        limits = ("CONCURRENT_REQUESTS", "OMOCAPTCHA_CONCURRENT_JOBS")
-        is_limited = any(settings.get(name) == 1 for name in limits) or not settings.keys().isdisjoint(SLOW)
-        return self.told.kind == "walled" and wall.clearance == "none" and not is_limited
-
-    def order(self) -> Iterator[str]:
-        """Check that who has met the wall first solves it, and that the others ask again in the order of theirs."""
-        if not (self.stays_open and self.planned.is_calm) or redirects(self.told):
-            return
-        ways: defaultdict[str, list[Visit]] = defaultdict(list)
-        for name, visit in self.named if self.world.exchanges else ():
-            ways[name].append(visit)
-        first: defaultdict[int | None, list[tuple[float, float, str, bool]]] = defaultdict(list)
-        for name, way in ways.items():
-            at = next((place for place, visit in enumerate(way[:-1]) if visit.shown == "challenge"), None)
-            if at is not None and wanted_of(self.planned, name).kind != "alone":
-                met, again = (self.world.exchanges[int(visit.headers[PLACE])] for visit in way[at : at + 2])
-                entry = met.ended, again.began, name, any(visit.submits for visit in way)
-                first[self.session(name)].append(entry)
-        for session, entries in first.items():
-            entries.sort()
-            if any(submits for *_, submits in entries) and not entries[0][-1]:
-                yield f"order: request {entries[0][2]} of session {session} met the wall first; {entries} solves it"
-            # Who meets it later was on its way while a token was handed in, and does not wait for the others.
-            solves_at = entries[0][1]
-            began = [begin for met, begin, _, submits in entries if met < solves_at and not submits]
-            if began != sorted(began):
-                yield f"order: session {session} asks again in the order {entries}"
-
     def reasons(self) -> Iterator[str]:
         """Check that each refusal has a reason that the site, the settings or what goes wrong can explain."""
         planned = self.planned
@@ -282,19 +186,4 @@ def _is_upfront(visit: Visit) -> bool:
 
 def keeps_cookies(planned: Plan) -> bool:
     """Tell whether Scrapy keeps the cookies of a crawl."""
-    return planned.settings.get("COOKIES_ENABLED", True) and not planned.dont_merge_cookies
-
-
-def _retried(planned: Plan, world: World, record: Record) -> Iterator[str]:
-    """Check that no request ends with an error of the network sooner than Retry says."""
-    failed = Counter(
-        each.headers.get(NAME)
-        for each in world.exchanges
-        if not each.is_answered or each.status in (429, 500, 502, 503)
-    )
-    for name, how in record.ends.items():
-        # A spider that passes meta on passes on how often a request was retried.
-        is_known = how in _OF_NETWORK and name.isdigit() and not planned.passes_meta and not planned.stops
-        is_known &= wanted_of(planned, name).kind not in ("header", "signup")
-        if is_known and world.exchanges and failed[name] <= planned.settings["RETRY_TIMES"]:
-            yield f"retry: request {name} ended with {how} after {failed[name]} failures"
+    return planned.settings.get("COOKIES_ENABLED", True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,15 +91,12 @@ class Simulation:
 
 
 @contextmanager
-def simulated(
-    seed: object = 0, latency: Callable[[str], float] = lambda host: 0.0, shuffle: int | None = None
-) -> Iterator[Simulation]:
+def simulated(seed: object = 0, latency: Callable[[str], float] = lambda host: 0.0) -> Iterator[Simulation]:
     """Simulate all crawls of the block, and all servers that are started in it; everything follows from the seed.
 
     :param latency: returns for how many seconds a request to a host, or its answer, is on its way.
-    :param shuffle: seed of the order in which callbacks run that are ready at the same moment; None for asyncio's.
     """
-    loop = SimulatedLoop(None if shuffle is None else random.Random(shuffle))
+    loop = SimulatedLoop()
     network = Network(latency)
     replaced = [(LoopbackServer, "start", network.start), (LoopbackServer, "stop", network.stop)]
     replaced.append((factory, "_build_transport", network.build_transport))

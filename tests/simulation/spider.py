@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import scrapy
@@ -36,7 +35,6 @@ _TITLES = {
     "contact": "How to reach us",
     "order": "Order {}",
     "once": "Once {}",
-    "linked": "Free {}",
 }
 _OWN = tuple(title.partition("{}")[0] for title in _TITLES.values())
 _PATHS = {
@@ -52,11 +50,8 @@ _PATHS = {
     "form": "/find?n={}",
     "alone": "/page/{}",
     "found": "/find",
-    "robots": "/robots.txt",
-    "followed": "/item/{}",
     "order": "/order",
     "once": "/go/{}",
-    "linked": "/free/{}",
 }
 _BODIES = {"search": "q=rope&q=glass", "signup": "name=a&email=b&g-recaptcha-response=", "order": "id={}"}
 _PUTS = {"header": "header:X-Captcha-Token", "signup": "form:g-recaptcha-response"}
@@ -69,25 +64,12 @@ class Record:
     sent: Counter[str] = field(default_factory=Counter)
     came: Counter[str] = field(default_factory=Counter)
     ends: dict[str, str] = field(default_factory=dict)
-    """How each request ended last: with a ``"page"``, one that says ``"maybe executed"``, a ``"challenge"`` or
-    a ``"redirect"``, or the name of an error, and its reason where a challenge was not solved."""
-    refused: Counter[str] = field(default_factory=Counter)
-    """How many challenges were not solved for the spider, by reason, which it reads from errors and from flags."""
+    """How each request ended last: with a ``"page"``, one that says ``"maybe executed"``, a ``"challenge"``,
+    or the name of an error, and its reason where a challenge was not solved."""
     wrong: list[str] = field(default_factory=list)
     """Sentences about responses that a callback should not have got."""
-    given: list[str] = field(default_factory=list)
-    """Addresses of which a callback got the redirect to a wall."""
     thanked: list[str] = field(default_factory=list)
     """Requests whose callback got what the site says after a token, in the place of a page."""
-
-    def note_sent(self, name: str) -> None:
-        """Record that a request was sent."""
-        self.sent[name] += 1
-
-    def note_came(self, name: str, how: str) -> None:
-        """Record how a request ended."""
-        self.came[name] += 1
-        self.ends[name] = how
 
 
 class SimulatedSpider(scrapy.Spider):
@@ -101,7 +83,6 @@ class SimulatedSpider(scrapy.Spider):
     def __init__(self, planned: Plan, world: World, record: Record, note: Note, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._plan = planned
-        self.handle_httpstatus_list = [302] * planned.wants_redirects
         self._targets = [(site.url, site.sitekey) for site in world.sites]
         self._record = record
         self._write = note
@@ -109,8 +90,6 @@ class SimulatedSpider(scrapy.Spider):
     async def start(self):
         for wanted in self._plan.wanted:
             meta: dict[str, Any] = {} if wanted.cookiejar is None else {"cookiejar": wanted.cookiejar}
-            if self._plan.dont_merge_cookies:
-                meta["dont_merge_cookies"] = True
             if wanted.proxy is not None:
                 meta["proxy"] = f"http://proxy{wanted.proxy}.example:3128"
             facts = {"site": wanted.site, "children": wanted.children, "again": wanted.again}
@@ -124,7 +103,7 @@ class SimulatedSpider(scrapy.Spider):
             meta = {**meta, "omocaptcha": {"sitekey": sitekey, "page": page, "put": _PUTS[kind]}}
         if kind == "alone":
             meta = {**meta, "omocaptcha": False}
-        self._record.note_sent(name)
+        self._record.sent[name] += 1
         body = _BODIES.get(kind, "").format(number + 1)
         return scrapy.Request(
             address + _PATHS[kind].format(number + 1),
@@ -141,16 +120,12 @@ class SimulatedSpider(scrapy.Spider):
 
     async def page(self, response, name, kind, site, children, again):
         self._judge(response, name, kind)
-        is_redirect = response.status == HTTPStatus.FOUND
         is_challenge = CHALLENGE in response.text
         is_told = f"{REASON}maybe_executed" in response.flags and not is_challenge
         page = "maybe executed" if is_told else "challenge" if is_challenge else "page"
-        self._ended(name, "redirect" if is_redirect else page)
+        self._ended(name, page)
         if not is_told:
             self._refused(response, name)
-        # A request that is left alone gets whatever the site answers. Not all that redirects here leads to the wall.
-        if is_redirect and response.meta.get("omocaptcha") is not False and kind not in ("order", "once"):
-            self._record.given.append(response.url)
         meta = dict(response.meta) if self._plan.passes_meta else _session(response.meta)
         meta.pop("omocaptcha", None)
         number = int(name.partition(" ")[0])
@@ -161,24 +136,12 @@ class SimulatedSpider(scrapy.Spider):
             await self._bought(site, number)
         if kind == "form" and b'<form id="search"' in response.body and isinstance(response, HtmlResponse):
             yield self._search(response, f"{name} found", **facts)
-        if kind == "linked" and children:
-            yield self._request(str(number + 1), kind, meta, children=children - 1, **facts)
-        for child in range(number + 1, number + 1 + children) if kind != "linked" else ():
+        for child in range(number + 1, number + 1 + children):
             yield self._request(str(child), ("item", "free")[child % 2], meta, children=0, **facts)
-        if kind == "followed":
-            # Which of the links to a page comes first, and brings it, is a matter of chance.
-            name = response.url
-            for link in response.css("a.follow"):
-                yield self._follow(response, link, f"{number} {link.attrib['href']}", **facts)
         yield {"name": name, "page": "".join(_TITLE.findall(response.text)), "status": response.status}
 
-    def _follow(self, response: Any, link: Any, name: str, **facts: Any) -> scrapy.Request:
-        self._record.note_sent(name)
-        facts = {"name": name, "kind": "followed", "children": 0, **facts}
-        return response.follow(link, self.page, errback=self.failed, cb_kwargs=facts)
-
     def _search(self, response: Any, name: str, **facts: Any) -> scrapy.Request:
-        self._record.note_sent(name)
+        self._record.sent[name] += 1
         return form_request(
             response,
             {"q": f"rope {name}"},
@@ -195,28 +158,24 @@ class SimulatedSpider(scrapy.Spider):
         error, kind_of_error = failure.value, type(failure.value).__name__
         told, response = getattr(error, "reason", None), getattr(error, "response", None)
         flagged = None if response is None else self._refused(response, name)
-        if kind_of_error == "ChallengeNotSolved":
-            # What answers a form has no flag.
-            self._record.refused[told] += flagged is None
-            if flagged not in (None, told):
-                self._record.wrong.append(f"request {name} was refused for {told}, and its response says {flagged}")
+        if kind_of_error == "ChallengeNotSolved" and flagged not in (None, told):
+            self._record.wrong.append(f"request {name} was refused for {told}, and its response says {flagged}")
         reason = told or flagged
         self._ended(name, f"{kind_of_error} {reason}" if isinstance(reason, str) else kind_of_error)
         if facts.pop("again") and kind != "found":
             yield self._request(f"{name} again", kind, _session(failure.request.meta), again=False, **facts)
 
     def _refused(self, response: Any, name: str) -> str | None:
-        """Count why a challenge was not solved, and return that; None if the response is no such challenge."""
+        """Return why a challenge was not solved; None if the response is no such challenge."""
         reason = next((flag.removeprefix(REASON) for flag in response.flags if flag.startswith(REASON)), None)
         challenge = find_challenge(response) if isinstance(response, HtmlResponse) else None
-        if reason is not None:
-            self._record.refused[reason] += 1
-        elif challenge is not None and challenge.blocking and response.meta.get("omocaptcha") is None:
+        if reason is None and challenge is not None and challenge.blocking and response.meta.get("omocaptcha") is None:
             self._record.wrong.append(f"request {name} has a challenge, and no reason why it was not solved")
         return reason
 
     def _ended(self, name: str, how: str) -> None:
-        self._record.note_came(name, how)
+        self._record.came[name] += 1
+        self._record.ends[name] = how
         self._write(f"spider: request {name}: {how}")
 
     async def _nested(self, url: str, meta: dict[str, Any]) -> None:
@@ -256,4 +215,4 @@ class SimulatedSpider(scrapy.Spider):
 
 def _session(meta: dict[str, Any]) -> dict[str, Any]:
     """Return what of a request's meta belongs to its session."""
-    return {key: meta[key] for key in ("cookiejar", "proxy", "dont_merge_cookies") if key in meta}
+    return {key: meta[key] for key in ("cookiejar", "proxy") if key in meta}

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from tests.helpers.scrapy_versions import CALLBACKS_ARE_LATE
 from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import Plan, Site, Wanted
 
@@ -46,77 +45,6 @@ def test_a_token_does_not_wait_for_requests_to_the_part_of_its_site_that_is_free
     )
     outcome = run(planned)
     assert (outcome.wrong, outcome.jobs) == ([], 1)
-
-
-def test_a_request_that_has_left_its_place_to_a_token_is_not_sent_before_that_place_is_free_again():
-    """Seed 197494048419: it was sent with the answer to the token, while the page was asked for in the same place."""
-    planned = Plan(
-        seed=197494048419,
-        sites=(
-            Site("walled", "thanks", status=503),
-            Site("walled", "thanks", {"clearance_pages": 5}, status=200),
-            Site("walled", "expiring", gzip=True),
-        ),
-        settings={
-            "CONCURRENT_REQUESTS": 2,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-            "RETRY_TIMES": 1,
-            "DOWNLOAD_TIMEOUT": 180,
-            "OMOCAPTCHA_MAX_ATTEMPTS": 1,
-        },
-        wanted=(
-            *(Wanted(0, "item", 1), Wanted(1, "form", 1, children=1, again=True)),
-            *(Wanted(3, "page", 0, cookiejar=1, proxy=1), Wanted(6, "item", 0), Wanted(8, "page", 2)),
-            *(Wanted(11, "page", 1), Wanted(12, "free", 1), Wanted(13, "page", 1)),
-        ),
-        latency=(0.05, 0.5),
-        stalls=0.02,
-        api_faults=("html",),
-        rate=0.05,
-        fault_seconds=15.0,
-        solve_seconds=(57.57, 36.15, 1.3, 43.89, 3.95, 18.41, 29.84, 29.42, 16.14, 50.57),
-        passes_meta=True,
-        end="stopped",
-        stops=(0.747,),
-    )
-    assert run(planned).wrong == []
-
-
-def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_that_it_was_accepted():
-    """Seed 596609546579: the answer to the token was lost, and so was what the redirect led to that came next."""
-    kinds = ("signup", "search", "signup", "free", "item", "page", "item", "page", "free", "search", "robots")
-    planned = Plan(
-        seed=6,
-        sites=(Site("walled", "redirect", robots_walled=True, refuse_every=3),),
-        settings={**SETTINGS, "CONCURRENT_REQUESTS": 16, "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOAD_DELAY": 2.0}
-        | {"DOWNLOAD_TIMEOUT": 180},
-        wanted=tuple(Wanted(number, kind, 0) for number, kind in enumerate(kinds)),
-        latency=(0.05, 0.5),
-        stalls=0.1,
-        site_faults=("reset", "server_error"),
-        rate=0.3,
-        solve_seconds=(3.0,),
-        filters=True,
-        passes_meta=True,
-        wants_redirects=True,
-    )
-    outcome = run(planned)
-    assert outcome.wrong == []
-    assert CALLBACKS_ARE_LATE or outcome.jobs == 2
-
-
-def test_a_challenge_whose_answer_is_lost_outdates_the_forms_that_were_shown_before():
-    """Seed 695581236334: the form of another request was sent, with a token, though it was void."""
-    planned = Plan(
-        seed=77,
-        sites=(Site("walled", "session", status=503, outdates=True),),
-        settings={**SETTINGS, "CONCURRENT_REQUESTS": 64, "OMOCAPTCHA_MAX_ATTEMPTS": 3},
-        wanted=(Wanted(8, "page", 0, cookiejar=1), Wanted(16, "page", 0, cookiejar=1)),
-        site_faults=("reset_after",),
-        rate=0.3,
-        solve_seconds=(20.0,),
-    )
-    assert run(planned).wrong == []
 
 
 def _ordering(site, orders, pages, **changes):

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
 from tests.helpers.chance import random_faults, random_jobs
-from tests.helpers.hard_walls import GATE, Followed, LateCookie, OneAddress, TwoWalls
+from tests.helpers.hard_walls import GATE, OneAddress
 from tests.simulation.orders import Orders
-from tests.simulation.plan import STUMBLES
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.account import Job
@@ -39,7 +38,6 @@ class NeverAnswers(WalledSite):
 class World:
     """The service and the sites of a plan.
 
-    :param host: returns the host of the site of a number. Cookies know no ports, so each site has one of its own.
     :param call_later: calls a function after some seconds.
     :param is_open: whether the sites are without walls.
     """
@@ -49,19 +47,17 @@ class World:
         planned: Plan,
         note: Note,
         *,
-        host: Callable[[int], str] = lambda number: f"shop{number}.example",
         call_later: Callable[[float, Callable[[], None]], object],
         is_open: bool = False,
     ) -> None:
         self.plan = planned
         self.exchanges: list[Exchange] = []
-        """All requests to service and sites as their clients see them; none over real sockets."""
+        """All requests to service and sites as their clients see them."""
         self.service = OmoCaptchaService(
             balance=planned.balance, solve_seconds=planned.solve_seconds, on_event=lambda line: note(line)
         )
         self.sites = [
-            _build(site, self.service, host(number), number, note, is_open=is_open)
-            for number, site in enumerate(planned.sites)
+            _build(site, self.service, number, note, is_open=is_open) for number, site in enumerate(planned.sites)
         ]
         self.servers = (self.service, *self.sites)
         for server in self.servers:
@@ -89,8 +85,6 @@ class World:
             random_faults(
                 self.service, planned.rate, seed=planned.seed, kinds=planned.api_faults, seconds=planned.fault_seconds
             )
-        if planned.stumbles:
-            random_faults(self.service, planned.stumbles, seed=planned.seed, kinds=STUMBLES)
         if planned.job_faults:
             random_jobs(self.service, planned.rate, seed=planned.seed, outcomes=planned.job_faults)
 
@@ -114,7 +108,9 @@ def latency_of(planned: Plan) -> Callable[[str], float]:
     return latency
 
 
-def _build(site: Site, service: OmoCaptchaService, host: str, number: int, note: Note, *, is_open: bool) -> WalledSite:
+def _build(site: Site, service: OmoCaptchaService, number: int, note: Note, *, is_open: bool) -> WalledSite:
+    # Cookies know no ports, so each site has a host of its own.
+    host = f"shop{number}.example"
     options = {
         "status": site.status,
         "gzip": site.gzip,
@@ -146,21 +142,14 @@ def _server(site: Site, service: OmoCaptchaService, *, is_open: bool, options: d
     wall = replace(WALLS[site.wall], **site.changes)
     if is_open:
         wall = replace(WALLS["session"], free_pages=10**9)
-    if site.kind == "followed":
-        links = {"pages": site.pages, "direct": site.direct}
-        return Followed(service, wall, **links, **options)
     if site.kind == "orders":
         names = ("answer", "withholds", "gate", "opened", "once")
         return Orders(service, wall, **{name: getattr(site, name) for name in names}, **options)
     if is_open:
         return WalledSite(service, wall, **options)
-    if site.kind == "late cookie":
-        return LateCookie(service, site.wall, **options)
     if site.kind == "walled":
         return WalledSite(service, wall, **options)
-    return {"one address": OneAddress, "two walls": TwoWalls, "never answers": NeverAnswers}[site.kind](
-        service, **options
-    )
+    return {"one address": OneAddress, "never answers": NeverAnswers}[site.kind](service, **options)
 
 
 def _carries(visit: Visit, token: str) -> bool:

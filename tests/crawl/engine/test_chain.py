@@ -1,7 +1,6 @@
 """What is sent inside the chain passes the middlewares between ours and the site, and nothing else of Scrapy."""
 
 import logging
-from contextlib import suppress
 
 import pytest
 import scrapy
@@ -10,13 +9,12 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.defer import maybe_deferred_to_future
 
-from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
+from scrapy_omocaptcha.errors import MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
 from scrapy_omocaptcha.scrapy_versions import DownloadConnectionRefusedError, ResponseDataLossError
 from tests.helpers.probing import (
     RECORDERS,
     Inner,
-    begin,
     chain,
     download,
     downloader,
@@ -52,48 +50,6 @@ async def test_the_spiders_request_is_sent_again_as_the_same_object(spider, wall
     assert not chain(spider).is_sending(request)
 
 
-@pytest.mark.parametrize("cookies", [{"a": "1"}, [{"name": "a", "value": "1"}]])
-@pytest.mark.parametrize("fault", [None, "reset"])
-@in_a_crawl()
-async def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(spider, walled, cookies, fault):
-    site = walled()
-    if fault:
-        site.fault("/page/1", fault)
-    validator, meta = {"If-None-Match": '"its own"'}, {"download_latency": "of the first time"}
-    request = scrapy.Request(f"{site.url}/page/1", cookies=cookies, headers=validator, meta=meta)
-    with suppress(Exception):
-        await chain(spider).send_again(request, page=request)
-    assert request.cookies == cookies
-    assert request.meta.get("download_latency") != "of the first time"
-    assert "If-None-Match" in request.headers
-    assert [dict(visit.cookies) for visit in site.requests] == [{}]
-
-
-@pytest.mark.parametrize(
-    ("meta", "found"),
-    [({}, scrapy.Request), ({"handle_httpstatus_list": [302]}, scrapy.Request), ({"dont_redirect": True}, Response)],
-)
-@in_a_crawl()
-async def test_a_redirect_of_what_is_sent_is_found_though_the_spider_has_asked_for_its_own(spider, walled, meta, found):
-    site = walled("redirect")
-    assert isinstance(await chain(spider).send(scrapy.Request(f"{site.url}/page/1", meta=meta)), found)
-
-
-@in_a_crawl()
-async def test_what_is_sent_here_is_told_from_what_scrapy_sends(spider, walled):
-    site = walled()
-    requests, seen = [scrapy.Request(f"{site.url}/free/{number}") for number in range(3)], []
-
-    def reached(request):
-        seen.append(chain(spider).is_sending(request))
-
-    spider.crawler.signals.connect(reached, signals.request_reached_downloader)
-    await chain(spider).send(requests[0])
-    await chain(spider).send_again(requests[1], page=requests[1])
-    await spider.crawler.engine.download_async(requests[2])
-    assert seen == [True, True, False]
-
-
 def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, walled, tmp_path):
     site = walled()
 
@@ -106,19 +62,6 @@ def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, wa
         return ["cached" in answer.flags for answer in answers]
 
     assert during(probe, {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}) == [False, False, True]
-    assert len(site.requests) == 2
-
-
-def test_httpcache_outside_of_ours_neither_answers_nor_stores_what_is_sent(during, walled, tmp_path):
-    site = walled()
-
-    async def probe(spider):
-        await chain(spider).send(scrapy.Request(f"{site.url}/free/1"))
-        return (await spider.crawler.engine.download_async(scrapy.Request(f"{site.url}/free/1"))).flags
-
-    settings = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
-    settings["DOWNLOADER_MIDDLEWARES"] = {"scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": 100}
-    assert during(probe, settings) == []
     assert len(site.requests) == 2
 
 
@@ -142,55 +85,6 @@ async def test_what_is_sent_goes_before_all_that_wait_for_the_delay_of_its_site(
     # Next, and no sooner than the delay lets it: it varies by half.
     assert [visit.path for visit in visits] == ["/free/1", "/free/99", "/free/2", "/free/3", "/free/4"]
     assert visits[1].at - visits[0].at > 0.1
-
-
-@pytest.mark.parametrize("last", [Submission, scrapy.Request])
-@in_a_crawl(DOWNLOAD_DELAY=0.4)
-async def test_submissions_keep_their_order_and_nothing_goes_before_them_so_that_none_grows_too_old(
-    spider, walled, last
-):
-    site = walled()
-    slot = slots(spider).order.slot(scrapy.Request(site.url))
-    pages = [download(spider, f"{site.url}/free/{number}") for number in (1, 2)]
-    await until(lambda: len(slot.queue) == 1)
-    others = {97: Submission, 99: last, 98: Submission}
-    for number, kind in others.items():
-        arguments = {"secret": "token"} if kind is Submission else {}
-        pages.append(begin(chain(spider).send(kind(f"{site.url}/free/{number}", **arguments))))
-    for page in pages:
-        await maybe_deferred_to_future(page)
-    order = (1, 97, 99, 98, 2) if last is Submission else (1, 97, 98, 99, 2)
-    assert [visit.path for visit in site.requests] == [f"/free/{number}" for number in order]
-
-
-def test_a_token_that_has_grown_too_old_in_the_queue_is_not_sent(during, walled):
-    site = walled(free_delay=0.1)
-
-    async def probe(spider):
-        slot = slots(spider).order.slot(scrapy.Request(site.url))
-        page = download(spider, f"{site.url}/free/1")
-        await until(lambda: slot.transferring)
-        sent = begin(chain(spider).send(Submission(f"{site.url}/free/2", secret="token")))
-        await until(lambda: slot.queue)
-        slot.queue[0][0].usable_until = 0.0
-        with pytest.raises(TokenUnused, match="too_old"):
-            await maybe_deferred_to_future(sent)
-        await maybe_deferred_to_future(page)
-
-    during(probe, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1})
-    assert [visit.path for visit in site.requests] == ["/free/1"]
-
-
-@in_a_crawl(DOWNLOAD_DELAY=10)
-async def test_what_nobody_waits_for_any_more_is_taken_out_of_the_queue(spider, walled):
-    site = walled()
-    await maybe_deferred_to_future(download(spider, f"{site.url}/free/1"))
-    sent = begin(chain(spider).send(request := scrapy.Request(f"{site.url}/free/2")))
-    sent.addErrback(lambda _: None)
-    await until(lambda: slots(spider).order.is_queued(request))
-    sent.cancel()
-    await until(lambda: not slots(spider).order.under_way)
-    assert not slots(spider).order.slot(request).queue
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------
@@ -223,14 +117,6 @@ async def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_n
     assert site.requests == ()
 
 
-@in_a_crawl(**RECORDERS)
-async def test_a_middleware_of_the_project_that_redirects_what_nothing_may_redirect_is_named(spider, walled, calls):
-    url = f"{walled().url}/free/1"
-    other = Submission(f"{url}/other", secret="token")
-    with pytest.raises(MiddlewareFailed, match=r"Recorder\.process_response returned another request"):
-        await chain(spider).send_straight(scrapy.Request(url, meta={"Inner returns": other}))
-
-
 CLOSED = "http://127.0.0.1:1/"
 
 
@@ -260,11 +146,3 @@ async def test_an_error_is_handled_by_the_outer_middlewares_and_by_no_inner_one(
     request = scrapy.Request("http://127.0.0.1/", meta={"Inner handles": "never asked", "Outer handles": handled})
     assert (await chain(spider).handle_exception(request, ValueError("of the downloader"))) is handled
     assert [(name, method) for name, method, _ in calls] == [("Outer", "exception")]
-
-
-@in_a_crawl(DOWNLOAD_FAIL_ON_DATALOSS=False)
-async def test_an_answer_to_a_submission_may_be_cut_short_where_the_settings_allow_that(spider, walled):
-    site = walled()
-    site.fault("/free/1", "truncated")
-    answer = await chain(spider).send(Submission(f"{site.url}/free/1", meta=TOKEN_META, secret="token"))
-    assert (answer.status, answer.flags) == (200, ["dataloss"])

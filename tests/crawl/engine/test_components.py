@@ -1,58 +1,13 @@
 """What Scrapy's own middlewares are asked, in the middle of a crawl."""
 
-import pytest
 import scrapy
-from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
-from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response, TextResponse
-from scrapy.utils.httpobj import urlparse_cached
 
 from tests.helpers.probing import chain, components, in_a_crawl
 
 
 def redirect_to(location, status=302):
     return Response("http://127.0.0.1/", status=status, headers={"Location": location})
-
-
-@in_a_crawl()
-async def test_a_request_that_is_turned_into_that_for_a_redirect_is_known_by_its_new_address(spider):
-    request = scrapy.Request("http://127.0.0.1/")
-    before = urlparse_cached(request).path
-    await components(spider).turn_towards(request, "http://127.0.0.1/new")
-    assert before == "/"
-    assert urlparse_cached(request).path == "/new"
-    assert request.url == "http://127.0.0.1/new"
-    assert (request.meta["redirect_urls"], request.priority) == (["http://127.0.0.1/"], 2)
-
-
-@pytest.mark.parametrize(
-    ("values", "response", "settings", "expected"),
-    [
-        ({}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({}, Response("http://127.0.0.1/"), {}, None),
-        ({"meta": {"dont_redirect": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({"meta": {"handle_httpstatus_list": [302]}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({"meta": {"handle_httpstatus_all": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({}, redirect_to("/gate"), {"REDIRECT_ENABLED": False}, "http://127.0.0.1/gate"),
-    ],
-    ids=["redirect", "no redirect", "dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all", "disabled"],
-)
-def test_the_request_that_scrapy_would_make_of_a_redirect(during, values, response, settings, expected):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/", **values)
-        meta = dict(request.meta)
-        redirected = await components(spider).redirect(request, response)
-        assert request.meta == meta, "the request is left as it is"
-        return redirected and redirected.url
-
-    assert during(probe, settings) == expected
-
-
-@in_a_crawl()
-async def test_too_many_redirects_are_an_error_as_ever(spider):
-    request = scrapy.Request("http://127.0.0.1/", meta={"redirect_ttl": 0})
-    with pytest.raises(IgnoreRequest):
-        await components(spider).redirect(request, redirect_to("/gate"))
 
 
 @in_a_crawl()
@@ -70,18 +25,6 @@ async def test_where_a_response_leads_to(spider):
     # Scrapy looks at the first 4,096 characters, not bytes.
     responses = [refresh(0, before="ж" * 4000), refresh(0, encoding="utf-16-le"), refresh(0, before="ж" * 4096)]
     assert [components(spider).location(response) for response in responses] == [*[b"http://127.0.0.1/gate"] * 2, None]
-
-
-def test_a_page_is_stored_for_the_address_for_which_its_request_was_turned_into_another(during, tmp_path):
-    async def probe(spider):
-        old, new = "http://127.0.0.1/", "http://127.0.0.1/new"
-        request = scrapy.Request(old)
-        assert await components(spider).cached(request) is None
-        await components(spider).turn_towards(request, new)
-        components(spider).store(request, Response(new))
-        return [await components(spider).cached(scrapy.Request(url)) is not None for url in (old, new)]
-
-    assert during(probe, {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}) == [False, True]
 
 
 REDIRECTED = [{}, {"handle_httpstatus_list": [301]}, {"redirect_times": 19}, {"redirect_ttl": 1}]
@@ -118,18 +61,3 @@ async def test_what_was_downloaded_or_answers_for_such_a_request_is_told_from_al
     await chain(spider).send_again(sent, page=page)
     components(spider).downloaded_for(other, made)
     assert [components(spider).is_downloaded(each) for each in (sent, page, made, other)] == [True, True, False, False]
-
-
-@in_a_crawl()
-async def test_what_is_offsite_because_of_a_page(spider):
-    spider.allowed_domains = ["shop.example"]
-    spider.crawler.get_downloader_middleware(OffsiteMiddleware).spider_opened(spider)
-
-    async def forbids(target, page="shop.example", **meta):
-        page = scrapy.Request(f"http://{page}/", meta=meta)
-        return await components(spider).ask_rules(scrapy.Request(f"http://{target}/"), page=page)
-
-    assert await forbids("elsewhere.example") == "offsite"
-    allowed = [forbids("www.shop.example"), forbids("elsewhere.example", allow_offsite=True)]
-    allowed.append(forbids("elsewhere.example", page="elsewhere.example"))
-    assert [await one for one in allowed] == [None] * 3

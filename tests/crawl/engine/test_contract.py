@@ -4,24 +4,19 @@ Where a test fails after an update of Scrapy, engine/ has to be adapted before a
 """
 
 import warnings
-from types import SimpleNamespace
 
 import pytest
 import scrapy
-from scrapy import signals, version_info
-from scrapy.core.downloader import Downloader
-from scrapy.core.scheduler import Scheduler
+from scrapy import signals
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.utils.defer import maybe_deferred_to_future
 
-from scrapy_omocaptcha import OmoCaptchaMiddleware
 from scrapy_omocaptcha.engine.components import proxy_of
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY, SCHEME_PROXY
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.probing import (
-    RECORDERS,
     Inner,
     begin,
     chain,
@@ -62,38 +57,6 @@ def test_the_engine_is_starting_before_it_says_that_it_has_started_and_no_longer
     assert not crawled.spider.crawler.engine._starting
 
 
-def test_the_scheduler_makes_its_folder_in_the_jobdir_after_the_middlewares_were_made(crawl, service, tmp_path):
-    seen = []
-
-    @hears(opened=signals.spider_opened)
-    class Watching(RecordingSpider):
-        def opened(self):
-            middleware = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
-            was_resumed = middleware._walls.redirects._is_filter_shared
-            seen.append((was_resumed, (tmp_path / "requests.queue").is_dir()))
-
-    for _ in range(2):
-        crawl(Watching, {**service.settings, "JOBDIR": str(tmp_path)})
-    assert seen == [(False, True), (True, True)]
-
-
-def test_the_engine_asks_its_scheduler_which_drops_what_its_duplicate_filter_was_asked_about(during):
-    enqueued = []
-
-    class Noting(Scheduler):
-        def enqueue_request(self, request):
-            enqueued.append(super().enqueue_request(request))
-            return enqueued[-1]
-
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/")
-        assert not spider.crawler.engine._slot.scheduler.df.request_seen(request)
-        spider.crawler.engine.crawl(request)
-
-    during(probe, {"SCHEDULER": Noting})
-    assert enqueued == [False]
-
-
 @in_a_crawl()
 async def test_nextcall_has_the_engine_ask_its_scheduler_at_once(spider, walled):
     site = walled()
@@ -124,29 +87,6 @@ async def test_get_slot_gives_the_slot_that_a_request_will_be_sent_through(spide
     assert through == [True]
 
 
-@in_a_crawl(DOWNLOAD_DELAY=0.2)
-async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_out_in_its_order(spider, walled):
-    site = walled()
-    requests = [scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2, 3, 4)]
-    slot = slots(spider).order.slot(requests[0])
-    pages = [begin(spider.crawler.engine.download_async(request)) for request in requests]
-    await until(lambda: len(slot.queue) == 3)
-    assert [entry[0] for entry in slot.queue] == requests[1:]
-    slot.queue.rotate(1)
-    for page in pages:
-        await maybe_deferred_to_future(page)
-    assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
-
-
-@in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"concurrency": 3, "delay": 0.5, "jitter": 0.25}})
-async def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once_and_its_delay(spider):
-    slot = slots(spider).order.slot(request := scrapy.Request("http://127.0.0.2/"))
-    assert slot.concurrency == 3
-    assert slot.delay == 0.5
-    # There is no jitter before Scrapy 2.19.
-    assert slots(spider).delay(request) == 0.5 * (1 + (0.25 if version_info >= (2, 19) else 0.5))
-
-
 @in_a_crawl()
 async def test_the_cookies_middleware_keeps_a_jar_for_each_cookiejar_and_sends_what_is_in_it(spider, walled):
     site = walled()
@@ -165,87 +105,7 @@ async def test_the_cookies_middleware_keeps_a_jar_for_each_cookiejar_and_sends_w
     assert [visit.cookies for visit in site.requests] == [{}, {"session": cookie.value}]
 
 
-@in_a_crawl()
-async def test_the_handlers_send_a_request_behind_all_middlewares_and_their_answer_is_seen_before_any(spider, walled):
-    site = walled()
-    told = []
-    download = downloader(spider).handlers.download_request_async
-
-    async def downloading(request):
-        told.append(request.headers.get("Cookie"))
-        request.headers["Cookie"] = "a=1; b=2"
-        response = await download(request)
-        told.append("Set-Cookie" in response.headers and [cookie.name for cookie in jars[None]])
-        return response.replace(url=response.url.replace("q=1", "q=2"))
-
-    jars = spider.crawler.get_downloader_middleware(CookiesMiddleware).jars
-    downloader(spider).handlers = SimpleNamespace(download_request_async=downloading)
-    request = scrapy.Request(f"{site.url}/page/1?q=1", cookies={"a": "1"}, meta={"omocaptcha": False})
-    response = await spider.crawler.engine.download_async(request)
-    assert told == [b"a=1", ["a"]]
-    assert site.requests[0].cookies == {"a": "1", "b": "2"}
-    assert response.url == f"{site.url}/page/1?q=2"
-
-
 # -- the downloader and its middlewares ------------------------------------------------------------------------------
-
-
-def test_the_engine_asks_the_downloader_takes_a_request_out_of_the_scheduler_and_begins_with_it(during, walled):
-    site = walled()
-    told = []
-
-    class Asked(Downloader):
-        def needs_backout(self):
-            told.append("asked")
-            return super().needs_backout()
-
-        def fetch(self, request):
-            told.append(("begun", request))
-            return super().fetch(request)
-
-    class Taking(Scheduler):
-        def next_request(self):
-            request = super().next_request()
-            told.append(("taken", request))
-            return request
-
-    async def probe(spider):
-        spider.crawler.signals.connect(lambda: told.append("done"), signals.response_received, weak=False)
-        awaited = scrapy.Request(f"{site.url}/free/1")
-        await spider.crawler.engine.download_async(awaited)
-        for number in (2, 3, 4):
-            spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
-        await until(lambda: len(spider.pages) == 3)
-        assert told.count(("begun", awaited)) == 1
-        assert ("taken", awaited) not in told
-        for page in spider.pages:
-            taken = told.index(("taken", page.request))
-            assert (told[taken - 1], told[taken + 1]) == ("asked", ("begun", page.request))
-        assert "asked" in told[len(told) - told[::-1].index("done") :]
-
-    during(probe, {"CONCURRENT_REQUESTS": 1, "DOWNLOADER": Asked, "SCHEDULER": Taking})
-
-
-def test_a_request_is_active_until_its_response_has_passed_all_middlewares(during, walled):
-    site = walled()
-    seen = []
-
-    class Outermost:
-        def process_request(self, request):
-            seen.append(request in self.active)
-
-        def process_response(self, request, response):
-            seen.append(request in self.active)
-            return response
-
-    async def probe(spider):
-        request = scrapy.Request(f"{site.url}/free/1")
-        Outermost.active = downloader(spider).active
-        await spider.crawler.engine.download_async(request)
-        return request in downloader(spider).active
-
-    assert during(probe, {"DOWNLOADER_MIDDLEWARES": {Outermost: 1}}) is False
-    assert seen == [True, True]
 
 
 def test_enqueue_request_sends_a_request_through_its_slot_and_no_middleware(during, walled):
@@ -295,14 +155,6 @@ async def test_a_manager_calls_the_methods_of_its_objects_with_the_spider_where_
     answer = await manager.download_async(fails, request)
     assert answer.headers["Spider"] == b"recording"
     assert calls == [("Inner", "request", request), ("Inner", "exception", request), ("Inner", "response", request)]
-
-
-@in_a_crawl(**RECORDERS)
-async def test_scrapy_has_errors_handled_from_the_site_on(spider, calls):
-    request = scrapy.Request("http://127.0.0.1/", meta={"Inner raises": KeyError("x")})
-    with pytest.raises(KeyError):
-        await spider.crawler.engine.download_async(request)
-    assert [name for name, method, _ in calls if method == "exception"] == ["Inner", "Outer"]
 
 
 @pytest.mark.filterwarnings("ignore:.*spider.*:scrapy.exceptions.ScrapyDeprecationWarning")

@@ -1,14 +1,10 @@
 """Waiting, no longer than the crawl lasts."""
 
-import time
-from inspect import CORO_CLOSED, getcoroutinestate
-
 import pytest
 import scrapy
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import Deferred
 
-from scrapy_omocaptcha.engine.lifetime import wait_at_most
 from scrapy_omocaptcha.errors import CrawlClosing
 from tests.helpers.probing import begin, in_a_crawl, lifetime, until
 
@@ -57,70 +53,3 @@ async def test_what_is_worth_a_moment_longer_may_still_come_when_all_else_has_en
         assert (value, lifetime(spider)._waits) == ("it has come", {})
     finally:
         spider.crawler.engine._slot.remove_request(request)
-
-
-@in_a_crawl()
-async def test_what_is_waited_for_comes_back_with_its_value_or_its_error(spider):
-    async def value():
-        return 1
-
-    async def error():
-        raise KeyError("two")
-
-    with pytest.raises(KeyError, match="two"):
-        await lifetime(spider).wait(error())
-    later = Deferred()
-    waiting = begin(lifetime(spider).wait(later))
-    await until(lambda: lifetime(spider)._waits)
-    later.callback(3)
-    found = [await lifetime(spider).wait(value()), await maybe_deferred_to_future(waiting)]
-    assert (found, set(lifetime(spider)._waits)) == ([1, 3], set())
-
-
-@in_a_crawl()
-async def test_nothing_is_begun_any_more_once_the_spider_is_being_closed(spider):
-    begun, cancelled = [], []
-
-    async def call():
-        begun.append(True)
-
-    lifetime(spider).close("enough")
-    await until(lambda: lifetime(spider).closing)
-    coroutine, deferred = call(), Deferred(cancelled.append)
-    for late in (coroutine, deferred):
-        with pytest.raises(CrawlClosing):
-            await lifetime(spider).wait(late)
-    assert (begun, getcoroutinestate(coroutine)) == ([], CORO_CLOSED)
-    assert (len(cancelled), deferred.result) == (1, None), "its error is nobody's any more"
-
-
-@in_a_crawl()
-async def test_what_takes_longer_than_its_time_is_cancelled_and_what_does_not_comes_back(spider):
-
-    async def value():
-        return "it has come"
-
-    async def error():
-        raise KeyError
-
-    cancelled = []
-    with pytest.raises(TimeoutError, match="no answer within"):
-        await wait_at_most(0.01, Deferred(cancelled.append))
-    with pytest.raises(KeyError):
-        await wait_at_most(3600, error())
-    assert (len(cancelled), await wait_at_most(3600, value())) == (1, "it has come")
-
-
-@in_a_crawl()
-async def test_a_condition_is_waited_for_and_no_longer_than_wanted(spider):
-    seen = []
-
-    def condition():
-        seen.append(True)
-        return len(seen) == 3
-
-    await lifetime(spider).until(condition)
-    begun = time.monotonic()
-    await lifetime(spider).until(lambda: False, timeout=300)
-    assert len(seen) == 3
-    assert time.monotonic() - begun == pytest.approx(300, abs=0.1)

@@ -1,1 +1,0 @@
-"""Test suites that other people wrote, run with the add-on on and their mock server behind a wall."""

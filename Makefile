@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-form demo-browser demo-fleet demo-scrapyd test lint types check coverage docs links package fuzz \
-	simulation sockets fleet matrix mutants nightly minimum-versions newest-versions scrapy-versions scrapy-main foreign-clients bench hooks clean
+	simulation sockets fleet matrix mutants nightly minimum-versions newest-versions scrapy-versions scrapy-main foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -121,6 +121,12 @@ scrapy-main:   ## run the tests with what will be the next version of Scrapy, in
 foreign-clients: .venv-foreign/foreign-clients   ## run clients that other people wrote against the offline service
 	.venv-foreign/bin/python -m pytest tests/service/test_foreign_clients.py $(ARGS)
 
+scrapy-suite: .venv-suites/others   ## Scrapy's own tests, with the add-on and behind walls; ARGS="test_crawl --ways session"
+	.venv-suites/bin/python -m tests.suites scrapy $(ARGS)
+
+other-suites: .venv-suites/others   ## the same with the tests of scrapy-poet
+	.venv-suites/bin/python -m tests.suites scrapy-poet $(ARGS)
+
 bench: .venv-bench/others   ## the same work side by side with what others use; ARGS="walls" for a part of it
 	.venv-bench/bin/python -m benchmarks $(ARGS) --json docs/benchmarks.json
 
@@ -153,4 +159,8 @@ $(VENV)/test $(VENV)/dev $(VENV)/docs $(VENV)/mutants .venv-foreign/foreign-clie
 	.venv-bench/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
 	  --dest .venv-bench/formasaurus formasaurus==0.10.0 && \
 	  tar -xzf .venv-bench/formasaurus/*.tar.gz -C .venv-bench/formasaurus --strip-components 1 || true
+	@touch $@
+
+.venv-suites/others: setup.cfg pyproject.toml tests/suites/requirements.txt
+	$(MAKE) .venv-suites/test VENV=.venv-suites EXTRA="--requirement tests/suites/requirements.txt"
 	@touch $@

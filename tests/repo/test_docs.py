@@ -54,7 +54,7 @@ def test_a_page_is_well_formed_and_in_the_contents(path):
     assert name == "index" or re.search(rf"^   {name}$", contents, re.MULTILINE)
 
 
-def test_the_pages_for_users_have_at_most_15_000_words_besides_code():
+def test_the_pages_for_users_have_at_most_11_500_words_besides_code():
     for_developers = (DOCS / "index.rst").read_text(encoding="utf-8").partition(":caption: For developers")[2].split()
     for_users = [page(path) for path in pages() if path.stem not in (*for_developers, "changes")]
     assert len(pages()) - len(for_users) == 5
@@ -64,7 +64,7 @@ def test_the_pages_for_users_have_at_most_15_000_words_besides_code():
         for node in tree.findall(nodes.TextElement)
         if not isinstance(node, (nodes.Inline, nodes.literal_block, nodes.comment))
     )
-    assert 10_000 < words <= 15_000
+    assert 9_000 < words <= 11_500
 
 
 # Reference

@@ -122,8 +122,8 @@ def _beside_peers(scale: Scale) -> Table:
     return Table(
         title="Beside peers: a service that stumbles",
         about=(
-            f"{scale.pages} pages that want a token each, 16 at a time, as in the second table, from a service of which "
-            "a share of all calls fails: resets, errors of servers and broken answers."
+            f"{scale.pages} pages that want a token each, 16 at a time, as in the second table, from a service of "
+            "which a share of all calls fails: resets, errors of servers and broken answers."
         ),
         columns=[
             *(Column(f"seconds at {share:.0%}") for share in scale.shares_of_peers),

@@ -11,8 +11,8 @@ from benchmarks.tables import OURS, Table
 Parts = Mapping[str, Sequence[Table]]
 INTRODUCTION = """\
 ``make bench`` does the same work with this project and with what others use, and makes this page; it prints more
-tables. Compare figures within one table, and ratios rather than numbers, since machines are noisy. Where a peer is ahead
-by more than 3 %, a sentence says why."""
+tables. Compare figures within one table, and ratios rather than numbers, since machines are noisy. Where a peer is
+ahead by more than 3 %, a sentence says why."""
 DETAILS = ("A job in the ledger", "A service that stumbles", "Fleets", "Memory", "Overhead: the start", "Scale")
 """How titles of tables begin that are printed and kept, but not in the page, which answers questions from them."""
 

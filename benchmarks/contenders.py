@@ -175,13 +175,13 @@ CONTENDERS = (
         "anticaptchaofficial, blocking",
         "anticaptchaofficial",
         {**NO_ADD_ON, "DOWNLOADER_MIDDLEWARES": {BlockingMiddleware: 585}},
-        notes=("Each job blocks the whole crawl, including its log and signals.",),
+        notes=("Each job blocks the whole crawl.",),
     ),
     Contender(
         "anticaptchaofficial, deferToThread",
         "anticaptchaofficial",
         {**NO_ADD_ON, "DOWNLOADER_MIDDLEWARES": {ThreadsMiddleware: 585}},
-        notes=("At most ten jobs at once: the size of Twisted's thread pool, which also resolves host names.",),
+        notes=("At most ten jobs at once: the size of Twisted's thread pool.",),
     ),
     Contender(
         "capmonstercloudclient, awaited",
@@ -200,9 +200,8 @@ CONTENDERS = (
         },
         ScrapyxSpider,
         notes=(
-            "It does not look at pages: the spider must know the site key, recognize the challenge, set a flag and "
-            "submit the form.",
-            "While the flag is set, every request of the spider waits for the token, whatever its host.",
+            "It does not look at pages: the spider must recognize the challenge and submit the form, and all its "
+            "requests wait.",
         ),
     ),
 )

@@ -101,17 +101,10 @@ class Schedule(NamedTuple):
 SCHEDULES = {
     "every 2 s (OMOcaptcha's page, puppeteer-extra)": Schedule(2, 2),
     "every 5 s (2captcha-solver)": Schedule(5, 5),
-    "every 10 s (2captcha-python)": Schedule(0, 10),
     "OMO JS client": Schedule(2, 2, 1.5, 10),
     "anticaptchaofficial 1.0.72": Schedule(4, 1, give_up=300),
     "capmonstercloudclient 4.3.1": Schedule(1, 3, give_up=180),
     "capsolver 1.0.7": Schedule(1, 1, give_up=60),
-    "capsolver-core 0.1.1": Schedule(0, 5, give_up=120),
-    "captcha-router 0.1.3, anti-captcha": Schedule(0, 2, give_up=118),
-    "captchatools 1.5.0, OMOCaptcha.py": Schedule(0, 3, give_up=300),
-    "multicaps 0.2.4, anti-captcha": Schedule(10, 2, give_up=300),
-    "multicaps 0.2.4, 2captcha": Schedule(20, 5, give_up=300),
-    "python3-anticaptcha 2.3.0": Schedule(15, 15),
     "scrapyx-mw 0.2.2": Schedule(0, 6.4, 1.6, 45, give_up=180),
 }
 """Intervals that documentation recommends, and those in the code of clients."""

@@ -28,10 +28,7 @@ EMPTY = {
 """Middlewares in the places of the add-on's that do nothing: what a middleware costs at least."""
 TURN = 0.03
 """Seconds. Longer turns differ more in speed; after shorter ones, more of them begins with cold caches."""
-NOTE = (
-    "The spider does nothing here. “Empty” are two middlewares in the same places, whose methods return at once: the "
-    "least that the add-on could cost."
-)
+NOTE = "“Empty” are two middlewares whose methods return at once: the least that the add-on could cost."
 PARAGRAPH = (
     '<div class="story story-{n}"><h2 id="h{n}"><a class="title" href="/story/{n}?from=list">Story number {n}</a></h2>'
     '<p class="teaser">A <em>short</em> text that says what the story is about, in some forty words, as pages have '
@@ -157,9 +154,8 @@ def _crawls(scale: Scale) -> Table:
     return Table(
         title="Overhead: crawls that meet no captcha",
         about=(
-            "Crawls in their own processes with CONCURRENT_REQUESTS=16, with the add-on and without it: for pages/s "
-            "and MB (the most that was used) one after the other; for CPU at the same time on one core, which each has "
-            f"for {1000 * TURN:.0f} ms at a time. Medians of {scale.repeats}."
+            "Crawls with the add-on and without it: for pages/s and MB one after the other; for CPU at the same time "
+            f"on one core, which each has for {1000 * TURN:.0f} ms at a time. Medians of {scale.repeats}."
         ),
         columns=(
             *(Column("pages/s without"), Column("with"), Column("ratio", ".3f")),

@@ -120,10 +120,10 @@ def _beside_peers(scale: Scale) -> Table:
         runs = [walls.measure("per_page", contender, crawled, share) for share in scale.shares_of_peers]
         rows.append([contender.name, *(run[0] for run in runs), *(run[-1] for run in runs)])
     return Table(
-        title="A service that stumbles, beside peers",
+        title="Beside peers: a service that stumbles",
         about=(
-            f"{scale.pages} pages that want a token each, 16 at a time, as in the second table, from a service that "
-            "fails as in the table above."
+            f"{scale.pages} pages that want a token each, 16 at a time, as in the second table, from a service of "
+            "which a share of all calls fails: resets, errors of servers and broken answers."
         ),
         columns=[
             *(Column(f"seconds at {share:.0%}") for share in scale.shares_of_peers),

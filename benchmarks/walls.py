@@ -37,10 +37,7 @@ COLUMNS = (
     Column("tokens rejected", ".0f", better="less"),
     Column("pages received", ".0f", better="more"),
 )
-COMMON_NOTE = (
-    "None of the peers limits costs, holds the other requests of a session while one is solved, or stops waiting when "
-    "the crawl closes."
-)
+COMMON_NOTE = "None of the peers limits costs, or holds the other requests of a session while one is solved."
 AT_ONCE = "they buy and submit at once; here, a session waits for one job."
 REASONS = {
     "seconds": AT_ONCE,

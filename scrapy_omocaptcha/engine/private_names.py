@@ -1,7 +1,7 @@
 """List the names that ``engine`` uses and Scrapy does not promise, and find those that this Scrapy does not have.
 
 Each private one has a test in ``tests/crawl/engine``; the others are public and not documented. What else there is of
-Scrapy's is documented, or guarded where it is used. ``docs/design.rst`` says what Scrapy would have to offer instead.
+Scrapy's is documented, or guarded where it is used.
 """
 
 from contextlib import suppress

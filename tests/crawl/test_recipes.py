@@ -275,11 +275,3 @@ def test_a_spider_reads_from_the_flags_why_a_page_was_left_alone(run, walled):
     assert items == [{"later": f"{site.url}/catalogue/"}]
     items, _ = run("reference/reasons", "flags", walled("session"))
     assert [item.keys() for item in items] == [{"title"}]
-
-
-def test_an_extension_counts_the_walls_that_tokens_have_opened(run, walled, tmp_path):
-    opened = module(code(page("recipes/watch"), "opened"), tmp_path)["OpenedWalls"]
-    site = walled("per_page")
-    _, crawled = run("quickstart", "quickstart-spider", site, {"EXTENSIONS": {opened: 500}})
-    host = site.url.split("/")[2]
-    assert crawled.stats[f"opened/{host}"] == site.accepted == crawled.count("tokens/accepted") > 1

@@ -19,7 +19,6 @@ from tests.helpers.docs import PACKAGE, code, page, sources
 ORDER = code(page("design"), "order-of-imports")
 """The folders and single modules of the package, from the top: each may import those on the lines below its own."""
 
-GRAPH = code(page("internals"), "graph-of-imports")
 OPTIONAL = ("browser", "buying.fleet")
 """Most crawls do without these."""
 NEEDS_NOTHING = (".browser.find_medium", ".browser.use_browser")
@@ -90,11 +89,6 @@ def test_imports_between_folders_run_downwards_only():
         if line[entry(other)] <= line[entry(module)]
     ]
     assert upwards == []
-
-
-def test_the_graph_of_imports_in_internals_is_that_of_the_source():
-    written = {(line.split()[0], name) for line in GRAPH.strip().splitlines() for name in line.split()[1:]}
-    assert written == {(entry(module), entry(other)) for module, other in imports_between_entries()}
 
 
 def test_what_is_optional_is_imported_within_functions_only():

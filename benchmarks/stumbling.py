@@ -18,8 +18,7 @@ from benchmarks.clients import is_installed
 from benchmarks.contenders import CONTENDERS
 from benchmarks.tables import Column, Table
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from tests.helpers.chance import random_faults
-from tests.simulation.plan import STUMBLES
+from tests.helpers.chance import STUMBLES, random_faults
 from tests.simulation.simulation import simulated
 
 AT_ONCE = 32

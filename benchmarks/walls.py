@@ -17,9 +17,8 @@ from benchmarks.contenders import BASELINE, CONTENDERS, Contender
 from benchmarks.crawls import Served, ServerProcess, crawl
 from benchmarks.tables import Column, Table, medians
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall
-from tests.helpers.chance import random_faults
+from tests.helpers.chance import STUMBLES, random_faults
 from tests.helpers.hard_walls import SlowPages
-from tests.simulation.plan import STUMBLES
 
 SOLVE_SECONDS = (5.0, 30.0)
 PAGE_SECONDS = 0.1

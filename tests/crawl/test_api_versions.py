@@ -1,7 +1,6 @@
 """Whole crawls through a wall with version 2 of the API, and with the one that tells the balance."""
 
 import logging
-import re
 
 import pytest
 
@@ -15,13 +14,12 @@ def service():
         yield service
 
 
-@pytest.mark.parametrize("message", ["Insufficient balance", "Busy"])
-def test_an_account_with_a_package_buys_though_its_balance_is_zero_and_below_the_floor(crawl, message):
+def test_an_account_with_a_package_buys_though_its_balance_is_zero_and_below_the_floor(crawl):
     with (
         OmoCaptchaService(api_version=2, balance=0.0, package=3) as packed,
         WalledSite(packed, "per_page", catalogue_pages=5) as site,
     ):
-        packed.next_job("refused", message=message)
+        packed.next_job("refused", message="Busy")
         settings = {**packed.settings, "OMOCAPTCHA_MIN_BALANCE": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
         crawled = crawl(pages_of(site, 5), settings)
     assert crawled.reasons == ["service", "min_balance"]
@@ -77,6 +75,6 @@ def test_a_service_of_which_no_version_answers_buys_nothing_and_is_told_once(cra
     crawled = crawl(spider(f"{site.url}/page/1", f"{site.url}/page/2"), settings)
     assert crawled.reasons == ["account", "account"]
     (said,) = crawled.said(logging.ERROR)
-    assert re.search(r"it has answered version 1 by HTTP status 404 .* and version 2 by HTTP status 404", said)
+    assert "it has answered HTTP status 404" in said
     assert "check OMOCAPTCHA_API_URL" in said
     assert (service.jobs, crawled.count("account/closed")) == ((), 1)

@@ -5,6 +5,9 @@ import random
 from scrapy_omocaptcha.testing.account import OUTCOMES
 from scrapy_omocaptcha.testing.faults import KINDS, Fault
 
+STUMBLES = ("reset", "server_error", "reset_after", "bad_gateway", "truncated", "empty", "html")
+"""What a service that stumbles answers: resets, errors of servers, and broken answers. None is slow or asks to wait."""
+
 
 def random_faults(server, rate, *, seed, kinds=KINDS, seconds=1.0):
     """Break a random share of the requests to a server for which no fault is planned."""

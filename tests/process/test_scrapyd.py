@@ -120,7 +120,7 @@ def test_cron_starts_the_script_of_the_page_when_the_page_says():
     assert others == ["*"] * 3
     text = page("deploy").astext()
     assert f"each night at {hour}:{minute}:" in text
-    assert f"An executable script, {script}, takes care" in plain(text)
+    assert f"This executable script, {script}, takes care" in plain(text)
 
 
 @pytest.mark.nightly

@@ -49,6 +49,8 @@ _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
 _POSTS = ("order", "search")
 """Kinds of requests that are not sent again where a wall redirects them and does not lead back to them."""
+_QUIET = 30
+"""Seconds for which a token may wait for answers to others, three times ten: each may have made its form void."""
 _MOST_BETWEEN = 2
 """How many other requests may go to a site with a long delay between the arrival of a token and its form, and as many
 for each other token that goes there meanwhile: a token waits for one that goes first, and what has none does not."""
@@ -327,7 +329,7 @@ def _precedence(planned: Plan, world: World) -> Iterator[str]:
         between = [
             each
             for place, each in enumerate(world.exchanges)
-            if job.answered_at + planned.latency[1] < each.began < sent.began
+            if job.answered_at + planned.latency[1] + _QUIET < each.began < sent.began
             and str(place) not in with_token
             and each.crawler is sent.crawler
             and urlsplit(each.url).hostname == host

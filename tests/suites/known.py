@@ -9,10 +9,12 @@ FREE_PLACE = "a page that waits for its token leaves its place to the next reque
 LUCK = "has a time-out of a millisecond, which expires or not, with and without the add-on"
 DEFAULTS = "names all default settings of Scrapy, and those of the add-on are put there for these runs"
 COPY = "fetches the copy of a redirected request once more, which Scrapy's shell cannot do without the add-on either"
+DELAY = "measures the time between pages of a slot with a delay, which the token and the page after it wait for, too"
 COOKIE = "a key of its cache has the Cookie header, in which the clearance is another one for each crawl"
 
 _SCRAPY = {
     "tests/test_command_fetch.py::TestFetchCommand::test_redirect_disabled": COUNTS,
+    "tests/test_downloaderslotssettings.py::test_delay": DELAY,
     "tests/test_engine.py::TestEngine::test_crawler": COUNTS,
     "tests/test_engine.py::TestEngine::test_crawler_dupefilter": COUNTS,
     "tests/test_engine_loop.py::TestRequestSendOrder::test_default": COUNTS,

@@ -110,7 +110,8 @@ def test_a_post_is_not_repeated_since_the_crawl_was_closed_behind_its_redirect(c
         def seen():
             return [path for _, path, *_ in site.requests]
 
-        _, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(f"{site.origin}/order",))
+        settings = {**service.settings, "DOWNLOAD_TIMEOUT": 3}
+        _, resumed = closed_and_resumed(Stops, settings, solve_seconds=[0], urls=(f"{site.origin}/order",))
     assert [page.url for page in resumed.pages] == [f"{site.origin}/captcha"]
     assert seen() == ["/order", "/captcha", "/captcha"]
 

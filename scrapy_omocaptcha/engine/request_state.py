@@ -133,7 +133,11 @@ class RequestStates:
     def collect_for_queue(self, *, is_finished: bool) -> Iterator[Request]:
         """Return what goes back to the scheduler's queue when the crawl ends, which must not drop it as a duplicate."""
         parked = [] if self.parking is None else self.parking.empty()
-        return map(self.give_back, parked + ([] if is_finished else self.collect_unfinished()))
+        waiting = [*reversed([] if is_finished else self.collect_unfinished()), *reversed(parked)]
+        del parked
+        while waiting:
+            # Thousands may have waited, and each is let go once its copy is queued.
+            yield self.give_back(waiting.pop())
 
     def give_back(self, request: Request) -> Request:
         """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""

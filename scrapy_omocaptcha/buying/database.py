@@ -20,27 +20,22 @@ _APPLICATION_ID = 1330466659
 _VERSION = 1
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 _FOREIGN = "it is no ledger"
-_NO_DATABASE = "file is not a database"
+_WRONG_FILE = "name a ledger, or a file that does not exist yet"
 _NEWER = "a newer version of scrapy-omocaptcha has made it"
 _CURES = {
     os.strerror(errno.ENOENT): "check the path and its folder; that of a crawl's ledger is its OMOCAPTCHA_LEDGER",
     "database is locked": "end the program that has locked it",
     "database or disk is full": "make room on the disk",
     "attempt to write a readonly database": "make the file and its folder writable",
-    _NO_DATABASE: "name a file that does not exist yet",
-    _FOREIGN: "name a file that does not exist yet",
+    "file is not a database": _WRONG_FILE,
+    _FOREIGN: _WRONG_FILE,
     _NEWER: "update scrapy-omocaptcha, or name another file",
 }
 
 
-def explain(error: Exception, *, reading: bool = False) -> str:
-    """Return what is wrong with a ledger, and what to do.
-
-    :param reading: whether it is wanted for what is in it, not to write to it.
-    """
+def explain(error: Exception) -> str:
+    """Return what is wrong with a ledger, and what to do."""
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if reading and (why == _NO_DATABASE or why.startswith(_FOREIGN)):
-        return "this is not a ledger: name the file in OMOCAPTCHA_LEDGER"
     return f"{why}: {_CURES.get(why, 'repair it, or name another file')}"
 
 
@@ -86,7 +81,7 @@ def read_runs(path: Path) -> list[Run]:
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:
     path.stat()  # The errors of stat() say more than SQLite's.
     if not path.is_file():
-        raise OSError(f"{_FOREIGN}, nor a file at all")
+        raise OSError(_FOREIGN)
     db = _open(f"{path.absolute().as_uri()}?mode=rw", timeout)
     try:
         (application_id,) = db.execute("PRAGMA application_id").fetchone()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from scrapy_omocaptcha.buying import database
-from scrapy_omocaptcha.buying.records import Outcome, Record
+from scrapy_omocaptcha.buying.records import JobRequest, Outcome, Record
 from scrapy_omocaptcha.engine.stats import Stats
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ JOBDIR_LEDGER = "omocaptcha.sqlite"
 JOBDIR_ID = "omocaptcha.id"
 """Name of the file in a JOBDIR that tells a crawl from those that had a JOBDIR of the same name before."""
 _DAY = 24 * 3600
-
 
 _SUMS = """
 SELECT count(*), coalesce(sum(host = :host), 0), total(cost_usd),
@@ -149,9 +148,10 @@ class Ledger:
         """Return what has been bought so far, in all and for ``host``, which may be empty."""
         return self._run(lambda db: self._sums(db, host))
 
-    def enter(self, *, host: str, page: str, kind: str, cost: float, check: Callable[[Sums], None]) -> Entry:
+    def enter(self, job: JobRequest, host: str, *, cost: float, check: Callable[[Sums], None]) -> Entry:
         """Enter a job that is about to be bought, in one transaction with ``check``, which raises if it may not be."""
-        record = Record(_now(), self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost)
+        kind = "invisible" if job.invisible else "checkbox"
+        record = Record(_now(), self._spider, self._crawl, host, job.page, kind, reason="under_way", cost_usd=cost)
         values = (*astuple(record), self._budget)
         insert = f"INSERT INTO jobs ({database.COLUMNS}, budget) VALUES ({', '.join('?' * len(values))})"
 

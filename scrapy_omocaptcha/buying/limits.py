@@ -44,13 +44,7 @@ class Limits:
 
     async def reserve(self, job: JobRequest, host: str) -> Entry:
         """Count a job for ``host`` before it is bought, with all who share these limits, or raise ``NotBought``."""
-        entry = self._ledger.enter(
-            host=host,
-            page=job.page,
-            kind="invisible" if job.invisible else "checkbox",
-            cost=self.price,
-            check=lambda sums: self._check(sums, host),
-        )
+        entry = self._ledger.enter(job, host, cost=self.price, check=lambda sums: self._check(sums, host))
         self.breaker.let_through(host)
         self._unanswered.add(entry)
         return entry

@@ -60,7 +60,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
             records += read_ledger(Path(source))
             runs += read_runs(Path(source))
     except (sqlite3.Error, OSError, ValueError) as error:
-        return _print_error(f"{source}: {explain(error, reading=True)}")
+        return _print_error(f"{source}: {explain(error)}")
     totals = Totals(records, runs=sorted(runs, key=attrgetter("time")))
     try:
         if opts.html is not None:

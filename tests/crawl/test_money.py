@@ -300,10 +300,10 @@ def no_folder(path):
 
 UNUSABLE = {
     no_folder: "No such file or directory: check the path and its folder",
-    a_folder: "nor a file at all",
-    a_pipe: "nor a file at all",
-    another_file: "file is not a database: name a file that does not exist yet",
-    another_database: "it is no ledger: name a file that does not exist yet",
+    a_folder: "it is no ledger",
+    a_pipe: "it is no ledger",
+    another_file: "file is not a database: name a ledger, or a file that does not exist yet",
+    another_database: "it is no ledger: name a ledger, or a file that does not exist yet",
     a_newer_ledger: "a newer version of scrapy-omocaptcha has made it: update scrapy-omocaptcha",
     a_damaged_ledger: "database disk image is malformed: repair it, or name another file",
 }

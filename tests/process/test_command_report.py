@@ -92,9 +92,9 @@ def test_a_ledger_is_read_while_a_crawl_writes_to_it_and_counted_once_if_it_is_n
     ("name", "why"),
     [
         ("nowhere/a.sqlite", "No such file or directory: check the path and its folder; that of a crawl"),
-        ("folder", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
-        ("novel.txt", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
-        ("other.sqlite", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
+        ("folder", "it is no ledger: name a ledger, or a file that does not exist yet\n"),
+        ("novel.txt", "file is not a database: name a ledger, or a file that does not exist yet\n"),
+        ("other.sqlite", "it is no ledger: name a ledger, or a file that does not exist yet\n"),
         ("newer.sqlite", "a newer version of scrapy-omocaptcha has made it: update scrapy-omocaptcha"),
         ("\x1b.sqlite", "No such file or directory: check the path and its folder; that of a crawl"),
     ],

@@ -11,6 +11,7 @@ import pytest
 
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger, read_runs
 from scrapy_omocaptcha.buying.ledger import Ledger
+from scrapy_omocaptcha.buying.records import JobRequest
 from tests.helpers.ledgers import new_ledger
 
 PRICE = 0.1
@@ -22,7 +23,7 @@ def path(tmp_path):
 
 
 def enter(ledger, host="shop.example", cost=PRICE, check=lambda sums: None):
-    return ledger.enter(host=host, page=f"https://{host}/a", kind="checkbox", cost=cost, check=check)
+    return ledger.enter(JobRequest(f"https://{host}/a", "key", invisible=False), host, cost=cost, check=check)
 
 
 # -- what is in it ---------------------------------------------------------------------------------------------------

@@ -197,9 +197,9 @@ class Components:
         return self._crawler.get_downloader_middleware(kind)
 
     async def ask_rules(self, target: Request, *, page: Request) -> str | None:
-        """Return ``"robots"`` or ``"offsite"`` if they forbid a request that is sent because of ``page``, or None.
+        """Have robots.txt fetched if need be, and take back what Scrapy counts of a request that is never sent.
 
-        Scrapy fetches robots.txt if need be, and counts what that forbids, as for requests of the spider.
+        :returns: ``"robots"`` or ``"offsite"`` if they forbid a request that is sent because of ``page``, or None.
         """
         offsite, spider = self._crawler.get_downloader_middleware(OffsiteMiddleware), self._crawler.spider
         if offsite is not None and spider is not None and not page.meta.get("allow_offsite"):
@@ -211,6 +211,8 @@ class Components:
             try:
                 await self.call(robots.process_request, request=target)
             except IgnoreRequest:
+                # Scrapy has counted it as a request of the spider.
+                self._crawler.stats.inc_value("robotstxt/forbidden", -1)
                 return "robots"
         return None
 

@@ -50,20 +50,21 @@ class RedisStore:
     def __init__(self, url: Secret, fleet: str) -> None:
         try:
             # redis-py is an optional dependency.
-            import redis.asyncio
+            import redis.asyncio.retry
+            import redis.retry
             from redis.backoff import NoBackoff
-            from redis.retry import Retry
         except ImportError:
             raise NotConfigured("OMOCAPTCHA_REDIS_URL needs redis-py: pip install 'scrapy-omocaptcha[redis]'") from None
         self._asynchronous = is_asyncio_available()
-        client_class: Any = redis.asyncio.Redis if self._asynchronous else redis.Redis
+        # The two clients each take the Retry of their own kind: since 8.2, redis-py warns of the other one.
+        client: Any = redis.asyncio if self._asynchronous else redis
         try:
-            self._client = client_class.from_url(
+            self._client = client.Redis.from_url(
                 url.reveal(),
                 socket_timeout=_TIMEOUT,
                 socket_connect_timeout=_TIMEOUT,
                 # Disable redis-py's retries: a repeated command could overtake a later one.
-                retry=Retry(NoBackoff(), 0),
+                retry=client.retry.Retry(NoBackoff(), 0),
                 decode_responses=True,
             )
             # Check the options of the URL now; redis-py would read them at the first challenge.

@@ -95,5 +95,5 @@ if __name__ == "__main__":
     other = open_ledger(Path(sys.argv[1]))
     print("open", flush=True)
     while True:
-        enter(other).solved(15.0, 4)
+        enter(other).solved(15.0)
         time.sleep(PAUSE)  # The pace of the load, rather than a wait for something.

@@ -62,16 +62,16 @@ class Entry:
         self._ledger.stats.add("cost_usd", self.record.cost_usd)
         self._update(job=job_id)
 
-    def solved(self, seconds: float, questions: int) -> None:
+    def solved(self, seconds: float) -> None:
         """Record that the service returned a token."""
         self._ledger.stats.inc("jobs/solved")
-        self._update(seconds=round(seconds, 3), questions=questions, reason="unused")
+        self._update(seconds=round(seconds, 3), reason="unused")
 
-    def failed(self, reason: str, seconds: float | None = None, questions: int = 0) -> None:
+    def failed(self, reason: str, seconds: float | None = None) -> None:
         """Record that there will be no token."""
         self._ledger.stats.inc(f"jobs/failed/{reason}")
         seconds = None if seconds is None else round(seconds, 3)
-        self._update(outcome="failed", reason=reason, seconds=seconds, questions=questions)
+        self._update(outcome="failed", reason=reason, seconds=seconds)
 
     def handed_in(self, form: str) -> None:
         """Record the address that the token is sent to."""

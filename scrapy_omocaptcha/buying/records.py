@@ -41,8 +41,6 @@ class Record:
     """Id of the job at the service; None if unknown."""
     seconds: float | None = None
     """Time from the create call to the end of the job; None if unknown."""
-    questions: int = 0
-    """Number of polls."""
     outcome: Outcome = "abandoned"
     reason: str = ""
     """Reason why the job was of no use; empty if it was of use."""

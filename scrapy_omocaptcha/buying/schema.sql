@@ -10,7 +10,6 @@ CREATE TABLE jobs (
     kind TEXT NOT NULL,
     job TEXT,
     seconds REAL CHECK (typeof(seconds) != 'text' AND seconds >= 0),
-    questions INTEGER NOT NULL CHECK (typeof(questions) = 'integer'),
     outcome TEXT NOT NULL,
     reason TEXT NOT NULL,
     cost_usd REAL NOT NULL CHECK (typeof(cost_usd) = 'real' AND cost_usd >= 0),

@@ -146,7 +146,7 @@ class Solver:
                 else:
                     if value is not None:
                         self.polling.record(max(0.0, not_ready - created), last_poll - created)
-                        entry.solved(self.clock() - began, polls)
+                        entry.solved(self.clock() - began)
                         # The token cannot be older than the last poll without it.
                         usable_until = not_ready + self.settings.token_max_age
                         token = Token(value, sitekey=sitekey, usable_until=usable_until, job=str(job_id))
@@ -157,6 +157,6 @@ class Solver:
                         f"job {job_id} had no answer within {self.settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
                     )
         except JobError as error:
-            entry.failed(error.reason, self.clock() - began, polls)
+            entry.failed(error.reason, self.clock() - began)
             self.limits.breaker.record_failure(entry.record.host)
             raise

@@ -25,7 +25,6 @@ FIELDS: dict[str, Any] = {
     "kind": "checkbox",
     "job": "1000001",
     "seconds": 14.25,
-    "questions": 5,
     "outcome": "accepted",
     "reason": "",
     "cost_usd": 0.00055,

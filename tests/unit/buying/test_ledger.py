@@ -37,10 +37,10 @@ def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
     (record,) = read_ledger(path)
     assert (record.outcome, record.reason, record.job, record.cost_usd) == ("abandoned", "under_way", None, PRICE)
     entry.bought("7")
-    entry.solved(12.3456, 7)
+    entry.solved(12.3456)
     assert read_ledger(path) == [entry.record]
     record = entry.record
-    assert (record.job, record.seconds, record.questions) == ("7", 12.346, 7)
+    assert (record.job, record.seconds) == ("7", 12.346)
     assert (record.outcome, record.reason) == ("abandoned", "unused")
     entry.judged("accepted")
     assert read_ledger(path) == ledger.records == [entry.record]

@@ -25,7 +25,7 @@ class Visitors:
 
     @property
     def difference(self) -> str:
-        """How two requests differ of which the site seems to let in one alone; empty if there are none."""
+        """Return how two requests differ of which the site seems to let in one alone; empty if there are none."""
         is_bound = self._is_kept and self._pages < _PAGES_PER_CHALLENGE * self._challenges
         return self._difference if is_bound else ""
 

@@ -39,15 +39,15 @@ def explain(error: Exception) -> str:
     return f"{why}: {_CURES.get(why, 'repair it, or name another file')}"
 
 
-def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
+def open_ledger(path: Path) -> sqlite3.Connection:
     """Open a ledger for writing; make it, readable for its owner only, if there is none. See :func:`explain`."""
     if not path.exists():
         _make(path)
-    return _connect(path, timeout)
+    return _connect(path)
 
 
 def open_in_memory() -> sqlite3.Connection:
-    db = _open(":memory:", 0.0)
+    db = _open(":memory:")
     db.executescript(_SCHEMA)
     return db
 
@@ -57,7 +57,7 @@ def _make(path: Path) -> None:
     with TemporaryDirectory(dir=path.parent) as folder:
         new = Path(folder, path.name).absolute()
         os.close(os.open(new, os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(_open(new.as_uri(), BUSY_TIMEOUT)) as db:
+        with closing(_open(new.as_uri())) as db:
             # Crawls can write while others read.
             db.execute("PRAGMA journal_mode = WAL")
             db.executescript(_SCHEMA)
@@ -67,22 +67,22 @@ def _make(path: Path) -> None:
 
 def read_ledger(path: Path) -> list[Record]:
     """Return the jobs of a ledger, to which crawls may be writing. For errors, see :func:`explain`."""
-    with closing(_connect(path, BUSY_TIMEOUT)) as db:
+    with closing(_connect(path)) as db:
         return [Record(*row) for row in db.execute(f"SELECT {COLUMNS} FROM jobs ORDER BY id")]
 
 
 def read_runs(path: Path) -> list[Run]:
     """Return the runs of crawls that have ended, the earliest first. For errors, see :func:`explain`."""
-    with closing(_connect(path, BUSY_TIMEOUT)) as db:
+    with closing(_connect(path)) as db:
         rows = db.execute("SELECT * FROM runs ORDER BY time")
         return [Run(*row[:4], *map(json.loads, row[4:])) for row in rows]
 
 
-def _connect(path: Path, timeout: float) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     path.stat()  # The errors of stat() say more than SQLite's.
     if not path.is_file():
         raise OSError(_FOREIGN)
-    db = _open(f"{path.absolute().as_uri()}?mode=rw", timeout)
+    db = _open(f"{path.absolute().as_uri()}?mode=rw")
     try:
         (application_id,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -97,6 +97,6 @@ def _connect(path: Path, timeout: float) -> sqlite3.Connection:
     return db
 
 
-def _open(name: str, timeout: float) -> sqlite3.Connection:
+def _open(name: str) -> sqlite3.Connection:
     # Scrapy's shell makes a crawler in another thread than the one in which it runs.
-    return sqlite3.connect(name, timeout=timeout, uri=True, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(name, timeout=BUSY_TIMEOUT, uri=True, isolation_level=None, check_same_thread=False)

@@ -70,8 +70,7 @@ class Entry:
     def failed(self, reason: str, seconds: float | None = None) -> None:
         """Record that there will be no token."""
         self._ledger.stats.inc(f"jobs/failed/{reason}")
-        seconds = None if seconds is None else round(seconds, 3)
-        self._update(outcome="failed", reason=reason, seconds=seconds)
+        self._update(outcome="failed", reason=reason, seconds=None if seconds is None else round(seconds, 3))
 
     def handed_in(self, form: str) -> None:
         """Record the address that the token is sent to."""
@@ -98,7 +97,6 @@ class Ledger:
     A file that cannot be used is given up for good: the crawl goes on with a ledger in memory.
 
     :param crawl: the id that Scrapyd gave the crawl; Scrapy Cloud's is in the environment.
-    :param busy_timeout: seconds to wait for another program that has locked the file, before it is given up.
     """
 
     def __init__(
@@ -109,7 +107,6 @@ class Ledger:
         path: str | None = None,
         jobdir: str | None = None,
         crawl: str | None = None,
-        busy_timeout: float = database.BUSY_TIMEOUT,
     ) -> None:
         self.stats = stats
         self._spider = spider
@@ -126,7 +123,7 @@ class Ledger:
         """Whether it is known what the crawl has bought: not if it was in a file that cannot be read any more."""
         if self._path is not None:
             try:
-                db = database.open_ledger(self._path, busy_timeout)
+                db = database.open_ledger(self._path)
             except (sqlite3.Error, OSError) as error:
                 self._log_failure(error)
             else:

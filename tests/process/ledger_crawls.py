@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from scrapy_omocaptcha.buying import database
 from scrapy_omocaptcha.buying.database import open_ledger
 from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limits import Limits
@@ -50,7 +51,8 @@ def buy(folder: Path, crawl: int, seed: float, plan: dict[str, Any]) -> None:
     bill = os.open(folder / "bill", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     settings = settings_of(ledger=str(path), price=PRICE, **plan["limits"])
     # A crawl that stalls while it has locked the ledger must not make the others give it up.
-    ledger = new_ledger(path, jobdir=str(jobdir), busy_timeout=60)
+    database.BUSY_TIMEOUT = 60
+    ledger = new_ledger(path, jobdir=str(jobdir))
     limits = Limits(settings, ledger, time.monotonic)
     for _ in range(plan["jobs"]):
         host = dice.choice(HOSTS)

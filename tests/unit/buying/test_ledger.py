@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scrapy_omocaptcha.buying import database
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger, read_runs
 from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.records import JobRequest
@@ -18,7 +19,8 @@ PRICE = 0.1
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
     return tmp_path / "jobs.sqlite"
 
 
@@ -76,7 +78,7 @@ def test_a_job_that_was_not_or_may_not_be_bought_is_gone_and_counts_no_more(path
 
 
 def test_no_other_crawl_enters_a_job_between_the_look_at_the_sums_and_the_row(path):
-    one, other = new_ledger(path), new_ledger(path, busy_timeout=0.01)
+    one, other = new_ledger(path), new_ledger(path)
     enter(one, check=lambda sums: enter(other))
     assert len(read_ledger(path)) == 1, "the other one has waited in vain, and goes on in memory"
 
@@ -101,7 +103,7 @@ def failed(caplog):
 
 
 def test_a_file_that_another_program_has_locked_is_given_up_after_one_time_out_and_for_good(path, caplog):
-    ledger = new_ledger(path, busy_timeout=0.01)
+    ledger = new_ledger(path)
     first = enter(ledger)
     with closing(open_ledger(path)) as db:
         db.execute("BEGIN IMMEDIATE")
@@ -110,7 +112,7 @@ def test_a_file_that_another_program_has_locked_is_given_up_after_one_time_out_a
     with closing(open_ledger(path)) as db:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("BEGIN EXCLUSIVE")
-        late = new_ledger(path, busy_timeout=0.01)
+        late = new_ledger(path)
     enter(late)
     assert late.sums("")[:2] == (1, 0)
     for error in failed(caplog):
@@ -135,7 +137,7 @@ def test_what_becomes_of_a_job_after_the_end_is_no_error(path, caplog, has_file)
 
 
 def test_a_file_that_cannot_be_read_any_more_leaves_unknown_what_was_bought(path, caplog):
-    ledger = new_ledger(path, busy_timeout=0.01)
+    ledger = new_ledger(path)
     enter(ledger)
     with closing(sqlite3.connect(path)) as db:
         db.execute("DROP TABLE jobs")

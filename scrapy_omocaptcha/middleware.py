@@ -153,9 +153,6 @@ class OmoCaptchaMiddleware:
                 return await self._upfront.send(request)
             if not self._walls.try_pass(request):
                 await self._walls.hold(request)
-            again = self._walls.before(request)
-            if again is not None:
-                return again
             if self.mediums.is_rendered(request):
                 self.mediums.of(request).begin(request, partial(self._policy.find_solvable, request))
         except CrawlClosing as error:

@@ -80,20 +80,6 @@ class WallHandler:
                 await hold.end(session.turns.end)
         session.clearance.record_sent(since, self.sessions.sent(request))
 
-    def before(self, request: Request) -> Request | None:
-        """Return what was asked for, for the scheduler, if a request is to go to a gate that was opened meanwhile."""
-        state, session = self.engine.states.peek(request), self.sessions.known(request)
-        since = self.sessions.own(state.sent_at)
-        # HttpCache would answer with the same redirect once more.
-        is_stored_again = state.is_resent and since == LONG_AGO
-        if session is None or not since or is_stored_again:
-            return None
-        session.clearance.record_sent(since, self.sessions.stamp_of(request))
-        again = self.redirects.before(request, was_opened_since=session.clearance.was_won_after(since))
-        if again is not None:
-            self.sessions.answered(request)
-        return again
-
     async def handle_redirect(self, request: Request, response: Response) -> Answer:
         """Let Scrapy follow a redirect, with what was asked for, unless a wall redirects that is open by now."""
         stamp = self.sessions.stamp_of(request)

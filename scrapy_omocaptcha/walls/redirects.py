@@ -130,13 +130,6 @@ class Redirects:
         original = originals.write(request, None) if is_back else None
         self._states.write(redirected, replace(state, original=original, sent_at=0), must_pass=must_pass)
 
-    def before(self, request: Request, *, was_opened_since: bool) -> Request | None:
-        """Return what was asked for, for the scheduler, if a request waits for a gate that was opened meanwhile."""
-        is_at_gate = self.targets.of(request.url).kind in GATES and self.is_withheld(request)
-        if not (is_at_gate and was_opened_since) or self.is_order(request):
-            return None
-        return self._resume(request)
-
     def is_at_wall(self, request: Request) -> bool:
         """Tell whether a request was redirected to where a challenge was seen, which may not be in place of a page."""
         return self.is_withheld(request) and self.targets.of(request.url).kind in SHOWS_CHALLENGES

@@ -1,1 +1,1 @@
-"""Implement the subcommands of ``scrapy omocaptcha``; only ``check --buy`` buys anything."""
+"""Implement the subcommands of ``scrapy omocaptcha``; none of them buys anything."""

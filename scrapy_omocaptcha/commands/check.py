@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import sys
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +21,6 @@ from scrapy_omocaptcha.buying.api.factory import build_apis
 from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Balance
-from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
 from scrapy_omocaptcha.errors import AccountError, ApiError, in_words
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import count
@@ -88,30 +86,25 @@ class _Report:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--buy", action="store_true", help="buy one job for a page, and see whether its site takes it")
-    parser.add_argument("--yes", action="store_true", help="with --buy: do not ask before paying")
-    parser.add_argument("--page", default=DEMO_PAGE, help="with --buy: the page (default: Google's demo, %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all lines, balance and price")
 
 
 def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print whether settings, service, account, limits, ledger and Redis are in order.
 
-    Nothing is bought without --buy.
+    Nothing is bought.
 
     Examples:
 
       scrapy omocaptcha check
-      scrapy omocaptcha check --buy --yes
 
     Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
 
       scrapy omocaptcha check -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api -s OMOCAPTCHA_API_TOKEN=offline-token
 
-    Exit status: 0 when crawls can buy, and with --buy when the site accepted the token; else that of the first line
-    that is WRONG: 2 when a setting is wrong; 3 when there is no API token, or the service does not accept it; 4 when
-    the service cannot be reached; 5 when the balance buys no job; 6 when a job would leave less than
-    OMOCAPTCHA_MIN_BALANCE; 1 when something else is in the way.
+    Exit status: 0 when crawls can buy; else that of the first line that is WRONG: 2 when a setting is wrong; 3 when
+    there is no API token, or the service does not accept it; 4 when the service cannot be reached; 5 when the balance
+    buys no job; 6 when a job would leave less than OMOCAPTCHA_MIN_BALANCE; 1 when something else is in the way.
     """
     assert command.settings is not None
     report = _Report(is_json=opts.json)
@@ -128,11 +121,8 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     report.add(_check_scrapy())
     try:
         asyncio.run(_check_others(settings, report))
-        if opts.buy and report.account and not report.status:
-            report.add(_buy(settings, command.settings, opts, report.account["price_usd"]))
     except KeyboardInterrupt:
-        said = "by Ctrl-C; a job that was created may be paid" if opts.buy else "by Ctrl-C"
-        report.add(_Line("stopped", said, _Status.WRONG))
+        report.add(_Line("stopped", "by Ctrl-C", _Status.WRONG))
     return report.end()
 
 
@@ -254,20 +244,3 @@ async def _check_redis(url: Secret) -> _Line:
         # The text of the error may hold the password.
         return _Line("redis", f"OMOCAPTCHA_REDIS_URL does not answer ({in_words(error)})", _Status.WRONG)
     return _Line("redis", "answers")
-
-
-def _buy(settings: Settings, project: BaseSettings, opts: argparse.Namespace, price: float) -> _Line:
-    if settings.redis_url is not None:
-        said, is_accepted = "nothing was bought: leave OMOCAPTCHA_REDIS_URL out for this", False
-    elif opts.yes or _may_pay(price):
-        said, is_accepted = try_one_job(project, opts.page)
-    else:
-        said, is_accepted = "nothing was bought: say yes, or without a terminal add --yes", False
-    return _Line("buy", said, _Status.OK if is_accepted else _Status.WRONG)
-
-
-def _may_pay(price: float) -> bool:
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
-        return False
-    print(f"Buy one job for {price:.5f} USD? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

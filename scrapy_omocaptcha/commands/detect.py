@@ -26,7 +26,7 @@ from scrapy_omocaptcha.settings import Settings, is_enabled
 logger = logging.getLogger(__name__)
 
 # Isolates the inspection from the project's crawls: their queues, seen requests, feeds and console ports.
-ISOLATION: dict[str, Any] = {
+_ISOLATION: dict[str, Any] = {
     "JOBDIR": None,
     "FEEDS": {},
     "SCHEDULER": "scrapy.core.scheduler.Scheduler",
@@ -106,7 +106,7 @@ def _inspect(process: CrawlerProcessBase, request: Request, saved: Response | No
             Settings.for_command(settings, api_token="not-needed")
             if not (is_listed(settings) and is_enabled(settings)):
                 notes.append(("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
-            settings.setdict(ISOLATION if saved is None else {**ISOLATION, "ROBOTSTXT_OBEY": False}, "cmdline")
+            settings.setdict(_ISOLATION if saved is None else {**_ISOLATION, "ROBOTSTXT_OBEY": False}, "cmdline")
             settings.set_in_component_priority_dict("EXTENSIONS", DerivedClasses, PRIORITY)
             settings.set_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", OmoCaptchaMiddleware, None)
             settings.set_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", InspectingMiddleware, DEFAULT_PRIORITY)

@@ -150,15 +150,6 @@ class Settings:
         return cls.from_settings(BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, **changed}))
 
 
-ONE_JOB = {
-    "OMOCAPTCHA_MAX_JOBS": 1,
-    "OMOCAPTCHA_MAX_ATTEMPTS": 1,
-    "OMOCAPTCHA_ON_FAILURE": "errback",
-    "OMOCAPTCHA_CLOSE_ON_LIMIT": False,
-}
-"""The settings of a crawl that buys one job at most, and whose spider learns what came of it."""
-
-
 def is_enabled(settings: BaseSettings) -> bool:
     return values.read_bool(settings, "OMOCAPTCHA_ENABLED", True)
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -13,15 +12,11 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.commands import check as command
-from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from scrapy_omocaptcha.tokens.reasons import TEST_KEY
-from tests.helpers import sites
+from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.commands import options_of
 from tests.helpers.docs import code, page
-from tests.helpers.nightly import nightly
-from tests.helpers.sites import CHALLENGE, Site
+from tests.helpers.sites import Site
 
 TOKEN = "offline-token-that-nobody-may-see"
 FAST = ("-s", "OMOCAPTCHA_POLL_INTERVAL=0.01")
@@ -169,13 +164,9 @@ def test_it_says_what_to_do_about_each_thing_that_is_wrong(check, service, tmp_p
     assert told["redis"] == "OMOCAPTCHA_REDIS_URL does not answer (the host refused the connection)"
 
 
-def test_a_redis_that_answers_is_told_and_nothing_is_bought_beside_its_crawls(check, service, redis):
-    status, lines = check("--buy", "--yes", "-s", f"OMOCAPTCHA_REDIS_URL={redis.url}")
-    assert (status, service.jobs) == (1, ())
-    assert lines[-2:] == [
-        ("redis", False, "answers"),
-        ("buy", True, "nothing was bought: leave OMOCAPTCHA_REDIS_URL out for this"),
-    ]
+def test_a_redis_that_answers_is_told(check, redis):
+    status, lines = check("-s", f"OMOCAPTCHA_REDIS_URL={redis.url}")
+    assert (status, lines[-1]) == (0, ("redis", False, "answers"))
 
 
 def test_a_price_that_the_service_does_not_tell_and_no_limit_needs_is_the_published_one(check, service):
@@ -220,125 +211,6 @@ def test_what_is_no_api_is_told(check, answer, said):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said", "outcome"),
-    [
-        ({}, "accepted; the job cost 0.00055 USD", "accepted"),
-        ({"refuse_every": 1}, "rejected", "rejected"),
-        nightly({"job": "never"}, "failed (timeout)", "failed"),
-        ({"job": "fail"}, "failed (failed)", "failed"),
-        ({"job": "refused"}, "nothing was bought: ", None),
-        ({"fault": "empty"}, "failed (lost)", "failed"),
-    ],
-)
-def test_one_job_is_bought_for_a_page_and_it_is_told_what_the_site_made_of_it(
-    check, service, tmp_path, settings, said, outcome
-):
-    if "job" in settings:
-        service.next_job(settings["job"])
-    if "fault" in settings:
-        service.fault("createJob", settings["fault"])
-    with WalledSite(service, refuse_every=settings.get("refuse_every", 0)) as site:
-        ledger = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_JOB_TIMEOUT=1")
-        cache = ("-s", "HTTPCACHE_ENABLED=True", "-s", f"HTTPCACHE_DIR={tmp_path / 'cache'}")
-        status, lines = check("--buy", "--yes", "--page", f"{site.url}/find", *ledger, *cache)
-    assert not (tmp_path / "cache").exists(), "the next check would see the page as it is now"
-    name, is_wrong, message = lines[-1]
-    assert (name, is_wrong, status) == ("buy", outcome != "accepted", int(outcome != "accepted"))
-    assert message.startswith(said)
-    assert [record.outcome for record in read_ledger(tmp_path / "jobs.sqlite")] == [outcome] * (outcome is not None)
-
-
-@pytest.mark.parametrize("wall", ["redirect", "per_page"])
-def test_a_wall_of_any_kind_is_taken_as_a_crawl_would(check, service, wall):
-    with WalledSite(service, wall) as site:
-        status, lines = check("--buy", "--yes", "--page", f"{site.url}/page/1")
-    assert status == 0
-    assert len(service.jobs) == 1
-    assert lines[-1][2].startswith("accepted")
-
-
-def test_that_a_page_has_no_widget_or_does_not_come_is_told(check, walled):
-    page = f"{walled().url}/free/1"
-    for more, said in (
-        ((), f"nothing was bought: {page} (200) has no reCAPTCHA v2 widget"),
-        (("-s", 'EXTENSIONS={"shop.Missing": 1}'), "the crawl ended before the page came (-L ERROR shows why)"),
-    ):
-        status, lines = check("--buy", "--yes", "--page", page, *more)
-        assert (status, lines[-1]) == (1, ("buy", True, said))
-
-
-def test_robots_txt_is_obeyed_if_the_project_does(check, service):
-    forbidden = web.Response(text="User-agent: *\nDisallow: /\n")
-    with Site(lambda request, form: forbidden if request.path == "/robots.txt" else sites.page(CHALLENGE)) as site:
-        status, lines = check("--buy", "--yes", "--page", site.origin, "-s", "ROBOTSTXT_OBEY=True")
-    assert (status, service.jobs) == (1, ())
-    assert lines[-1][2] == "nothing was bought: Forbidden by robots.txt"
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (" \n", "unknown"),
-        (CHALLENGE, "rejected"),
-        (CHALLENGE.replace(sites.KEY, "6LtestOther" + "b" * 29), "unknown (attempts)"),
-        ("<title>the page</title>", "unknown (widget_again)"),
-        (f"{CHALLENGE.replace('<button', '<input name=q><button')}<p>{'About boats. ' * 99}", "unknown (widget_again)"),
-    ],
-    ids=["blank", "the wall", "another wall", "page", "page with a form"],
-)
-def test_what_is_not_known_of_a_token_is_called_unknown(check, service, answer, said):
-    with Site(lambda request, form: sites.page(answer if form else CHALLENGE)) as site:
-        status, lines = check("--buy", "--yes", "--page", site.origin)
-    assert lines[-1][0] == "buy"
-    assert status == 1
-    assert lines[-1][2].startswith(said)
-
-
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("http://user:secret@127.0.0.9:99999/", "--page is no address"),
-        ("http://user:secret@127.0.0.1:1/?q=secret", "http://127.0.0.1:1/ cannot be had (ValueError)"),
-    ],
-)
-def test_an_address_that_is_none_is_told(check, service, url, said):
-    status, lines = check("--buy", "--yes", "--page", url)
-    assert (status, service.jobs) == (1, ())
-    assert said in lines[-1][2]
-    assert "secret" not in lines[-1][2]
-
-
-def test_all_limits_hold_with_the_price_of_the_list(check, tmp_path):
-    with OmoCaptchaService(api_token=TOKEN, price=0.002, balance=5) as service, WalledSite(service) as site:
-        buys = ("--buy", "--yes", "--page", f"{site.url}/find")
-        for name, value, *expected in (("MAX_COST", 0.001, 1, "buy"), ("MIN_BALANCE", 5, 6, "ledger")):
-            status, lines = check(*buys, "-s", f"OMOCAPTCHA_{name}={value}", url=service.url)
-            assert ([status, lines[-1][0]], service.jobs) == (expected, ())
-            assert name == "MIN_BALANCE" or lines[-1][2] == "nothing was bought: -L INFO says more (max_cost)"
-        ledger = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite")
-        assert check(*buys, *ledger, url=service.url)[0] == 0
-    (record,) = read_ledger(tmp_path / "jobs.sqlite")
-    assert record.cost_usd == 0.002
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        (sites.KEY, TEST_KEY, "unsolvable"),
-        ("/verify", "mailto:a@shop.example", "foreign_form"),
-        ("<form", "<p", "browser"),
-    ],
-)
-def test_what_a_crawl_would_refuse_is_refused_before_anything_is_paid(check, service, old, new, reason):
-    assert old in CHALLENGE
-    with Site(lambda request, form: sites.page(CHALLENGE.replace(old, new))) as site:
-        status, lines = check("--buy", "--yes", "--page", site.origin)
-    assert (status, service.jobs) == (1, ())
-    assert lines[-1][2].startswith("nothing was bought: ")
-    assert lines[-1][2].endswith(f" ({reason})")
-
-
-@pytest.mark.parametrize(
     ("setting", "said"),
     [
         ("OMOCAPTCHA_DRY_RUN=maybe", "OMOCAPTCHA_DRY_RUN is 'maybe'; it must be True or False"),
@@ -372,30 +244,6 @@ def test_a_project_without_the_add_on_is_told(scrapy, service, tmp_path, setting
     done = scrapy("check", *at, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=TOKEN)
     assert done.returncode == status
     assert ('WRONG  add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on' in done.stdout) is bool(status)
-
-
-def test_nothing_is_bought_unasked(check, service):
-    status, lines = check("--buy")
-    assert (status, service.jobs) == (1, ())
-    assert lines[-1][2] == "nothing was bought: say yes, or without a terminal add --yes"
-
-
-@pytest.mark.parametrize(("answer", "jobs"), [("y", 1), ("n", 0)])
-def test_a_person_is_asked_before_anything_is_paid(service, tmp_path, answer, jobs):
-    with WalledSite(service) as site:
-        ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", "scrapy", "omocaptcha", "check", "--buy", "--page", f"{site.url}/find"]
-        environment = {**os.environ, "OMOCAPTCHA_API_TOKEN": TOKEN}
-        settings = ("-s", f"OMOCAPTCHA_API_URL={service.url}", *FAST)
-        with subprocess.Popen(
-            [*command, *settings], cwd=tmp_path, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs
-        ) as process:
-            os.write(ours, f"{answer}\n".encode())
-            process.communicate(timeout=30)
-        assert b"Buy one job for 0.00055 USD? [y/N]" in os.read(ours, 10_000)
-        os.close(ours)
-        os.close(theirs)
-    assert len(service.jobs) == jobs
 
 
 def test_ctrl_c_is_told_in_a_line(installed, tmp_path):

@@ -219,7 +219,7 @@ class Attempts(ABC):
         except CrawlClosing as error:
             return Result(error=error)
         except Exception as error:
-            reason = error.refusal.reason if isinstance(error, GivenUp) and error.answer is None else "page_failed"
+            reason = error.refusal.reason if isinstance(error, GivenUp) else "page_failed"
             return Result(verdict=unused(reason), error=error)
         if not isinstance(ready, Challenge):
             return Result(ready, came_without(ready))

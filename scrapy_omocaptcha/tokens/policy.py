@@ -25,7 +25,7 @@ from scrapy_omocaptcha.tokens.hooks import Hooks
 from scrapy_omocaptcha.tokens.judging import is_same_wall
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.tokens.reasons import Case, Purpose, Refusal, find_refusal
-from scrapy_omocaptcha.urls import host_of, is_allowed, redirect_target, same_site
+from scrapy_omocaptcha.urls import host_of, is_allowed, redirect_target
 
 _CLOSING_REASONS = {reason: limit.closes_with for reason, limit in LIMITS.items() if limit.closes_with}
 _CLOSING_REASONS["account"] = "omocaptcha_account"
@@ -126,10 +126,6 @@ class Policy:
     def clearance_lost(self, challenge: Challenge) -> None:
         """Record that the cookie which answers a token for a challenge was thrown away, and the wall stays closed."""
         self._opened_by_cookie.add(host_of(challenge.url))
-
-    async def target_refusal(self, request: Request, challenge: Challenge, url: str) -> Refusal | None:
-        """Return why nothing for a challenge may be sent to ``url``, be it that of a form that has changed, or None."""
-        return await self._forbidden(request, url) if same_site(challenge.url, url) else Refusal.of("foreign_form")
 
     async def redirect_refusal(self, request: Request, answer: Response) -> Refusal | None:
         """Return why the redirect that answers a token may not be followed, or None."""

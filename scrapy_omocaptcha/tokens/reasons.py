@@ -56,11 +56,11 @@ NOT_RENDERED = Refusal("browser", "the page's widget was not rendered in the bro
 
 
 class GivenUp(Exception):
-    """A request stays without a token, or behind its wall; ``answer`` is what answers it all the same."""
+    """A request stays without a token, or behind its wall."""
 
-    def __init__(self, refusal: Refusal, answer: Response | None = None) -> None:
+    def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
-        self.refusal, self.answer = refusal, answer
+        self.refusal = refusal
 
 
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"

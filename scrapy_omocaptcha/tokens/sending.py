@@ -81,19 +81,6 @@ async def follow_back(chain: InnerChain, submission: Submission, answer: Respons
     return None if page is answer or isinstance(page, str) else page
 
 
-async def get_page(chain: InnerChain, request: Request) -> Response | None:
-    """Send a request of this package's own that carries no token, and return the page that it leads to.
-
-    :returns: None where Scrapy's components forbid to follow a redirect.
-    :raises MiddlewareFailed: when a middleware of the project failed on it.
-    """
-    result: Response | Request | None = await chain.send(request)
-    while isinstance(result, Request):
-        # Scrapy's middleware counts the redirects, and raises IgnoreRequest where there are too many.
-        result = await chain.follow(result.replace(callback=NO_CALLBACK), page=request)
-    return result
-
-
 async def _send(
     chain: InnerChain, submission: Submission, asked: Request | None, stops: Sequence[str], answers: list[Response]
 ) -> Response | str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
-from uuid import uuid4
 
 from cssselect import ExpressionError, SelectorError
 from parsel.csstranslator import HTMLTranslator
@@ -13,11 +12,10 @@ from scrapy.http import Headers, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.forms.submission import encode_form
-from scrapy_omocaptcha.tokens.judging import form_marks
 from scrapy_omocaptcha.tokens.medium import session_of
 from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
 from scrapy_omocaptcha.upfront.filling import fill_form
-from scrapy_omocaptcha.upfront.wishes import Refill, Wish
+from scrapy_omocaptcha.upfront.wishes import Wish
 
 
 def form_request(
@@ -27,7 +25,6 @@ def form_request(
     form: str | None = None,
     click: str | Literal[False] | None = None,
     rejected: str | None = None,
-    fresh: bool = False,
     headers: Mapping[Any, Any] | None = None,
     meta: Mapping[str, Any] | None = None,
     **request_arguments: Any,
@@ -58,9 +55,6 @@ def form_request(
         token counts as accepted if a page, JSON or text without a widget came from the form's site, which may still be
         a rejection. Any other answer goes to the callback as well, and its token counts as unknown; so does one with a
         widget where the selector has never matched.
-    :param fresh: whether to fetch the page anew for this request, in a session of its own, because the form works only
-        once. The answer's ``meta["cookiejar"]`` is that session. Leave it out for a form behind a wall, which each new
-        session would meet.
     :param headers: what is sent beside the headers of the session and the form; ``meta`` is added to the session's.
     :param request_arguments: other arguments of :class:`scrapy.Request`, such as ``callback`` and ``priority``.
     :raises ValueError: when the page has no such widget, form or button, or its widget cannot be solved.
@@ -77,15 +71,12 @@ def form_request(
     if refusal is not None:
         raise ValueError(f"no token can be bought for {challenge.url}: {refusal.message}")
     encoded = encode_form(response, challenge, "")
-    if fresh:
-        all_meta["cookiejar"] = f"omocaptcha-{uuid4().hex}"
     wish = Wish(
         sitekey=challenge.sitekey or "",
         page=challenge.url.partition("#")[0],
         put=f"{'query' if encoded['method'] == 'GET' else 'form'}:{TOKEN_FIELD}",
         invisible=challenge.invisible,
         rejected=rejected,
-        fresh=_refill(response, values, form, click) if fresh else None,
     )
     all_meta["omocaptcha"] = wish.as_json()
     all_headers = Headers(of_session)
@@ -120,15 +111,3 @@ def _check_rejected(rejected: str | None) -> None:
         raise ValueError(
             f"rejected={rejected!r} is neither a CSS selector ({error}) nor the name of a method"
         ) from None
-
-
-def _refill(
-    response: Response, values: Mapping[str, Sequence[str]], form: str | None, click: str | Literal[False] | None
-) -> Refill:
-    if response.request is not None and response.request.method != "GET":
-        raise ValueError(f"{response.url} is to be fetched anew, but it is the answer to a POST request")
-    # The values are left out, since filling in adds fields that the form does not have.
-    plain = fill_form(response, {}, form=form, click=click)
-    # A redirect may lead to an address for one use.
-    page = response.url if response.request is None else response.meta.get("redirect_urls", [response.url])[0]
-    return Refill(page.partition("#")[0], values, form, click, form_marks(plain.form))

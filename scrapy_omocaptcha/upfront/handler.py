@@ -75,9 +75,6 @@ class UpfrontTokens:
             try:
                 return await tries.run()
             except GivenUp as error:
-                if error.answer is not None:
-                    # Scrapy retries the request as if that were the answer to it.
-                    return error.answer
                 raise self._not_solved(request, error.refusal, tries.wanted, tries.jobs, tries.answer) from None
             finally:
                 self._under_way -= Counter((host,))

@@ -1,10 +1,7 @@
 """Send one request that wants a token, and judge the answer; ``attempts`` buys the token."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
 from zlib import crc32
 
 from scrapy import Request
@@ -16,22 +13,19 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.detection.content import text_of
 from scrapy_omocaptcha.engine.slots import Hold
-from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed
+from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
-from scrapy_omocaptcha.forms.submission import Submission, encode_form
+from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
-from scrapy_omocaptcha.tokens.judging import form_marks, is_blank, is_overloaded
-from scrapy_omocaptcha.tokens.medium import session_of
-from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, Refusal
-from scrapy_omocaptcha.tokens.sending import get_page, send_submission
+from scrapy_omocaptcha.tokens.judging import is_blank, is_overloaded
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.tokens.sending import send_submission
 from scrapy_omocaptcha.tokens.verdict import unknown, unused
-from scrapy_omocaptcha.upfront.filling import fill_form
 from scrapy_omocaptcha.upfront.wishes import Wish
 from scrapy_omocaptcha.urls import public_address, same_site
 
-_NUMBERED = re.compile(r"[\w-]*\d[\w-]*")
 _ANOTHER_WALL = (
     "the answer from {} is another wall: whether the site took the token is not known. Go through that wall with an "
     "ordinary request before, and send the form in its session"
@@ -61,10 +55,6 @@ class TokenRequest(Attempts):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.wanted = self.wish.challenge
-        self._prepared = self.request
-        """The request that the token is put into."""
-        self._is_used = False
-        """Whether the form at hand was sent."""
         self.answer: Response | None = None
         """The last answer of the site."""
 
@@ -77,25 +67,20 @@ class TokenRequest(Attempts):
         return self.engine.components.deliver(self.request, answer)
 
     async def next_challenge(self) -> Challenge:
-        """Return the challenge to buy a token for, from a fresh page if the form works only once."""
-        if self.wish.fresh is not None:
-            await self._prepare_form()
+        """Return the challenge that the request wants a token for, unless that may not be solved any more."""
         # Other requests may have found out much since the last attempt.
-        refusal = self.policy.upfront_refusal(self._prepared, self.wanted)
+        refusal = self.policy.upfront_refusal(self.request, self.wanted)
         if refusal is not None:
             raise GivenUp(refusal)
         return self.wanted
 
     async def wait_until_ready(self) -> Challenge:
-        """Return the challenge that a token must fit, from a fresh page if the form has been sent before."""
-        if self.wish.fresh is not None and self._is_used:
-            await self._prepare_form()
+        """Return the challenge that the request wants a token for."""
         return self.wanted
 
     async def hand_in(self, token: Token) -> Result:
         """Send the request with the token, and tell from the answer what the site made of it."""
-        submission = with_token(self._prepared, self.wish.put, token.value)
-        self._is_used = True
+        submission = with_token(self.request, self.wish.put, token.value)
         self.report_sent(submission.method, submission.url, field_names(submission))
         try:
             async with self.hold.sending():
@@ -131,7 +116,7 @@ class TokenRequest(Attempts):
 
     def _is_another(self, wall: Challenge) -> bool:
         """Tell whether a wall has another site key or another form than the request."""
-        sent = (self._prepared.method, public_address(self._prepared.url))
+        sent = (self.request.method, public_address(self.request.url))
         form = wall.form and (wall.form.method, public_address(wall.form.url))
         return wall.sitekey != self.wanted.sitekey or form not in (None, sent)
 
@@ -172,65 +157,9 @@ class TokenRequest(Attempts):
 
     def _may_be_rejected_by_redirect(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""
-        page, sent, came = map(public_address, (self.wanted.url, self._prepared.url, answer.url))
+        page, sent, came = map(public_address, (self.wanted.url, self.request.url, answer.url))
         is_back = came == page != sent
         return is_back or not same_site(page, came) or self.engine.components.meta_refresh(answer) is not None
-
-    async def _prepare_form(self) -> None:
-        """Fetch the page of the form, and fill the form in as the spider has done."""
-        fresh = self.wish.fresh
-        assert fresh is not None
-        headers, meta = session_of(self.request)
-        request = Request(fresh.page, headers=headers, meta=meta, callback=NO_CALLBACK)
-        try:
-            async with self.hold.sending():
-                page = await get_page(self.engine.chain, request)
-        except MiddlewareFailed as error:
-            raise GivenUp(Refusal("broke", str(error))) from error
-        if page is None:
-            raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
-        # Methods of the spider that judge the page see the request that it is for.
-        page = page.replace(request=self.request)
-        if is_overloaded(page) and find_challenge(page) is None:
-            raise GivenUp(Refusal.of("form_changed"), page)
-        try:
-            # What the spider fills in may add names, which would make another form of it.
-            plain = fill_form(page, {}, form=fresh.form, click=fresh.click)
-            self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)
-            encoded = encode_form(page, self.wanted, "")
-        except ValueError as error:
-            message = f"{REASONS['form_changed']} (status {page.status}): {error}"
-            raise GivenUp(Refusal("form_changed", message)) from None
-        refusal = await self.policy.target_refusal(self.request, self.wanted, encoded["url"])
-        if refusal is None:
-            refusal = self._refusal_if_changed(page, plain)
-        if refusal is not None:
-            raise GivenUp(refusal)
-        headers = self.request.headers.copy()
-        headers.update(encoded.pop("headers"))
-        self._prepared = self.request.replace(**encoded, headers=headers)
-        self._is_used = False
-
-    def _refusal_if_changed(self, page: Response, plain: Challenge) -> Refusal | None:
-        """Return why the form of a fresh page is not the one that the spider has filled in, or None."""
-        assert self.wish.fresh is not None
-        assert plain.form is not None
-        marks, other_marks = list(self.wish.fresh.marks), form_marks(plain.form)
-        is_wall = self.policy.find(self.request, page) is not None
-        # The address of a form may have a word in it that is good once. That of another wall's form differs, too.
-        if marks == other_marks or (not is_wall and _without_numbers(marks) == _without_numbers(other_marks)):
-            return None
-        if is_wall:
-            why = "it is behind a wall, which a new session meets again: leave fresh=True out for this form"
-        else:
-            why = f"its form is sent to {' '.join(other_marks)}, not to {' '.join(marks)}"
-        return Refusal("form_changed", f"{REASONS['form_changed']}: {page.url} was fetched, and {why}")
-
-
-def _without_numbers(marks: Sequence[str]) -> list[str]:
-    """Return the marks of a form without words in the path of its address that have a digit, as those for one use."""
-    url = urlsplit(marks[0])
-    return [url.netloc, _NUMBERED.sub("", url.path), *marks[1:]]
 
 
 def with_token(request: Request, put: str, token: str) -> Submission:

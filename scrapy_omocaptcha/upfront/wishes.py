@@ -1,8 +1,7 @@
 """Read and write ``meta["omocaptcha"]`` of a request that wants a token: plain JSON, since such a request is queued."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from scrapy import Request
 
@@ -10,19 +9,6 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.elements import SITEKEY
 from scrapy_omocaptcha.forms.placement import parse_put
 from scrapy_omocaptcha.urls import public_address
-
-
-@dataclass(frozen=True)
-class Refill:
-    """A form that is filled in on a page that is fetched anew."""
-
-    page: str
-    """The address that the page was asked for at; a redirect may lead on from there."""
-    data: Mapping[str, Sequence[str]]
-    form: str | None
-    click: str | Literal[False] | None
-    marks: Sequence[str]
-    """Marks by which the form is known again; see ``judging.form_marks``."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +22,6 @@ class Wish:
     invisible: bool = False
     rejected: str | None = None
     """A CSS selector, or the name of a spider's method, that tells that the site rejected the token."""
-    fresh: Refill | None = None
-    """Form to make the request anew from; None if it can be sent as it is."""
 
     @property
     def challenge(self) -> Challenge:
@@ -76,8 +60,7 @@ def read_wish(request: Request) -> Wish:
     if not isinstance(values.get("invisible", False), bool):
         raise ValueError(f"{where} has invisible={values['invisible']!r}; it must be True or False")
     parse_put(values["put"])
-    fresh = values.get("fresh")
-    return Wish(**{**values, "fresh": None if fresh is None else Refill(**fresh)})
+    return Wish(**values)
 
 
 def check_sitekey(sitekey: str, where: str) -> None:

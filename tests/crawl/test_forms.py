@@ -160,29 +160,6 @@ def searches(words, **how):
     return [lambda response, word=word: form_request(response, {"q": word}, **how) for word in words]
 
 
-def fresh_form(url):
-    """Return a spider that sends a form which is fetched anew, of a page that is not taken for a challenge."""
-    return filling(url, *searches(["boats"], fresh=True), meta={"omocaptcha": False})
-
-
-def test_a_form_is_fetched_anew_before_its_token_is_handed_in_once_more(crawl, service):
-    numbers = []
-
-    def answer(request, form):
-        if request.method == "GET":
-            return sites.challenge(status=200, once=len(numbers))
-        numbers.append((form["once"], form["g-recaptcha-response"]))
-        return web.Response(status=503) if len(numbers) == 1 else sites.page()
-
-    with sites.Site(answer) as site:
-        crawled = crawl(fresh_form(site.origin), service.settings)
-    assert len(crawled.pages) == 1
-    assert len(service.jobs) == 1
-    assert crawled.count("tokens/accepted") == 1
-    assert [number for number, _ in numbers] == ["0", "1"]
-    assert len({token for _, token in numbers}) == 1
-
-
 def asking(site, *makes, **attributes):
     """Return a spider that makes requests from the page of the search."""
     return filling(f"{site.url}/find", *makes, **attributes)
@@ -242,30 +219,6 @@ def test_what_cannot_tell_a_rejection_is_told_once_and_costs_nothing(crawl, serv
     assert service.jobs == ()
 
 
-@pytest.mark.parametrize(
-    ("later", "reason", "said"),
-    [
-        ("<form></form>", "form_changed", "no live reCAPTCHA v2 widget"),
-        (sites.CHALLENGE.replace("<button", "<input name=more><button"), "form_changed", "g-recaptcha-response more"),
-        (sites.CHALLENGE.replace("/verify", "http://other.example/verify"), "foreign_form", "posts to another site"),
-        ("/private", "form_changed", "redirects to where robots.txt or the spider forbids"),
-    ],
-)
-def test_a_page_whose_form_has_changed_since_costs_nothing(crawl, service, later, reason, said):
-    def answer(request, form):
-        if request.path == "/robots.txt":
-            return web.Response(text="User-agent: *\nDisallow: /private")
-        shown = next(pages, later)
-        return sites.redirect(shown) if shown == "/private" else sites.page(shown)
-
-    pages = iter([sites.CHALLENGE])
-    with sites.Site(answer) as site:
-        crawled = crawl(fresh_form(site.origin), {**service.settings, "ROBOTSTXT_OBEY": True})
-    (error,) = crawled.failures
-    assert (error.reason, said in str(error)) == (reason, True)
-    assert service.jobs == ()
-
-
 SEARCH = (
     sites.CHALLENGE.replace("/verify", "/find")
     .replace("<button", "<input name=q><button")
@@ -280,21 +233,6 @@ OTHER = "<div class=g-recaptcha data-sitekey=6LotherKey" + "b" * 30
 def searched(site, count=3, path="/find", **how):
     """Return a spider that searches with the form at ``path``."""
     return filling(f"{site.origin}{path}", *searches(map(str, range(count)), **{"rejected": ".error", **how}))
-
-
-@pytest.mark.parametrize("status", [403, 429])
-def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, service, status):
-    def answer(request, form):
-        if request.path == "/verify":
-            return sites.won("/find")
-        return sites.page(SEARCH) if sites.cleared(request) else sites.challenge(status=status)
-
-    with sites.Site(answer) as site:
-        crawled = crawl(searched(site, fresh=True), service.settings)
-    assert [error.reason for error in crawled.failures] == ["form_changed"] * 3
-    assert "behind a wall" in str(crawled.failures[0])
-    assert len(service.jobs) == 1, "only the one for the wall"
-    assert [visit[1] for visit in site.requests if visit[0] == "POST"] == ["/verify"]
 
 
 @pytest.mark.parametrize(
@@ -389,50 +327,9 @@ def test_a_selector_tells_nothing_of_an_answer_that_is_empty_or_json(crawl, serv
     assert ("rejected='.error'" in "\n".join(crawled.said())) is (outcome == "unknown")
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_fresh_page_that_is_overloaded_is_retried_as_an_ordinary_request_is(crawl, service, status):
-    pages = []
-
-    def answer(request, form):
-        if request.method == "POST":
-            return sites.page()
-        if request.path == "/find":
-            pages.append(request)
-        return web.Response(status=status) if len(pages) == 2 else sites.page(SEARCH)
-
-    with sites.Site(answer) as site:
-        crawled = crawl(searched(site, 2, fresh=True), service.settings)
-    assert len(crawled.pages) == 2
-    assert len(service.jobs) == 2
-    assert crawled.count("tokens/accepted") == 2
-    assert (crawled.stats["retry/count"], crawled.failures) == (1, [])
-
-
-def test_a_fresh_form_comes_from_the_address_that_was_asked_for_before_redirects(crawl, service, tmp_path):
-    used = []
-
-    def answer(request, form):
-        if request.path == "/find":
-            pages.append(request)
-            return sites.redirect(f"/find/{len(pages)}")
-        if request.method == "POST":
-            used.append((request.path, request.headers["Referer"], request.headers["X-Mine"]))
-            return sites.page()
-        return sites.page(SEARCH.replace("action=/find", "action=''"))
-
-    pages = []
-    with sites.Site(answer) as site:
-        settings = {**service.settings, "OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite"}
-        crawled = crawl(searched(site, fresh=True, headers={"X-Mine": "1"}), settings)
-    assert len(crawled.pages) == 3
-    assert crawled.count("tokens/accepted") == 3
-    assert sorted(used) == [(path, site.origin + path, "1") for path in ("/find/2", "/find/3", "/find/4")]
-    assert {record.form for record in read_ledger(tmp_path / "jobs.sqlite")} == {page for _, page, _ in used}
-
-
 def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
     site = walled()
-    crawled = crawl(asking(site, *searches("abc", fresh=True)), {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
+    crawled = crawl(asking(site, *searches("abc")), {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
     assert [error.reason for error in crawled.failures] == ["dry_run"] * 3
     assert [visit.path for visit in site.requests if visit.path != "/robots.txt"] == ["/find"]
     assert (service.calls, crawled.count("skipped/dry_run")) == ((), 3)

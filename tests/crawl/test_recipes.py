@@ -21,12 +21,6 @@ SITE = "https://shop.example"
 SIMULATED = "http://127.0.0.1:6081"
 """The site of ``scrapy omocaptcha simulate --port 6080``."""
 BOATS = [f"{name} {number}" for name in ("Albatross", "Bluebird", "Curlew") for number in range(1, 7)]
-ONCE = {
-    '/find"': '/find/once"',
-    'rejected=".error",': 'rejected=".error", fresh=True,',
-    'css="a.next",': 'css="a.next", meta={"cookiejar": response.meta["cookiejar"]},',
-}
-"""What the recipe says to add where a form works only once."""
 
 
 @pytest.fixture
@@ -118,19 +112,13 @@ def test_a_callback_gets_a_token_for_a_key_that_it_knows(run, walled, service):
 
 
 @pytest.mark.parametrize("refuse_every", [None, 4], ids=["accepts", "rejects"])
-@pytest.mark.parametrize("changed", [{}, ONCE], ids=["as often as wanted", "once"])
-def test_a_search_form_is_read_page_after_page(run, walled, service, changed, refuse_every):
+def test_a_search_form_is_read_page_after_page(run, walled, service, refuse_every):
     site = refuse_every and walled(refuse_every=refuse_every)
-    items, crawled = run("recipes/search", "boats", site, changed=changed)
+    items, crawled = run("recipes/search", "boats", site)
     assert sorted(item["boat"] for item in items) == BOATS
     assert len(service.jobs) == 3 + crawled.count("tokens/rejected")
     assert crawled.count("tokens/rejected") == 0 or refuse_every
     assert crawled.count("tokens/accepted") == 3
-
-
-def test_the_recipe_tells_what_to_add_where_a_form_works_only_once():
-    told = code(page("recipes/search"), "once")
-    assert all(added.partition(" ")[2].rstrip(",") in told for added in ONCE.values())
 
 
 def for_boats(number):

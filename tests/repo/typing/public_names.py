@@ -36,7 +36,7 @@ class SearchSpider(Spider):
     def parse(self, response: Response) -> Iterator[Request]:
         assert_type(form_request(response), Request)
         yield form_request(response, {"q": "a", "kind": ["b", "c"], "d": None}, click="button", callback=self.parse)
-        yield form_request(response, form="#search", click=False, rejected=".error", fresh=True)
+        yield form_request(response, form="#search", click=False, rejected=".error")
         yield form_request(response, {"page": 2})  # E: dict-item
         yield form_request(response, click=True)  # E: arg-type
         yield form_request(response, meta={"cookiejar": 1}, headers={"Referer": "/"}, cookies=[{"name": "a"}])

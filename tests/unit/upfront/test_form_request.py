@@ -151,19 +151,11 @@ def test_the_request_is_an_ordinary_one_in_the_session_of_the_page():
     assert wish == {"sitekey": KEY, "page": address, "put": "form:g-recaptcha-response", "rejected": ".error"}
 
 
-def test_a_fresh_request_has_all_that_it_needs_as_json_and_a_session_of_its_own():
-    response = page(FIELDS)
-    one, two = (form_request(response, {"a": "1", "c": None}, form="#f", click=False, fresh=True) for _ in range(2))
-    assert one.meta["cookiejar"] != two.meta["cookiejar"]
-    fresh = dict(one.meta["omocaptcha"]["fresh"])
-    address, method, *names = fresh.pop("marks")
-    assert address == "https://site.example/find"
-    assert method == "POST"
-    assert {"a", "c"} <= set(names), "the fields of the page, not those that are sent"
-    assert fresh == {"page": URL.partition("#")[0], "data": {"a": ["1"], "c": []}, "form": "#f", "click": False}
-    assert json.loads(json.dumps(one.meta)) == one.meta
-    assert pickle.loads(pickle.dumps(one.to_dict())) == one.to_dict()
-    assert read_wish(one).as_json() == one.meta["omocaptcha"]
+def test_the_request_can_be_pickled_and_its_wish_is_json():
+    request = form_request(page(FIELDS), {"a": "1"}, rejected=".error")
+    assert json.loads(json.dumps(request.meta)) == request.meta
+    assert pickle.loads(pickle.dumps(request.to_dict())) == request.to_dict()
+    assert read_wish(request).as_json() == request.meta["omocaptcha"]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +196,6 @@ PLAIN = HtmlResponse(URL, body=b"<form id=a action=/x><input name=u></form><form
         (page(WIDGET, "method=dialog"), {}, "DIALOG"),
         (page(f"{WIDGET}<input type=file name=up>"), {"data": {"up": "x"}}, "'up' is a file"),
         (page("<div class=g-recaptcha data-s=x data-sitekey=" + KEY + "></div>"), {}, "data-s"),
-        (page(WIDGET, request=Request(URL, method="POST")), {"fresh": True}, "the answer to a POST request"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_with_what_is_on_the_page(response, arguments, words):

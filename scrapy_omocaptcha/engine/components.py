@@ -250,14 +250,13 @@ async def _submit(download: Callable[[Request], Awaitable[Response]], request: S
     """Send a request with a token, and take the token out of the addresses in the head of the response.
 
     Otherwise middlewares could log or follow them. A redirect to an address that holds the token in its path or host is
-    no redirect any more. Cookies are noted, since a middleware may follow a redirect that sets some.
+    no redirect any more.
     """
     # The submission may have waited long in the queue of its slot.
     if time.monotonic() > request.usable_until:
         raise TokenUnused("too_old")
     response = await download(request)
     secret = request.secret
-    request.set_cookies += response.headers.getlist("Set-Cookie")
     url = masked(without_token(response.url, secret), secret)
     if url != response.url:
         response = response.replace(url=url)

@@ -38,7 +38,6 @@ class Submission(Request):
 
     :param secret: the token.
     :param usable_until: when the token is too old to be sent, in seconds of the monotonic clock.
-    :param set_cookies: where the ``Set-Cookie`` headers are kept that come in answer to it or a copy of it.
     """
 
     def __init__(
@@ -46,13 +45,11 @@ class Submission(Request):
         *args: Any,
         secret: str = "",
         usable_until: float = math.inf,
-        set_cookies: list[bytes] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.secret = secret
         self.usable_until = usable_until
-        self.set_cookies = [] if set_cookies is None else set_cookies
 
     def __repr__(self) -> str:
         return f"<{self.method} {masked(self.url, self.secret)}>"
@@ -61,7 +58,7 @@ class Submission(Request):
         """Copy the request as :meth:`scrapy.Request.replace` does; a ``Submission`` still masks the token."""
         cls = cls or type(self)
         if issubclass(cls, Submission):
-            for name in ("secret", "usable_until", "set_cookies"):
+            for name in ("secret", "usable_until"):
                 kwargs.setdefault(name, getattr(self, name))
         return super().replace(*args, cls=cls, **kwargs)
 

@@ -140,7 +140,8 @@ class Attempts(ABC):
         most = self.policy.settings.max_attempts
         return (
             f"{count(self._state.useless_jobs, 'job')} gave no page{rejected}{last}. Raise OMOCAPTCHA_MAX_ATTEMPTS "
-            f"({most}) if that is rare; a site that rejects each token may tie tokens to an IP address"
+            f"({most}) if that is rare; a site that rejects each token may tie tokens to an IP address, or to a cookie "
+            "that is thrown away (COOKIES_ENABLED)"
         )
 
     async def _buy(self, challenge: Challenge) -> Purchase | None:

@@ -46,10 +46,6 @@ class Policy:
     mediums: Mediums
     handed_in: WeakKeyDictionary[Request, Challenge] = field(default_factory=WeakKeyDictionary, init=False)
     """The challenges for which tokens were handed in, by requests that are being taken through them."""
-    _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
-    """Why no token opens a wall, by host and site key. Each entry has cost a job."""
-    _opened_by_cookie: set[str] = field(default_factory=set, init=False)
-    """Hosts that have set a cookie in answer to a token, which Scrapy has thrown away."""
 
     def find(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it.
@@ -110,22 +106,15 @@ class Policy:
 
     def _refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
         """Return why a challenge is not solved, as far as that is known without robots.txt, or None."""
-        purpose, host = self._purpose(request), host_of(challenge.url)
+        purpose = self._purpose(request)
         keeps_cookies = purpose == "browser" or self.mediums.of(request).jar(request) is not None
         case = Case(challenge, self.domains, request, response, keeps_cookies, self.components.is_downloaded(request))
-        refusal = find_refusal(purpose, case) or self.hooks.refusal
-        if refusal is None and not keeps_cookies and host in self._opened_by_cookie:
-            return Refusal.of("cookies")
-        return refusal or self._dead_ends.get((host, challenge.sitekey))
+        return find_refusal(purpose, case) or self.hooks.refusal
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
         refusal = find_refusal("upfront", Case(challenge, self.domains, request)) or self.hooks.refusal
         return refusal or self.limit_refusal(request.url)
-
-    def clearance_lost(self, challenge: Challenge) -> None:
-        """Record that the cookie which answers a token for a challenge was thrown away, and the wall stays closed."""
-        self._opened_by_cookie.add(host_of(challenge.url))
 
     async def redirect_refusal(self, request: Request, answer: Response) -> Refusal | None:
         """Return why the redirect that answers a token may not be followed, or None."""
@@ -136,10 +125,6 @@ class Policy:
         is_offsite = forbidden.reason == "offsite"
         why = "the spider's allowed_domains leave out: add it there" if is_offsite else "robots.txt forbids"
         return forbidden._replace(message=f"the answer to a token redirects to {host_of(url)}, which {why}")
-
-    def record_dead_end(self, challenge: Challenge, refusal: Refusal) -> None:
-        """Record why no token opens the wall that has shown a challenge, so that nothing more is bought for it."""
-        self._dead_ends[host_of(challenge.url), challenge.sitekey] = refusal
 
     async def _forbidden(self, request: Request, url: str) -> Refusal | None:
         """Return why nothing may be sent to an address for a request: robots.txt, or the spider's allowed domains."""

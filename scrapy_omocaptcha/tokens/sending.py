@@ -116,8 +116,8 @@ async def _follow(
     The requests for it are submissions only so that the token is masked and cut out wherever the site may repeat it.
     """
     headers = session_headers(submission, _KEPT_HEADERS)
-    secret, set_cookies = submission.secret, submission.set_cookies
-    step: Request = Submission(target, headers=headers, meta=submission.meta, secret=secret, set_cookies=set_cookies)
+    secret = submission.secret
+    step: Request = Submission(target, headers=headers, meta=submission.meta, secret=secret)
     for _ in range(_MAX_REDIRECTS):
         step = step.replace(callback=NO_CALLBACK)
         if any(same_address(step.url, stop) for stop in stops):

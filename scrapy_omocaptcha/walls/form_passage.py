@@ -3,7 +3,7 @@
 A spider's ``omocaptcha_submit`` may make that request.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urldefrag
@@ -11,7 +11,6 @@ from urllib.parse import urldefrag
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.buying.purchase import REJECTED
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.encoding import field_names, missing_pairs, repeats
@@ -36,8 +35,6 @@ class FormPassage(Passage):
 
     _outdated = 0
     """How often the form at hand was outdated just before it was submitted."""
-    _set_cookies: Sequence[bytes] = ()
-    """The ``Set-Cookie`` headers that have answered the last submission, and what it has led to."""
 
     async def hand_in_twice(self, token: Token) -> Result:
         """Hand a token in, and once more if that broke off, while the session knows of it."""
@@ -102,16 +99,10 @@ class FormPassage(Passage):
             return Result(verdict=unused("hook"), error=error)
         self.record_handed_in()
         self.report_sent(submission.method, submission.url, field_names(submission))
-        self._set_cookies = submission.set_cookies
         return await self._send(submission, token)
 
     async def after_judging(self, result: Result) -> Result:
-        """Look where an answer leads that need not be the page, and tell where a clearance was thrown away."""
-        is_kept = not self._set_cookies or self.engine.components.jar(self.request) is not None
-        if not is_kept and (result.answer is None or result.submitted is not None):
-            self.policy.clearance_lost(self.page.challenge)
-            if result.verdict is REJECTED:
-                return replace(result, verdict=unknown("cookies", is_useless=True))
+        """Look where an answer leads that need not be the page."""
         if isinstance(result.answer, Response) and not result.proves_open:
             try:
                 redirected = await self._follow(result.answer)

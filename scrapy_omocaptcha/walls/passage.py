@@ -379,7 +379,6 @@ class Passage(Attempts):
         if answer is not None and handed.sent is None:
             refusal = await self.policy.redirect_refusal(self.request, answer)
             if refusal is not None:
-                self.policy.record_dead_end(wall, refusal)
                 return Result(verdict=unknown(refusal.reason, is_useless=True), error=GivenUp(refusal))
         return Result(verdict=still_closed(wall, later, is_first=self.is_first))
 

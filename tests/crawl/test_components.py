@@ -195,30 +195,3 @@ def test_a_wall_that_opens_by_a_cookie_is_left_alone_where_a_request_keeps_none(
     crawled = crawl(sites.sending(forgetful), service.settings)
     assert crawled.reasons == ["cookies"]
     assert service.calls == ()
-
-
-@pytest.mark.parametrize("answer", ["back", "on the way", "the page"])
-@pytest.mark.parametrize(("settings", "meta"), [({"COOKIES_ENABLED": False}, {}), ({}, {"dont_merge_cookies": True})])
-def test_a_clearance_that_is_thrown_away_costs_one_job_and_no_token_is_called_rejected(
-    crawl, service, answer, settings, meta
-):
-    def site(request, form):
-        if request.path == "/verify":
-            return sites.page() if answer == "the page" else sites.won("/1" if answer == "back" else "/next")
-        if request.path == "/next":
-            return sites.redirect("/1")
-        if request.method == "POST":
-            response = sites.page()
-            response.set_cookie("clearance", "yes")
-            return response
-        shown = sites.CHALLENGE.replace("/verify", request.path if answer == "the page" else "/verify")
-        # Each page has a key of its own.
-        shown = shown.replace(sites.KEY, sites.KEY[:-1] + request.path[-1])
-        return sites.page() if sites.cleared(request) else sites.page(shown, 403)
-
-    with sites.Site(site) as started:
-        requests = [scrapy.Request(f"{started.origin}/{number}", meta=meta) for number in range(1, 6)]
-        crawled = crawl(sites.sending(*requests), {**service.settings, **settings})
-    assert len(service.jobs) == 1
-    assert (len(crawled.pages), crawled.count("tokens/rejected")) == (answer == "the page", 0)
-    assert set(crawled.reasons) == {"cookies"}

@@ -167,11 +167,6 @@ def ledger_of(settings: BaseSettings) -> str | None:
     return values.read_path(settings, "OMOCAPTCHA_LEDGER")
 
 
-def token_source(settings: BaseSettings) -> str:
-    """Return where the API token comes from."""
-    return "the settings" if settings.get("OMOCAPTCHA_API_TOKEN") else "the environment"
-
-
 def uses_scrapy_redis(settings: BaseSettings) -> bool:
     """Tell whether scrapy-redis queues the requests: a killed worker loses those that it has taken from the queue."""
     try:

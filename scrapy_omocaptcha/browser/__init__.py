@@ -14,20 +14,20 @@ from scrapy.utils.misc import load_object
 from scrapy_omocaptcha.engine import Engine
 
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.browser.medium import BrowserMedium
+    from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 
 _HANDLER = "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"
 
 
-def find_medium(crawler: Crawler, engine: Engine) -> BrowserMedium | None:
+def find_medium(crawler: Crawler, engine: Engine) -> PlaywrightMedium | None:
     """Return the browser that renders pages in a crawl, or None if its ``DOWNLOAD_HANDLERS`` have none."""
     schemes = find_schemes(crawler.settings)
     if not schemes:
         return None
     # scrapy-playwright is an extra, so it is imported only where it is used.
-    from scrapy_omocaptcha.browser.medium import BrowserMedium
+    from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 
-    return BrowserMedium(engine, schemes, limits_contexts=bool(crawler.settings.getint("PLAYWRIGHT_MAX_CONTEXTS")))
+    return PlaywrightMedium(engine, schemes, limits_contexts=bool(crawler.settings.getint("PLAYWRIGHT_MAX_CONTEXTS")))
 
 
 def find_schemes(settings: BaseSettings) -> frozenset[str]:

@@ -6,7 +6,7 @@ from functools import partial
 
 from playwright.async_api import Frame, Page, Request, Response
 
-from scrapy_omocaptcha.browser.page import LOAD_TIMEOUT, is_loaded, until, windows_of
+from scrapy_omocaptcha.browser.page import LOAD_TIMEOUT, is_loaded, until
 from scrapy_omocaptcha.browser.traffic import TokenTraffic, navigated_frame
 from scrapy_omocaptcha.browser.widget import LiveWidget
 
@@ -43,7 +43,6 @@ class HandingIn(TokenTraffic):
         self._is_closing = is_closing
         self._is_navigating = False
         self._is_gone = False
-        self._is_in_window = False
         self.has_navigated = False
         """Whether the page shows the answer to a navigation, rather than having been sent a file or nothing."""
         self.navigation: Response | None = None
@@ -75,7 +74,7 @@ class HandingIn(TokenTraffic):
             if self.has_navigated or self.is_leaked:
                 return True
             # A change that a script makes before the token is answered does not tell what the site makes of it.
-            return self.is_sent and not self.under_way and (self._is_in_window or await is_open())
+            return self.is_sent and not self.under_way and await is_open()
 
         given = await widget.give(self.secret)
         if given is None:
@@ -87,12 +86,9 @@ class HandingIn(TokenTraffic):
         if not has_moved and self.under_way:
             # A site may take its time.
             has_moved = await until(has_changed, self._timeout, self._is_over)
-        if not has_moved:
-            return False
-        # An answer in a window of its own is waited for, too, since the session has the cookies that it brings.
-        for page in (self._page, *await windows_of(self._page)):
-            await until(partial(is_loaded, page), LOAD_TIMEOUT, self._is_over)
-        return not self._is_in_window
+        if has_moved:
+            await until(partial(is_loaded, self._page), LOAD_TIMEOUT, self._is_over)
+        return has_moved
 
     def _is_over(self) -> bool:
         return self._is_gone or self._is_closing()
@@ -103,10 +99,7 @@ class HandingIn(TokenTraffic):
 
     def record_sent(self, request: Request) -> None:
         super().record_sent(request)
-        frame = navigated_frame(request)
-        self._is_navigating |= frame == self._page.main_frame
-        # The first request of a window that is about to open has no frame yet.
-        self._is_in_window |= request.is_navigation_request() and (frame is None or frame.page != self._page)
+        self._is_navigating |= navigated_frame(request) == self._page.main_frame
 
     def _navigated(self, frame: Frame) -> None:
         # A script may change the address of the page that is there, too.

@@ -17,7 +17,7 @@ from scrapy_omocaptcha.detection import find_challenge
 T = TypeVar("T")
 
 LOAD_TIMEOUT = 10.0
-"""Longest wait for the page that a token leads to, and for a window that it opens, in seconds."""
+"""Longest wait for the page that a token leads to, in seconds."""
 WIDGET_TIMEOUT = 5.0
 """Longest wait for the widget of a challenge to be rendered, in seconds."""
 _END_TIMEOUT = 2.0
@@ -87,8 +87,9 @@ async def leave(page: Page, *, empty: bool) -> bool:
 
     :returns: whether it had to be closed, since it does not answer.
     """
-    for window in await windows_of(page):
-        await close(window)
+    for window in page.context.pages:
+        if await window.opener() == page:
+            await close(window)
     try:
         await answered(page.evaluate("0"), _END_TIMEOUT)
         if empty:
@@ -109,11 +110,6 @@ async def close(page: Page) -> None:
     with suppress(Error):
         session = await answered(page.context.new_cdp_session(page), _END_TIMEOUT)
         await answered(session.send("Page.close"), _END_TIMEOUT)
-
-
-async def windows_of(page: Page) -> list[Page]:
-    """Return the windows that a page has opened by itself."""
-    return [window for window in page.context.pages if await window.opener() == page]
 
 
 async def is_loaded(page: Page) -> bool:

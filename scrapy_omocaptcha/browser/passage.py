@@ -5,14 +5,16 @@ PLAYWRIGHT_MAX_CONTEXTS it stays open: all new pages wait for one lock, whose ho
 which the spider does once it has its page. For the same reason, the request then goes on beyond CONCURRENT_REQUESTS.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.browser.handing_in import Trouble
 from scrapy_omocaptcha.browser.handover import PageHandover
-from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Form, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
@@ -21,6 +23,9 @@ from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_overloaded
 from scrapy_omocaptcha.tokens.reasons import NOT_RENDERED, GivenUp, Refusal
 from scrapy_omocaptcha.tokens.verdict import Handed, came_without, unknown, unused
 from scrapy_omocaptcha.walls.passage import Passage
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 

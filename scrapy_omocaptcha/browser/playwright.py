@@ -5,6 +5,7 @@ is read. The methods that are put there look at the page first.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -14,6 +15,7 @@ from scrapy import Request
 from scrapy_omocaptcha.browser.handover import PageHandover, WatchedMethods
 from scrapy_omocaptcha.browser.live.pages import LivePages
 from scrapy_omocaptcha.browser.page import close
+from scrapy_omocaptcha.browser.passage import BrowserPassage
 from scrapy_omocaptcha.browser.traffic import masking
 from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.tokens.medium import Find, Key, PlainMedium
@@ -56,6 +58,9 @@ class PlaywrightMedium(PlainMedium):
 
     def jar(self, request: Request) -> None:
         """Return None: a browser keeps its cookies to itself."""
+
+    def passage(self) -> Callable[..., BrowserPassage]:
+        return partial(BrowserPassage, browser=self)
 
     def begin(self, request: Request, find: Find) -> None:
         """Note what a request has in its meta before it is sent for the first time, and watch it."""

@@ -5,11 +5,7 @@ PLAYWRIGHT_MAX_CONTEXTS it stays open: all new pages wait for one lock, whose ho
 which the spider does once it has its page. For the same reason, the request then goes on beyond CONCURRENT_REQUESTS.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from scrapy.http import HtmlResponse, Response
 
@@ -24,17 +20,15 @@ from scrapy_omocaptcha.tokens.reasons import NOT_RENDERED, GivenUp, Refusal
 from scrapy_omocaptcha.tokens.verdict import Handed, came_without, unknown, unused
 from scrapy_omocaptcha.walls.passage import Passage
 
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
-
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
 
-@dataclass(eq=False)
 class BrowserPassage(Passage):
     """The passage of a request whose page a browser renders."""
 
-    browser: PlaywrightMedium
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.browser = self.policy.mediums.driven
 
     async def refusal(self) -> Refusal | None:
         """Return why the challenge at hand is not solved: also where page methods would act a second time."""

@@ -5,7 +5,6 @@ is read. The methods that are put there look at the page first.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -59,8 +58,8 @@ class PlaywrightMedium(PlainMedium):
     def jar(self, request: Request) -> None:
         """Return None: a browser keeps its cookies to itself."""
 
-    def passage(self) -> Callable[..., BrowserPassage]:
-        return partial(BrowserPassage, browser=self)
+    def passage(self) -> type[BrowserPassage]:
+        return BrowserPassage
 
     def begin(self, request: Request, find: Find) -> None:
         """Note what a request has in its meta before it is sent for the first time, and watch it."""

@@ -1,9 +1,7 @@
 """Enable the two middlewares, and the extension that they need, with one line in ``ADDONS``."""
 
-import logging
 from contextlib import suppress
 
-from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
@@ -11,8 +9,6 @@ from scrapy.utils.python import global_object_name
 from scrapy_omocaptcha.engine.extension import PRIORITY, DerivedClasses
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
 from scrapy_omocaptcha.settings import is_enabled
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_PRIORITY = 585
 """The middleware's key in ``DOWNLOADER_MIDDLEWARES``. It gets a response after HttpCompression (590) has decoded it and
@@ -24,19 +20,6 @@ REDIRECT_PRIORITY = 650
 
 class Addon:
     """Enables the middleware: ``ADDONS = {"scrapy_omocaptcha.Addon": 500}``."""
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> "Addon":
-        """Build the add-on; ``ValueError`` if it is named as a middleware or an extension, which would do nothing."""
-        extensions = {name for name, order in crawler.settings.getdict("EXTENSIONS").items() if order is not None}
-        # Scrapy freezes the settings after it has made add-ons and extensions, and before it makes middlewares.
-        if crawler.settings.frozen or extensions & {cls, "scrapy_omocaptcha.Addon", f"{cls.__module__}.Addon"}:
-            message = (
-                "scrapy_omocaptcha.Addon is an add-on, neither a middleware nor an extension: name it in ADDONS only"
-            )
-            logger.error("OMOcaptcha: %s", message)
-            raise ValueError(message)
-        return cls()
 
     def __repr__(self) -> str:
         return global_object_name(type(self))  # Scrapy lists the add-ons of a crawl.

@@ -17,7 +17,6 @@ from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.job import job_dir
-from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.browser import find_medium
 from scrapy_omocaptcha.buying.buyer import Buyer
@@ -88,11 +87,6 @@ class OmoCaptchaMiddleware:
         :raises ValueError: when a setting is invalid or unknown, or the middleware is in a wrong place.
         """
         try:
-            if not crawler.settings.frozen:  # Scrapy freezes them before it makes the middlewares.
-                raise ValueError(
-                    f"{global_object_name(cls)} is a downloader middleware, neither an add-on nor an extension: name "
-                    "scrapy_omocaptcha.Addon in ADDONS"
-                )
             settings = Settings.from_settings(crawler.settings)
             if all(map(crawler.settings.getbool, ("HTTPCACHE_ENABLED", "HTTPCACHE_IGNORE_MISSING"))):
                 raise NotConfigured("HTTPCACHE_IGNORE_MISSING lets only the cache answer, so no wall can be opened")

@@ -103,7 +103,7 @@ def _check_settings(settings: Settings, project: BaseSettings, report: _Report) 
         mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
     for mistake in mistakes:
         report.add("settings", mistake, is_wrong=True)
-    warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)
+    warnings = check_settings(settings, with_addon, Spider("check"))
     for sentence in (*tell_closer(with_addon, OmoCaptchaMiddleware), *warnings):
         report.add("settings", sentence)
 

@@ -49,7 +49,7 @@ class Progress:
         )
         for sentence in tell_closer(self.crawler.settings, self.middleware):
             logger.info("OMOcaptcha %s", sentence)
-        for warning in check_settings(settings, self.crawler.settings, spider, self.middleware):
+        for warning in check_settings(settings, self.crawler.settings, spider):
             logger.warning("OMOcaptcha: %s", warning)
 
     async def close(self, reason: str) -> None:

@@ -32,7 +32,7 @@ _API_URLS = {1: "https://omocaptcha.com/api", 2: "https://api.omocaptcha.com/v2"
 
 
 def _read_api_url(settings: BaseSettings, name: str) -> str:
-    version = values.read_api_version(settings, "OMOCAPTCHA_API_VERSION")
+    version = values.read_choice(settings, "OMOCAPTCHA_API_VERSION", "auto", values.API_VERSIONS)
     return values.read_base_url(settings, name, _API_URLS[version or 1])
 
 
@@ -41,7 +41,7 @@ class Settings:
     """Settings of one crawl: times in seconds, money in USD, 0 for "no limit"."""
 
     api_token: Secret = setting("OMOCAPTCHA_API_TOKEN", values.read_api_token)
-    api_version: int | None = setting("OMOCAPTCHA_API_VERSION", values.read_api_version)
+    api_version: int | None = setting("OMOCAPTCHA_API_VERSION", values.read_choice, "auto", values.API_VERSIONS)
     """1 for jobs, 2 for tasks (the protocol that many other services speak too); None: the first that answers."""
     api_url: str = setting("OMOCAPTCHA_API_URL", _read_api_url)
     """Base URL of the API; of version 1 where the version is not known."""
@@ -71,7 +71,7 @@ class Settings:
     api_timeout: float = setting("OMOCAPTCHA_API_TIMEOUT", values.read_number, 20.0, minimum=0.1)
     poll_interval: float = setting("OMOCAPTCHA_POLL_INTERVAL", values.read_number, 2.0, minimum=0.01)
     token_max_age: float = setting("OMOCAPTCHA_TOKEN_MAX_AGE", values.read_number, 110.0, minimum=1.0, maximum=120.0)
-    on_failure: str = setting("OMOCAPTCHA_ON_FAILURE", values.read_choice, "errback", ("errback", "response"))
+    on_failure: str = setting("OMOCAPTCHA_ON_FAILURE", values.read_choice, "errback", values.ON_FAILURE)
     resend: bool = setting("OMOCAPTCHA_RESEND", values.read_bool, False)
     """Whether POSTs may be sent again that may have been executed."""
     dry_run: bool = setting("OMOCAPTCHA_DRY_RUN", values.read_bool, False)
@@ -108,23 +108,13 @@ class Settings:
     @property
     def limits(self) -> dict[str, float]:
         """Return the limits that are set, by the reason that each gives, in the order in which they are checked."""
-        limits: dict[str, float] = {
-            "max_jobs": self.max_jobs,
-            "max_jobs_per_host": self.max_jobs_per_host,
-            "max_cost": self.max_cost,
-            "min_balance": self.min_balance,
-            "max_cost_per_day": self.max_cost_per_day,
-        }
-        return {reason: most for reason, most in limits.items() if most}
-
-    @property
-    def has_usd_limit(self) -> bool:
-        return not all(LIMITS[reason].counts_jobs for reason in self.limits)
+        return {reason: most for reason in LIMITS if (most := getattr(self, reason))}
 
     @property
     def needs_price(self) -> bool:
         """Tell whether there is a limit in USD, which cannot hold unless the service names its price."""
-        return self.has_usd_limit and self.price is None and not self.is_omocaptcha and not self.dry_run
+        has_usd_limit = not all(LIMITS[reason].counts_jobs for reason in self.limits)
+        return has_usd_limit and self.price is None and not self.is_omocaptcha and not self.dry_run
 
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
         """Return the domains (with their subdomains) that ``spider`` may buy jobs for; empty: all hosts."""

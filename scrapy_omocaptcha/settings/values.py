@@ -1,6 +1,5 @@
 """Read the value of one setting as a type; invalid values raise ``ValueError`` made by :func:`invalid`."""
 
-import ipaddress
 import math
 import os
 import re
@@ -20,12 +19,14 @@ from scrapy_omocaptcha.settings.secret import Secret
 Default = TypeVar("Default", str, None)
 T = TypeVar("T")
 
-_API_VERSIONS = {"auto": None, "1": 1, "2": 2}
+API_VERSIONS = {"auto": None, "1": 1, "2": 2}
+ON_FAILURE = {word: word for word in ("errback", "response")}
 # What programs disagree about is not valid: white space, backslashes, a fragment.
 _BASE_URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\s:/\\#\[\]\x00-\x20]+)(?::[1-9][0-9]{0,4})?(?:/[^\s\\#\x00-\x20]*)?",
     re.IGNORECASE,
 )
+_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
 _DOMAIN = re.compile(r"[. ]*[^/:. ][^/:]*")
 _REDIS_URL = re.compile(r"(redis|rediss|unix)://[^\x00-\x20\x7f#]+")
 _API_TOKEN = re.compile(r"\s*[!-~]*\s*")
@@ -78,11 +79,12 @@ def read_word(settings: BaseSettings, name: str, default: Default) -> str | Defa
     return str(value).strip()
 
 
-def read_choice(settings: BaseSettings, name: str, default: str, valid: tuple[str, ...]) -> str:
-    value = settings.get(name, default)
-    if value not in valid:
-        raise invalid(name, value, " or ".join(map(repr, valid)))
-    return str(value)
+def read_choice(settings: BaseSettings, name: str, default: str, valid: dict[str, T]) -> T:
+    """Read a word that stands for a value."""
+    word = str(settings.get(name, default)).strip()  # The command line gives a string.
+    if word not in valid:
+        raise invalid(name, settings.get(name), " or ".join(map(repr, valid)))
+    return valid[word]
 
 
 def read_path(settings: BaseSettings, name: str) -> str | None:
@@ -120,16 +122,9 @@ def read_base_url(settings: BaseSettings, name: str, default: str) -> str:
         # The message doesn't show the value, which may contain a credential.
         raise ValueError(f"{name} has a user, a password or a query; it must be {valid}")
     url = _BASE_URL.fullmatch(value)
-    if url is None or (url["scheme"].lower() == "http" and not _is_loopback(url["host"].strip("[]"))):
+    if url is None or (url["scheme"].lower() == "http" and not _LOOPBACK.fullmatch(url["host"])):
         raise invalid(name, value, valid)
     return value.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def read_redis_url(settings: BaseSettings, name: str) -> Secret | None:
@@ -158,13 +153,6 @@ def read_api_token(settings: BaseSettings, name: str) -> Secret:
         where = "in the settings or the environment"
         raise NotConfigured(f"no API token, so no captcha can be solved: set {name} {where}{hint}")
     return Secret(value.strip())
-
-
-def read_api_version(settings: BaseSettings, name: str) -> int | None:
-    version = str(settings.get(name, "auto")).strip()  # The command line gives a string.
-    if version not in _API_VERSIONS:
-        raise invalid(name, settings.get(name), "'auto', 1 (jobs) or 2 (tasks)")
-    return _API_VERSIONS[version]
 
 
 def read_price(settings: BaseSettings, name: str) -> float | None:

@@ -78,14 +78,6 @@ ELSEWHERE = {"OMOCAPTCHA_API_VERSION": "auto", "OMOCAPTCHA_PRICE": "auto"}
 NO_LIMIT_IN_USD = {"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}
 
 
-def test_no_crawl_starts_that_could_not_keep_its_limit_in_usd(crawl, of_service):
-    no_price = of_service("2Captcha", OMOCAPTCHA_PRICE="auto")
-    with pytest.raises(ValueError, match=r"^127\.0\.0\.1 has no list of prices, .*: set OMOCAPTCHA_PRICE to"):
-        crawl(spider(), no_price)
-    for others in ({"OMOCAPTCHA_DRY_RUN": True}, NO_LIMIT_IN_USD, {"OMOCAPTCHA_API_URL": "https://api.omocaptcha.com"}):
-        assert crawl(spider(), {**no_price, **others}).failures == []
-
-
 @pytest.mark.parametrize("limits", [{}, NO_LIMIT_IN_USD], ids=["in USD", "by jobs"])
 def test_where_the_service_turns_out_to_name_no_price_no_limit_in_usd_is_put_at_risk(
     crawl, service, walled, of_service, limits

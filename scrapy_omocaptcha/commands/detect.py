@@ -64,7 +64,7 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         # The file is missing, or an address or a setting is invalid.
         logger.debug("%s cannot be judged", opts.page, exc_info=True)
-        rows = [("failed", _why(error))]
+        rows = [("failed", f"{in_words(error)}: {error}")]
     print("\n".join(map(printable, [opts.page, *(f"  {label:<9} {text}" for label, text in rows)])))
     return int(rows[0][0] == "failed")
 
@@ -119,7 +119,7 @@ def _inspect(process: CrawlerProcessBase, request: Request, saved: Response | No
             except Exception as error:
                 # The downloader or the user's trigger failed.
                 self.logger.debug("%s cannot be judged", request.url, exc_info=True)
-                rows.append(("failed", _why(error)))
+                rows.append(("failed", f"{in_words(error)}: {error}"))
             # Close at once, since an idle spider might find more work by itself.
             raise CloseSpider("finished")
             yield  # Makes this an async generator.
@@ -129,15 +129,3 @@ def _inspect(process: CrawlerProcessBase, request: Request, saved: Response | No
     # Ctrl-C was pressed, or the spider needs arguments.
     ended = ("failed", "the crawl ended before the page was inspected (-L ERROR shows why)")
     return [*(rows or [ended]), *notes]
-
-
-def _why(error: Exception) -> str:
-    """Say why a page could not be judged."""
-    text = str(error)
-    if "Executable doesn't exist" in text:
-        # Playwright's own text has a box around it.
-        return (
-            "Playwright has no browser: run playwright install chromium, or name one that is installed with "
-            '-s PLAYWRIGHT_LAUNCH_OPTIONS=\'{"executable_path": "/usr/bin/chromium"}\''
-        )
-    return f"{in_words(error)}: {text}"

@@ -5,7 +5,6 @@ needs an API token.
 """
 
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from scrapy import Request, Spider
@@ -19,18 +18,12 @@ from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import purpose, shorten
 from scrapy_omocaptcha.reporting.overruling import may_be_challenge, overruling
 from scrapy_omocaptcha.settings import Settings
-from scrapy_omocaptcha.tokens.reasons import Refusal
 from scrapy_omocaptcha.upfront.filling import fields_to_fill
 from scrapy_omocaptcha.upfront.form_request import form_request
 
 Rows = list[tuple[str, str]]
 """Lines about a page, each with its label."""
 
-_TO_WRITE_FOR_FORM = (
-    "is_rejected(self, response), which returns True for a page that rejects the token; and parse_result(self, "
-    "response), which gets any other page"
-)
-_TO_WRITE_FOR_PAGE = 'to write in the spider: meta={"playwright": True, "playwright_include_page": True} of the request'
 _LONGEST = 200
 """Characters of a page's text that are shown on one line."""
 
@@ -57,28 +50,24 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         """Judge ``response``; this may fetch robots.txt, if the crawl obeys it."""
         widget, challenge = find_challenge(response, request), self._policy.find(request, response)
         is_rendered = self._policy.mediums.of(request).purpose == "browser"
-        cost = "nothing"
-        calls: Iterable[tuple[str, str]] = ()
+        calls: Rows = []
         if challenge is not None:
             refusal = await self._policy.refusal(request, response, challenge)
             refusal = refusal or self._policy.limit_refusal(request.url)
             if refusal is not None:
                 verdict = f"left alone ({refusal.reason}): {refusal.message}"
             else:
-                verdict = (
-                    "solve it" if challenge.blocking else "solve it: a setting or a trigger says that it is a challenge"
-                )
-                cost = _cost(self._policy.settings)
+                why = "" if challenge.blocking else ": a setting or a trigger says that it is a challenge"
+                verdict = f"solve it{why}"
         elif other := find_other_captcha(response):
             verdict = f"left alone (other_captcha): it has another kind of captcha: {other}"
         else:
             verdict = f"passed on to the spider: {why_passed(widget, response, is_rendered=is_rendered)}"
             calls = _calls(response, is_rendered=is_rendered)
             if widget is not None and not widget.blocking and may_be_challenge(response, widget):
-                refusal = await self._policy.refusal(request, response, widget)
-                calls = [*_overruling(widget, refusal), *calls]
+                calls = [*_overruling(widget), *calls]
         page = f"status {response.status} at {shorten(response.url, _LONGEST)}"
-        rows = [("verdict", verdict), ("cost", cost), ("page", page)]
+        rows = [("verdict", verdict), ("page", page)]
         if widget is not None:
             rows.append(("judged", f"{widget.judgement}: {'; '.join(widget.evidence)}"))
             rows += [("widget", _widget(widget)), ("form", _form(widget.form))]
@@ -105,33 +94,25 @@ def why_passed(widget: Challenge | None, response: Response, *, is_rendered: boo
     return f"{said}; if a script adds one, --browser shows it" if has_more else said
 
 
-def _overruling(widget: Challenge, refusal: Refusal | None) -> Iterator[tuple[str, str]]:
-    """Yield how a spider says that a page is a challenge, or why that would not help."""
-    if refusal is not None:
-        yield "overrule", f"of no use: even a challenge would be left alone ({refusal.reason}): {refusal.message}"
-        return
+def _overruling(widget: Challenge) -> Rows:
+    """Return how a spider says that a page is a challenge."""
     where, line = overruling(widget)
-    yield "overrule", f"if it is a challenge, {where} says so{':' if line else ''}"
-    if line:
-        yield "", line
+    said = f"if it is a challenge, {where} says so"
+    return [("overrule", f"{said}:"), ("", line)] if line else [("overrule", said)]
 
 
-def _calls(response: Response, *, is_rendered: bool) -> Iterator[tuple[str, str]]:
-    """Yield how a spider buys a token for a widget that is no wall, if its form can be sent."""
+def _calls(response: Response, *, is_rendered: bool) -> Rows:
+    """Return how a spider buys a token for a widget that is no wall, if its form can be sent."""
     if is_rendered:
-        yield "call", 'await solve_page(response.meta["playwright_page"], crawler=self.crawler)'
-        yield "", _TO_WRITE_FOR_PAGE
-        return
+        return [("call", 'await solve_page(response.meta["playwright_page"], crawler=self.crawler)')]
     try:
         form_request(response)
     except ValueError:
-        return
+        return []
     fields = {name: value or "…" for name, value in fields_to_fill(response).items()}
     data = json.dumps(fields, ensure_ascii=False)
     # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
-    yield "call", f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)'
-    values = 'a value for each "…"; ' if "…" in fields.values() else ""
-    yield "", f"to write in the spider: {values}{_TO_WRITE_FOR_FORM}"
+    return [("call", f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)')]
 
 
 def _widget(challenge: Challenge) -> str:
@@ -155,8 +136,3 @@ def _form(form: Form | None) -> str:
     names = ", ".join(shorten(name, _LONGEST) for name, _ in form.fields)
     body = f"; {form.enctype}" if form.method == "POST" else ""
     return f"{form.method} {shorten(form.url, _LONGEST)}; fields: {names or 'none'}{body}"
-
-
-def _cost(settings: Settings) -> str:
-    source = " (the last price known; crawls fetch the service's list)" if settings.price is None else ""
-    return f"{settings.assumed_price:.5f} USD a job, at most {settings.max_attempts} for a request{source}"

@@ -11,7 +11,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import Any
 
-from scrapy.commands import ScrapyCommand, ScrapyHelpFormatter
+from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 _SUBCOMMANDS = {
@@ -26,15 +26,6 @@ paragraph before the options, the others after them."""
 
 _QUIET: dict[str, Any] = {"LOG_LEVEL": "CRITICAL", "LOG_STDOUT": False, "LOG_FILE": None}
 """Settings that turn off the log, wherever the project writes that of its crawls; ``-L`` turns it on."""
-
-
-class _HelpFormatter(ScrapyHelpFormatter):
-    """Fills each paragraph by itself, and leaves those as they are that are indented, such as examples."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        fill = super()._fill_text
-        paragraphs = text.split("\n\n")
-        return "\n\n".join(it if it.startswith(" ") else fill(it, width, indent) for it in paragraphs)
 
 
 class OmoCaptchaCommand(ScrapyCommand):
@@ -62,7 +53,7 @@ class OmoCaptchaCommand(ScrapyCommand):
                 help=summary,
                 description=summary,
                 epilog=details,
-                formatter_class=_HelpFormatter,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
             )
             subparser.set_defaults(run=run)
             module.add_options(subparser)

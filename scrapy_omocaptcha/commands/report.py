@@ -4,7 +4,6 @@ import argparse
 import json
 import sqlite3
 import sys
-from dataclasses import asdict
 from operator import attrgetter
 from pathlib import Path
 
@@ -25,9 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ledgers", nargs="*", metavar="FILE", help=ledgers)
     parser.add_argument("--by", choices=("spider", "host", "day", "crawl"), help="add a table; days are in UTC")
     parser.add_argument("--html", metavar="FILE", help="also write a web page with plots")
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="print one JSON object, with times in UTC")
-    output.add_argument("--jsonl", action="store_true", help="print the jobs, one JSON object per line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with times in UTC")
 
 
 def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
@@ -37,7 +34,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
       scrapy omocaptcha report
       scrapy omocaptcha report monday.sqlite tuesday.sqlite --by host --html report.html
-      scrapy omocaptcha report crawls/shop-1 --jsonl | head
+      scrapy omocaptcha report crawls/shop-1 --json
 
     Exit status: 0 with a report; 1 when a file cannot be read or written, or is not a ledger; 2 when no file is known.
     """
@@ -68,10 +65,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
             print(printable(f"The web page is in {Path(opts.html).absolute()}."), file=sys.stderr)
     except OSError as error:
         return _print_error(f"{error.filename}: {error.strerror}")
-    if opts.jsonl:
-        for record in records:
-            print(json.dumps(asdict(record)))
-    elif opts.json:
+    if opts.json:
         facts = totals.as_json()
         if opts.by:
             facts["by"] = [{opts.by: group.name, **group.as_json()} for group in grouped(totals, opts.by)]

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from scrapy_omocaptcha.buying.database import open_ledger
-from tests.helpers.ledgers import FIELDS, business, job, write
+from tests.helpers.ledgers import business, job, write
 
 
 @pytest.fixture
@@ -66,18 +66,6 @@ def test_json(report, tmp_path):
         ("ended", "not_solved", "noticed")
     )
     assert told == expected | dict.fromkeys(("first", "last"), "2026-11-24T20:08:33+00:00")
-
-
-def test_jsonl_prints_the_jobs_of_all_ledgers_one_per_line(report, tmp_path):
-    write(tmp_path / "a.sqlite", job(), job(outcome="unknown", reason="by_hand"))
-    write(tmp_path / "b.sqlite", job(spider="prices", job=None, seconds=None))
-    done = report("a.sqlite", "b.sqlite", "--jsonl")
-    assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        FIELDS,
-        {**FIELDS, "outcome": "unknown", "reason": "by_hand"},
-        {**FIELDS, "spider": "prices", "job": None, "seconds": None},
-    ]
-    assert report("a.sqlite", "--jsonl", "--json").returncode == 2
 
 
 def test_a_ledger_is_read_while_a_crawl_writes_to_it_and_counted_once_if_it_is_named_twice(report, tmp_path):

@@ -52,13 +52,14 @@ class Version(ABC):
         """Create a job from ``data``, in which the field ``kind`` has the kind of captcha, and return its id."""
         if not isinstance(data, dict):
             raise RefusedError("The description of the job is missing.")
-        page, is_invisible = _text(data, "websiteURL", "website_url"), data.get("isInvisible", False)
+        page, is_invisible = _text(data, "websiteURL"), data.get("isInvisible", False)
         if not _ADDRESS.match(page):
             raise RefusedError("The URL of the page is invalid.")
         if not isinstance(is_invisible, bool):
             raise RefusedError("Field isInvisible must be a boolean.")
-        sitekey = _text(data, "websiteKey", "website_key")
-        return self._account.create(kind=_text(data, kind), page=page, sitekey=sitekey, invisible=is_invisible)
+        return self._account.create(
+            kind=_text(data, kind), page=page, sitekey=_text(data, "websiteKey"), invisible=is_invisible
+        )
 
 
 class Version1(Version):
@@ -133,9 +134,7 @@ def _done(**values: object) -> Answer:
     return {"errorId": 0, **values}
 
 
-def _text(data: Mapping[str, Any], *spellings: str) -> str:
-    """Return the text of a field that may have several documented names, of which the first one that is sent counts."""
-    name = next((name for name in spellings if name in data), spellings[0])
+def _text(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
     if not isinstance(value, str) or not value:
         raise RefusedError(f"Field {name} must be a string.")

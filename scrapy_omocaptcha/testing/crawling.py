@@ -1,7 +1,7 @@
 """Run whole crawls in the process of a test, one after the other.
 
 A Twisted reactor can be started only once. The first crawl starts it in a thread of its own, where it stays for those
-that follow; the test waits in its own thread. A crawl without a reactor gets a thread and an event loop for itself.
+that follow; the test waits in its own thread.
 """
 
 from __future__ import annotations
@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
 from scrapy.crawler import AsyncCrawlerRunner
-from scrapy.utils.log import DEFAULT_LOGGING
 from scrapy.utils.misc import load_object
 from scrapy.utils.project import get_project_settings
 from scrapy.utils.reactor import is_reactor_installed
 from twisted.internet import asyncioreactor
-from twisted.python import threadable
 from twisted.python.log import PythonLoggingObserver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from scrapy import Spider
     from scrapy.crawler import Crawler
@@ -53,14 +51,9 @@ class Crawl:
 def run_crawl(
     spider: type[Spider] | str, settings: Mapping[str, Any], arguments: Mapping[str, Any], *, timeout: float
 ) -> Crawl:
-    """Run a crawl with the add-on and the settings of the project, if there is one, until it ends.
+    """Run a crawl for the fixture ``omocaptcha_crawl``, and raise what it says.
 
-    :param spider: a class, or the name of a spider of the project.
-    :param settings: win over those of the project and of the spider, as those of ``scrapy crawl -s`` do.
-    :param arguments: arguments of the spider.
-    :param timeout: seconds within which the crawl must end.
-    :raises TimeoutError: when it has not. It is stopped first.
-    :raises Exception: what the spider, an item pipeline or a component has raised first, also if the crawl went on.
+    :param settings: win over those of the project and of the spider.
     """
     crawler = _crawler(spider, settings)
     items: list[Any] = []
@@ -97,26 +90,21 @@ def _crawler(spider: type[Spider] | str, settings: Mapping[str, Any]) -> Crawler
 
 @contextmanager
 def _log(level: str | int) -> Iterator[list[logging.LogRecord]]:
-    """Keep all that is logged in the block from ``level`` on, but not more of other libraries than in other crawls."""
+    """Keep all that is logged in the block from ``level`` on."""
     records: list[logging.LogRecord] = []
     handler = logging.Handler(level)
     handler.emit = records.append  # type: ignore[assignment,method-assign]
-    others: Any = DEFAULT_LOGGING["loggers"]
-    levels: dict[logging.Logger, int | str] = {logging.getLogger(name): others[name]["level"] for name in others}
-    levels[logging.getLogger()] = handler.level
-    before = {logger: logger.level for logger in levels}
-    twisted = PythonLoggingObserver("twisted")  # type: ignore[no-untyped-call]
-    for logger, wanted in levels.items():
-        logger.setLevel(wanted)
-    logging.getLogger().addHandler(handler)
+    root, twisted = logging.getLogger(), PythonLoggingObserver("twisted")  # type: ignore[no-untyped-call]
+    before = root.level
+    root.setLevel(handler.level)
+    root.addHandler(handler)
     twisted.start()
     try:
         yield records
     finally:
         twisted.stop()
-        logging.getLogger().removeHandler(handler)
-        for logger, own in before.items():
-            logger.setLevel(own)
+        root.removeHandler(handler)
+        root.setLevel(before)
 
 
 def _bug(record: logging.LogRecord) -> BaseException | None:
@@ -125,29 +113,23 @@ def _bug(record: logging.LogRecord) -> BaseException | None:
     The scraper is left out: it also logs the downloads that fail, and there are signals for its other errors.
     """
     internal = record.name.startswith(("scrapy.core.", "scrapy.utils.", "twisted", "asyncio"))
-    if (
-        record.levelno < logging.ERROR
-        or not internal
-        or record.name == "scrapy.core.scraper"
-        or record.exc_info is None
-    ):
-        return None
+    is_error = record.levelno >= logging.ERROR and record.name != "scrapy.core.scraper"
+    error = record.exc_info[1] if internal and is_error and record.exc_info else None
     # The log may tell of a crawl that was stopped while the next one runs.
-    return None if isinstance(record.exc_info[1], asyncio.CancelledError) else record.exc_info[1]
+    return None if isinstance(error, asyncio.CancelledError) else error
 
 
 def _run(crawler: Crawler, arguments: Mapping[str, Any], timeout: float) -> None:
     closing, late = min(CLOSING, timeout), f"The crawl of {crawler.spidercls.name!r} has not ended within {timeout:g} s"
-    with _loop(reactor=crawler.settings.getbool("TWISTED_REACTOR_ENABLED", True)) as loop:
-        ended = asyncio.run_coroutine_threadsafe(_crawl(crawler, arguments, timeout, closing, late), loop)
-        try:
-            if wait([ended], timeout + 2 * closing).not_done:
-                # The loop itself cannot notice that the time is up.
-                raise TimeoutError(f"{late}: a callback has not returned, or has ended the thread with sys.exit()")
-            ended.result()
-        finally:
-            # Ctrl-C, too, ends the crawl.
-            ended.cancel()
+    ended = asyncio.run_coroutine_threadsafe(_crawl(crawler, arguments, timeout, closing, late), reactor_loop())
+    try:
+        if wait([ended], timeout + 2 * closing).not_done:
+            # The loop itself cannot notice that the time is up.
+            raise TimeoutError(f"{late}: a callback has not returned, or has ended the thread with sys.exit()")
+        ended.result()
+    finally:
+        # Ctrl-C, too, ends the crawl.
+        ended.cancel()
 
 
 async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float, closing: float, late: str) -> None:
@@ -155,11 +137,7 @@ async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float,
     try:
         await asyncio.wait([crawling], timeout=timeout)
         if not crawling.done():
-            responses = crawler.stats.get_value("response_received_count", 0)
-            active = [f"{request.method} {request.url}" for request in crawler.engine.downloader.active]
-            first = f", such as {', '.join(active[:3])}" if active else ""
-            under_way = f"{responses} responses were received; requests under way: {len(active)}{first}"
-            raise TimeoutError(f"{late}, and was stopped: {under_way}")
+            raise TimeoutError(f"{late}, and was stopped")
         crawling.result()
     finally:
         if not crawling.done():
@@ -169,33 +147,10 @@ async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float,
             both.cancel()
 
 
-@contextmanager
-def _loop(*, reactor: bool) -> Iterator[asyncio.AbstractEventLoop]:
-    """Yield the loop of the reactor, or one for a crawl that needs none, in a thread of its own."""
-    if reactor:
-        yield reactor_loop()
-        return
-    started: Future[tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = Future()
-
-    async def run() -> None:
-        ended = asyncio.Event()
-        started.set_result((asyncio.get_running_loop(), ended.set))
-        await ended.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), name="crawl", daemon=True)
-    thread.start()
-    loop, end = started.result()
-    try:
-        yield loop
-    finally:
-        loop.call_soon_threadsafe(end)
-        thread.join(CLOSING)
-
-
 def reactor_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop of the Twisted reactor, which is installed and started in a thread if that is not done yet.
 
-    :raises RuntimeError: when it is another reactor, or runs in the calling thread, or does not run.
+    :raises RuntimeError: when it is another reactor, or does not answer.
     """
     if not is_reactor_installed():
         # The loop of the calling thread may be used by others.
@@ -204,12 +159,7 @@ def reactor_loop() -> asyncio.AbstractEventLoop:
     if type(reactor).__name__ != "AsyncioSelectorReactor":
         raise RuntimeError(
             f"Crawls need the AsyncioSelectorReactor, but {type(reactor).__name__} is installed: import "
-            "twisted.internet.reactor only within functions; with pytest-twisted, run pytest --reactor asyncio"
-        )
-    if reactor.running and threadable.isInIOThread():  # type: ignore[no-untyped-call]
-        raise RuntimeError(
-            "A crawl cannot run while its test keeps the Twisted reactor waiting: with pytest-twisted, write an async "
-            "test with await deferToThread(omocaptcha_crawl, ...), or run pytest -p no:twisted"
+            "twisted.internet.reactor only within functions"
         )
     loop: Future[asyncio.AbstractEventLoop] = Future()
 

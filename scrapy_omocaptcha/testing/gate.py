@@ -1,6 +1,6 @@
 """Decide which visits may pass a wall: sessions, CSRF fields, tokens and clearances.
 
-This module knows neither HTTP nor HTML, only visits, a clock, and a function that checks tokens.
+This module knows neither HTTP nor HTML, only visits and a function that checks tokens.
 """
 
 from __future__ import annotations
@@ -43,12 +43,6 @@ class Session:
     pages: int = 0
 
 
-@dataclass(slots=True)
-class _Clearance:
-    granted_at: float
-    pages: int = 0
-
-
 @dataclass(eq=False)
 class Gate:
     """Sessions and clearances of one walled site."""
@@ -58,14 +52,14 @@ class Gate:
     """Checks a token as Google's ``siteverify`` does."""
     hostnames: Collection[str]
     """Hosts whose tokens are accepted."""
-    clock: Callable[[], float]
     refuse_every: int = 0
     """5 to refuse every fifth good token of a form or an API that wants one each time; 0 for none."""
 
     def __post_init__(self) -> None:
         self._good_tokens = 0
         self._sessions: dict[str, Session] = {}
-        self._clearances: dict[str, _Clearance] = {}
+        self._clearances: dict[str, int] = {}
+        """How many pages were seen with each clearance."""
 
     def session(self, visit: Visit) -> Session:
         """Return the session of the visit's cookie, or else a new one."""
@@ -84,14 +78,9 @@ class Gate:
             return True
         key = session.id if self.wall.clearance == "session" else visit.cookies.get(CLEARANCE_COOKIE, "")
         clearance = self._clearances.get(key)
-        seconds, pages = self.wall.clearance_seconds, self.wall.clearance_pages
-        if (
-            clearance is None
-            or (seconds is not None and self.clock() - clearance.granted_at >= seconds)
-            or (pages is not None and clearance.pages >= pages)
-        ):
+        if clearance is None or clearance == self.wall.clearance_pages:
             return False
-        clearance.pages += 1
+        self._clearances[key] += 1
         return True
 
     def check_form(self, fields: Mapping[str, str], session: Session) -> str | None:
@@ -125,5 +114,5 @@ class Gate:
         """Grant the session its clearance, and return the value of a new cookie if the wall uses one."""
         value = secrets.token_hex(16) if self.wall.clearance == "cookie" else None
         if self.wall.clearance != "none":
-            self._clearances[value or session.id] = _Clearance(self.clock())
+            self._clearances[value or session.id] = 0
         return value

@@ -87,15 +87,6 @@ def free(number: int) -> str:
     return document(f"Free {number}", f"<h1>Free {number}</h1>\n<p>Anyone may read this.</p>")
 
 
-def sitemap(origin: str, last: int) -> str:
-    """Return a sitemap of the pages of the catalogue."""
-    urls = "".join(f"<url><loc>{escape(origin)}/page/{number}</loc></url>\n" for number in range(1, last + 1))
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
-    )
-
-
 def contact(sitekey: str) -> str:
     """Return a page with a widget in its contact form."""
     inputs = '<input name="name">\n<input name="email" type="email">\n<textarea name="message"></textarea>'

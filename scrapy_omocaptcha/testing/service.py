@@ -176,10 +176,6 @@ class OmoCaptchaService(FaultyServer):
         """
         return self._account.verify(token, sitekey)
 
-    def mint(self, sitekey: str, page: str = "http://127.0.0.1/") -> str:
-        """Create a token without a job, to try a site by hand."""
-        return self._account.mint(sitekey, page)
-
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == _SITEVERIFY:
             form = await request.post()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -15,6 +14,7 @@ from urllib.parse import quote
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.testing import pages
 from scrapy_omocaptcha.testing.gate import BUTTON, CLEARANCE_COOKIE, CSRF, CSRF_FIELD, NEXT_FIELD, SESSION_COOKIE
+from scrapy_omocaptcha.testing.server import read_json
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.gate import Gate, Session
@@ -112,13 +112,13 @@ class Shop:
         """Accept submissions at ``/verify`` and ``/gate``, and show the challenge at ``/gate``."""
         session = self.gate.session(visit)
         if self.gate.wall.widget == "callback":
-            error = self.gate.check_form({TOKEN_FIELD: _member(visit.json, "token")}, session)
+            error = self.gate.check_form({TOKEN_FIELD: _member(visit, "token")}, session)
             if error is not None:
                 return with_cookies(_json({"ok": False, "error": error}, self.status, error), session)
             return with_cookies(_json({"ok": True}, 200, "accepted"), session, self.gate.grant_clearance(session))
         by_query = self.gate.wall.form == "get"
         fields = dict(visit.query if by_query else visit.form)
-        target = _local(fields.get(NEXT_FIELD) or dict(visit.query).get(NEXT_FIELD, "/"))
+        target = fields.get(NEXT_FIELD) or dict(visit.query).get(NEXT_FIELD, "/")
         if TOKEN_FIELD not in fields:
             if visit.path == "/gate":
                 return self.challenge(visit, session, target)
@@ -142,15 +142,11 @@ class Shop:
     def _reject(self, visit: Visit, session: Session, error: str, target: str) -> Answer:
         if error == CSRF:
             return with_cookies(Answer(pages.csrf_failure(), 403, "csrf", error), session)
-        if self.gate.wall.rejects_by == "redirect":
-            mark = "&" if "?" in target else "?"
-            told = target if "error=" in target else f"{target}{mark}error={error}"
-            return with_cookies(redirect(told, token=error), session)
         return self.challenge(visit, session, target, error)
 
     def _api(self, visit: Visit) -> Answer:
         tokens = {
-            "/api/search": _member(visit.json, "token"),
+            "/api/search": _member(visit, "token"),
             "/api/header": visit.headers.get("X-Captcha-Token", ""),
             "/api/query": dict(visit.query).get("token", ""),
         }
@@ -159,7 +155,7 @@ class Shop:
         error = self.gate.check_request_token(tokens[visit.path])
         if error is not None:
             return _json({"error": error}, 403, error)
-        return _json({"items": ["Thing 1", "Thing 2"], "query": _member(visit.json, "q")}, 200, "accepted")
+        return _json({"items": ["Thing 1", "Thing 2"], "query": _member(visit, "q")}, 200, "accepted")
 
 
 def with_cookies(answer: Answer, session: Session, clearance: str | None = None) -> Answer:
@@ -180,8 +176,10 @@ def _json(value: object, status: int, token: str | None) -> Answer:
     return Answer(json.dumps(value), status, "open", token, content_type="application/json")
 
 
-def _member(value: object, name: str) -> str:
-    member = value.get(name) if isinstance(value, Mapping) else None
+def _member(visit: Visit, name: str) -> str:
+    """Return a text of the JSON object that was sent."""
+    sent = read_json(visit.body)
+    member = sent.get(name) if isinstance(sent, dict) else None
     return member if isinstance(member, str) else ""
 
 
@@ -189,8 +187,3 @@ def _numbered(path: str) -> tuple[str, int]:
     """Return kind and number of a page such as ``/item/7``."""
     found = re.fullmatch(r"/(free|page|item)/([0-9]{1,9})", path)
     return (found[1], int(found[2])) if found else ("", 0)
-
-
-def _local(target: str) -> str:
-    """Return ``target`` if it is a path of this site, or else the home page, so that no form redirects elsewhere."""
-    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"

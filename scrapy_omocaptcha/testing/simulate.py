@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import re
 import signal
 import sys
 import threading
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
 
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.tokenforms import PASSWORD
 from scrapy_omocaptcha.testing.walls import WALLS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
-
-_LAST_PORT = 65535
 _OTHERS = f"""Each site also has, in front of its wall:
-    /find        a search; its form wants a token each time, as do /find/get, /find/once, /find/built and /find/postback
+    /find        a search; its form wants a token each time, as do /find/get, /find/built and /find/postback
     /login       a login whose form wants a token; the password is {PASSWORD!r}
     /api/search  a JSON API that wants one as the member token of its body; /api/header in X-Captcha-Token, /api/query
                  in the parameter token
     /contact     a page with a widget that is no challenge
     /free/1      a page without a captcha"""
-_WAIT_SECONDS = 0.5
-"""On Windows, Ctrl-C does not interrupt a wait without a timeout."""
 _print = partial(print, flush=True)
 
 
@@ -38,27 +28,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="port of the service; the sites follow (default: any)")
     versions = "version of the API in the printed settings, of which each has its own URL (default: %(default)s)"
     parser.add_argument("--api-version", type=int, choices=(1, 2), default=1, help=versions)
-    parser.add_argument("--solve-seconds", type=_amount, default=1.0, help="duration of a job (default: %(default)s)")
-    parser.add_argument("--balance", type=_amount, default=10.0, help="USD in the account (default: %(default)s)")
+    parser.add_argument("--solve-seconds", type=float, default=1.0, help="duration of a job (default: %(default)s)")
     walls = f"wall of a site; repeat it for more sites: {', '.join(WALLS)} (default: session)"
     parser.add_argument("--wall", action="append", choices=list(WALLS), metavar="WALL", help=walls)
-    parser.add_argument("--status", type=_status, default=403, help="HTTP status of challenges (default: %(default)s)")
-    refused = "let the sites' forms and APIs refuse every Nth good token; 0 for none (default: %(default)s)"
-    parser.add_argument("--refuse-every", type=_count, default=0, metavar="N", help=refused)
-
-
-def _read(text: str, pattern: str, kind: Callable[[str], T], why_not: str) -> T:
-    """Return the value of an option; raise ``ArgumentTypeError`` if it does not match the pattern."""
-    if re.fullmatch(pattern, text, re.ASCII):
-        return kind(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is {why_not}")
-
-
-_amount = partial(_read, pattern=r"\d*\.?\d+", kind=float, why_not="not a number of at least 0")
-_count = partial(_read, pattern=r"\d+", kind=int, why_not="not a whole number of at least 0")
-_status = partial(
-    _read, pattern=r"200|[45]\d\d", kind=int, why_not="no status of a challenge page, which is 200 or 400 to 599"
-)
+    parser.add_argument("--status", type=int, default=403, help="HTTP status of challenges (default: %(default)s)")
 
 
 def simulate(_: object, options: argparse.Namespace) -> int:
@@ -76,8 +49,8 @@ def simulate(_: object, options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
         try:
-            service, sites = _start(options, stack, partial(_tell, stop))
-        except OSError as error:
+            service, sites = _start(options, stack)
+        except (OSError, OverflowError) as error:
             print(f"{error}: --port needs a free port, followed by free ports for the sites", file=sys.stderr)
             return 1
         for name, site in sites.items():
@@ -88,8 +61,7 @@ def simulate(_: object, options: argparse.Namespace) -> int:
             _print(f"    {setting} = {value!r}")
         _print(f"{service.siteverify_url} verifies tokens, for a site of your own.")
         _print("Press Ctrl-C to stop.")
-        while not stop.wait(_WAIT_SECONDS):
-            pass
+        stop.wait()
         for name, site in sites.items():
             tokens = f"{site.accepted} tokens accepted, {site.rejected.total()} rejected"
             _print(f"{name}: {site.pages} pages from behind the wall, {site.challenges} challenges, {tokens}")
@@ -97,18 +69,13 @@ def simulate(_: object, options: argparse.Namespace) -> int:
     return 0
 
 
-def _start(
-    options: argparse.Namespace, stack: ExitStack, tell: Callable[..., None]
-) -> tuple[OmoCaptchaService, dict[str, WalledSite]]:
+def _start(options: argparse.Namespace, stack: ExitStack) -> tuple[OmoCaptchaService, dict[str, WalledSite]]:
     walls = list(dict.fromkeys(options.wall or ["session"]))
-    if not 0 <= options.port <= _LAST_PORT - len(walls):
-        raise OSError(f"{options.port} is not a port, or too few ports follow it")
     service = OmoCaptchaService(
         port=options.port,
         api_version=options.api_version,
-        balance=options.balance,
         solve_seconds=options.solve_seconds,
-        on_event=tell,
+        on_event=_print,
     )
     stack.enter_context(service)
     sites = {
@@ -119,17 +86,8 @@ def _start(
             hosts=[f"127.0.0.{number}"],
             port=options.port and options.port + number,
             status=options.status,
-            refuse_every=options.refuse_every,
-            on_event=partial(tell, name),
+            on_event=partial(_print, name),
         )
         for number, name in enumerate(walls, start=1)
     }
     return service, {name: stack.enter_context(site) for name, site in sites.items()}
-
-
-def _tell(stop: threading.Event, *words: str) -> None:
-    """Print an event of a server, in whose thread this is called; stop, if nobody reads the output any more."""
-    try:
-        _print(*words)
-    except BrokenPipeError:
-        stop.set()

@@ -9,13 +9,12 @@
 
 ===================== ===================================================================================
 behind the wall       ``/``, ``/catalogue/``, ``/page/1``, ``/page/2``…, ``/item/1``…, ``/search`` (any method)
-never walled          ``/free/1``…, ``/contact`` (a widget in an ordinary page's form), ``/sitemap.xml``,
-                      ``/robots.txt`` unless ``robots_walled`` is set
-forms with a token    ``/find`` (a search by POST), ``/find/get`` (by GET), ``/find/once`` (by POST, with a field that
-                      can be sent only once), ``/find/postback`` (as in pages of ASP.NET: so are the links to
-                      further results), ``/find/built`` (by a form that a script builds), each with three pages of
-                      results for the session; ``/login`` (the password is "correct horse"), which opens
-                      ``/account`` and ``/orders``
+never walled          ``/free/1``…, ``/contact`` (a widget in an ordinary page's form), ``/robots.txt`` unless
+                      ``robots_walled`` is set
+forms with a token    ``/find`` (a search by POST), ``/find/get`` (by GET), ``/find/postback`` (as in pages of ASP.NET:
+                      so are the links to further results), ``/find/built`` (by a form that a script builds), each
+                      with three pages of results for the session; ``/login`` (the password is "correct horse"),
+                      which opens ``/account`` and ``/orders``
 an API with a token   ``POST /api/search`` (JSON pointer ``/token``), ``/api/header`` (``X-Captcha-Token``),
                       ``/api/query`` (``token``)
 ===================== ===================================================================================
@@ -50,7 +49,6 @@ class WalledSite(FaultyServer):
     :param service: service whose tokens are accepted, and whose clock is used.
     :param wall: a :class:`Wall`, or the name of one of :data:`~scrapy_omocaptcha.testing.WALLS`.
     :param status: HTTP status of the challenge page.
-    :param gzip: whether to compress answers for clients that accept it.
     :param robots_walled: whether ``/robots.txt`` is behind the wall too.
     :param hosts: loopback addresses, all with the same port. On Linux, all of 127.0.0.0/8 can be used.
     :param sitekey: None for a random one.
@@ -64,7 +62,6 @@ class WalledSite(FaultyServer):
         wall: Wall | str = "session",
         *,
         status: int = 403,
-        gzip: bool = False,
         robots_walled: bool = False,
         hosts: Sequence[str] = ("127.0.0.1",),
         port: int = 0,
@@ -78,16 +75,14 @@ class WalledSite(FaultyServer):
         self.service = service
         self.wall = WALLS[check_choice(wall, WALLS)] if isinstance(wall, str) else wall
         self.sitekey = sitekey or f"6LtestOnly{secrets.token_hex(15)}"
-        self._gzip = gzip
         gate = Gate(
             self.wall,
             siteverify=lambda token: service.siteverify(token, self.sitekey),
             hostnames={*hosts, "localhost"},
-            clock=service.clock,
             refuse_every=refuse_every,
         )
         self.shop = Shop(gate, self.sitekey, status, robots_walled, catalogue_pages, items_per_page)
-        self.forms = TokenForms(gate, self.sitekey, catalogue_pages)
+        self.forms = TokenForms(gate, self.sitekey)
         self._requests: list[Visit] = []
 
     @property
@@ -144,8 +139,6 @@ class WalledSite(FaultyServer):
             response.set_cookie(name, value, path="/", httponly=True)
         if fault is not None:
             return await apply_fault(fault, request, response, self._pause)
-        if self._gzip:
-            response.enable_compression()
         return response
 
     def _record(self, visit: Visit) -> None:

@@ -1,4 +1,4 @@
-"""Answer the visits to forms that want a token, a search and a login, which are not behind a wall; and to a sitemap."""
+"""Answer the visits to forms that want a token, a search and a login, which are not behind a wall."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 PASSWORD = "correct horse"
 RESULT_PAGES = 3
 _FURTHER = tuple(map(str, range(2, RESULT_PAGES + 1)))
-_BY_GET, _BUILT, _ONCE, _POSTBACK = "/find/get", "/find/built", "/find/once", "/find/postback"
-_SEARCHES = ("/find", _BY_GET, _BUILT, _ONCE, _POSTBACK)
-_ONE_TIME = {_ONCE: CSRF_FIELD, _POSTBACK: "__VIEWSTATE"}
-"""The fields whose values can be sent only once."""
+_BY_GET, _BUILT, _POSTBACK = "/find/get", "/find/built", "/find/postback"
+_SEARCHES = ("/find", _BY_GET, _BUILT, _POSTBACK)
 
 
 @dataclass(eq=False)
@@ -30,11 +28,10 @@ class TokenForms:
 
     gate: Gate
     sitekey: str
-    last_page: int
 
     def __post_init__(self) -> None:
         self._unsent: dict[tuple[str, str], str] = {}
-        """Sessions and one-time values that have not been sent yet, with what the page that has one is a result of."""
+        """Sessions and view states that have not been sent yet, with what the page that has one is a result of."""
         self._searches: set[tuple[str, str]] = set()
         """Sessions that have searched, with their searches."""
         self._users: dict[str, str] = {}
@@ -42,9 +39,6 @@ class TokenForms:
 
     def answer(self, visit: Visit) -> Answer | None:
         """Answer a visit, or return None where it is for other pages."""
-        if visit.path == "/sitemap.xml":
-            origin = visit.url.removesuffix(visit.target)
-            return Answer(pages.sitemap(origin, self.last_page), content_type="application/xml")
         by_path = {
             **dict.fromkeys(map("/find/{}".format, _FURTHER), self._more_results),
             **dict.fromkeys(_SEARCHES, self._search),
@@ -62,8 +56,8 @@ class TokenForms:
         fields = dict(visit.query if by_get else visit.form)
         if not fields and (by_get or visit.method != "POST"):
             return self._search_form(path, session)
-        if path in _ONE_TIME:
-            sought = self._unsent.pop((session.id, fields.get(_ONE_TIME[path], "")), None)
+        if path == _POSTBACK:
+            sought = self._unsent.pop((session.id, fields.get("__VIEWSTATE", "")), None)
             if sought is None:
                 return Answer(pages.csrf_failure(), 403, "csrf", CSRF)
             number = fields.get("__EVENTARGUMENT", "").removeprefix("Page$")
@@ -80,20 +74,18 @@ class TokenForms:
         if path == _BUILT:
             return Answer(pages.built_search_form(self.sitekey, path, error))
         method = "get" if path == _BY_GET else "post"
-        return Answer(pages.search_form(self.sitekey, path, method, self._once(path, session), error))
+        return Answer(pages.search_form(self.sitekey, path, method, self._state(path, session), error))
 
     def _results(self, path: str, session: Session, sought: str, number: int) -> Answer:
-        state = self._once(path, session, sought) if path == _POSTBACK else ()
-        return Answer(pages.results(sought, number, RESULT_PAGES, state))
+        return Answer(pages.results(sought, number, RESULT_PAGES, self._state(path, session, sought)))
 
-    def _once(self, path: str, session: Session, sought: str = "") -> list[tuple[str, str]]:
-        """Return the hidden fields of a page whose form can be sent only once, as ASP.NET names them."""
-        if path not in _ONE_TIME:
+    def _state(self, path: str, session: Session, sought: str = "") -> list[tuple[str, str]]:
+        """Return the hidden fields of a page of ASP.NET, whose form can be sent only once."""
+        if path != _POSTBACK:
             return []
         value = secrets.token_hex(16)
         self._unsent[session.id, value] = sought
-        events = [("__EVENTTARGET", ""), ("__EVENTARGUMENT", "")] if path == _POSTBACK else []
-        return [*events, (_ONE_TIME[path], value)]
+        return [("__EVENTTARGET", ""), ("__EVENTARGUMENT", ""), ("__VIEWSTATE", value)]
 
     def _more_results(self, visit: Visit, session: Session) -> Answer:
         """Show further results to the session that has searched, without another token."""

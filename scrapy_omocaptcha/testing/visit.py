@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from aiohttp.http_exceptions import HttpProcessingError
-
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.testing.server import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,22 +50,15 @@ class Visit:
         return any(name == TOKEN_FIELD for name, _ in (*self.form, *self.query))
 
     @property
-    def json(self) -> Any:
-        """Return the decoded JSON of the body, or None if it is not JSON."""
-        return read_json(self.body)
-
-    @property
     def target(self) -> str:
         """Return path and query."""
         return "/" + self.url.split("/", 3)[3]
 
 
 async def read_visit(request: web.Request, at: float) -> Visit:
-    """Read a request. A body that cannot be decoded has no fields."""
+    """Read a request."""
     body = b"" if request.content_type == "multipart/form-data" else await request.read()
-    fields: Mapping[str, Any] = {}
-    with suppress(ValueError, LookupError, HttpProcessingError):
-        fields = await request.post()
+    fields: Mapping[str, Any] = await request.post()
     return Visit(
         at=at,
         method=request.method,

@@ -42,14 +42,10 @@ class Wall:
     """A token gives the session a clearance cookie, or marks the session, or opens a single page."""
     clearance_pages: int | None = None
     """Number of pages after which the clearance expires."""
-    clearance_seconds: float | None = None
-    """Seconds of the service's clock after which the clearance expires."""
     free_pages: int = 0
     """Number of pages that each session may see without a token."""
     opens: bool = True
     """Whether any token is accepted."""
-    rejects_by: Literal["challenge", "redirect"] = "challenge"
-    """A token that is not accepted is answered by the challenge, or by a redirect to the page with ``?error=…``."""
 
 
 WALLS: dict[str, Wall] = {

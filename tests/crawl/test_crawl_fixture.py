@@ -9,8 +9,6 @@ import scrapy
 from scrapy.exceptions import DontCloseSpider
 
 from scrapy_omocaptcha.testing import Crawl
-from tests.helpers.scrapy_versions import needs_no_reactor
-from tests.simulation.clock import without_reactor
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 pytestmark = pytest.mark.sockets
@@ -183,10 +181,10 @@ def test_a_crawl_buys_at_the_offline_service_only(omocaptcha_crawl, omocaptcha_s
 def test_a_crawl_that_does_not_end_is_stopped(omocaptcha_crawl, omocaptcha_service, omocaptcha_site):
     component = f"{__name__}.Component"
     site = omocaptcha_site("session")
-    with pytest.raises(TimeoutError, match=r"'shop' has not ended within 60 s, and was stopped: \d resp.* way: 0"):
+    with pytest.raises(TimeoutError, match="'shop' has not ended within 60 s, and was stopped"):
         omocaptcha_crawl(ShopSpider, site=site.url, EXTENSIONS={component: 1}, COMPONENT="keeps open", timeout=60)
     omocaptcha_service.next_job("never")
-    with pytest.raises(TimeoutError, match=r"0 resp.*; requests under way: 1, such as GET http.*/catalogue/"):
+    with pytest.raises(TimeoutError, match="'shop' has not ended within 60 s, and was stopped"):
         omocaptcha_crawl(Bought, site=site.url, service=omocaptcha_service, OMOCAPTCHA_DRY_RUN=False, timeout=60)
     assert len(omocaptcha_crawl(ShopSpider, site=omocaptcha_site("rate").url).items) == 1
 
@@ -201,10 +199,3 @@ def test_a_crawl_that_blocks_its_thread_does_not_block_the_test(omocaptcha_crawl
     finally:
         Blocking.free.set()
     assert len(omocaptcha_crawl(ShopSpider, site=site).items) == 1
-
-
-@needs_no_reactor
-def test_a_crawl_runs_without_a_reactor(omocaptcha_crawl, omocaptcha_site):
-    with without_reactor():
-        crawl = omocaptcha_crawl(ShopSpider, site=omocaptcha_site("rate").url, TWISTED_REACTOR_ENABLED=False)
-    assert len(crawl.items) == 1

@@ -58,12 +58,21 @@ def test_a_token_goes_to_the_page_itself_however_its_address_is_spelled(crawl, s
     assert crawled.count("tokens/accepted") == 1
 
 
+class Packed(WalledSite):
+    """Compresses its answers."""
+
+    async def _handle(self, request):
+        response = await super()._handle(request)
+        response.enable_compression()
+        return response
+
+
 @pytest.mark.parametrize("status", [200, 403, 429, 503])
-@pytest.mark.parametrize("gzip", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("kind", [WalledSite, Packed], ids=["plain", "gzip"])
 @pytest.mark.parametrize("wall", ["session", "redirect"])
-def test_the_status_and_the_encoding_of_the_challenge_make_no_difference(crawl, service, walled, status, gzip, wall):
-    site = walled(wall, status=status, gzip=gzip)
-    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+def test_the_status_and_the_encoding_of_the_challenge_make_no_difference(crawl, service, status, kind, wall):
+    with kind(service, wall, status=status) as site:
+        crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == 1
     # A challenge is neither retried by Retry nor followed by anything else.

@@ -89,14 +89,6 @@ def test_a_wrong_api_token_is_refused_and_none_is_recorded():
         assert token not in "".join(lines)
 
 
-@pytest.mark.parametrize("url_field", ["websiteURL", "website_url"])
-@pytest.mark.parametrize("key_field", ["websiteKey", "website_key"])
-def test_either_spelling_of_the_fields_is_accepted(service, url_field, key_field):
-    data = {"type_job_id": "1", url_field: PAGE, key_field: SITEKEY}
-    assert Client(service)("createJob", data=data)["error"] is False
-    assert (service.jobs[0].page, service.jobs[0].sitekey) == (PAGE, SITEKEY)
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import json
 import re
@@ -11,9 +10,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, Wall, WalledSite
+from scrapy_omocaptcha.testing import WALLS, Wall, WalledSite
 from tests.helpers.browser_walls import OTHER_SITE, BrowserSite
-from tests.helpers.clock import Clock
 from tests.service.visitor import Visitor
 
 
@@ -84,13 +82,6 @@ def test_a_token_is_answered_as_the_wall_defines(visitor, status, location):
     assert "clearance" in visitor.cookies
 
 
-def test_a_submission_never_redirects_to_another_site(site):
-    for elsewhere in ("//evil.example/", "http://evil.example/", "/\\evil.example"):
-        visitor = Visitor(site)
-        fields = visitor.form(visitor.ask("/page/1"), visitor.site_token())
-        assert visitor.ask("/verify", fields | {"next": elsewhere}).location == "/"
-
-
 @pytest.mark.parametrize("wall", ["session", "same_url", "redirect", "get"])
 def test_a_form_of_another_session_is_a_csrf_failure(service, site, visitor):
     other = Visitor(site)
@@ -115,8 +106,8 @@ def test_rejected_tokens_are_counted_by_error(service):
         used = visitor.site_token()
         visitor.submit(challenge, "/page/1", used)
         visitor.cookies.pop("clearance")
-        foreign_key = service.mint(other.sitekey)
-        foreign_host = service.mint(site.sitekey, "http://elsewhere.example/")
+        foreign_key = Visitor(other).site_token()
+        foreign_host = Visitor(site, "elsewhere.example").site_token()
         for token in (used, foreign_key, foreign_host, "made up", ""):
             answer = visitor.submit(challenge, "/page/1", token)
             assert answer.status == 403
@@ -139,21 +130,6 @@ def test_walls_that_no_token_opens_refuse_every_one(site, visitor, rejected):
     assert visitor.submit(visitor.ask("/page/1"), "/page/1").status == 403
     assert (site.accepted, site.rejected) == (0, rejected)
     assert visitor.ask("/page/1").status == 403
-
-
-@pytest.mark.parametrize("form", ["post", "page"])
-def test_a_wall_may_reject_by_a_redirect_to_the_page_which_says_so_once(service, form):
-    with WalledSite(service, Wall(form=form, rejects_by="redirect")) as site:
-        visitor = Visitor(site)
-        challenge = visitor.ask("/search?q=rope")
-        for path in ("/search?q=rope", "/search?q=rope&error=invalid-input-response"):
-            answer = visitor.submit(challenge, path, "made up")
-            assert answer.status == 302
-            assert answer.location == "/search?q=rope&error=invalid-input-response"
-            challenge = visitor.ask(answer.location)
-            assert challenge.status == 403
-        assert visitor.submit(challenge, answer.location).status == (302 if form == "post" else 200)
-    assert (site.accepted, site.rejected) == (1, {"invalid-input-response": 2})
 
 
 def test_the_redirect_wall_redirects_get_and_post_to_its_gate(service):
@@ -185,19 +161,10 @@ def test_the_rate_wall_allows_free_pages_in_each_session(site, visitor):
     assert site.pages == 7
 
 
-@pytest.mark.parametrize(
-    ("wall", "seconds", "statuses"),
-    [("expiring", [0, 0, 0, 0], [200, 200, 200, 403]), (Wall(clearance_seconds=60), [59, 1], [200, 403])],
-    ids=["by pages", "by time"],
-)
-def test_a_clearance_expires(wall, seconds, statuses):
-    clock = Clock()
-    with OmoCaptchaService(clock=clock) as service, WalledSite(service, wall) as site:
-        visitor = Visitor(site)
-        visitor.submit(visitor.ask("/page/1"), "/page/1")
-        for passing, status in zip(seconds, statuses, strict=True):
-            clock.now += passing
-            assert visitor.ask("/page/1").status == status
+@pytest.mark.parametrize("wall", ["expiring"])
+def test_a_clearance_expires(visitor):
+    visitor.submit(visitor.ask("/page/1"), "/page/1")
+    assert [visitor.ask("/page/1").status for _ in range(4)] == [200, 200, 200, 403]
 
 
 @pytest.mark.parametrize(
@@ -232,14 +199,6 @@ def test_a_url_in_an_attribute_or_a_script_is_escaped(visitor):
     page = visitor.challenge("/page/1?q=</script>\"'<b>".replace(" ", "%20")).text
     assert "<b>" not in page
     assert page.count("</script>") == page.count("<script")
-
-
-def test_answers_are_compressed_for_clients_that_accept_it(service):
-    with WalledSite(service, gzip=True) as site:
-        challenge = Visitor(site).ask("/page/1", Accept_Encoding="gzip")
-        assert challenge.headers["Content-Encoding"] == "gzip"
-        assert b"g-recaptcha" in gzip.decompress(challenge.body)
-        assert b"g-recaptcha" in Visitor(site).ask("/page/1").body
 
 
 def test_robots_txt_is_open_unless_it_is_walled(service):
@@ -278,7 +237,8 @@ def test_the_catalogue_links_its_pages_and_items(service):
 
 def test_an_api_refuses_every_nth_good_token_as_the_forms_do(service):
     with WalledSite(service, refuse_every=2) as site:
-        answers = [Visitor(site).ask(f"/api/query?token={service.mint(site.sitekey)}") for _ in range(4)]
+        visitor = Visitor(site)
+        answers = [visitor.ask(f"/api/query?token={visitor.site_token()}") for _ in range(4)]
         assert [answer.status for answer in answers] == [200, 403, 200, 403]
         assert Visitor(site).ask("/api/search").status == 405
         assert Visitor(site).ask("/api/other").status == 404
@@ -305,24 +265,6 @@ def test_a_visit_is_recorded_as_it_was_sent(service):
         visitor.submit(visitor.ask("/page/1"), "/page/1", token)
         assert lines[-1] == "site POST /verify -> 302 sent on, token: accepted"
         assert token not in "".join(lines)
-
-
-PARTS = "multipart/form-data; boundary=x"
-PART = '--x\r\nContent-Disposition: form-data; name="a"'
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body", "form"),
-    [
-        *((PARTS, f"{PART}\r\n\r\n1\r\n--x--\r\n", 1), (PARTS, f'{PART}; filename=""\r\n\r\n\r\n--x--\r\n', 1)),
-        *((PARTS, "nonsense", 0), (PARTS, "--x\r\nnonsense", 0), ("multipart/form-data", "nonsense", 0)),
-        ("application/x-www-form-urlencoded; charset=klingon", "a=1", 0),
-        *(("application/x-www-form-urlencoded", "a=%FF", 1), ("text/plain", "a=1", 0)),
-    ],
-)
-def test_any_body_of_a_visit_can_be_read(site, content_type, body, form):
-    assert Visitor(site).send("POST", "/search", body, Content_Type=content_type).status == 403
-    assert len(site.requests[0].form) == form
 
 
 def test_a_site_applies_faults_by_path(service):

@@ -73,7 +73,7 @@ class Visitor:
         return self.ask(action[1] or path, fields)
 
     def site_token(self) -> str:
-        return self.site.service.mint(self.site.sitekey, f"http://{self.host}/")
+        return self.site.service._account.mint(self.site.sitekey, f"http://{self.host}/")
 
     def challenge(self, path: str) -> Answer:
         """Return the challenge at ``path``, following a redirect to the gate."""

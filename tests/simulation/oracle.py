@@ -103,10 +103,7 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
         if came > expected:
             yield f"twice: request {name}, {expected} in, {came} out"
     for name in record.thanked:
-        # Where the clearance has ended before the page is asked for again, nothing tells that it is not the page.
-        site = planned.sites[wanted_of(planned, name).site]
-        if "clearance_seconds" not in site.changes or planned.is_calm:
-            yield f"request {name} has a page of thanks"
+        yield f"request {name} has a page of thanks"
     for name, how in record.ends.items():
         if "CrawlClosing" in how:
             yield f"lost: request {name} went to its errback as the crawl closed"
@@ -388,7 +385,7 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
 def _is_limited(site: Site) -> bool:
     """Tell whether a wall lets some pages through without a token, or only so many with a clearance."""
     wall = replace(WALLS[site.wall], **site.changes)
-    return bool(wall.clearance_pages or wall.clearance_seconds or wall.free_pages)
+    return bool(wall.clearance_pages or wall.free_pages)
 
 
 def _waiting(run: Run) -> Iterator[str]:
@@ -523,9 +520,6 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
             # an order, for the page of its answer.
             at_least = ceil(pages / (wall.clearance_pages + 1))
             at_most = min(pages, (3 if site.kind == "orders" else 2) * at_least)
-        elif wall.clearance_seconds is not None:
-            visits = [visit.at for visit in world.sites[number].requests]
-            at_least, at_most = 1, 1 + int((visits[-1] - visits[0]) / wall.clearance_seconds)
         else:
             at_least = at_most = 1
         if wall.free_pages:

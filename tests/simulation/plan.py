@@ -68,7 +68,6 @@ class Site:
     changes: dict[str, Any] = field(default_factory=dict)
     """What is different from that wall."""
     status: int = 403
-    gzip: bool = False
     robots_walled: bool = False
     refuse_every: int = 0
     outdates: bool = False
@@ -177,7 +176,7 @@ def plan(seed: int) -> Plan:
         passes_meta=draw.random() < 0.3,
         filters=draw.random() < 0.7,
     )
-    return _order(_outdate(planned if is_calm else _reject(_go_wrong(draw, planned))))
+    return _order(_outdate(planned if is_calm else _go_wrong(draw, planned)))
 
 
 def _go_wrong(draw: random.Random, planned: Plan) -> Plan:
@@ -228,7 +227,6 @@ def _site(draw: random.Random, *, is_calm: bool) -> Site:
         name, values = draw.choice(
             (
                 ("clearance_pages", (2, 3, 5)),
-                ("clearance_seconds", (60.0, 300.0)),
                 ("free_pages", (1, 3)),
                 ("clearance", ("cookie", "session")),
             )
@@ -241,7 +239,6 @@ def _site(draw: random.Random, *, is_calm: bool) -> Site:
         wall=wall,
         changes=changes,
         status=draw.choice((200, 403, 403, 429, 503)),
-        gzip=draw.random() < 0.2,
         robots_walled=draw.random() < 0.2,
         refuse_every=0 if is_calm else draw.choice((0, 0, 3)),
         gate_fault=draw.choice((None, *_GATE_FAULTS[:5])) if kind == "one address" and not is_calm else None,
@@ -259,21 +256,6 @@ def _outdate(planned: Plan) -> Plan:
         may_outdate = is_plain and site.wall not in ("per_page", *UNSOLVABLE)
         sites.append(replace(site, outdates=draw.random() < 0.4 and may_outdate))
     return replace(planned, sites=tuple(sites), has_cookie=draw.random() < 0.6)
-
-
-def _reject(planned: Plan) -> Plan:
-    """Let some sites answer by a redirect what they reject, and reject more."""
-    # Drawn apart, so that older seeds keep all else.
-    draw = random.Random(f"reject {planned.seed}")
-    sites = list(planned.sites)
-    for number, site in enumerate(sites):
-        form = WALLS[site.wall].form
-        if site.kind == "walled" and draw.random() < {"none": 0.0, "page": 0.7}.get(form, 0.2):
-            sites[number] = replace(site, changes={**site.changes, "rejects_by": "redirect"})
-    if sites == list(planned.sites):
-        return planned
-    job_faults = tuple(sorted({*planned.job_faults, "rejected"}))
-    return replace(planned, sites=tuple(sites), job_faults=job_faults, rate=planned.rate or 0.3)
 
 
 def _order(planned: Plan) -> Plan:

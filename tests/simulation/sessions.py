@@ -80,7 +80,7 @@ class Seen:
     def stays_open(self) -> bool:
         """Tell whether a token opens the wall for its session, once and for all."""
         wall = replace(WALLS[self.told.wall], **self.told.changes)
-        is_limited = wall.clearance_pages or wall.clearance_seconds or wall.free_pages or wall.clearance == "none"
+        is_limited = wall.clearance_pages or wall.free_pages or wall.clearance == "none"
         is_plain = self.told.kind in ("walled", "one address")
         # What another run or crawl did cannot be told apart.
         is_one_run = not self.planned.stops and self.planned.end not in ("two crawls", "fleet")

@@ -113,7 +113,6 @@ def _build(site: Site, service: OmoCaptchaService, number: int, note: Note, *, i
     host = f"shop{number}.example"
     options = {
         "status": site.status,
-        "gzip": site.gzip,
         "robots_walled": site.robots_walled,
         "refuse_every": site.refuse_every,
         "hosts": (host,),

@@ -150,8 +150,8 @@ class NotBought(OmoCaptchaError):
 class HandoverBroke(OmoCaptchaError):
     """A request that carried a token got no response, or one that says that the site is overloaded.
 
-    From ``solve_page``: the page was gone when the token came, did not answer any more, has no button to press, or the
-    callback of its widget failed. The site may have used the token, unless ``is_sent`` is False.
+    From ``solve_page``: the page was gone when the token came, did not answer any more, or has no button to press. The
+    site may have used the token, unless ``is_sent`` is False.
     """
 
     reason = "broke"

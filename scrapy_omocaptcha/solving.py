@@ -59,13 +59,13 @@ async def solve_page(page: Page, *, crawler: Crawler, widget: str | None = None,
     also says what the site made of the token. From then on, all forms of the page are sent as the browser sends them;
     requests that would carry the token to another site are stopped.
 
-    :param page: a page of scrapy-playwright. The widget may be in a shadow root, or in a frame of the page's own site.
+    :param page: a page of scrapy-playwright. The widget may be in a frame of the page's own site.
     :param widget: the widget, where the page has several: a CSS selector of it, or of something around it. Without it,
         the only visible one.
     :param press: whether to press the button of the widget's own form as well, unless its callback sends something.
     :raises ValueError: when the page has no such widget, or more than one.
-    :raises HandoverBroke: when the page was closed or left while the token was bought, the callback of its widget
-        fails, the page does not answer any more, or there is no button to press. The job is paid.
+    :raises HandoverBroke: when the page was closed or left while the token was bought, does not answer any more, or
+        has no button to press. The job is paid.
     :raises NotBought: when a limit is reached, or the widget may not be solved; see its ``reason``.
     :raises JobError: when a job was bought and gave no token.
     :raises ApiError: when the service took no job.

@@ -76,12 +76,12 @@ class HandingIn(TokenTraffic):
             # A change that a script makes before the token is answered does not tell what the site makes of it.
             return self.is_sent and not self.under_way and await is_open()
 
-        given = await widget.give(self.secret)
-        if given is None:
+        is_called = await widget.give(self.secret)
+        if is_called is None:
             return False
-        has_acted = given.is_called and await self.callback_acts(self._is_over)
+        has_acted = is_called and await self.callback_acts(self._is_over)
         if not (has_acted or self._is_over()):
-            await press(given.is_called)
+            await press(is_called)
         has_moved = await until(has_changed, _ANSWER_TIMEOUT, self._is_over)
         if not has_moved and self.under_way:
             # A site may take its time.

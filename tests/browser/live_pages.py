@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _WIDGET = '<div class="g-recaptcha" data-sitekey="$key"></div>'
 _CALLBACK = '<div class="g-recaptcha" data-sitekey="$key" data-callback="passed"></div>'
-_EXPLICIT = API_SCRIPT.replace("api.js", "api.js?onload=begin&render=explicit")
 _FIELDS = '<input name="q" value="Albatross">'
 
 
@@ -72,12 +71,6 @@ WAYS = {
     "invisible button": '<form id="form" action="/find" method="post">'
     f'{_FIELDS}<button id="go" class="g-recaptcha" data-sitekey="$key" data-callback="passed">Go</button></form>'
     "<script>function passed(token) { form.submit(); }</script>",
-    "shadow root": '<div id="host"></div><script>function begin() {'
-    "const root = host.attachShadow({mode: 'closed'});"
-    f"root.innerHTML = `{_form('<div></div>')}`;"
-    "grecaptcha.render(root.querySelector('div'), {sitekey: '$key'});"
-    "root.querySelector('button').onclick = () => root.querySelector('form').submit();"
-    "window.press = () => root.querySelector('button').click(); }</script>",
 }
 """Pages by the way in which the token gets to the site when ``#go`` is clicked; "same address" is that of the shop."""
 
@@ -91,8 +84,6 @@ BAD = {
     "outside": "<form action='/logout' method='post'><button>Log out</button></form>"
     f"{_WIDGET}<button id='go' onclick=\"fetch('/logout')\"></button>",
     "endless": _form(_CALLBACK) + f"<script>function passed(token) {{ {FREEZE}; }}</script>",
-    "throws": _form(_CALLBACK)
-    + "<script>function passed(token) { throw new Error('no place for ' + token); }</script>",
 }
 FORMS = {
     "kinds": _form(
@@ -134,7 +125,6 @@ FORMS = {
 }
 """Pages with other forms: of all kinds of fields, two of the same, and by what becomes of them."""
 _SCRIPTS = {
-    "shadow root": _EXPLICIT,
     "enterprise": API_SCRIPT.replace("api.js", "enterprise.js"),
     "v3": API_SCRIPT.replace("api.js", "api.js?render=$key"),
     "blocked": API_SCRIPT.replace("www.google.com", "blocked.example"),

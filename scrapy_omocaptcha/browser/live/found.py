@@ -8,7 +8,7 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from playwright.async_api import Error, Frame, JSHandle, Page
+from playwright.async_api import Error, Frame, Page
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.browser.page import WIDGET_TIMEOUT, evaluate, until
@@ -96,19 +96,16 @@ async def _look_into(page: Page, frame: Frame, selector: str | None) -> list[Fou
     url = page.url if frame.url.startswith("about:") else frame.url
     if not same_site(page.url, url):
         return []
-    found: list[Found] = []
     # A frame may be on its way to another address.
     with suppress(Error):
-        handle = await frame.evaluate_handle(f"() => {SCRIPT}.roots()")
-        for root in (await handle.get_properties()).values():
-            seen = await evaluate(frame, f"([root, selector]) => {SCRIPT}.look(root, selector)", [root, selector])
-            challenge = find_challenge(HtmlResponse(url, body=seen["html"], encoding="utf-8"))
-            challenges = [] if challenge is None else [challenge, *challenge.others]
-            found += _match(frame, root, seen["widgets"], challenges)
-    return found
+        seen = await evaluate(frame, f"(selector) => {SCRIPT}.look(selector)", selector)
+        challenge = find_challenge(HtmlResponse(url, body=seen["html"], encoding="utf-8"))
+        challenges = [] if challenge is None else [challenge, *challenge.others]
+        return list(_match(frame, seen["widgets"], challenges))
+    return []
 
 
-def _match(frame: Frame, root: JSHandle, widgets: list[dict[str, Any]], challenges: list[Challenge]) -> Iterator[Found]:
+def _match(frame: Frame, widgets: list[dict[str, Any]], challenges: list[Challenge]) -> Iterator[Found]:
     """Yield what is known of each widget that is rendered, or of those in the HTML if none is."""
     # The first challenge of each key, and of each key in each form.
     known: dict[object, Challenge] = {}
@@ -122,7 +119,7 @@ def _match(frame: Frame, root: JSHandle, widgets: list[dict[str, Any]], challeng
         form = None if number is None else Form("GET", "", (), number=number)
         if place in known:
             form = known[place].form
-        widget = LiveWidget(frame, sitekey, form, root, seen.count(place))
+        widget = LiveWidget(frame, sitekey, form, seen.count(place))
         seen.append(place)
         yield Found(known.get(place, known.get(sitekey)), widget, each["isVisible"], each["isMeant"])
     if not widgets:

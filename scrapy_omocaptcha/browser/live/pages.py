@@ -16,7 +16,6 @@ from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import HandoverBroke
-from scrapy_omocaptcha.forms.submission import masked
 from scrapy_omocaptcha.tokens.verdict import unknown, unused
 from scrapy_omocaptcha.urls import public_address
 
@@ -111,13 +110,11 @@ class LivePage(TokenTraffic):
             return gone
         # From here on, the page may go elsewhere at any time.
         try:
-            given = await widget.give(secret, waits=True)
-            if given is None:
+            is_called = await widget.give(secret, waits=True)
+            if is_called is None:
                 return gone
-            if given.thrown:
-                return HandoverBroke(f"the widget's callback in {where} failed: {masked(given.thrown, secret)}")
-            has_acted = press and given.is_called and await self.callback_acts(self._page.is_closed)
-            if press and not has_acted and not await widget.press(given.is_called):
+            has_acted = press and is_called and await self.callback_acts(self._page.is_closed)
+            if press and not has_acted and not await widget.press(is_called):
                 return HandoverBroke(f"the widget in {where} has its token, but no button of its own to press")
         except Unanswered:
             await close(self._page)

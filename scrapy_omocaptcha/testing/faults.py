@@ -16,7 +16,7 @@ from aiohttp import web
 from scrapy_omocaptcha.testing.server import LoopbackServer, check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
 Kind = Literal[
     "reset",
@@ -102,41 +102,31 @@ class FaultyServer(LoopbackServer):
                     return planned[1]
         return None
 
-
-async def apply_fault(
-    fault: Fault,
-    request: web.Request,
-    answer: web.Response | None,
-    pause: Callable[[float | None], Awaitable[bool]],
-) -> web.StreamResponse:
-    """Answer ``request`` with ``fault``.
-
-    :param answer: the answer without the fault, or None if the request was not processed.
-    :param pause: waits for a number of seconds (None: for ever) and returns whether the server is being stopped.
-    """
-    if fault.kind in _WHOLE:
-        status, text = _WHOLE[fault.kind]
-        headers = {"too_many": {"Retry-After": f"{fault.seconds:g}"}, "redirect": {"Location": "/elsewhere"}}
-        return web.Response(status=status, text=text, content_type="text/html", headers=headers.get(fault.kind))
-    if fault.kind == "hang":
-        await pause(None)
-    if fault.kind in ("reset", "reset_after", "hang") or answer is None:
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response()
-    # The answer is sent in parts: slow, or truncated.
-    body = answer.body if isinstance(answer.body, bytes) else b""
-    half = len(body) // 2
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    response.cookies.update(answer.cookies)
-    response.content_length = len(body) + (fault.kind == "truncated")
-    # The client may disconnect at any time, which cancels this coroutine or makes the next write fail.
-    with suppress(ConnectionResetError):
-        await response.prepare(request)
-        await response.write(body[:half])
-        if fault.kind == "slow":
-            await pause(fault.seconds)
-            await response.write(body[half:])
-        elif request.transport is not None:
-            request.transport.close()
-    return response
+    async def _break(self, fault: Fault, request: web.Request, answer: web.Response | None) -> web.StreamResponse:
+        """Answer ``request`` with ``fault`` in place of ``answer``, which is None if the request was not processed."""
+        if fault.kind in _WHOLE:
+            status, text = _WHOLE[fault.kind]
+            headers = {"too_many": {"Retry-After": f"{fault.seconds:g}"}, "redirect": {"Location": "/elsewhere"}}
+            return web.Response(status=status, text=text, content_type="text/html", headers=headers.get(fault.kind))
+        if fault.kind == "hang":
+            await self._pause(None)
+        if fault.kind in ("reset", "reset_after", "hang") or answer is None:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        # The answer is sent in parts: slow, or truncated.
+        body = answer.body if isinstance(answer.body, bytes) else b""
+        half = len(body) // 2
+        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        response.cookies.update(answer.cookies)
+        response.content_length = len(body) + (fault.kind == "truncated")
+        # The client may disconnect at any time, which cancels this coroutine or makes the next write fail.
+        with suppress(ConnectionResetError):
+            await response.prepare(request)
+            await response.write(body[:half])
+            if fault.kind == "slow":
+                await self._pause(fault.seconds)
+                await response.write(body[half:])
+            elif request.transport is not None:
+                request.transport.close()
+        return response

@@ -58,10 +58,7 @@ class LoopbackServer(ABC):
         """Start to accept connections.
 
         :raises OSError: when an address is not available.
-        :raises RuntimeError: when the server is already running.
         """
-        if self._thread is not None:
-            raise RuntimeError(f"{type(self).__name__} is already running at {self.origin}")
         sockets = _listen(self.hosts, self.port)
         self.port = sockets[0].getsockname()[1]
         ready = threading.Event()
@@ -90,13 +87,11 @@ class LoopbackServer(ABC):
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    async def _pause(self, seconds: float | None) -> bool:
-        """Wait for ``seconds``, or for ever if None. Return early, with True, when the server is being stopped."""
+    async def _pause(self, seconds: float | None) -> None:
+        """Wait for ``seconds``, or for ever if None, but not when the server is being stopped."""
         assert self._stopping is not None
-        try:
-            return await asyncio.wait_for(self._stopping.wait(), seconds)
-        except asyncio.TimeoutError:
-            return False
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _run(self, sockets: list[socket.socket], ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()

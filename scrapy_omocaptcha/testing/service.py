@@ -22,7 +22,7 @@ from aiohttp import web
 
 from scrapy_omocaptcha.testing.account import OUTCOMES, Account, Job, Outcome, Plan
 from scrapy_omocaptcha.testing.api import Version, Version1, Version2
-from scrapy_omocaptcha.testing.faults import UNPROCESSED, Fault, FaultyServer, apply_fault
+from scrapy_omocaptcha.testing.faults import UNPROCESSED, Fault, FaultyServer
 from scrapy_omocaptcha.testing.server import check_choice, read_json
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class OmoCaptchaService(FaultyServer):
         answer = None if fault and fault.kind in UNPROCESSED else self._respond(request.method, request.path, body)
         self._record(request, name, body, answer, fault)
         if fault is not None:
-            return await apply_fault(fault, request, answer, self._pause)
+            return await self._break(fault, request, answer)
         assert answer is not None
         return answer
 

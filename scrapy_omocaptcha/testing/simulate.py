@@ -49,7 +49,17 @@ def simulate(_: object, options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
         try:
-            service, sites = _start(options, stack)
+            service = OmoCaptchaService(
+                port=options.port,
+                api_version=options.api_version,
+                solve_seconds=options.solve_seconds,
+                on_event=_print,
+            )
+            stack.enter_context(service)
+            sites = {
+                name: stack.enter_context(_site(service, name, number, options))
+                for number, name in enumerate(dict.fromkeys(options.wall or ["session"]), start=1)
+            }
         except (OSError, OverflowError) as error:
             print(f"{error}: --port needs a free port, followed by free ports for the sites", file=sys.stderr)
             return 1
@@ -69,25 +79,7 @@ def simulate(_: object, options: argparse.Namespace) -> int:
     return 0
 
 
-def _start(options: argparse.Namespace, stack: ExitStack) -> tuple[OmoCaptchaService, dict[str, WalledSite]]:
-    walls = list(dict.fromkeys(options.wall or ["session"]))
-    service = OmoCaptchaService(
-        port=options.port,
-        api_version=options.api_version,
-        solve_seconds=options.solve_seconds,
-        on_event=_print,
-    )
-    stack.enter_context(service)
-    sites = {
-        name: WalledSite(
-            service,
-            name,
-            # Cookies know no ports, so sites at one address would be one session.
-            hosts=[f"127.0.0.{number}"],
-            port=options.port and options.port + number,
-            status=options.status,
-            on_event=partial(_print, name),
-        )
-        for number, name in enumerate(walls, start=1)
-    }
-    return service, {name: stack.enter_context(site) for name, site in sites.items()}
+def _site(service: OmoCaptchaService, wall: str, number: int, options: argparse.Namespace) -> WalledSite:
+    # Cookies know no ports, so sites at one address would be one session.
+    hosts, port = [f"127.0.0.{number}"], options.port and options.port + number
+    return WalledSite(service, wall, hosts=hosts, port=port, status=options.status, on_event=partial(_print, wall))

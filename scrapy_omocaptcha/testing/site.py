@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from scrapy_omocaptcha.testing.faults import UNPROCESSED, FaultyServer, apply_fault
+from scrapy_omocaptcha.testing.faults import UNPROCESSED, FaultyServer
 from scrapy_omocaptcha.testing.gate import Gate
 from scrapy_omocaptcha.testing.server import check_choice
 from scrapy_omocaptcha.testing.shop import Answer, Shop
@@ -128,7 +128,7 @@ class WalledSite(FaultyServer):
         fault = self.take_fault(visit.path)
         if fault is not None and fault.kind in UNPROCESSED:
             self._record(replace(visit, fault=fault.kind))
-            return await apply_fault(fault, request, None, self._pause)
+            return await self._break(fault, request, None)
         answer = self.answer(visit)
         visit = replace(visit, status=answer.status, shown=answer.shown, token=answer.token)
         self._record(replace(visit, fault=fault.kind if fault else None))
@@ -138,7 +138,7 @@ class WalledSite(FaultyServer):
         for name, value in answer.cookies.items():
             response.set_cookie(name, value, path="/", httponly=True)
         if fault is not None:
-            return await apply_fault(fault, request, response, self._pause)
+            return await self._break(fault, request, response)
         return response
 
     def _record(self, visit: Visit) -> None:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from scrapy_omocaptcha.buying.api import factory
 from scrapy_omocaptcha.errors import ApiError
-from scrapy_omocaptcha.testing.faults import KINDS, UNPROCESSED, Fault, apply_fault
+from scrapy_omocaptcha.testing.faults import KINDS, UNPROCESSED, Fault, FaultyServer
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import Site, page
 from tests.simulation.simulation import simulated
@@ -54,7 +54,7 @@ class Recording(Site):
         # The service's clients name themselves.
         self.seen.append((*seen, [] if request.path == "/call" else headers))
         answer = None if self._fault and self._fault.kind in UNPROCESSED else await super()._handle(request)
-        return await apply_fault(self._fault, request, answer, self._pause) if self._fault else answer
+        return await FaultyServer._break(self, self._fault, request, answer) if self._fault else answer
 
 
 def check(real_crawl, asked, answer=lambda *_: page(), fault=None):

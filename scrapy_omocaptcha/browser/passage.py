@@ -54,10 +54,6 @@ class BrowserPassage(Passage):
         await self.set_aside()
         return self.page.challenge
 
-    async def wait_until_ready(self) -> Challenge:
-        """Return the challenge at hand: its form is always fresh, since the page is loaded anew."""
-        return self.page.challenge
-
     async def submit(self, token: Token) -> Handed | Result:
         """Load the page anew, and hand the token in there."""
         handover, answer = await self._load(token)

@@ -33,14 +33,10 @@ from scrapy_omocaptcha.reporting.format import count, sent
 from scrapy_omocaptcha.tokens.judging import Answer, doubt_about
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
-from scrapy_omocaptcha.tokens.verdict import ANOTHER_WALL, came_without, unknown, unused
+from scrapy_omocaptcha.tokens.verdict import ANOTHER_WALL, unknown, unused
 from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
-
-
-class Outdated(Exception):
-    """The challenge at hand changed between :meth:`Attempts.wait_until_ready` and :meth:`Attempts.hand_in`."""
 
 
 @dataclass(frozen=True)
@@ -93,21 +89,14 @@ class Attempts(ABC):
         """Return the challenge to buy a token for, or an answer that came without a token meanwhile."""
 
     @abstractmethod
-    async def wait_until_ready(self) -> Challenge | Answer:
-        """Wait until a token may be handed in.
-
-        :returns: the challenge that it must fit, or an answer that came without a token meanwhile.
-        """
-
-    @abstractmethod
     async def hand_in(self, token: Token) -> Result:
-        """Hand a token in, and judge the answer.
+        """Hand a token in as soon as that can be done, and judge the answer, or return one that came without it.
 
         :raises TokenUnused: when the token was not sent.
+        :raises CrawlClosing: when the crawl closed before.
         :raises MiddlewareFailed: when a middleware of the project failed on what was sent with it.
         :raises HandoverBroke: when the token may not have reached the site; only if ``is_first``, after which it is
             handed in once more.
-        :raises Outdated: when nothing was handed in, since ``wait_until_ready`` has to be called again first.
         """
 
     async def make_attempts(self) -> Result:
@@ -200,36 +189,23 @@ class Attempts(ABC):
         """Hand a token in, and once more if that broke off."""
         self.is_first = True
         try:
-            return await self._hand_in_when_ready(token)
+            return await self._hand_in(token)
         except HandoverBroke as broke:
             logger.info("%s: %s; it is sent once more", host_of(self.request.url), broke)
             self.is_first = False
-            result = await self._hand_in_when_ready(token)
+            result = await self._hand_in(token)
             # The first try may have used up the token.
             if broke.is_sent and (result.verdict is None or result.verdict.outcome == "expired"):
                 return replace(result, verdict=unknown("broke"))
             return result
 
-    async def _hand_in_when_ready(self, token: Token) -> Result:
-        """Wait until a token may be handed in, do so, and return what came of it.
+    async def _hand_in(self, token: Token) -> Result:
+        """Hand a token in, and return what came of it.
 
         Errors are in the result, which has no verdict if the crawl closed before; only HandoverBroke is raised.
         """
         try:
-            ready = await self.wait_until_ready()
-        except CrawlClosing as error:
-            return Result(error=error)
-        except Exception as error:
-            reason = error.refusal.reason if isinstance(error, GivenUp) else "page_failed"
-            return Result(verdict=unused(reason), error=error)
-        if not isinstance(ready, Challenge):
-            return Result(ready, came_without(ready))
-        if ready.sitekey != token.sitekey:
-            return Result(verdict=unused("other_key"))
-        try:
             return await self.hand_in(token)
-        except Outdated:
-            return await self._hand_in_when_ready(token)
         except TokenUnused as error:
             return Result(verdict=unused(error.reason))
         except CrawlClosing as error:
@@ -243,25 +219,22 @@ class Attempts(ABC):
             # A method of the spider has failed on the answer.
             return Result(verdict=unknown("broke"), error=error)
 
-    def report(self, challenge: Challenge, result: Result) -> None:
-        """Report that the request has got through its wall, or that this is not known."""
-        verdict = result.verdict
+    def deliver(self, challenge: Challenge, result: Result) -> Answer:
+        """Report what has come of the attempts, and return the answer for Scrapy.
+
+        It has the flag of a page behind a wall if it is one. HttpCache has seen the challenge, and is given what the
+        submission was answered with in its place.
+        """
+        answer, verdict = result.answer, result.verdict
+        assert answer is not None
+        is_through = verdict is ACCEPTED or doubt_about(self.request, result.submitted or answer) is None
         # All jobs of a crawl have one price, which is asked for before the first one.
         seconds, cost = time.monotonic() - self._since, self.jobs * self.buyer.limits.price
         if verdict is not None and verdict.outcome == "unknown":
             self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
-        elif self._is_through(result):
+        elif is_through:
             outcome = None if verdict is None else verdict.outcome
             self.events.solved(self.request, challenge, self.jobs, seconds=seconds, cost_usd=cost, outcome=outcome)
-
-    def deliver(self, result: Result) -> Answer:
-        """Return the answer for Scrapy: with the flag of a page behind a wall if it is one, and stored for HttpCache.
-
-        HttpCache has seen the challenge, and is given what the submission was answered with in its place.
-        """
-        answer, is_through = result.answer, self._is_through(result)
-        assert answer is not None
-        if is_through and (result.verdict is None or result.verdict.outcome != "unknown"):
             if isinstance(answer, Response):
                 answer.flags = [*answer.flags, "omocaptcha"]
             else:
@@ -269,9 +242,3 @@ class Attempts(ABC):
         if is_through and result.submitted is not None:
             self.engine.components.store(self.request, result.submitted)
         return answer
-
-    def _is_through(self, result: Result) -> bool:
-        """Tell whether a result shows that the request has got through its wall."""
-        answer = result.submitted or result.answer
-        assert answer is not None
-        return result.verdict is ACCEPTED or doubt_about(self.request, answer) is None

@@ -22,8 +22,6 @@ _NOTHING = re.compile(
 )
 _LONGEST_SHELL = 1000
 """Bytes up to which a page is looked at for having nothing in it."""
-Marks = tuple[str, ...]
-"""The marks by which a wall is known again, whatever its key."""
 
 
 def is_good(answer: Answer) -> bool:
@@ -85,11 +83,3 @@ def is_other_wall(challenge: Challenge, later: Challenge) -> bool:
 def form_marks(form: Form | None) -> list[str]:
     """Return what a form is known by: its address without the query, its method, the names of its fields."""
     return [] if form is None else [public_address(form.url), form.method, *sorted(form.names)]
-
-
-def wall_marks(challenge: Challenge) -> Marks:
-    """Return what the challenges of one wall have in common, if it shows them at the pages themselves."""
-    marks = form_marks(challenge.form)
-    if marks[:1] == [public_address(challenge.url)]:
-        marks[0] = ""
-    return (host_of(challenge.url), *marks)

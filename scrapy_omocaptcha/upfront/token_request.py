@@ -61,8 +61,7 @@ class TokenRequest(Attempts):
     async def run(self) -> Response:
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
         result = await self.make_attempts()
-        self.report(self.wanted, result)
-        answer = self.deliver(result)
+        answer = self.deliver(self.wanted, result)
         assert isinstance(answer, Response)
         return self.engine.components.deliver(self.request, answer)
 
@@ -72,10 +71,6 @@ class TokenRequest(Attempts):
         refusal = self.policy.upfront_refusal(self.request, self.wanted)
         if refusal is not None:
             raise GivenUp(refusal)
-        return self.wanted
-
-    async def wait_until_ready(self) -> Challenge:
-        """Return the challenge that the request wants a token for."""
         return self.wanted
 
     async def hand_in(self, token: Token) -> Result:

@@ -4,22 +4,22 @@ A spider's ``omocaptcha_submit`` may make that request.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from urllib.parse import urldefrag
 
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.errors import HandoverBroke
+from scrapy_omocaptcha.challenge import Token
+from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke
 from scrapy_omocaptcha.forms.encoding import field_names, missing_pairs, repeats
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.tokens.attempts import Outdated, Result
+from scrapy_omocaptcha.tokens.attempts import Result
 from scrapy_omocaptcha.tokens.judging import Answer, is_lost
 from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import send_submission
-from scrapy_omocaptcha.tokens.verdict import Handed, unknown, unused
+from scrapy_omocaptcha.tokens.verdict import Handed, came_without, unknown, unused
 from scrapy_omocaptcha.urls import public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls.passage import Passage
 
@@ -28,6 +28,10 @@ _MAX_OUTDATED = 3
 ``_QUIET_TIMEOUT`` each time, and the token grows old."""
 _QUIET_TIMEOUT = 10.0
 """Longest wait for other answers of the session before a token is handed in, in seconds."""
+
+
+class _Outdated(Exception):
+    """The form at hand was outdated just before it was submitted."""
 
 
 class FormPassage(Passage):
@@ -45,23 +49,29 @@ class FormPassage(Passage):
         finally:
             self.session.end_handing_in()
 
-    async def wait_until_ready(self) -> Challenge | Answer:
-        """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
-        if not self.is_alone:
-            await self.engine.lifetime.until(self._none_under_way, timeout=_QUIET_TIMEOUT)
-        passed = await self.look_again() if self._is_stale() else None
-        return self.page.challenge if passed is None else passed
-
     async def hand_in(self, token: Token) -> Result:
-        """Send a token to the site, and judge the answer.
+        """Wait for other answers of the session, which may outdate the form at hand, and send a token by the newest.
 
         Where each page wants a token, and is asked for after it, nothing else of the session is sent meanwhile: it
         could use up what the token opens.
         """
-        if not (self.is_alone and self.session.is_page_asked_for):
-            return await super().hand_in(token)
-        async with self._nothing_else():
-            return await super().hand_in(token)
+        try:
+            if not self.is_alone:
+                await self.engine.lifetime.until(self._none_under_way, timeout=_QUIET_TIMEOUT)
+            passed = await self.look_again() if self._is_stale() else None
+        except CrawlClosing:
+            raise
+        except Exception as error:
+            reason = error.refusal.reason if isinstance(error, GivenUp) else "page_failed"
+            return Result(verdict=unused(reason), error=error)
+        if passed is not None:
+            return Result(passed, came_without(passed))
+        is_for_page = self.is_alone and self.session.is_page_asked_for
+        try:
+            async with self._nothing_else() if is_for_page else nullcontext():
+                return await super().hand_in(token)
+        except _Outdated:
+            return await self.hand_in(token)
 
     async def ask_again(self) -> Answer:
         """Ask again; where an order may be sent, nothing else uses up what lets it through."""
@@ -91,7 +101,7 @@ class FormPassage(Passage):
         is_outdated = not self.is_alone and (self._is_stale() or not self._none_under_way())
         if is_outdated and self._outdated < _MAX_OUTDATED:
             self._outdated += 1
-            raise Outdated
+            raise _Outdated
         self._outdated = 0
         try:
             submission = self.submission(token)

@@ -3,8 +3,8 @@
 The steps are the methods of :class:`Passage` in their order: take the challenge, refuse it, lead or follow or go alone
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. A subclass knows when a token is
 ready to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.passage`` in a page of a browser.
-The loop in ``tokens.attempts`` calls ``next_challenge`` for each token, ``wait_until_ready`` and ``hand_in`` for each
-try with it, and records the verdict.
+The loop in ``tokens.attempts`` calls ``next_challenge`` for each token, ``hand_in`` for each try with it, and records
+the verdict.
 
 For what orders, gates and originals are, see ``redirects``. A stamp is the number of a sending; later ones are higher.
 """
@@ -24,7 +24,7 @@ from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.components import is_redirect
 from scrapy_omocaptcha.engine.slots import Hold
-from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
+from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, TokenUnused
 from scrapy_omocaptcha.forms.encoding import SAFE_METHODS
 from scrapy_omocaptcha.forms.submission import copy_back
 from scrapy_omocaptcha.tokens.attempts import Attempts, Result
@@ -113,8 +113,7 @@ class Passage(Attempts):
         if result.verdict is ACCEPTED and result.proves_open:
             has_new_cookies = self.cookie_values() != self.page.cookies
             self.session.visitors.record_opened(self.request, has_new_cookies=has_new_cookies)
-        self.report(challenge or self.page.challenge, result)
-        return self.deliver(result)
+        return self.deliver(challenge or self.page.challenge, result)
 
     async def _leave(self, response: Response) -> Result:
         """Ask for what the wall has withheld, now that it answers with no challenge, or take an order's receipt."""
@@ -281,6 +280,8 @@ class Passage(Attempts):
     async def hand_in(self, token: Token) -> Result:
         """Send a token to the site, and judge the answer; see :meth:`Attempts.hand_in` for what is raised."""
         page = self.page
+        if page.challenge.sitekey != token.sitekey:
+            raise TokenUnused("other_key")
         self.policy.handed_in[self.request] = page.challenge
         async with self.hold.sending():
             handed = await self.submit(token)

@@ -25,7 +25,6 @@ async def sleep(seconds: float) -> None:
         await done
 
 
-needs_no_reactor = pytest.mark.skipif(NEEDS_REACTOR, reason="up to Scrapy 2.14, no crawl runs without a reactor")
 in_virtual_time = pytest.mark.skipif(
     NEEDS_REACTOR, reason="it compares times that are too short for real crawls, which those of Scrapy 2.14 are"
 )

@@ -91,13 +91,6 @@ def test_a_task_with_invalid_fields_is_refused_and_costs_nothing(service, change
     assert (service.jobs, service.charged) == ((), 0.0)
 
 
-def test_a_refusal_can_have_any_error_code(service):
-    service.next_job("refused", message="Come back later.", code="ERROR_NO_SLOT_AVAILABLE")
-    service.next_job("refused")
-    assert ask(service, "createTask", task=TASK) == failed("ERROR_NO_SLOT_AVAILABLE", "Come back later.")
-    assert ask(service, "createTask", task=TASK)["errorCode"] == "ERROR_INVALID_TASK_DATA"
-
-
 def test_both_versions_share_one_account_and_version_2_is_also_at_the_root():
     with OmoCaptchaService() as service:
         body = {"api_token": "offline-token", "data": {**TASK, "type_job_id": "1"}}

@@ -1,19 +1,8 @@
-"""Settings and arguments of the offline service, which is not started here, and the walls that ship with it."""
+"""The words that the offline service and its sites know, of which none is started here."""
 
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-
-
-def test_the_settings_of_a_service_match_its_api_version():
-    one, two = OmoCaptchaService(), OmoCaptchaService(api_version=2, price=0.002)
-    assert one.settings["OMOCAPTCHA_API_URL"] == f"{one.origin}/api"
-    assert "OMOCAPTCHA_API_VERSION" not in one.settings
-    expected = {"API_VERSION": 2, "API_URL": f"{two.origin}/v2", "API_TOKEN": "offline-token", "PRICE": 0.002}
-    expected["POLL_INTERVAL"] = 0.05
-    assert two.settings == {f"OMOCAPTCHA_{name}": value for name, value in expected.items()}
-    with pytest.raises(ValueError, match="3 is not one of 1, 2"):
-        OmoCaptchaService(api_version=3)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-form demo-browser demo-fleet demo-scrapyd test lint types check coverage docs links package fuzz \
-	simulation sockets fleet matrix mutants nightly minimum-versions newest-versions scrapy-versions scrapy-main foreign-clients scrapy-suite other-suites bench hooks clean
+	simulation sockets fleet matrix mutants nightly minimum-versions newest-versions scrapy-versions scrapy-main foreign-clients scrapy-suite bench hooks clean
 
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -94,7 +94,7 @@ matrix: $(VENV)/test   ## crawl with each feature of Scrapy behind each wall, an
 mutants: $(VENV)/mutants   ## list changes to a folder of the package that no test notices; ARGS="walls --most 20"
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-nightly: $(VENV)/test $(VENV)/docs   ## run the tests too slow for every change, 10,000 new seeds, sockets, fuzz
+nightly: $(VENV)/test   ## run the tests too slow for every change, 10,000 new seeds, sockets, fuzz
 	$(BIN)/python -m tests.simulation --new 10000
 	$(MAKE) sockets fuzz
 	$(BIN)/python -m pytest -m nightly
@@ -122,10 +122,7 @@ foreign-clients: .venv-foreign/foreign-clients   ## run clients that other peopl
 	.venv-foreign/bin/python -m pytest tests/service/test_foreign_clients.py $(ARGS)
 
 scrapy-suite: .venv-suites/others   ## Scrapy's own tests, with the add-on and behind walls; ARGS="test_crawl --ways session"
-	.venv-suites/bin/python -m tests.suites scrapy $(ARGS)
-
-other-suites: .venv-suites/others   ## the same with the tests of scrapy-poet
-	.venv-suites/bin/python -m tests.suites scrapy-poet $(ARGS)
+	.venv-suites/bin/python -m tests.suites $(ARGS)
 
 bench: .venv-bench/others   ## the same work side by side with what others use; ARGS="walls" for a part of it
 	.venv-bench/bin/python -m benchmarks $(ARGS) --json docs/benchmarks.json

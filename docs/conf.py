@@ -39,8 +39,6 @@ html_title = f"scrapy-omocaptcha {release}"
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
 html_js_files = ["tables.js"]
-# Sphinx takes a relative path from the working directory.
-html_search_scorer = str(Path(__file__).parent / "search_order.js")
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False

@@ -47,10 +47,6 @@ class LogMessages(Domain):
     def merge_domaindata(self, docnames: set[str], otherdata: dict[str, list[tuple[str, str]]]) -> None:
         self.messages.extend(otherdata["messages"] if PAGE in docnames else ())
 
-    def get_type_name(self, type: ObjType, primary: bool = False) -> str:
-        # docs/search_order.js knows them by this.
-        return type.lname
-
     def get_objects(self) -> Iterator[tuple[str, str, str, str, str, int]]:
         # Sphinx escapes them for HTML, which would make words of these quotes.
         curly = str.maketrans({"'": "\u2019", '"': "\u201d"})

@@ -10,7 +10,7 @@ import json
 from collections import Counter, defaultdict
 from dataclasses import replace
 from http import HTTPStatus
-from math import ceil, inf
+from math import ceil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -49,11 +49,6 @@ _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
 _POSTS = ("order", "search")
 """Kinds of requests that are not sent again where a wall redirects them and does not lead back to them."""
-_QUIET = 30
-"""Seconds for which a token may wait for answers to others, three times ten: each may have made its form void."""
-_MOST_BETWEEN = 2
-"""How many other requests may go to a site with a long delay between the arrival of a token and its form, and as many
-for each other token that goes there meanwhile: a token waits for one that goes first, and what has none does not."""
 _ALIKE = ("item_scraped_count", "response_received_count", "request_depth_max", "retry/count", "finish_reason")
 """Stats that are the same behind a wall."""
 
@@ -83,7 +78,6 @@ def check(
         *_tokens(planned, world),
         *_verdicts(planned, world, records),
         *orders.check(planned, world, record, runs),
-        *_precedence(planned, world),
         *(() if is_open else sessions.check(planned, world, record)),
         *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
         *(sentence for run in runs for sentence in _stop(planned, world, run)),
@@ -297,49 +291,6 @@ def _tokens(planned: Plan, world: World) -> Iterator[str]:
         for visit in said:
             if urlsplit(visit.url).netloc != urlsplit(job.page).netloc:
                 yield f"the token of job {job.id}, for {job.page}, was sent to {visit.url}"
-
-
-def _precedence(planned: Plan, world: World) -> Iterator[str]:
-    """Check that a token leaves before what else waits for the delay of its site, unless that is a token as well."""
-    if planned.settings.get("DOWNLOAD_DELAY", 0) < 2 or planned.api_faults or planned.stalls:
-        # When an answer of the service has come is not known.
-        return
-    jobs = world.service.jobs
-    tokens = [token for job in jobs if (token := world.token(job))]
-    with_token = {visit.headers.get(PLACE) for token in tokens for visit in world.said(token)}
-    # Whose form is outdated asks for it anew, with a token at hand.
-    at_hand = {
-        said[0].headers.get(NAME): job.answered_at
-        for job in world.service.jobs
-        if (said := world.said(world.token(job)))
-    }
-    # A form waits for an answer that hangs, half a minute at most.
-    hung = {visit.host for site in world.sites for visit in site.requests if visit.fault == "hang"}
-    for job in world.service.jobs:
-        said = world.said(world.token(job))
-        if not (said and job.answered_at and PLACE in said[0].headers):
-            continue
-        sent = world.exchanges[int(said[0].headers[PLACE])]
-        host, name = urlsplit(sent.url).hostname, said[0].headers.get(NAME)
-        if host in hung:
-            continue
-        between = [
-            each
-            for place, each in enumerate(world.exchanges)
-            if job.answered_at + planned.latency[1] + _QUIET < each.began < sent.began
-            and str(place) not in with_token
-            and each.crawler is sent.crawler
-            and urlsplit(each.url).hostname == host
-            and each.headers.get(NAME) not in (None, name)
-            and each.began < (at_hand.get(each.headers.get(NAME)) or inf)
-        ]
-        tokens_between = sum(
-            job.answered_at < world.exchanges[int(place)].began < sent.began
-            for place in with_token
-            if place is not None
-        )
-        if len(between) > _MOST_BETWEEN * (1 + tokens_between):
-            yield f"order: {len(between)} other requests to {host} were sent before the token of job {job.id}"
 
 
 def _time_outs(planned: Plan) -> int:

@@ -1,4 +1,4 @@
-"""``python -m tests.suites scrapy``: run a suite as it is, with the add-on, and behind walls, and compare the outcomes.
+"""``python -m tests.suites``: run Scrapy's own tests, also with the add-on and behind walls, and compare the outcomes.
 
 It fails where a test does not pass that passes without the add-on and is not in ``known.py``, and where a wall was
 never met.
@@ -17,20 +17,17 @@ from tests.suites.suite import WAYS, Suite, Way
 
 say = partial(print, flush=True)
 MISSING = ("missing", "")
-# Tests of scrapy-poet come out of a set of classes, in another order in each process.
-WORKERS = {"scrapy": 2, "scrapy-poet": 0}
 RERUNS = 2
 """How often what fails runs again, alone: some tests depend on how fast the machine is, or on a port that is free."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suites", description=__doc__)
-    parser.add_argument("distribution", choices=list(WORKERS))
     parser.add_argument("modules", nargs="*", help="names of test modules; all by default")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--folder", type=Path, default=Path(sys.prefix) / "suites", help="where the suite is unpacked")
     options = parser.parse_args()
-    suite = Suite(options.distribution, options.folder.resolve(), WORKERS[options.distribution])
+    suite = Suite(options.folder.resolve())
     suite.unpack()
     as_known = [compare(suite, WAYS[name], options.modules) for name in options.ways]
     return 0 if all(as_known) else 1
@@ -39,7 +36,7 @@ def main() -> int:
 def compare(suite: Suite, way: Way, names: list[str]) -> bool:
     """Run a suite in one way, print which outcomes differ, and return whether only those do that are known to."""
     modules = suite.modules(names, crawling=way.wall is not None)
-    known = KNOWN.get((suite.distribution, way.name), {})
+    known = KNOWN[way.name]
     passing = [test for test, (outcome, _) in suite.plain(modules).items() if outcome == "passed"]
     with OmoCaptchaService(balance=10_000) as service:
         outcomes = suite.run(way, modules, service)
@@ -50,7 +47,7 @@ def compare(suite: Suite, way: Way, names: list[str]) -> bool:
         jobs = len(service.jobs)
     differing = {test: outcomes.get(test, MISSING) for test in passing}
     differing = {test: outcome for test, outcome in differing.items() if outcome[0] != "passed"}
-    say(f"\n{suite.distribution}, {way.name}: {len(passing)} tests, {jobs} jobs, {len(differing)} differ")
+    say(f"\n{way.name}: {len(passing)} tests, {jobs} jobs, {len(differing)} differ")
     for test, (outcome, message) in sorted(differing.items()):
         say(f"  {'known' if test in known else 'NEW'}: {test} {outcome}: {known.get(test, message)}")
     for test in sorted(known.keys() & set(passing) - differing.keys()):

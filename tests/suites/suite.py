@@ -1,4 +1,4 @@
-"""Fetch the tests of another project from its source distribution, and run them in one of several ways."""
+"""Fetch Scrapy's own tests from its source distribution, and run them in one of several ways."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 PATCHES = Path(__file__).parent / "path"
+WORKERS = 2
 
 WITHOUT_MIDDLEWARES = re.compile(r"test_(downloader_handler\w*|http2_client_protocol)\.py")
 """Modules that use the mock server without Scrapy's downloader middlewares, so that nothing can open a wall."""
@@ -54,14 +55,12 @@ WAYS = {
 
 
 class Suite:
-    """The tests of the installed release of one distribution, unpacked below ``folder``."""
+    """The tests of the installed release, unpacked below ``folder``."""
 
-    def __init__(self, distribution: str, folder: Path, workers: int) -> None:
-        self.distribution = distribution
-        self._release = version(distribution)
+    def __init__(self, folder: Path) -> None:
+        self._release = version("scrapy")
         self._folder = folder
-        self._root = folder / f"{distribution}-{self._release}"
-        self._workers = workers
+        self._root = folder / f"scrapy-{self._release}"
         self._plain: dict[str, dict[str, tuple[str, str]]] = {}
 
     def unpack(self) -> None:
@@ -71,13 +70,12 @@ class Suite:
         if self._root.exists():
             return
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        wanted = ["--no-binary", self.distribution, f"{self.distribution}=={self._release}"]
+        wanted = ["--no-binary", "scrapy", f"scrapy=={self._release}"]
         subprocess.run([*command, "--dest", self._folder, *wanted], check=True)
-        package = self.distribution.replace("-", "_")
-        with tarfile.open(self._folder / f"{package}-{self._release}.tar.gz") as archive:
+        with tarfile.open(self._folder / f"scrapy-{self._release}.tar.gz") as archive:
             for member in archive.getmembers():
                 _, _, member.name = member.name.partition("/")
-                if member.name.partition("/")[0] not in ("", package):
+                if member.name.partition("/")[0] not in ("", "scrapy"):
                     archive.extract(member, self._root, filter="data")
 
     # -- which tests -----------------------------------------------------------------------------------------------
@@ -116,16 +114,15 @@ class Suite:
         return {name: outcome for module in modules for name, outcome in self._plain[module].items()}
 
     def run(
-        self, way: Way, tests: Sequence[str], service: OmoCaptchaService | None = None, *, workers: int | None = None
+        self, way: Way, tests: Sequence[str], service: OmoCaptchaService | None = None, *, workers: int = WORKERS
     ) -> dict[str, tuple[str, str]]:
         """Run tests, and return for each its outcome and the first line of what it complains about.
 
         :param tests: paths of modules, or names of tests.
         :param service: the add-on is off without one.
         """
-        outcomes = self._folder / f"{self.distribution}-{way.name}{'' if workers is None else '-alone'}.jsonl"
+        outcomes = self._folder / f"scrapy-{way.name}{'' if workers else '-alone'}.jsonl"
         outcomes.write_text("")
-        workers = self._workers if workers is None else workers
         options = ["-p", "outcomes", "-p", "no:cacheprovider", "--reactor=asyncio", "--timeout=120", "-n", str(workers)]
         options += ["-m", "not requires_internet"]
         environment = {

@@ -27,16 +27,6 @@ def add_wall(module):
     module.Site = walled_site(module.Site, **SUITE["wall"])
 
 
-def pass_environment(module):
-    """Have scrapy-poet start its mock server with the environment of the tests, which it empties otherwise."""
-    popen = module.Popen
-    module.Popen = lambda *args, env, **kwargs: popen(*args, env={**os.environ, **_with_paths(env)}, **kwargs)
-
-
-def _with_paths(env):
-    return {"PYTHONPATH": os.pathsep.join([os.environ["PYTHONPATH"], env["PYTHONPATH"]])}
-
-
 class PatchFinder(importlib.abc.MetaPathFinder):
     """Finds the modules that are to be patched once they have been executed."""
 
@@ -61,8 +51,6 @@ class PatchFinder(importlib.abc.MetaPathFinder):
 patches = {}
 if SUITE.get("settings"):
     patches["scrapy.settings.default_settings"] = add_settings
-if SUITE.get("wall"):
-    patches["scrapy_poet.utils.mockserver"] = pass_environment
-    if any(argument.endswith(("tests.mockserver.http", "scrapy_poet.utils.mockserver")) for argument in sys.orig_argv):
-        patches["twisted.web.server"] = add_wall
+if SUITE.get("wall") and any(argument.endswith("tests.mockserver.http") for argument in sys.orig_argv):
+    patches["twisted.web.server"] = add_wall
 sys.meta_path.insert(0, PatchFinder(patches))

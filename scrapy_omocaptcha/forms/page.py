@@ -1,15 +1,13 @@
 """Parse a response as a browser parses a page, and read the text of its elements and what they inherit."""
 
-import re
 from collections.abc import Callable, Container, Iterator
-from contextlib import suppress
 from itertools import islice
 from typing import Generic, TypeVar
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 from parsel import Selector
-from scrapy.http import HtmlResponse, Response, XmlResponse
+from scrapy.http import HtmlResponse, Response
 
 T = TypeVar("T")
 
@@ -19,7 +17,6 @@ INERT_TAGS = frozenset(
 """Tags whose content a browser that runs scripts does not render as elements."""
 
 _MAX_ATTRIBUTES = 100
-_XHTML = re.compile(r"<(?:\w+:)?html[\s>]", re.IGNORECASE)
 
 
 def parse_page(response: Response) -> Selector | None:
@@ -27,23 +24,17 @@ def parse_page(response: Response) -> Selector | None:
 
     :returns: None if the response is not a page, or its text cannot be decoded.
     """
-    if not isinstance(response, (HtmlResponse, XmlResponse)):
+    if not isinstance(response, HtmlResponse):
         return None
     try:
         text = response.text
     except (LookupError, UnicodeError):
         # The encoding that the response claims is known to Python as something else (hex, idna).
         return None
-    if isinstance(response, HtmlResponse):
-        with suppress(ValueError):  # Scrapy raises it for a <base> that is not a valid URL.
-            return _html(response.selector)
-    elif not _XHTML.search(text[:2000]):
-        return None
-    # Scrapy parses XHTML as XML, in which forms and scripts are not what they are in HTML.
-    return _html(Selector(text=text, type="html"))
-
-
-def _html(selector: Selector) -> Selector | None:
+    try:
+        selector = response.selector
+    except ValueError:  # Scrapy raises it for a <base> that is not a valid URL.
+        selector = Selector(text=text, type="html")
     # Before parsel 1.12, JSON is read as JSON whatever it is said to be.
     return selector if selector.type == "html" else None
 

@@ -117,7 +117,7 @@ def check(body: bytes) -> None:
 
 
 @fuzzed(60)
-@given(mutated(st.sampled_from(OWN)), st.sampled_from(["utf-8", "utf-16", "latin-1", "shift_jis"]))
+@given(mutated(st.sampled_from(OWN)), st.sampled_from(["utf-8", "latin-1", "shift_jis"]))
 @counted
 def test_no_mutated_page_of_ours_breaks_detection(markup, encoding):
     check(markup.encode(encoding, "replace"))

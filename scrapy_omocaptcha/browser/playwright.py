@@ -5,7 +5,7 @@ is read. The methods that are put there look at the page first.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from playwright.async_api import Page
@@ -24,7 +24,6 @@ T = TypeVar("T")
 
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
-_REDIRECTS = ("redirect_times", "redirect_urls", "redirect_reasons")
 
 
 class PlaywrightMedium(PlainMedium):
@@ -40,8 +39,8 @@ class PlaywrightMedium(PlainMedium):
         super().__init__(engine.components)
         self._schemes = schemes
         self.limits_contexts = limits_contexts
-        self._originals: WeakKeyDictionary[Request, dict[str, Any]] = WeakKeyDictionary()
-        """The page that the spider has brought, and the redirects that Scrapy has followed, by the request."""
+        self._brought: WeakKeyDictionary[Request, Page | None] = WeakKeyDictionary()
+        """The page that the spider has brought, by the request."""
         self._acted: WeakSet[Request] = WeakSet()
         """Requests of which page methods have clicked or sent something, after which the page went on."""
         self._user_agents: WeakKeyDictionary[Page, bytes] = WeakKeyDictionary()
@@ -62,8 +61,8 @@ class PlaywrightMedium(PlainMedium):
         return BrowserPassage
 
     def begin(self, request: Request, find: Find) -> None:
-        """Note what a request has in its meta before it is sent for the first time, and watch it."""
-        self._originals[request] = {name: request.meta[name] for name in (_PAGE, *_REDIRECTS) if name in request.meta}
+        """Note which page a request brings before it is sent for the first time, and watch it."""
+        self._brought[request] = request.meta.get(_PAGE)
         self.watch(request, find)
 
     def answered(self, request: Request) -> None:
@@ -95,7 +94,6 @@ class PlaywrightMedium(PlainMedium):
     def watch(self, request: Request, find: Find) -> None:
         """Keep the spider's page methods from being called in a challenge."""
         self.answered(request)
-        self._forget_redirects(request)
         methods = request.meta.get(_METHODS)
         if isinstance(methods, Iterator):
             # An iterator could be gone through only once, and the page may be loaded more often.
@@ -110,7 +108,6 @@ class PlaywrightMedium(PlainMedium):
         """
         request = handover.request
         self.answered(request)
-        self._forget_redirects(request)
         handover.original = request.meta.get(_METHODS)
         request.meta[_METHODS] = handover
         try:
@@ -120,22 +117,10 @@ class PlaywrightMedium(PlainMedium):
             return error
         finally:
             self.answered(request)
-            if handover.has_moved:
-                # The first page that the request has shown was the challenge.
-                self._forget_redirects(request)
-
-    def _forget_redirects(self, request: Request) -> None:
-        """Take out of a request what scrapy-playwright has written of redirects on the way to a challenge."""
-        # A middleware nearer to the site may have had it rendered, so that nothing was noted.
-        original = self._originals.get(request, {})
-        for name in _REDIRECTS:
-            request.meta.pop(name, None)
-            if name in original:
-                request.meta[name] = original[name]
 
     async def close_page(self, request: Request) -> None:
         """Close a page that was left open for the spider, unless the spider has brought it."""
         page = request.meta.get(_PAGE)
-        if page is None or page.is_closed() or page is self._originals.get(request, {}).get(_PAGE):
+        if page is None or page.is_closed() or page is self._brought.get(request):
             return
         await close(page)

@@ -32,7 +32,7 @@ def parse_page(response: Response) -> Selector | None:
         # The encoding that the response claims is known to Python as something else (hex, idna).
         return None
     try:
-        selector = response.selector
+        selector: Selector = response.selector
     except ValueError:  # Scrapy raises it for a <base> that is not a valid URL.
         selector = Selector(text=text, type="html")
     # Before parsel 1.12, JSON is read as JSON whatever it is said to be.

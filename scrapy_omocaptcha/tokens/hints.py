@@ -61,19 +61,6 @@ class Hints:
             cure,
         )
 
-    def overruled(self, page: Challenge, by: str) -> None:
-        """Tell that a page is not taken for what it was judged to be."""
-        self._say(
-            f"overruled {host_of(page.url)}",
-            "The page %s is %s, as %s says, though its form %s: %s",
-            public_address(page.url),
-            "left alone" if page.blocking else "taken for a challenge",
-            by,
-            purpose(page),
-            printable("; ".join(page.evidence)),
-            level=logging.INFO,
-        )
-
     def maybe_executed(self, request: Request) -> None:
         """Tell that a POST is not sent again, as what it was redirected to may be its answer, or a gate's own page."""
         message = (
@@ -110,7 +97,7 @@ class Hints:
             if len(self._ignored_keys) < _MAX_KEYS:
                 self._ignored_keys.add(key)
 
-    def _say(self, subject: str, message: str, *arguments: object, level: int = logging.WARNING) -> None:
+    def _say(self, subject: str, message: str, *arguments: object) -> None:
         if subject not in self._said:
             self._said[subject] = True
-            logger.log(level, message, *arguments)
+            logger.warning(message, *arguments)

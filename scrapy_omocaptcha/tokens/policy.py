@@ -60,32 +60,28 @@ class Policy:
             is_deed = widget.judgement == "acts" and wall is not None and wall.judgement != "acts"
             if wall is not None and is_same_wall(wall, widget) and not is_deed:
                 return widget
-        is_challenge, _ = self._judge(request, response, page)
-        return page if is_challenge else None
+        return page if self._is_challenge(request, response, page) else None
 
     def find_and_tell(self, request: Request, response: Response) -> Challenge | None:
-        """Do as :meth:`find` for a page that the spider has asked for, and tell where that may surprise its user."""
+        """Do as :meth:`find` for a page that the spider has asked for, and tell of one that is left alone."""
         page = find_challenge(response, request)
         if page is None:
             return None
-        is_challenge, by = self._judge(request, response, page)
-        if is_challenge is not page.blocking:
-            self.hints.overruled(page, by)
-        elif not (is_challenge or by):
+        is_challenge = self._is_challenge(request, response, page)
+        if is_challenge is None:
             self.hints.left_alone(response, page, self._refusal(request, response, page))
         return page if is_challenge else None
 
-    def _judge(self, request: Request, response: Response, page: Challenge) -> tuple[bool, str]:
-        """Return whether a page with a widget is a challenge, and what says so, if it is not the page itself."""
+    def _is_challenge(self, request: Request, response: Response, page: Challenge) -> bool | None:
+        """Tell whether a page with a widget is a challenge; None where nothing but the page itself says that not."""
         if request.meta.get("omocaptcha") is True:
-            return True, 'meta["omocaptcha"]'
+            return True
         judged = self.hooks.is_challenge(response, page)
         if judged is not None:
-            return judged, "a trigger"
+            return judged
         walled = self.settings.walled_hosts
-        if page.judgement == "doubtful" and walled and is_allowed(host_of(page.url), walled):
-            return True, "the setting OMOCAPTCHA_WALLED_HOSTS"
-        return page.blocking, ""
+        is_walled = page.judgement == "doubtful" and walled and is_allowed(host_of(page.url), walled)
+        return True if is_walled or page.blocking else None
 
     def find_solvable(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, unless nothing would be bought for it, whatever the limits."""

@@ -11,7 +11,7 @@ WORKERS ?= 4
 # The last version of each minor one that is supported, and what is run with each; PART= for the whole suite.
 SCRAPYS ?= 2.14.2 2.15.2 2.16.0 2.17.0 2.18.0 2.19.0
 PART ?= tests/unit tests/process/test_example_project.py tests/process/test_other_scrapy.py tests/fleet/test_crawls.py \
-	tests/fleet/test_workers.py $(patsubst %,tests/crawl/test_%.py,starts walls forms closing crawl_fixture)
+	tests/fleet/test_workers.py $(patsubst %,tests/crawl/test_%.py,walls forms closing crawl_fixture)
 SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 # Without bytecode files each worker, and each of the processes that the tests start, would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE

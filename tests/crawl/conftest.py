@@ -4,7 +4,7 @@ import pytest
 
 from tests.helpers.scrapy_versions import NEEDS_REACTOR
 
-OVER_SOCKETS = ("test_closing", "test_forms", "test_shapes_of_redirects", "test_starts", "test_walls")
+OVER_SOCKETS = ("test_closing", "test_forms", "test_shapes_of_redirects", "test_walls")
 """Modules whose crawls are real with ``--sockets``, and where none can be simulated.
 
 In real time, all others would take an hour, and many of their tests fail with any Scrapy: they expect an order of

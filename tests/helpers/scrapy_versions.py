@@ -37,7 +37,3 @@ has_errors_of_downloads = pytest.mark.skipif(
 tells_robots_rules = pytest.mark.skipif(
     not hasattr(signals, "robots_parsed"), reason="Scrapy 2.18 was the first to send robots_parsed"
 )
-calls_start_requests = pytest.mark.skipif(
-    version_info >= (2, 16), reason="Scrapy 2.16 and later do not call start_requests"
-)
-calls_no_start_requests = pytest.mark.skipif(version_info < (2, 16), reason="this Scrapy calls start_requests")

@@ -110,23 +110,6 @@ async def test_a_components_change_of_the_concurrency_holds_whatever_is_held(spi
 # -- let go ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("most", [1, 2, 3])
-def test_no_more_held_requests_are_let_go_at_once_than_the_settings_allow_in_their_order(during, most):
-    log = []
-
-    async def probe(spider):
-        with Held(spider) as waiting:
-            holds = [waiting.hold(f"http://127.0.0.{number}/") for number in range(1, 8)]
-            tasks = [begin(sending(hold, log, number)) for number, hold in enumerate(holds, 1)]
-            for task in tasks:
-                await maybe_deferred_to_future(task)
-
-    during(probe, {"CONCURRENT_REQUESTS": most})
-    under_way = [sum(1 if name > 0 else -1 for name in log[: end + 1]) for end in range(len(log))]
-    assert max(under_way) == most
-    assert [name for name in log if name > 0] == list(range(1, 8))
-
-
 @in_a_crawl(CONCURRENT_REQUESTS=1)
 async def test_hundreds_go_on_at_once_without_filling_pythons_stack(spider):
     log = []
@@ -143,22 +126,6 @@ async def test_hundreds_go_on_at_once_without_filling_pythons_stack(spider):
         for task in tasks:
             await maybe_deferred_to_future(task)
     assert log.count(-1) == 300
-
-
-@in_a_crawl(CONCURRENT_REQUESTS=1)
-async def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the_scheduler(spider):
-    log = []
-    with Held(spider) as waiting:
-        hold = waiting.hold("http://127.0.0.1/")
-        waiting.add_others(1)
-        task = begin(sending(hold, log, 1))
-        await sleep(0.02)
-        seen = [list(log), downloader(spider).needs_backout()]
-        # Its end is what the engine asks after.
-        waiting.end_others()
-        seen.append(downloader(spider).needs_backout())
-        await maybe_deferred_to_future(task)
-        assert [*seen, log, downloader(spider).needs_backout()] == [[], True, True, [1, -1], False]
 
 
 @in_a_crawl(CONCURRENT_REQUESTS=3, DOWNLOAD_DELAY=100)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scrapy_omocaptcha.buying import database
-from scrapy_omocaptcha.buying.database import open_ledger, read_ledger, read_runs
+from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
 from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.records import JobRequest
 from tests.helpers.ledgers import new_ledger
@@ -47,18 +47,6 @@ def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
     entry.judged("accepted")
     assert read_ledger(path) == ledger.records == [entry.record]
     assert (entry.record.outcome, entry.record.reason) == ("accepted", "")
-
-
-def test_a_run_that_has_ended_is_read_also_if_it_has_bought_nothing_and_so_is_that_after_a_resume(path, tmp_path):
-    for why, reasons in (("shutdown", {"robots": 2}), ("finished", {})):
-        ledger = new_ledger(path, jobdir=str(tmp_path))
-        ledger.ended(why, reasons, {"left_alone at shop.example": 3} if reasons else {})
-        ledger.close()
-    first, second = read_runs(path)
-    assert (first.spider, first.ended, first.not_solved) == ("shop", "shutdown", {"robots": 2})
-    assert (first.noticed, second.noticed) == ({"left_alone at shop.example": 3}, {})
-    assert (second.crawl, second.ended, second.not_solved) == (first.crawl, "finished", {})
-    new_ledger().ended("finished", {}, {})
 
 
 def test_a_job_that_was_not_or_may_not_be_bought_is_gone_and_counts_no_more(path):
@@ -180,15 +168,6 @@ def test_what_earlier_runs_have_bought_counts_though_the_file_can_no_longer_be_w
 
 
 # -- whose jobs count ------------------------------------------------------------------------------------------------
-
-
-def test_each_crawl_counts_for_itself_and_all_count_for_the_day(path, monkeypatch):
-    monkeypatch.setenv("SHUB_JOBKEY", "what a scheduler calls both")
-    one, other = new_ledger(path), new_ledger(path)
-    enter(one)
-    assert other.sums("shop.example")[:2] == (0, 0)
-    enter(other)
-    assert one.sums("shop.example") == (1, 1, pytest.approx(PRICE), pytest.approx(2 * PRICE))
 
 
 def test_a_resumed_crawl_counts_on_though_its_scheduler_calls_it_otherwise(tmp_path, path):

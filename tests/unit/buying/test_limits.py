@@ -91,24 +91,3 @@ def test_a_balance_is_spent_down_to_its_floor_after_the_solves_of_a_package():
     last = limits(price=0.3, min_balance=2.0)
     last.set_balance(Balance(2.3), 0.0)
     assert reason(last) is None, "as floats, 0.3 USD are more than is left"
-
-
-def test_where_it_is_not_known_what_was_spent_nothing_is_bought(tmp_path):
-    ledger = new_ledger(tmp_path / "missing" / "jobs.sqlite")
-    with pytest.raises(NotBought, match=r"fix OMOCAPTCHA_LEDGER") as raised:
-        limits(kept_in=ledger, max_cost_per_day=1.0, redis_url="redis://127.0.0.1/").check(HOST)
-    assert raised.value.reason == "max_cost_per_day"
-
-
-def test_a_host_with_useless_jobs_is_paused_and_then_tried_with_one_job():
-    clock = Clock()
-    paused = limits(clock=clock, breaker_failures=2, breaker_pause=60)
-    for _ in range(2):
-        buy(paused)
-        paused.breaker.record_failure(HOST)
-    with pytest.raises(NotBought, match=f"at least 2 of the last jobs for {HOST} were of no use") as raised:
-        buy(paused)
-    assert raised.value.reason == "breaker"
-    clock.now += 60
-    buy(paused)
-    assert reason(paused) == "breaker"

@@ -164,14 +164,6 @@ def test_the_reservation_of_a_job_that_the_service_has_not_taken_is_taken_back(c
     assert (bench.bought, bench.counted) == ([], (0, 0.0))
 
 
-def test_no_more_jobs_run_at_once_than_are_allowed_and_the_rest_follow():
-    bench = Bench(job_result=[None, None, None, None, "token"], settings={"CONCURRENT_JOBS": 2})
-    ended = [bench.start() for _ in range(5)]
-    assert len(bench.api.times("create_job")) == 2
-    bench.run()
-    assert [end[0].value for end in ended] == ["token"] * 5
-
-
 # -- the account ----------------------------------------------------------------------------------------------------
 
 

@@ -1,20 +1,12 @@
-"""What is known of a request survives queues and redirects as Scrapy makes them, and sticks to no other request."""
-
-import marshal
-import pickle
-from dataclasses import replace
+"""What is known of a request goes on with its retry, and sticks to no other request."""
 
 import pytest
 from scrapy import Request, Spider
-from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import get_retry_request
-from scrapy.http import Response
-from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
 from scrapy_omocaptcha.engine.mixins import SchedulerMixin
 from scrapy_omocaptcha.engine.request_state import RequestStates
-from scrapy_omocaptcha.walls import originals
 
 PAGE = "https://shop.example/catalogue?p=2"
 GATE = "https://shop.example/gate"
@@ -53,15 +45,11 @@ def pay_for(state):
     state.is_paid_for = True
 
 
-def new_states():
+@pytest.fixture
+def states():
     states = RequestStates()
     states.queue = type("Derived", (SchedulerMixin, Queue), {"_omocaptcha_states": states})()
     return states
-
-
-@pytest.fixture
-def states():
-    return new_states()
 
 
 def spiders_request(spider, url=PAGE, **values):
@@ -75,27 +63,6 @@ def out_of_the_scheduler(states, request):
     assert states.queue.next_request() is request
     states.begin(request)
     return request
-
-
-def redirect(spider, states, request, location):
-    """Return the request that Scrapy makes of a redirect that was written down."""
-    state = states.peek(request)
-    states.write(request, replace(state, original=originals.write(request, state.original)), must_pass=False)
-    middleware = RedirectMiddleware.from_crawler(spider.crawler)
-    response = Response(request.url, status=302, headers={"Location": location}, request=request)
-    redirected = middleware.process_response(request, response)
-    assert isinstance(redirected, Request)
-    return redirected
-
-
-def essence(request):
-    """Return what a request asks for, and for whom."""
-    names = ("url", "method", "body", "cookies", "callback", "errback", "cb_kwargs", "flags", "priority", "dont_filter")
-    return {name: getattr(request, name) for name in names} | {
-        "headers": dict(request.headers),
-        "class": type(request),
-        "meta": dict(request.meta),
-    }
 
 
 @pytest.mark.parametrize(
@@ -134,21 +101,3 @@ def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_th
         for number in (0, 1, 2, 1001)
     ]
     assert [states.of(out_of_the_scheduler(states, retry)).useless_jobs for retry in retries] == [0, 0, 1, 1]
-
-
-@pytest.mark.parametrize("module", [pickle, marshal], ids=lambda module: module.__name__)
-@pytest.mark.parametrize("way", ["redirected", "given back"])
-def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider, states, module, way):
-    made = spiders_request(spider, method="POST", body=b"\xff", cookies={"s": "1"}, headers={"Referer": "https://a/"})
-    expected = essence(made)
-    request = out_of_the_scheduler(states, made)
-    pay_for(states.of(request))
-    request = redirect(spider, states, request, "/gate")
-    if way == "given back":
-        request = states.give_back(out_of_the_scheduler(states, request))
-    text = module.loads(module.dumps(request.to_dict(spider=spider)))
-    # Another process takes it out of the queue.
-    states = new_states()
-    loaded = request_from_dict(text, spider=spider)
-    assert states.of(out_of_the_scheduler(states, loaded)).useless_jobs == 1
-    assert essence(originals.rebuild(loaded, states.peek(loaded).original)) == expected

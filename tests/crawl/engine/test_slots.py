@@ -128,6 +128,22 @@ async def test_hundreds_go_on_at_once_without_filling_pythons_stack(spider):
     assert log.count(-1) == 300
 
 
+@in_a_crawl(CONCURRENT_REQUESTS=1)
+async def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the_scheduler(spider):
+    log = []
+    with Held(spider) as waiting:
+        hold = waiting.hold("http://127.0.0.1/")
+        waiting.add_others(1)
+        task = begin(sending(hold, log, 1))
+        await sleep(0.02)
+        seen = [list(log), downloader(spider).needs_backout()]
+        # Its end is what the engine asks after.
+        waiting.end_others()
+        seen.append(downloader(spider).needs_backout())
+        await maybe_deferred_to_future(task)
+        assert [*seen, log, downloader(spider).needs_backout()] == [[], True, True, [1, -1], False]
+
+
 @in_a_crawl(CONCURRENT_REQUESTS=3, DOWNLOAD_DELAY=100)
 async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep_no_other_site_waiting(spider):
     log = []

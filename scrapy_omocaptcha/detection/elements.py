@@ -1,7 +1,7 @@
 """Select what may belong to reCAPTCHA on a page, in one pass, grouped into elements, frames and scripts."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -20,8 +20,6 @@ MAX_MARKED = 20
 """Maximum number of elements that are looked up by an id or a class."""
 MAX_SCRIPT = 1_000_000
 """Maximum length in characters of a script."""
-MAX_SCRIPTS = 4_000_000
-"""Maximum length in characters of all scripts of a page."""
 
 SITEKEY = re.compile(r"6L[\w-]{30,60}")
 """Matches the value of an attribute or parameter that holds a site key."""
@@ -81,7 +79,7 @@ class Candidates:
         self._running: list[str] = []
         for script in self.root.iter("script"):
             self._read_script(script)
-        self.scripts = Scripts(_limit(self._running))
+        self.scripts = Scripts(self._running)
 
     def add_by_name(self) -> None:
         """Add the elements with "captcha" in their class or id."""
@@ -129,17 +127,14 @@ class Candidates:
         kind = script.get("type", "")
         # Consent managers defer scripts by changing their type, and mark them with attributes.
         is_deferred = kind == "text/plain" and any(name.startswith("data-") for name in script.attrib)
-        if not (is_deferred or _RUNS.search(kind)):
+        if not (self.is_live(script) and (is_deferred or _RUNS.search(kind))):
             return
-        text, is_live = script.text or "", self.is_live(script)
-        if "aptcha" in text and not is_live:
-            return
-        self._running.append(text)
+        self._running.append((script.text or "")[:MAX_SCRIPT])
         key = script.get("data-sitekey", "").strip()
         if KEY.fullmatch(key):
             self.script_keys.add(key)
         values = {value for _, value in attributes_of(script)}
-        loaders = set(filter(_LOADER.search, values)) if is_live else set()
+        loaders = set(filter(_LOADER.search, values))
         self.loaders += loaders
         self._loads_other_captcha |= any(map(_OTHER_LOADER.search, values - loaders))
 
@@ -169,10 +164,3 @@ def _owners(attributes: Iterable[Any]) -> list[HtmlElement]:
     """Return the elements that have ``attributes``, each once, if they may be containers."""
     owners = dict.fromkeys(attribute.getparent() for attribute in attributes)
     return [element for element in owners if element.tag not in _NO_CONTAINER_TAGS]
-
-
-def _limit(scripts: Sequence[str]) -> list[str]:
-    """Cut off scripts that are too long, and keep only the first with "captcha" if they are too long together."""
-    if sum(map(len, scripts)) > MAX_SCRIPTS:
-        scripts = [script for script in scripts if "aptcha" in script][: MAX_SCRIPTS // MAX_SCRIPT]
-    return [script[:MAX_SCRIPT] for script in scripts]

@@ -67,8 +67,6 @@ class RenderCall:
 
     target: Mark | None
     """By what its container is looked up, if the script tells that."""
-    creates_container: bool
-    """The script creates the container, so that it is not in the page's HTML."""
     sitekey: str | None
     invisible: bool
     enterprise: bool
@@ -120,21 +118,12 @@ class Scripts:
         key, callback = _KEY_OPTION.search(options), _CALLBACK.search(options)
         return RenderCall(
             target=_target(text, target, call.start()),
-            creates_container=self._creates(text, target, call.start()),
             # In the shorthand {sitekey}, the value is the variable of that name.
             sitekey=None if key is None else self._key(key[0]),
             invisible=_INVISIBLE.search(options) is not None,
             enterprise=call["enterprise"] is not None,
             callback="" if callback is None else options[callback.end() :],
         )
-
-    def _creates(self, text: str, target: str, before: int) -> bool:
-        """Tell whether a script creates the element ``target``: by ``createElement``, or as HTML with its id."""
-        identity = _STRING.match(target)
-        if identity is None:
-            return "createElement" in _assigned(text, target, before)
-        html = re.compile(rf"\bid\\?[\"']?\s?[=,:]\s?\\?[\"']{re.escape(identity[2])}\\?[\"']")
-        return any(map(html.search, self.containing(identity[2])))
 
     def _key(self, value: str) -> str | None:
         """Return the site key in an expression: a string, or a name that stands for one value on this page."""

@@ -126,9 +126,7 @@ class _Widgets:
         targets = self._page.marked(render.target)
         # If a script looks up several nested elements, the innermost is the container.
         outer = set(chain.from_iterable(map(HtmlElement.iterancestors, targets)))
-        targets = list(filterfalse(outer.__contains__, targets))
-        is_created = not targets and render.creates_container and render.sitekey
-        return [self._page.root] if is_created else targets
+        return list(filterfalse(outer.__contains__, targets))
 
     def _add_frames(self) -> None:
         """Add the widgets that a browser had rendered when the page was saved."""

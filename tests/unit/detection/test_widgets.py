@@ -68,21 +68,6 @@ def test_a_widget_whose_key_is_not_on_the_page_or_has_two_possible_values_has_no
     assert find_challenge(page(rendered("{sitekey: siteKey}", before=names))).sitekey is None
 
 
-@pytest.mark.parametrize(
-    ("target", "before"),
-    [
-        ("box", "var box = document.createElement('div')"),
-        ("'box'", "form.append('<div id=\"box\"></div>')"),
-        ("'box'", "form.append($('<div>', {id: 'box'}))"),
-    ],
-)
-def test_a_widget_whose_container_a_script_makes_has_no_form(target, before):
-    challenge = find_challenge(
-        page(f"<form></form><script>{before}; grecaptcha.render({target}, {{sitekey: '{KEY}'}})</script>")
-    )
-    assert (challenge.sitekey, challenge.form) == (KEY, None)
-
-
 def test_data_s_and_callback_of_a_widget_are_read():
     widget = f'<div class="g-recaptcha" data-sitekey="{KEY}" data-s="abc" data-callback="done"></div>'
     challenge = find_challenge(page(API + widget))

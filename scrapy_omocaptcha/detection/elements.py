@@ -11,7 +11,7 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.scripts import KEY, Mark, Scripts
+from scrapy_omocaptcha.detection.scripts import Mark, Scripts
 from scrapy_omocaptcha.forms.page import attributes_of, live_elements
 
 MAX_FRAMES = 100
@@ -37,7 +37,7 @@ _BY_MARK = {
 }
 _FRAME = re.compile(
     r"\s*(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)"
-    r"/recaptcha/(api2?|enterprise)/(anchor|bframe|fallback)\?([^#]{0,4000})",
+    r"/recaptcha/(api2?|enterprise)/(anchor|fallback)\?([^#]{0,4000})",
     re.IGNORECASE,
 )
 _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
@@ -53,7 +53,7 @@ class Frame(NamedTuple):
 
     element: HtmlElement
     kind: str
-    """``anchor`` (checkbox or badge), ``bframe`` (pictures) or ``fallback`` (the form for browsers without scripts)."""
+    """``anchor`` (checkbox or badge) or ``fallback`` (the form for browsers without scripts)."""
     key: str
     invisible: bool
     is_version_2: bool
@@ -63,27 +63,19 @@ class Frame(NamedTuple):
 
 
 class Candidates:
-    """The candidates of a page: elements that may be widgets, Google's iframes, and scripts.
-
-    At first the elements are those with a site key, which are the cheapest to find.
-    """
+    """The candidates of a page: elements that may be widgets, Google's iframes, and scripts."""
 
     def __init__(self, selector: Selector) -> None:
         self.root = selector.root
         self.is_live = live_elements()
         self._frames = list(islice(filter(None, map(_read_frame, self.root.iter("iframe"))), MAX_FRAMES))
         self.loaders: list[str] = []
-        self.script_keys: set[str] = set()
         self._loads_other_captcha = False
-        self.elements = _owners(_KEYS(self.root))
+        self.elements = _owners(chain(_KEYS(self.root), _CLASSES(self.root), _IDS(self.root)))
         self._running: list[str] = []
         for script in self.root.iter("script"):
             self._read_script(script)
         self.scripts = Scripts(self._running)
-
-    def add_by_name(self) -> None:
-        """Add the elements with "captcha" in their class or id."""
-        self.elements = list(dict.fromkeys((*self.elements, *_owners(_CLASSES(self.root)), *_owners(_IDS(self.root)))))
 
     def marked(self, mark: Mark | None) -> list[HtmlElement]:
         """Return the first live elements with an id or a class."""
@@ -130,9 +122,6 @@ class Candidates:
         if not (self.is_live(script) and (is_deferred or _RUNS.search(kind))):
             return
         self._running.append((script.text or "")[:MAX_SCRIPT])
-        key = script.get("data-sitekey", "").strip()
-        if KEY.fullmatch(key):
-            self.script_keys.add(key)
         values = {value for _, value in attributes_of(script)}
         loaders = set(filter(_LOADER.search, values))
         self.loaders += loaders

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, filterfalse, islice
-from operator import attrgetter
 from typing import Any
 
 from lxml.html import HtmlElement
@@ -65,15 +64,9 @@ def find_widgets(selector: Selector) -> list[Widget]:
     """Return the live widgets of a page in document order."""
     page = Candidates(selector)
     widgets = _Widgets(page)
+    widgets.add_fallbacks()
     widgets.add_only_key()
     found = widgets.shown()
-    if not found or None in map(attrgetter("sitekey"), found.values()):
-        # Elements that only their names tell are looked for where the others have not shown a widget with its key.
-        page.add_by_name()
-        widgets = _Widgets(page)
-        widgets.add_fallbacks()
-        widgets.add_only_key()
-        found = widgets.shown()
     in_order = filter(found.get, page.root.iter())
     return [_with_callback(found[element], page) for element in islice(in_order, min(len(found), MAX_WIDGETS))]
 
@@ -130,14 +123,12 @@ class _Widgets:
 
     def _add_frames(self) -> None:
         """Add the widgets that a browser had rendered when the page was saved."""
-        keys_with_pictures = set(map(attrgetter("key"), self._page.live_frames("bframe")))
-        is_alone = len(self._by_element) == 1
         for frame in self._page.live_frames("anchor"):
             widget = next(filter(None, map(self._by_element.get, frame.element.iterancestors())), None)
-            if not widget and (frame.invisible or is_alone):
+            if not widget and frame.invisible:
                 widget = self._first_with(frame.key)
-            # A badge may also be v3's, which never shows pictures.
-            if not widget and (frame.is_version_2 or frame.key in keys_with_pictures):
+            # A badge may also be v3's.
+            if not widget and frame.is_version_2:
                 widget = self._get_or_add(frame.element.getparent(), enterprise=False)
             if widget:
                 widget.merge(sitekey=frame.key, invisible=frame.invisible)
@@ -146,7 +137,7 @@ class _Widgets:
     def add_only_key(self) -> None:
         """Give the page's only site key to the widgets without one."""
         for widget in self._by_element.values():
-            widget.sitekey = widget.sitekey or only(self._page.script_keys or self._page.widget_keys)
+            widget.sitekey = widget.sitekey or only(self._page.widget_keys)
 
     def add_fallbacks(self) -> None:
         """Add the site keys of the ``noscript`` elements that show Google's form for browsers without scripts.

@@ -49,7 +49,6 @@ CHECKBOXES = {
     f'<script>var page = {{"recaptchaV3":{{"siteKey":"{OTHER_KEY}"}},"recaptcha":{{"siteKey":"{KEY}"}}}};</script>',
     "a page builder's JSON with names of versions": f'{EXPLICIT}<div class="g-recaptcha"></div>'
     f'<script>var page = {{"recaptcha_v3_site_key":"{OTHER_KEY}","recaptcha_site_key":"{KEY}"}};</script>',
-    "a key on a script": f'<script src="/x.js" data-sitekey="{KEY}"></script>{API}<div class="g-recaptcha"></div>',
     "Google's form for browsers without scripts, in a container": "<div><noscript>"
     f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript></div>',
     "Google's form for browsers without scripts, alone": "<div class=captcha></div><noscript>"
@@ -103,8 +102,6 @@ INVISIBLE = {
     "a script bound to a button": in_form(
         "<button id=go>Go</button>", f"grecaptcha.render('go', {{sitekey: '{KEY}'}})"
     ),
-    "a saved rendering with its pictures": f"<div>{FRAME.format(f'bframe?v=1&k={KEY}')}</div>"
-    f'<div class="grecaptcha-badge">{BADGE}{RESPONSE}</div>',
     "a saved badge, by the parameters of its frame": '<div class="grecaptcha-badge"><div>'
     f"{FRAME.format(f'anchor?ar=1&amp;k={KEY}&amp;theme=light&amp;size=invisible&amp;badge=inline')}</div>"
     f"{RESPONSE}</div>",

@@ -90,7 +90,7 @@ FALLBACK = f"<noscript>{FRAME.format(f'fallback?k={KEY}')}</noscript>"
 @pytest.mark.parametrize(
     ("body", "widgets"),
     [
-        (BOX + SAVED, [(KEY, False)]),
+        (BOX + SAVED, [(KEY, False)] * 2),
         (BOX + SAVED_BADGE, [(KEY, True)]),
         (BOX + OF_ANOTHER_KEY, [(KEY, False), (OTHER_KEY, False)]),
         (BOX + BOX + SAVED, [(KEY, False)] * 3),

@@ -43,7 +43,6 @@ class WalledPages(LoopbackServer):
                 self._wall,
                 siteverify=lambda token: service.siteverify(token, self._sitekey),
                 hostnames=hosts,
-                clock=time.monotonic,
             )
         self.served = []
         """The visits that were answered with a page, as the page's own server would see them, and the status."""

@@ -60,15 +60,6 @@ def test_without_a_handler_of_scrapy_playwright_there_is_no_browser(handlers):
     assert browser_of(**handlers) is None
 
 
-def test_of_redirects_those_that_scrapy_has_followed_are_kept_and_those_of_the_browser_are_not():
-    browser, before = browser_of(http=HANDLER), {"redirect_urls": ["http://shop.example/old"], "redirect_times": 1}
-    request = Request("http://shop.example/", meta=before)
-    browser.begin(request, find=lambda response: None)
-    request.meta.update(redirect_urls=["http://shop.example/"], redirect_times=2, redirect_reasons=[302])
-    browser.watch(request, find=lambda response: None)
-    assert request.meta == before
-
-
 def test_a_request_that_goes_back_to_a_disk_has_no_page_that_is_closed():
     for is_closed in (True, False):
         request = Request(

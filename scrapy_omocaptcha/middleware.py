@@ -15,7 +15,6 @@ from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
-from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.browser import find_medium
@@ -167,15 +166,12 @@ class OmoCaptchaMiddleware:
         self._states.not_redirected(request)
         try:
             if self._walls.try_finish(request, response):
-                self._count_page(request)
                 return response
             stamp = self._walls.answered(request, response)
             answer = response if self._is_left_alone(request) else await self._walls.after(request, response, stamp)
             if not is_good(answer):
                 # Scrapy retries it, if its status is one of those that it retries.
                 self._states.keep_for_retry(request)
-            elif isinstance(answer, Response):
-                self._count_page(request)
             if isinstance(answer, Response) and self._states.peek(request).is_through:
                 # What is left alone behind the redirect has its reason there, and is no page.
                 is_flagged = any(flag.startswith("omocaptcha") for flag in answer.flags)
@@ -191,11 +187,6 @@ class OmoCaptchaMiddleware:
         except Exception as error:
             self._states.keep_for_retry(request)
             return await self._chain.handle_exception(request, error)
-
-    def _count_page(self, request: Request) -> None:
-        """Count a page for the report, unless one of Scrapy's components asked for it: robots.txt, media."""
-        if request.callback is not NO_CALLBACK:
-            self._progress.pages += 1
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Have Scrapy follow a redirect, knowing what was asked for; called by :class:`RedirectMiddleware`."""

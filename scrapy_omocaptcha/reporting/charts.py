@@ -1,47 +1,35 @@
 """Draw the plots of the web page as SVG, which takes its colours and its font from the page's style."""
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 from scrapy_omocaptcha.buying.records import OUTCOMES, Record
-from scrapy_omocaptcha.reporting.format import count
+from scrapy_omocaptcha.reporting.format import minute
 from scrapy_omocaptcha.reporting.totals import Totals
 
 _LEFT, _WIDTH, _MARGIN, _HEIGHT = 52, 246, 22, 150
 """Pixels; together about the width of a phone, so that text is legible there too."""
-_MIN_BARS, _MAX_BARS = 10, 40
-"""No bar is wider than one of ten, so that a single job doesn't fill the plot."""
+_BARS = 30
 _TINY = 1e-9
 """By so much may a sum of shares be more than 100 %."""
-_DAY = 86_400
-_PERIODS = [60, 300, 900, 3600, 3 * 3600, 6 * 3600, _DAY, *(7 * _DAY * weeks for weeks in (1, 4, 52, 520))]
-"""Seconds; 40 of the last one cover centuries, as a clock that was wrong once may have it."""
-_MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
-"""Start of period 0, chosen so that weeks begin on Mondays."""
 
 
 def over_time(totals: Totals) -> str:
-    """Plot the cost and the share of each outcome, in periods chosen by the time between the first and the last job."""
-    span = (totals.last - totals.first).total_seconds()
-    length = next(length for length in _PERIODS if span / length < _MAX_BARS - 1)
-    members: defaultdict[int, list[Record]] = defaultdict(list)
+    """Plot the cost and the share of each outcome, in equal periods from the first to the last job."""
+    length = (totals.last - totals.first) / _BARS or timedelta(seconds=1)
+    members: list[list[Record]] = [[] for _ in range(_BARS)]
     for record in totals.records:
-        members[(record.at - _MONDAY) // timedelta(seconds=length)].append(record)
-    numbers = range(min(members), max(members) + 1)
-    form = "%Y-%m-%d" if length >= _DAY else "%Y-%m-%d %H:%M"
-    labels = [(_MONDAY + timedelta(seconds=length) * number).strftime(form) for number in numbers]
-    periods = [Totals(members[number]) for number in numbers]
+        members[min(_BARS - 1, (record.at - totals.first) // length)].append(record)
+    labels = [minute(totals.first + length * number) for number in range(_BARS)]
+    periods = [Totals(records) for records in members]
     shares = {
         colour(outcome): [100 * period.outcomes.get(outcome, 0) / max(1, period.jobs) for period in periods]
         for outcome in totals.outcomes
     }
-    unit, size = next((unit, size) for unit, size in (("day", _DAY), ("hour", 3600), ("minute", 60)) if length >= size)
-    per = "per " + count(length // size, unit).removeprefix("1 ")
     names = (f'<span><i style="background: var(--{colour(name)})"></i>{name}</span> ' for name in totals.outcomes)
-    spending = _plot(f"Spending {per}, USD", {"main": [period.cost for period in periods]}, labels)
-    return spending + _plot(f"Outcomes {per}, % of jobs", shares, labels, f"<div>{''.join(names)}</div>")
+    spending = _plot("Spending over time, USD", {"main": [period.cost for period in periods]}, labels)
+    return spending + _plot("Outcomes over time, % of jobs", shares, labels, f"<div>{''.join(names)}</div>")
 
 
 def colour(outcome: str) -> str:
@@ -74,7 +62,7 @@ def _plot(title: str, series: Mapping[str, Sequence[float]], labels: Sequence[st
 def _bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], scale: float) -> Iterator[str]:
     """Draw the bars, ``scale`` pixels high for each unit, which tell their value to who points at them."""
     step = _WIDTH / len(labels)
-    width = 0.8 * min(step, _WIDTH / _MIN_BARS)
+    width = 0.8 * step
     for number, (label, *values) in enumerate(zip(labels, *series.values(), strict=True)):
         x, top = (number + 0.5) * step - width / 2, float(_HEIGHT)
         for name, value in zip(series, values, strict=True):

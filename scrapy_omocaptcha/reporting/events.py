@@ -46,8 +46,6 @@ class Events:
         """The number of challenges that a dry run did not solve, by host and session."""
         self.not_solved: Counter[str] = Counter()
         """The number of challenges that were not solved, by reason."""
-        self.not_solved_at: Counter[str] = Counter()
-        """The same, by host."""
         self.noticed: Counter[str] = Counter()
         """What else a user may want to look at, with its host; see ``Run.noticed``."""
 
@@ -101,7 +99,6 @@ class Events:
         :param is_paid: whether jobs were bought for the request, whose page is lost: this is always a WARNING.
         """
         self.not_solved[reason] += 1
-        self.not_solved_at[host_of(url)] += 1
         self._stats.inc(f"skipped/{reason}")
         # The breaker's message names the host or domain for which nothing is bought.
         about = message if reason == "breaker" else "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc

@@ -1,6 +1,5 @@
 """Format numbers and untrusted text for reports in a terminal and on the web page."""
 
-from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -17,25 +16,13 @@ _LONGEST_FIELD = 40
 _MAX_FIELDS = 20
 
 
-def usd(amount: float, scale: float | None = None) -> str:
-    """Format money with as many decimal places as an amount of the size of ``scale`` (default: ``amount``) needs."""
-    size = abs(amount if scale is None else scale)
-    places = (5, 3, 2)[bisect((1, 10), size)]
-    least = 10.0**-places
-    return f"<{least:.{places}f}" if 0 < amount < least / 2 else f"{amount:,.{places}f}"
+def usd(amount: float) -> str:
+    return f"{amount:,.5f}"
 
 
 def seconds(value: float | None) -> str:
     """Format seconds without the unit; ``"-"`` if unknown."""
     return "-" if value is None else f"{value:,.1f}"
-
-
-def percent(part: int, whole: int) -> str:
-    """Format a percentage that is 0 or 100 only if the part is nothing or everything."""
-    if part in (0, whole):
-        return "100 %" if part else "0 %"
-    rounded = f"{100 * part / whole:.1f} %"
-    return {"0.0 %": "<0.1 %", "100.0 %": ">99.9 %"}.get(rounded, rounded)
 
 
 def count(number: int, noun: str) -> str:
@@ -58,18 +45,35 @@ def ranked(counts: Mapping[str, int], *, limit: int = 5) -> str:
     return listed([f"{shorten(name)} {number:,}" for name, number in ordered], limit)
 
 
-def scope(totals: Totals) -> str:
-    """Format when the jobs were bought, and for how many crawls, spiders and hosts."""
+def summary(totals: Totals) -> str:
+    """Format how many jobs were bought, when, and for how many crawls, spiders and hosts."""
     both = (*totals.records, *totals.runs)
     members = {"crawl": both, "spider": both, "host": totals.records}
     numbers = (count(len(set(map(attrgetter(field), them))), field) for field, them in members.items())
     times = dict.fromkeys(map(minute, (totals.first, totals.last)))
-    return f"{' to '.join(times)} UTC: {', '.join(numbers)}"
+    bought = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD"
+    return f"{bought}, {' to '.join(times)} UTC: {', '.join(numbers)}"
+
+
+def facts(totals: Totals) -> list[tuple[str, str, str]]:
+    """Return what there is to tell of some jobs, and of the crawls that bought them: label, value and details."""
+    found = []
+    for outcome, number in totals.outcomes.items():
+        reasons = f" ({ranked(totals.reasons[outcome])})" if outcome in totals.reasons else ""
+        found.append((outcome, f"{number / totals.jobs:.1%}", f"{count(number, 'job')}{reasons}"))
+    if totals.accepted:
+        found.append(("cost", f"{usd(totals.cost / totals.accepted)} USD", "per accepted token"))
+    if (slowest := totals.slowest) is not None:
+        most = f"{seconds(slowest.seconds)} s at most ({shorten(slowest.host)}, {minute(slowest.at)} UTC)"
+        found.append(("solve time", f"{seconds(totals.quantile(0.5))} s", f"the median; {most}"))
+    for label, counts in ("not solved", totals.not_solved), ("look at", totals.noticed):
+        if counts:
+            found.append((label, f"{counts.total():,}", ranked(counts)))
+    return found
 
 
 def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list[list[str]]:
     """Return the heads of a table, and its row for each group as of :func:`grouped`, with a column for each outcome."""
-    largest = max(group.cost for group in groups)
     heads = [f"{by} (UTC)" if by in ("day", "crawl") else by, "jobs", "USD", *outcomes, "median s", "slowest s"]
     heads += ["ended", "not solved"] if by == "crawl" else []
     rows = []
@@ -77,7 +81,7 @@ def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list
         jobs = (group.outcomes.get(outcome) for outcome in outcomes)
         row = [printable(_name(group, by)), f"{group.jobs:,}"]
         # The cost is beside the name, where a phone shows it.
-        row += [usd(group.cost, largest), *("-" if number is None else f"{number:,}" for number in jobs)]
+        row += [usd(group.cost), *("-" if number is None else f"{number:,}" for number in jobs)]
         row += [seconds(group.quantile(part)) for part in (0.5, 1.0)]
         row += [printable(group.ended or "-"), ranked(group.not_solved, limit=3) or "-"] if by == "crawl" else []
         rows.append(row)

@@ -3,12 +3,12 @@
 All content of a ledger is escaped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from scrapy_omocaptcha.reporting.charts import over_time
-from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, table_of, usd
+from scrapy_omocaptcha.reporting.format import count, facts, printable, summary, table_of
 from scrapy_omocaptcha.reporting.text import COST_BASIS
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
@@ -20,8 +20,8 @@ def web_page(totals: Totals, *, sources: Sequence[str]) -> str:
     """Return the page; ``sources`` are the names of the ledgers, as the user gave them."""
     parts = ["<p>No jobs were bought.</p>"]
     if totals.jobs:
-        tiles, plots = f"<dl>{''.join(_tiles(totals))}</dl>", f'<div class="plots">{over_time(totals)}</div>'
-        parts = [f'<p class="soft">{scope(totals)}</p>', tiles, plots]
+        tiles = "".join(_tile(*fact) for fact in facts(totals))
+        parts = [f"<p>{summary(totals)}</p>", f"<dl>{tiles}</dl>", f'<div class="plots">{over_time(totals)}</div>']
         parts += [_groups(totals, by) for by in ("host", "spider", "day")]
     if totals.jobs or totals.runs:
         parts.append(_groups(totals, "crawl"))
@@ -44,27 +44,8 @@ All times are UTC.</p>
 """
 
 
-def _tiles(totals: Totals) -> Iterator[str]:
-    yield _tile("Jobs", f"{totals.jobs:,}")
-    per_token = [f"{usd(totals.cost / totals.accepted)} per accepted token"] if totals.accepted else []
-    yield _tile("Cost, USD", usd(totals.cost), *per_token)
-    for outcome, number in totals.outcomes.items():
-        reasons = ranked(totals.reasons.get(outcome, {}))
-        yield _tile(outcome.capitalize(), percent(number, totals.jobs), count(number, "job"), reasons)
-    if totals.not_solved:
-        yield _tile("Not solved", f"{totals.not_solved.total():,}", ranked(totals.not_solved, limit=2))
-    if totals.noticed:
-        yield _tile("To look at", f"{totals.noticed.total():,}", ranked(totals.noticed, limit=3))
-    slowest = totals.slowest
-    if slowest is not None:
-        median, most = (f"{seconds(totals.quantile(part))} s" for part in (0.5, 0.9))
-        longest = f"{seconds(slowest.seconds)} s at most: {slowest.host}, {minute(slowest.at)}"
-        yield _tile("Median solve", median, f"{most} for 90 %", longest)
-
-
-def _tile(label: str, value: str, *more: str) -> str:
-    details = "".join(f"<small>{_text(line)}</small>" for line in filter(None, more))
-    return f"<div><dt>{label}</dt><dd>{_text(value)}{details}</dd></div>"
+def _tile(label: str, value: str, details: str) -> str:
+    return f"<div><dt>{label.capitalize()}</dt><dd>{_text(value)}<small>{_text(details)}</small></dd></div>"
 
 
 def _groups(totals: Totals, by: str) -> str:

@@ -29,8 +29,6 @@ class Progress:
     buyer: Buyer
     events: Events
     stats: Stats
-    pages: int = 0
-    """The number of pages without an error that the spider's requests were answered with."""
 
     def open(self, spider: Spider) -> None:
         """Log what is enabled, and warn of mistakes in the settings."""
@@ -61,8 +59,6 @@ class Progress:
         report = crawl_report(
             Totals(buyer.ledger.records, runs=[Run("", "", "", reason, events.not_solved, events.noticed)]),
             challenges=int(self.stats.get("challenges")),
-            pages=self.pages,
-            not_solved_at=events.not_solved_at,
             # Only buying shows whether one job opens a wall for a session, or each page needs one.
             would_buy={host: len(sessions) for host, sessions in events.dry_run.items()},
             price=buyer.limits.price,

@@ -186,8 +186,7 @@ def test_the_report_counts_the_pages_that_the_spider_got(crawl, service):
         crawled = crawl(sites.spider(*urls), {**service.settings, "ROBOTSTXT_OBEY": True})
     assert "/robots.txt" in [path for _, path, *_ in site.requests]
     (report,) = [text for text in crawled.said(logging.INFO) if "challenged request" in text]
-    assert report.startswith("OMOcaptcha: 1 challenged request, 3 pages, 1 job")
-    assert "cost        0.00055 USD\n" in report
+    assert report.startswith("OMOcaptcha: 1 challenged request, 1 job for 0.00055 USD\n")
 
 
 @pytest.mark.parametrize("spider", [ClosingSpider, ClosingWithWishSpider], ids=["walled", "wanted upfront"])

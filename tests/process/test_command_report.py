@@ -43,7 +43,7 @@ def test_how_a_crawl_has_ended_is_read_from_its_ledger(report, tmp_path):
         )
     assert report("a.sqlite").stdout.splitlines()[-4:-1] == [
         "  not solved  2: robots 2",
-        "  look at     left_alone at a 3",
+        "  look at     3: left_alone at a 3",
         "  ended       finished 1",
     ]
     told = json.loads(report("a.sqlite", "--json", "--by", "crawl").stdout)

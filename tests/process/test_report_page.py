@@ -131,23 +131,23 @@ def test_all_plots_are_complete_each_cost_is_in_sight_and_nothing_is_fetched(loo
 
 def test_figures_and_tables(look):
     seen = look([*business(1200), job(outcome="expired", reason="too old")])
-    assert [label.split(",")[0] for label in seen["figures"]] == ["Spending per day", "Outcomes per day"]
+    assert [label.split(",")[0] for label in seen["figures"]] == ["Spending over time", "Outcomes over time"]
     assert "UTC: 13 crawls, 3 spiders, 10 hosts" in seen["text"]
-    assert re.search(r"Jobs\n+1,201\n+Cost, USD\n+0\.66055\n", seen["text"])
-    assert re.search(r"Expired\n+\d\.\d %\n\d+ jobs\n.*too old 1\n", seen["text"])
+    assert "1,201 jobs for 0.66055 USD, " in seen["text"]
+    assert re.search(r"Expired\n+\d\.\d%\n\d+ jobs \(.*too old 1\)\n", seen["text"])
     assert re.search(r"2026-11-13 \d\d:\d\d (catalogue|prices|.*)\n*\t\d+\t0\.\d+\t", seen["text"])
     days = re.findall(r"2026-11-\d\d(?= \d\d:)", seen["text"].rpartition("Crawls")[2])
     assert (len(days), days) == (13, sorted(days, reverse=True)), "the latest crawls come first"
     spending, outcomes = seen["words"]
-    assert {"0", "2026-11-25"} < set(spending)
-    assert {"0", "100", "2026-11-25"} < set(outcomes)
+    assert {"0", "2026-11-13"} < {word[:10] for word in spending}
+    assert {"0", "100", "2026-11-13"} < {word[:10] for word in outcomes}
     assert seen["costs"][0] == ["shop00.example", pytest.approx(1, abs=0.1)]
 
 
 def test_what_sites_reject_is_told_in_a_tile_columns_and_the_shares_over_time(look):
     jobs = [job(outcome="rejected", reason="again", host="long-name-of-parts.example")] * 3
     seen = look([*jobs, job(), job(time="2026-11-25T20:08:33Z")], width=360)
-    assert re.search(r"Rejected\n+60\.0 %\n3 jobs\nagain 3\n", seen["text"])
+    assert re.search(r"Rejected\n+60\.0%\n3 jobs \(again 3\)\n", seen["text"])
     assert re.search(r"long-name-of-parts\.example\n*\t3\t0\.0\d+\t-\t3\t", seen["text"])
     heights = [height for height in seen["columns"][1] if height[1]]
     accepted, rejected = ([height for style, height in heights if f"outcome-{n}" in style] for n in (0, 1))
@@ -169,7 +169,7 @@ def test_crawls_are_told_with_how_they_ended_and_what_was_not_solved_the_latest_
     runs = [Run(f"2026-11-25T0{n}:00:00Z", "prices", f"crawl{n}", "finished", {"robots": n}) for n in range(1, 9)]
     seen = look([job()], [Run("2026-11-24T21:00:00Z", "", "c0ffee", "shutdown", {}, NOTICED), *runs])
     assert re.search(r"Not solved\n+36\nrobots 36\n", seen["text"])
-    assert re.search(r"To look at\n+3\nleft_alone at shop.example 2, not_resent at shop.example 1\n", seen["text"])
+    assert re.search(r"Look at\n+3\nleft_alone at shop.example 2, not_resent at shop.example 1\n", seen["text"])
     ends = re.findall(r"(crawl\d|c0ffee)\n*\t.*\t(\w+)\t(.*)", seen["text"].rpartition("Crawls")[2])
     assert ends == [*((f"crawl{n}", "finished", f"robots {n}") for n in range(8, 0, -1)), ("c0ffee", "shutdown", "-")]
     assert "prices crawl1" in look([], runs)["text"]

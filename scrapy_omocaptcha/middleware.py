@@ -67,7 +67,7 @@ class OmoCaptchaMiddleware:
         browser = find_medium(crawler, engine)
         self.mediums = mediums = Mediums(components, browser)
         self._hints = hints = Hints(events.notice)
-        hooks = Hooks(crawler, settings.trigger)
+        hooks = Hooks(crawler)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.check, mediums)
         self._sessions = sessions = Sessions(mediums)
         redirects = Redirects(crawler, engine, policy)

@@ -57,7 +57,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
             if refusal is not None:
                 verdict = f"left alone ({refusal.reason}): {refusal.message}"
             else:
-                why = "" if challenge.blocking else ": a setting or a trigger says that it is a challenge"
+                why = "" if challenge.blocking else ": a setting or the spider says that it is a challenge"
                 verdict = f"solve it{why}"
         elif other := find_other_captcha(response):
             verdict = f"left alone (other_captcha): it has another kind of captcha: {other}"
@@ -83,7 +83,7 @@ def why_passed(widget: Challenge | None, response: Response, *, is_rendered: boo
     """
     if widget is not None:
         if widget.blocking:
-            return "a trigger says that it is no challenge"
+            return "the spider says that it is no challenge"
         return f"its form {purpose(widget)}"
     if product := find_product(response.body):
         return f"it has no reCAPTCHA v2 widget, but loads {product}, which is not solved"

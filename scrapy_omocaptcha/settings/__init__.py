@@ -6,23 +6,19 @@ a missing API token raises ``NotConfigured`` with the cure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from scrapy import Spider
 from scrapy.exceptions import NotConfigured
-from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
-from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.settings import values
 from scrapy_omocaptcha.settings.limits import LIMITS
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.settings.values import setting
 from scrapy_omocaptcha.urls import host_of, is_allowed
-
-Trigger = Callable[[Response, Challenge], bool | None]
 
 FALLBACK_PRICE = 0.00055
 """USD per job in the service's published price list, used until that list has been fetched."""
@@ -49,8 +45,6 @@ class Settings:
     """Kind of job in version 1."""
     task_type: str = setting("OMOCAPTCHA_TASK_TYPE", values.read_word, "RecaptchaV2TokenTask")
     """Kind of job in version 2."""
-    trigger: Trigger | None = setting("OMOCAPTCHA_TRIGGER", values.read_trigger)
-    """Decides whether a page is a challenge; None: :attr:`Challenge.blocking` decides."""
     allowed_domains: tuple[str, ...] | None = setting("OMOCAPTCHA_ALLOWED_DOMAINS", values.read_domains)
     """Domains to buy jobs for; None: the spider's ``allowed_domains``, or all hosts if it has none."""
     walled_hosts: tuple[str, ...] | None = setting("OMOCAPTCHA_WALLED_HOSTS", values.read_domains)

@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
-from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.settings.names import meant_by
 from scrapy_omocaptcha.settings.secret import Secret
@@ -162,17 +161,3 @@ def read_price(settings: BaseSettings, name: str) -> float | None:
         return read_number(settings, name, 0.0)
     except ValueError:
         raise invalid(name, settings.get(name), "'auto' or the price of a job in USD") from None
-
-
-def read_trigger(settings: BaseSettings, name: str) -> Any:
-    value = settings.get(name, "challenge")
-    if value == "challenge":
-        return None
-    valid = "'challenge', or a function (response, challenge) -> bool | None or its import path"
-    try:
-        trigger = load_object(value)
-    except Exception as error:  # Importing a module of the project may raise anything.
-        raise invalid(name, value, f"{valid} ({type(error).__name__}: {error})") from error
-    if not callable(trigger):
-        raise invalid(name, value, valid)
-    return trigger

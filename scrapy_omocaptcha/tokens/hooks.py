@@ -1,4 +1,4 @@
-"""Call the methods of a spider that overrule what this package does, and the trigger of the settings."""
+"""Call the methods of a spider that overrule what this package does."""
 
 import logging
 from collections.abc import Callable
@@ -19,37 +19,31 @@ from scrapy_omocaptcha.urls import same_site
 
 logger = logging.getLogger(__name__)
 
-Trigger = Callable[[Response, Challenge], object]
-
 _ASYNC = "is an async def, which has to be a plain def"
 _LONGEST_ERROR = 1000
 """Characters of the error of a spider's method that are shown."""
 
 
 class Hooks:
-    """The methods of a crawl's spider, and the ``trigger`` of the settings.
+    """The methods of a crawl's spider.
 
     :raises ValueError: when one of them is an ``async def``, or does not take the arguments that it is called with.
     """
 
-    def __init__(self, crawler: Crawler, trigger: Trigger | None) -> None:
+    def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
-        self._trigger = trigger
         self.refusal: Refusal | None = None
         """Why nothing more is bought: a method has failed on what was bought."""
-        _check("omocaptcha_trigger", self._hook("omocaptcha_trigger"), "self, response, challenge")
-        _check("omocaptcha_submit", self._hook("omocaptcha_submit"), "self, response, challenge, token")
-        _check("the function of OMOCAPTCHA_TRIGGER", trigger, "response, challenge")
+        self._check("omocaptcha_trigger", "response, challenge")
+        self._check("omocaptcha_submit", "response, challenge, token")
 
     def is_challenge(self, response: Response, challenge: Challenge) -> bool | None:
-        """Return whether the triggers take a page for a challenge; None if they leave that to detection."""
-        for trigger in (self._hook("omocaptcha_trigger"), self._trigger):
-            verdict = trigger(response, challenge) if trigger is not None else None
-            if verdict is not None and not isinstance(verdict, bool):
-                raise TypeError(f"a trigger must return True, False or None, not {type(verdict).__name__}")
-            if verdict is not None:
-                return verdict
-        return None
+        """Return whether the spider takes a page for a challenge; None if it leaves that to detection."""
+        trigger = self._hook("omocaptcha_trigger")
+        verdict = None if trigger is None else trigger(response, challenge)
+        if not (verdict is None or isinstance(verdict, bool)):
+            raise TypeError(f"omocaptcha_trigger must return True, False or None, not {type(verdict).__name__}")
+        return verdict
 
     @property
     def can_submit(self) -> bool:
@@ -104,23 +98,21 @@ class Hooks:
         logger.error("%s", self.refusal.message)
         return GivenUp(self.refusal)
 
+    def _check(self, name: str, arguments: str) -> None:
+        """Raise ValueError if a hook is an ``async def``, or does not take its arguments."""
+        hook = self._hook(name)
+        if iscoroutinefunction(hook):
+            raise ValueError(f"{name} {_ASYNC}")
+        try:
+            if hook is not None:
+                signature(hook, follow_wrapped=False).bind(*arguments.split(", "))
+        except TypeError:
+            told = f"{name} does not take the arguments that it is called with: define it with (self, {arguments})"
+            raise ValueError(told) from None
+
     def _hook(self, name: str) -> Callable[..., object] | None:
         hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)
         return hook
-
-
-def _check(name: str, hook: Callable[..., object] | None, arguments: str) -> None:
-    """Raise ValueError if a hook is an ``async def``, or does not take its arguments."""
-    if iscoroutinefunction(hook):
-        raise ValueError(f"{name} {_ASYNC}")
-    try:
-        if hook is not None:
-            signature(hook, follow_wrapped=False).bind(*arguments.removeprefix("self, ").split(", "))
-    except ValueError:
-        pass  # Python cannot read the signature.
-    except TypeError:
-        told = f"{name} does not take the arguments that it is called with: define it with ({arguments})"
-        raise ValueError(told) from None
 
 
 def _is_method(rejected: str) -> bool:

@@ -11,16 +11,11 @@ from tests.helpers import sites
 from tests.helpers.sites import pages_of, spider
 
 
-@pytest.mark.parametrize(
-    ("says", "setting", "jobs"), [(True, False, 1), (False, True, 0), (None, None, 1), (None, False, 0)]
-)
-def test_the_spiders_trigger_has_the_last_word_and_the_settings_that_before(
-    crawl, service, walled, says, setting, jobs
-):
+@pytest.mark.parametrize(("says", "jobs"), [(True, 1), (False, 0), (None, 1)])
+def test_the_spiders_trigger_has_the_last_word(crawl, service, walled, says, jobs):
     site = walled("session", status=200)
     judges = spider(f"{site.url}/page/1", omocaptcha_trigger=lambda self, response, challenge: says)
-    settings = {"OMOCAPTCHA_TRIGGER": lambda response, challenge: setting}
-    crawled = crawl(judges, {**service.settings, **settings})
+    crawled = crawl(judges, service.settings)
     assert len(crawled.pages) + len(crawled.failures) == 1
     # Said of every page, True is right for the challenge alone; the shop's pages carry no widget.
     assert len(service.jobs) == jobs
@@ -47,19 +42,17 @@ ASYNC = "is an async def, which has to be a plain def"
 
 
 @pytest.mark.parametrize(
-    ("hooks", "settings", "said"),
+    ("hooks", "said"),
     [
-        ({"omocaptcha_trigger": lambda response, challenge: None}, {}, f"omocaptcha_trigger {FEW}(self, response"),
-        ({"omocaptcha_trigger": staticmethod(lambda a, b, c: None)}, {}, f"omocaptcha_trigger {FEW}(self, response"),
-        ({"omocaptcha_submit": lambda self, a, b, *, token: None}, {}, f"omocaptcha_submit {FEW}(self, response"),
-        ({}, {"OMOCAPTCHA_TRIGGER": lambda response: None}, f"the function of OMOCAPTCHA_TRIGGER {FEW}(response, chal"),
-        ({"omocaptcha_submit": slow}, {}, f"omocaptcha_submit {ASYNC}"),
-        ({}, {"OMOCAPTCHA_TRIGGER": slow}, f"the function of OMOCAPTCHA_TRIGGER {ASYNC}"),
+        ({"omocaptcha_trigger": lambda response, challenge: None}, f"omocaptcha_trigger {FEW}(self, response"),
+        ({"omocaptcha_trigger": staticmethod(lambda a, b, c: None)}, f"omocaptcha_trigger {FEW}(self, response"),
+        ({"omocaptcha_submit": lambda self, a, b, *, token: None}, f"omocaptcha_submit {FEW}(self, response"),
+        ({"omocaptcha_submit": slow}, f"omocaptcha_submit {ASYNC}"),
     ],
 )
-def test_a_hook_that_cannot_be_called_is_an_error_of_the_start(crawl, service, caplog, hooks, settings, said):
+def test_a_hook_that_cannot_be_called_is_an_error_of_the_start(crawl, service, caplog, hooks, said):
     with pytest.raises(ValueError, match=re.escape(said)):
-        crawl(spider(**hooks), {**service.settings, **settings})
+        crawl(spider(**hooks), service.settings)
     (line,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert line.getMessage().startswith(f"OMOcaptcha: {said}")
 
@@ -98,10 +91,10 @@ def test_a_trigger_is_not_asked_whether_a_token_was_good(crawl, service, gate, a
             return sites.redirect(gate)
         return sites.challenge(status=200 if tokens else 403)
 
-    def only_403(response, challenge):
+    def only_403(self, response, challenge):
         return None if response.status == 403 else False
 
     with sites.Site(site) as started:
-        crawled = crawl(spider(f"{started.origin}/page"), {**service.settings, "OMOCAPTCHA_TRIGGER": only_403})
+        crawled = crawl(spider(f"{started.origin}/page", omocaptcha_trigger=only_403), service.settings)
     assert (crawled.pages, crawled.reasons) == ([], ["attempts"])
     assert crawled.count("tokens/rejected") == len(tokens) == len(service.jobs) == 3

@@ -236,7 +236,7 @@ def test_settings_and_trigger_of_the_domains_spider_are_used(detect, spider, wal
     left, solved, elsewhere = map(detect, (f"{site.url}/item/1", f"{site.url}/item/2", f"{other.url}/item/3"))
     theirs = "judged as 'theirs' would"
     assert [left["spider"], solved["spider"], elsewhere.get("spider")] == [theirs, theirs, None]
-    assert left["verdict"] == f"{PASSED}a trigger says that it is no challenge"
+    assert left["verdict"] == f"{PASSED}the spider says that it is no challenge"
     assert (solved["verdict"], elsewhere["verdict"]) == (SOLVE, SOLVE)
     assert ("note" in solved, "note" in elsewhere) == (True, False)
     named = detect(f"{other.url}/item/3", "--spider", "theirs")
@@ -255,7 +255,7 @@ def test_a_trigger_that_fails_is_told(scrapy, detect, spider, walled):
     assert f"{site.url}/item/1 cannot be judged\nTraceback (most recent call last):\n" in done.stderr
     assert done.stderr.count("KeyError") == 1
     judged = detect(f"{site.url}/contact", "--spider", "theirs")
-    assert judged["verdict"] == "solve it: a setting or a trigger says that it is a challenge"
+    assert judged["verdict"] == "solve it: a setting or the spider says that it is a challenge"
 
 
 def test_what_fails_in_the_spider_before_the_page_is_there_is_told_with_where_it_is_from(scrapy, spider, wall_file):

@@ -25,10 +25,6 @@ def read(**values):
     return Settings.from_settings(ScrapySettings(named))
 
 
-def trigger(response, challenge):
-    return True
-
-
 def test_the_domains_of_a_spider_are_read_in_lower_case_where_none_are_set():
     spider = Spider("shop", allowed_domains=["Shop.example", "", None])
     assert read().domains(spider) == ("shop.example",)
@@ -56,7 +52,6 @@ VALID = [
         ("TYPE_JOB_ID", 2, "2"),
     ),
     ("TASK_TYPE", " NoCaptchaTaskProxyless ", "NoCaptchaTaskProxyless"),
-    *(("TRIGGER", "challenge", None), ("TRIGGER", trigger, trigger), ("TRIGGER", f"{__name__}.trigger", trigger)),
     *(("ALLOWED_DOMAINS", ["example.com"], ("example.com",)), ("ALLOWED_DOMAINS", [], ())),
     ("ALLOWED_DOMAINS", "example.com,.Example.ORG", ("example.com", "example.org")),
     *(("MAX_COST", 0, 0.0), ("MAX_COST", "2.5", 2.5)),
@@ -98,7 +93,6 @@ INVALID = [
     *((name, value) for name in ("ENABLED", "DRY_RUN") for value in ("maybe", "yes")),
     *((name, value) for name in ("TYPE_JOB_ID", "TASK_TYPE", "FLEET") for value in ("", " ", [])),
     *(("API_VERSION", value) for value in (0, 3, "v2")),
-    *(("TRIGGER", value) for value in ("no.such.thing", "nodots", 5, "os.path")),
     *(("ALLOWED_DOMAINS", value) for value in (["https://example.com"], ["example.com:80"], [""], "a,,b", 7)),
     *(
         ("API_URL", value)
@@ -109,18 +103,6 @@ INVALID = [
         )
     ),
 ]
-
-
-def test_a_trigger_that_cannot_be_imported_is_told_with_the_reason(tmp_path, monkeypatch):
-    (tmp_path / "broken_triggers.py").write_text("def is_wall(:")
-    monkeypatch.syspath_prepend(tmp_path)
-    for path, why in {
-        "no_such_project.triggers.is_wall": "ModuleNotFoundError: No module named 'no_such_project'",
-        "scrapy_omocaptcha.urls.is_wall": "NameError: Module 'scrapy_omocaptcha.urls' doesn't define any object named",
-        "broken_triggers.is_wall": "SyntaxError: ",
-    }.items():
-        with pytest.raises(ValueError, match=f"^OMOCAPTCHA_TRIGGER is '{path}'; it must be .* path \\({why}"):
-            read(TRIGGER=path)
 
 
 @pytest.mark.parametrize(("name", "value"), INVALID, ids=lambda value: repr(value)[:40])

@@ -86,7 +86,7 @@ def test_a_page_in_doubt_is_left_alone_with_the_line_of_settings_that_would_solv
     assert f"what is sent is {sent}" in said
     assert left.count("noticed/left_alone") == 2
     ((_, summary),) = told(left, "OMOcaptcha: no challenged request")
-    assert f"look at  left_alone at {host_of(site.origin)} 2" in summary
+    assert f"look at  2: left_alone at {host_of(site.origin)} 2" in summary
     assert [TOKEN_FIELD in (site.submissions or [{}])[0], len(service.jobs)] == [True, 1]
     assert all(page.css("title::text").get() == "the page" for page in solved.pages)
     assert solved.count("noticed/left_alone") == 0

@@ -75,7 +75,7 @@ def test_a_clearance_that_is_bound_to_the_user_agent_is_told_once_with_both(craw
     assert len(crawled.pages) == len(paths)
     assert len(service.jobs) >= 12
     assert crawled.count("noticed/bound") == 1
-    assert any("\n  look at     bound at " in line for line in crawled.said(logging.INFO))
+    assert any("\n  look at     1: bound at " in line for line in crawled.said(logging.INFO))
 
 
 @pytest.mark.parametrize(

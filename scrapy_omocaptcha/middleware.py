@@ -147,7 +147,7 @@ class OmoCaptchaMiddleware:
             if not self._walls.try_pass(request):
                 await self._walls.hold(request)
             if self.mediums.is_rendered(request):
-                self.mediums.of(request).begin(request, partial(self._policy.find_solvable, request))
+                self.mediums.driven.begin(request, partial(self._policy.find_solvable, request))
         except CrawlClosing as error:
             return self._give_back(request, error)
         except ChallengeNotSolved as error:

@@ -16,8 +16,6 @@ from scrapy_omocaptcha.engine import Engine
 if TYPE_CHECKING:
     from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 
-_HANDLER = "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"
-
 
 def find_medium(crawler: Crawler, engine: Engine) -> PlaywrightMedium | None:
     """Return the browser that renders pages in a crawl, or None if its ``DOWNLOAD_HANDLERS`` have none."""
@@ -34,13 +32,6 @@ def find_schemes(settings: BaseSettings) -> frozenset[str]:
     """Return the schemes whose pages can be rendered."""
     handlers = settings.getwithbase("DOWNLOAD_HANDLERS")
     return frozenset(scheme for scheme in ("http", "https") if _is_playwright(handlers.get(scheme)))
-
-
-def use_browser(settings: BaseSettings) -> None:
-    """Let scrapy-playwright render pages, unless the settings already do."""
-    missing = {"http", "https"} - find_schemes(settings)
-    handlers = {**settings.getdict("DOWNLOAD_HANDLERS"), **dict.fromkeys(missing, _HANDLER)}
-    settings.set("DOWNLOAD_HANDLERS", handlers, "cmdline")
 
 
 def _is_playwright(handler: object) -> bool:

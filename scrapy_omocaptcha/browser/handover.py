@@ -118,8 +118,6 @@ class PageHandover(WatchedMethods):
         self._handing_in: HandingIn | None = None
         self.trouble: Trouble | None = None
         """The reason why the token was not taken, or not answered; None if there is none."""
-        self._error = ""
-        """Name of the error, if Playwright has raised one."""
         self.has_moved = False
         """Whether the page showed anything new after the token was handed in."""
         self.is_page = False
@@ -148,7 +146,7 @@ class PageHandover(WatchedMethods):
                 yield from self._guarded()
 
     async def _hand_in(self, page: Page) -> None:
-        self.trouble, self._error, self._is_challenge = None, "", True
+        self.trouble, self._is_challenge = None, True
 
         async def try_once() -> bool:
             await self._try(page)
@@ -157,8 +155,8 @@ class PageHandover(WatchedMethods):
         try:
             # Calls into a page that does not answer are cut off where the crawl closes.
             await until(try_once, math.inf, self._is_closing)
-        except Error as error:
-            self.trouble, self._error = Trouble.ERROR, type(error).__name__
+        except Error:
+            self.trouble = Trouble.ERROR
         self.has_moved = self.has_moved and self.trouble is None
         # Scrapy-playwright reads the page next, and would wait without end for what the page waits for.
         if await leave(page, empty=self.is_handed_in and not self.has_moved):
@@ -171,7 +169,7 @@ class PageHandover(WatchedMethods):
             # The wall has been opened meanwhile.
             self._is_challenge = False
             return
-        widget = _widget(page, challenge)
+        widget = LiveWidget(page, challenge.sitekey or "", challenge.form)
         self.trouble = await self._prepare(challenge, widget)
         if self.trouble is None and self._token is not None:
             await self._give(page, challenge, widget)
@@ -217,7 +215,7 @@ class PageHandover(WatchedMethods):
         """Press the button of a challenge, if it is still what it was judged to be."""
         later = self._find(await read(page))
         if later is not None and is_same_wall(challenge, later):
-            await _widget(page, later).press(is_called)
+            await LiveWidget(page, later.sitekey or "", later.form).press(is_called)
 
     async def _is_answer(self, page: Page) -> bool:
         """Tell whether the page methods of the spider are for what a page shows after the token was handed in."""
@@ -250,7 +248,7 @@ class PageHandover(WatchedMethods):
             # The text of an error may hold the token.
             kind = type(answer).__name__
         elif self.trouble is not None:
-            kind = self._error or self.trouble.value
+            kind = self.trouble.value
         when = "after" if self.is_handed_in else "before"
         return HandoverBroke(f"the page failed {when} it was given the token ({kind})", is_sent=self.is_handed_in)
 
@@ -258,7 +256,3 @@ class PageHandover(WatchedMethods):
         """Return a page with the status and the headers of its last navigation, and no token in its address."""
         completed: Response = answer.replace(**{"url": without_token(answer.url, self.secret), **self._navigation})
         return completed
-
-
-def _widget(page: Page, challenge: Challenge) -> LiveWidget:
-    return LiveWidget(page, challenge.sitekey or "", challenge.form)

@@ -7,12 +7,9 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from playwright.async_api import Error, Frame, Page
-from scrapy import Request
 from scrapy.http import HtmlResponse
-from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.detection import find_challenge
 
 T = TypeVar("T")
 
@@ -38,16 +35,6 @@ async def read(page: Page) -> HtmlResponse:
     is_suspicious, status = await evaluate(page, _READ)
     content = await answered(page.content()) if is_suspicious else ""
     return HtmlResponse(page.url, status, body=content, encoding="utf-8")
-
-
-def rendered(request: Request) -> Request:
-    """Return a request whose page is rendered, and waits for a widget that a script may show."""
-    meta = {"playwright": True, "playwright_page_methods": [PageMethod(_wait_for_widget)]}
-    return request.replace(meta={**request.meta, **meta})
-
-
-async def _wait_for_widget(page: Page) -> None:
-    await wait_for_challenge(page, find_challenge, WIDGET_TIMEOUT, lambda: False)
 
 
 async def wait_for_challenge(

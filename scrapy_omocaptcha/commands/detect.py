@@ -15,7 +15,6 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, is_listed
-from scrapy_omocaptcha.browser import use_browser
 from scrapy_omocaptcha.commands.explain import InspectingMiddleware, Rows
 from scrapy_omocaptcha.engine.extension import PRIORITY, DerivedClasses
 from scrapy_omocaptcha.errors import in_words
@@ -41,7 +40,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     # No site has that domain, which is reserved.
     parser.add_argument("--url", default="https://page.invalid/", help="the URL of a file (default: %(default)s)")
     parser.add_argument("--status", type=int, default=200, help="the HTTP status of a file (default: %(default)s)")
-    parser.add_argument("--browser", action="store_true", help="render the URL with scrapy-playwright first")
     parser.add_argument("--spider", help="judge as this spider would (default: the spider of the domain, if any)")
 
 
@@ -60,7 +58,7 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     process = command.crawler_process
     assert process is not None
     try:
-        rows = _inspect(process, *_read(opts, process.settings), opts.spider)
+        rows = _inspect(process, *_read(opts), opts.spider)
     except (OSError, ValueError) as error:
         # The file is missing, or an address or a setting is invalid.
         logger.debug("%s cannot be judged", opts.page, exc_info=True)
@@ -69,7 +67,7 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     return int(rows[0][0] == "failed")
 
 
-def _read(opts: argparse.Namespace, settings: BaseSettings) -> tuple[Request, Response | None]:
+def _read(opts: argparse.Namespace) -> tuple[Request, Response | None]:
     """Return the request for a page and, if it is a file, the response to judge."""
     if not opts.page.lower().startswith(("http://", "https://")):
         try:
@@ -79,15 +77,7 @@ def _read(opts: argparse.Namespace, settings: BaseSettings) -> tuple[Request, Re
         return Request(opts.url), HtmlResponse(opts.url, opts.status, body=body, flags=["cached"])
     # Inspect the page as it is now, in the first response.
     meta = {"omocaptcha": False, "dont_cache": True, "dont_retry": True}
-    request = Request(opts.page, meta=meta, dont_filter=True)
-    if not opts.browser:
-        return request, None
-    try:
-        from scrapy_omocaptcha.browser.page import rendered
-    except ImportError:
-        raise UsageError("--browser needs: pip install 'scrapy-omocaptcha[playwright]'", print_help=False) from None
-    use_browser(settings)
-    return rendered(request), None
+    return Request(opts.page, meta=meta, dont_filter=True), None
 
 
 def _inspect(process: CrawlerProcessBase, request: Request, saved: Response | None, spider_name: str | None) -> Rows:

@@ -49,7 +49,6 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
     async def explain(self, request: Request, response: Response) -> Rows:
         """Judge ``response``; this may fetch robots.txt, if the crawl obeys it."""
         widget, challenge = find_challenge(response, request), self._policy.find(request, response)
-        is_rendered = self._policy.mediums.of(request).purpose == "browser"
         calls: Rows = []
         if challenge is not None:
             refusal = await self._policy.refusal(request, response, challenge)
@@ -62,10 +61,12 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         elif other := find_other_captcha(response):
             verdict = f"left alone (other_captcha): it has another kind of captcha: {other}"
         else:
-            verdict = f"passed on to the spider: {why_passed(widget, response, is_rendered=is_rendered)}"
-            calls = _calls(response, is_rendered=is_rendered)
+            verdict = f"passed on to the spider: {why_passed(widget, response)}"
+            calls = _calls(response)
             if widget is not None and not widget.blocking and may_be_challenge(response, widget):
-                calls = [*_overruling(widget), *calls]
+                where, line = overruling(widget)
+                said = f"if it is a challenge, {where} says so"
+                calls = [("overrule", f"{said}:"), ("", line), *calls] if line else [("overrule", said), *calls]
         page = f"status {response.status} at {shorten(response.url, _LONGEST)}"
         rows = [("verdict", verdict), ("page", page)]
         if widget is not None:
@@ -76,11 +77,8 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         return rows
 
 
-def why_passed(widget: Challenge | None, response: Response, *, is_rendered: bool) -> str:
-    """Return why a page is no challenge.
-
-    :param is_rendered: whether a browser has rendered the page, so that there is no more to see.
-    """
+def why_passed(widget: Challenge | None, response: Response) -> str:
+    """Return why a page is no challenge."""
     if widget is not None:
         if widget.blocking:
             return "the spider says that it is no challenge"
@@ -90,21 +88,11 @@ def why_passed(widget: Challenge | None, response: Response, *, is_rendered: boo
     said = "it has no reCAPTCHA v2 widget"
     if b"recaptcha" in response.body:
         said = "it mentions reCAPTCHA but has no live v2 widget: it uses another version, or the code is unused"
-    has_more = b"<script" in response.body and not is_rendered
-    return f"{said}; if a script adds one, --browser shows it" if has_more else said
+    return f"{said}; if a script adds one, a browser has to render the page" if b"<script" in response.body else said
 
 
-def _overruling(widget: Challenge) -> Rows:
-    """Return how a spider says that a page is a challenge."""
-    where, line = overruling(widget)
-    said = f"if it is a challenge, {where} says so"
-    return [("overrule", f"{said}:"), ("", line)] if line else [("overrule", said)]
-
-
-def _calls(response: Response, *, is_rendered: bool) -> Rows:
+def _calls(response: Response) -> Rows:
     """Return how a spider buys a token for a widget that is no wall, if its form can be sent."""
-    if is_rendered:
-        return [("call", 'await solve_page(response.meta["playwright_page"], crawler=self.crawler)')]
     try:
         form_request(response)
     except ValueError:
@@ -132,7 +120,7 @@ def _widget(challenge: Challenge) -> str:
 
 def _form(form: Form | None) -> str:
     if form is None:
-        return "none around the widget; if a script makes one, --browser shows it"
+        return "none around the widget; if a script makes one, a browser has to render the page"
     names = ", ".join(shorten(name, _LONGEST) for name, _ in form.fields)
     body = f"; {form.enctype}" if form.method == "POST" else ""
     return f"{form.method} {shorten(form.url, _LONGEST)}; fields: {names or 'none'}{body}"

@@ -97,8 +97,6 @@ def _json_with(request: Request, name: str, token: str) -> bytes:
     parent = reduce(_child, path, document)
     if isinstance(parent, dict):
         parent[last] = token
-    elif isinstance(parent, list) and last in ("-", str(len(parent))):
-        parent.append(token)
     else:
         _child(parent, last)
         parent[int(last)] = token

@@ -18,8 +18,7 @@ from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
 
-_MAX_SAID = 1000
-_MAX_KEYS = 1000
+_MAX_KNOWN = 1000
 
 
 class Hints:
@@ -31,7 +30,7 @@ class Hints:
 
     def __init__(self, notice: Callable[[str, str], None]) -> None:
         self._notice = notice
-        self._said: LocalCache[str, bool] = LocalCache(_MAX_SAID)
+        self._said: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         self._ignored_keys: set[object] = set()
         """Keys of meta that were checked before, and change nothing."""
 
@@ -94,7 +93,7 @@ class Hints:
             if isinstance(key, str) and rest_of(key) is not None:
                 address, keys = public_address(request.url), " and ".join(map(repr, META_KEYS))
                 self._say(key, "meta[%r] of %s is not read by OMOcaptcha, which reads %s", key, address, keys)
-            if len(self._ignored_keys) < _MAX_KEYS:
+            if len(self._ignored_keys) < _MAX_KNOWN:
                 self._ignored_keys.add(key)
 
     def _say(self, subject: str, message: str, *arguments: object) -> None:

@@ -14,8 +14,6 @@ from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.components import Components, proxy_of
-from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
-from scrapy_omocaptcha.forms.submission import session_headers
 from scrapy_omocaptcha.tokens.reasons import Purpose
 from scrapy_omocaptcha.urls import host_of
 
@@ -23,12 +21,6 @@ Key = tuple[str, object, object]
 Find = Callable[[Response], Challenge | None]
 META_KEYS = ("omocaptcha", "omocaptcha_resend")
 """Keys of meta by which a spider tells how a request is treated; ``hints`` tells of others that look like them."""
-_SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
-
-
-def session_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the headers and the meta keys that make another request one of the same session."""
-    return session_headers(request), {key: request.meta[key] for key in _SESSION_META if key in request.meta}
 
 
 class PlainMedium:
@@ -47,9 +39,6 @@ class PlainMedium:
     def jar(self, request: Request) -> CookieJar | None:
         """Return the cookiejar of a request, if this package may read and write it."""
         return self._components.jar(request)
-
-    def begin(self, request: Request, find: Find) -> None:
-        """Prepare a request that goes to the site."""
 
     def passage(self) -> Callable[..., Any] | None:
         """Return what makes a ``Passage`` of its arguments; None where the page's form takes the token."""

@@ -11,11 +11,13 @@ from scrapy import Request
 from scrapy.http import Headers, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.forms.submission import encode_form
-from scrapy_omocaptcha.tokens.medium import session_of
+from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
+from scrapy_omocaptcha.forms.submission import encode_form, session_headers
 from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
 from scrapy_omocaptcha.upfront.filling import fill_form
 from scrapy_omocaptcha.upfront.wishes import Wish
+
+_SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
 
 
 def form_request(
@@ -62,8 +64,10 @@ def form_request(
     """
     values = _values(data or {})
     _check_rejected(rejected)
-    of_session, all_meta = ({}, {}) if response.request is None else session_of(response.request)
-    all_meta |= meta or {}
+    asked = response.request
+    of_session = {} if asked is None else session_headers(asked)
+    of_page = {} if asked is None else {key: asked.meta[key] for key in _SESSION_META if key in asked.meta}
+    all_meta = of_page | dict(meta or {})
     if all_meta.get("playwright"):
         raise ValueError("a browser does not send a form_request: drive the page, and call solve_page for its token")
     challenge = fill_form(response, values, form=form, click=click)

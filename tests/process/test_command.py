@@ -9,7 +9,6 @@ import sys
 import pytest
 from aiohttp import web
 
-from scrapy_omocaptcha.testing import browser_settings
 from scrapy_omocaptcha.tokens.reasons import REASONS
 from tests.helpers.commands import ROOT, options_of
 from tests.helpers.docs import code, page
@@ -64,18 +63,6 @@ def test_a_wall_is_told_with_its_verdict_widget_and_form_and_nothing_is_bought(d
         assert told["form"].startswith(f"POST {site.url}/verify; fields: {', '.join(FORM_FIELDS)}; ")
     if wall == "redirect":
         assert told["page"] == f"status 403 at {site.url}/gate?next=%2Fitem%2F7"
-
-
-def test_a_page_that_a_script_fills_is_judged_as_a_browser_shows_it(detect, walled, chromium):
-    site = walled("callback_only")
-    built, wall = f"{site.url}/find/built", f"{site.url}/catalogue/"
-    given = {name: value for name, value in browser_settings().items() if name != "DOWNLOAD_HANDLERS"}
-    assert detect(wall, "--browser", *options_of(given))["verdict"] == SOLVE
-    told = detect(built, "--browser", *options_of(given))
-    assert told["verdict"].startswith(PASSED)
-    assert site.sitekey in told["widget"]
-    assert told["form"].startswith(f"POST {built}; ")
-    assert told["call"] == 'await solve_page(response.meta["playwright_page"], crawler=self.crawler)'
 
 
 def test_pages_that_are_no_challenge_pass(detect, walled, service, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 from contextlib import ExitStack
 from functools import partial
 
@@ -44,9 +43,8 @@ def simulate(_: object, options: argparse.Namespace) -> int:
 
     Exit status: 0 when it was stopped; 1 when a port is not available; 2 for wrong usage.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stopping = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)  # A handler would miss one that comes as the wait begins.
     with ExitStack() as stack:
         try:
             service = OmoCaptchaService(
@@ -71,7 +69,7 @@ def simulate(_: object, options: argparse.Namespace) -> int:
             _print(f"    {setting} = {value!r}")
         _print(f"{service.siteverify_url} verifies tokens, for a site of your own.")
         _print("Press Ctrl-C to stop.")
-        stop.wait()
+        signal.sigwait(stopping)
         for name, site in sites.items():
             tokens = f"{site.accepted} tokens accepted, {site.rejected.total()} rejected"
             _print(f"{name}: {site.pages} pages from behind the wall, {site.challenges} challenges, {tokens}")

@@ -24,7 +24,7 @@ META_KEYS = ("omocaptcha", "omocaptcha_resend")
 
 
 class PlainMedium:
-    """Requests that Scrapy's own downloader sends. A subclass is another way to get pages, or to hand tokens in."""
+    """Requests that Scrapy's own downloader sends. The browser's medium is a subclass."""
 
     purpose: Purpose = "form"
     """What is checked before a token is bought for a wall: a key of ``CHECKS`` in ``reasons``."""

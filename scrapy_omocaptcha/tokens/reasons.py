@@ -1,7 +1,8 @@
 """List the reasons why a challenge is not solved, and what is checked before anything is asked or paid.
 
 ``CHECKS`` has, for each purpose of a token, what is checked, in this order; ``REASONS`` has the sentences that users
-read. Hooks that have failed, robots.txt, the limits and the account are checked later, by ``policy`` and ``buying``.
+read. Hooks that have failed, robots.txt, the limits and the account are checked later, by ``policy`` and ``buying``;
+what shows only once a token is handed in is found there.
 """
 
 from collections.abc import Callable, Iterable

@@ -21,8 +21,8 @@ ORDER = code(page("design"), "order-of-imports")
 
 OPTIONAL = ("browser", "buying.fleet")
 """Most crawls do without these."""
-NEEDS_NOTHING = (".browser.find_medium", ".browser.use_browser")
-"""These tell whether they are needed."""
+NEEDS_NOTHING = (".browser.find_medium",)
+"""This tells whether it is needed."""
 
 PURE = ("detection", "forms", "tokens.reasons", "buying.polling")
 """These know neither the network nor settings nor Scrapy's engine, themselves or through what they import."""

@@ -20,6 +20,7 @@ from scrapy.statscollectors import MemoryStatsCollector
 
 from benchmarks.tables import Column, Table
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
+from scrapy_omocaptcha.buying.records import JobRequest
 from scrapy_omocaptcha.engine.stats import Stats
 
 JOB_NUMBERS = count()
@@ -75,7 +76,7 @@ def measure(ledger: Ledger, sample: int) -> tuple[float, float, float]:
         return result
 
     for _ in range(sample):
-        timed(1, timed(0, enter, ledger).solved, 15.0, 4)
+        timed(1, timed(0, enter, ledger).solved, 15.0)
     return median(times[0]), median(times[1]), max(map(max, times))
 
 
@@ -88,7 +89,7 @@ def enter(ledger: Ledger) -> Entry:
     number = next(JOB_NUMBERS)
     host = f"shop{number % 50}.example"
     page = f"https://{host}/item/{number}"
-    return ledger.enter(host=host, page=page, kind="checkbox", cost=0.00055, check=lambda sums: None)
+    return ledger.enter(JobRequest(page, "key", invisible=False), host, cost=0.00055, check=lambda sums: None)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
@@ -23,6 +24,12 @@ class Addon:
 
     def __repr__(self) -> str:
         return global_object_name(type(self))  # Scrapy lists the add-ons of a crawl.
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "Addon":
+        if cls not in map(load_object, crawler.settings.getdict("ADDONS")):
+            raise ValueError("OMOcaptcha is off: name scrapy_omocaptcha.Addon in ADDONS, and nowhere else")
+        return cls()
 
     def update_settings(self, settings: BaseSettings) -> None:
         """Add the middlewares, unless the user has given them other priorities or disabled them with None."""

@@ -81,6 +81,8 @@ class Settings:
                 "OMOCAPTCHA_MAX_COST_PER_DAY needs OMOCAPTCHA_LEDGER or OMOCAPTCHA_REDIS_URL, where crawls record "
                 "their costs"
             )
+        if self.fleet is not None and self.redis_url is None:
+            raise ValueError("OMOCAPTCHA_FLEET needs OMOCAPTCHA_REDIS_URL, where its workers share their limits")
 
     @property
     def assumed_price(self) -> float:

@@ -15,8 +15,14 @@ from scrapy_omocaptcha.scrapy_versions import middleware_priorities
 from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
 from scrapy_omocaptcha.settings.names import meant_by
 
-_REDIRECTS = "scrapy_omocaptcha.middleware.RedirectMiddleware"
-"""Our second middleware, by its path as in settings, since its module stands above this one."""
+_PLACES = (
+    ("", 581, 589),
+    ("scrapy_omocaptcha.middleware.RedirectMiddleware", 601, 699),
+    ("scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware", 590, 1000),
+    ("scrapy.downloadermiddlewares.redirect.RedirectMiddleware", 590, 600),
+    ("scrapy.downloadermiddlewares.cookies.CookiesMiddleware", 700, 1000),
+)
+"""Which keys in DOWNLOADER_MIDDLEWARES work, by path, as modules of middlewares stand above this one; "" is ours."""
 _SETTINGS = {f"OMOCAPTCHA_{name.upper()}" for name in ("enabled", *(field.name for field in fields(Settings)))}
 _FROM_ENVIRONMENT = ("OMOCAPTCHA_API_TOKEN", "OMOCAPTCHA_REDIS_URL")
 _HOOKS = ("omocaptcha_submit", "omocaptcha_trigger")
@@ -54,9 +60,11 @@ def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iter
             hint = f"did you mean {similar}? If not, remove it" if similar else "remove it"
             yield f"{name} is not a setting: {hint}, or rename it if it is the project's own"
     places = _places(project)
-    for middleware, first, last in ((ours, 581, 589), (load_object(_REDIRECTS), 601, 699)):
+    for path, first, last in _PLACES:
+        middleware = load_object(path) if path else ours
         place = places.get(middleware)
-        if place is None or not first <= place <= last:
+        is_scrapys = path.startswith("scrapy.")  # A project may have another in its place.
+        if not (is_scrapys if place is None else first <= place <= last):
             yield (
                 f"{global_object_name(middleware)} is at {place} in DOWNLOADER_MIDDLEWARES, where walls are missed or "
                 f"met repeatedly: name scrapy_omocaptcha.Addon in ADDONS, and it nowhere ({first} to {last} work)"

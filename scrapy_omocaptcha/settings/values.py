@@ -26,7 +26,7 @@ _BASE_URL = re.compile(
     re.IGNORECASE,
 )
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
-_DOMAIN = re.compile(r"[. ]*[^/:. ][^/:]*")
+_DOMAIN = re.compile(r"[. ]*[^/:*.\s][^/:*\s]* *")
 _REDIS_URL = re.compile(r"(redis|rediss|unix)://[^\x00-\x20\x7f#]+")
 _API_TOKEN = re.compile(r"\s*[!-~]*\s*")
 

@@ -65,7 +65,7 @@ class Hints:
         message = (
             "%s counts as executed: it was redirected to %s, which has shown a challenge and shows a page now. If that "
             "is no answer to it, the wall has withheld it: request a page first, which opens the wall, or set "
-            'meta["omocaptcha_resend"] for POSTs that may be repeated, such as searches'
+            'meta["omocaptcha_resend"] = True for POSTs that may be repeated, such as searches'
         )
         self._notice("not_resent", asked(request))
         self._say(f"answer {host_of(asked(request))}", message, asked(request), public_address(request.url))

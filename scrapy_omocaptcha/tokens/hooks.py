@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from inspect import iscoroutinefunction, signature
+from inspect import iscoroutinefunction, isgeneratorfunction, signature
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -19,7 +19,6 @@ from scrapy_omocaptcha.urls import same_site
 
 logger = logging.getLogger(__name__)
 
-_ASYNC = "is an async def, which has to be a plain def"
 _LONGEST_ERROR = 1000
 """Characters of the error of a spider's method that are shown."""
 
@@ -66,11 +65,14 @@ class Hooks:
         """Return why ``rejected`` can tell nothing from an answer, or None."""
         if rejected is None or not _is_method(rejected):
             return None
-        method = self._hook(rejected)
-        if callable(method) and not iscoroutinefunction(method):
-            return None
-        missing = f"is not the name of a method of the spider (as a CSS selector, write 'body {rejected}')"
-        return Refusal("hook", f"rejected={rejected!r} {_ASYNC if callable(method) else missing}: fix it in the spider")
+        try:
+            if not callable(self._hook(rejected)):
+                missing = f"is not the name of a method of the spider (as a CSS selector, write 'body {rejected}')"
+                raise ValueError(f"rejected={rejected!r} {missing}: fix it in the spider")
+            self._check(rejected, "response")
+        except ValueError as error:
+            return Refusal("hook", str(error))
+        return None
 
     def ask_rejected(self, rejected: str | None, answer: Response) -> bool | None:
         """Ask whether an answer says that the site rejected the token.
@@ -99,10 +101,10 @@ class Hooks:
         return GivenUp(self.refusal)
 
     def _check(self, name: str, arguments: str) -> None:
-        """Raise ValueError if a hook is an ``async def``, or does not take its arguments."""
+        """Raise ValueError if a hook is an ``async def``, yields, or does not take its arguments."""
         hook = self._hook(name)
-        if iscoroutinefunction(hook):
-            raise ValueError(f"{name} {_ASYNC}")
+        if iscoroutinefunction(hook) or isgeneratorfunction(hook):
+            raise ValueError(f"{name} is an async def or yields: make it a plain def that returns")
         try:
             if hook is not None:
                 signature(hook, follow_wrapped=False).bind(*arguments.split(", "))
@@ -137,4 +139,6 @@ def _submitted_by(hook: Callable[..., object], response: Response, challenge: Ch
         raise TypeError(f"it must return a Request, not {type(request).__name__}")
     if not same_site(challenge.url, request.url):
         raise ValueError("it must return a request to the site of the challenge")
+    if token.value.encode() not in request.url.encode() + request.headers.to_string() + request.body:
+        raise ValueError("its request does not have token.value")
     return as_submission(request, token.value)

@@ -31,7 +31,7 @@ REASONS = {
     "robots": "robots.txt forbids the address that the form posts to",
     "maybe_executed": (
         "the site has redirected this POST to its challenge and may have executed it: request a page first, which "
-        'opens the wall, or set meta["omocaptcha_resend"] for POSTs that may be repeated, such as searches'
+        'opens the wall, or set meta["omocaptcha_resend"] = True for POSTs that may be repeated, such as searches'
     ),
     # The settings
     "dry_run": "OMOCAPTCHA_DRY_RUN is on",

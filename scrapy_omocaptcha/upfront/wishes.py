@@ -8,7 +8,7 @@ from scrapy import Request
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.elements import SITEKEY
 from scrapy_omocaptcha.forms.placement import parse_put
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import host_of, public_address
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def read_wish(request: Request) -> Wish:
         if not (isinstance(values.get(key), str) and values[key]):
             raise ValueError(f"{where} has {key}={values.get(key)!r}; it must be a text")
     check_sitekey(values["sitekey"], where)
+    if not host_of(values["page"]):
+        raise ValueError(f"{where} has page={values['page']!r}; it must be the whole URL of the page with the widget")
     if request.method == "HEAD":
         raise ValueError(f"{where} wants a token for a HEAD request, whose answer is no page: send GET or POST")
     if not isinstance(values.get("invisible", False), bool):

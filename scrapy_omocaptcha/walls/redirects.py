@@ -63,7 +63,7 @@ class Redirects:
 
     def _may_repeat(self, request: Request, original: originals.Original) -> bool:
         """Tell whether what was asked for may be sent again though it may have been executed."""
-        return not _may_act(original) or bool(request.meta.get("omocaptcha_resend", self._policy.settings.resend))
+        return not _may_act(original) or request.meta.get("omocaptcha_resend", self._policy.settings.resend) is True
 
     def way_of(self, request: Request) -> list[str]:
         """Return the addresses that redirects have led a request to."""

@@ -11,7 +11,8 @@ from scrapy_omocaptcha import OmoCaptchaMiddleware
 from scrapy_omocaptcha.scrapy_versions import CURE
 from tests.helpers.sites import spider
 
-RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
+SCRAPYS = "scrapy.downloadermiddlewares"
+RETRY = f"{SCRAPYS}.retry.RetryMiddleware"
 OURS = "scrapy_omocaptcha.OmoCaptchaMiddleware"
 REDIRECTS = "scrapy_omocaptcha.middleware.RedirectMiddleware"
 
@@ -176,12 +177,24 @@ def test_a_mistake_is_told_once_with_its_cure(crawl, service, case, monkeypatch,
 
 @pytest.mark.parametrize(
     ("name", "place", "work"),
-    [(OURS, 560, "581 to 589"), (OURS, 595, "581 to 589"), (REDIRECTS, 590, "601 to 699"), (REDIRECTS, None, "601 to")],
+    [
+        *((OURS, place, "581 to 589") for place in (560, 595)),
+        *((REDIRECTS, place, "601 to 699") for place in (590, None)),
+        *((f"{SCRAPYS}.redirect.RedirectMiddleware", place, "590 to 600") for place in (580, 720)),
+        (f"{SCRAPYS}.cookies.CookiesMiddleware", 500, "700 to 1000"),
+        (f"{SCRAPYS}.httpcompression.HttpCompressionMiddleware", 500, "590 to 1000"),
+    ],
 )
 def test_a_middleware_in_a_wrong_place_ends_the_crawl(crawl, service, name, place, work):
     said = rf"Middleware is at {place} in DOWNLOADER_MIDDLEWARES, where walls are missed or .* \({work}"
     with pytest.raises(ValueError, match=said):
         opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {name: place}})
+
+
+@pytest.mark.parametrize("setting", ["DOWNLOADER_MIDDLEWARES", "EXTENSIONS"])
+def test_an_addon_that_is_named_elsewhere_ends_the_crawl(crawl, service, setting):
+    with pytest.raises(ValueError, match=r"name scrapy_omocaptcha\.Addon in ADDONS, and nowhere else"):
+        opened(crawl, service, {"ADDONS": {}, setting: {"scrapy_omocaptcha.Addon": 585}})
 
 
 @pytest.mark.parametrize("name", ["_enqueue_request", "_get_slot"])

@@ -199,23 +199,33 @@ async def is_late(self, response):
     return False
 
 
+def is_few(self):
+    return False
+
+
 @pytest.mark.parametrize("settings", [{}, {"OMOCAPTCHA_DRY_RUN": True}])
 @pytest.mark.parametrize(
     ("name", "why"),
     [
         *(
-            (name, f"is not the name of a method of the spider (as a CSS selector, write 'body {name}')")
+            (
+                name,
+                f"rejected={name!r} is not the name of a method of the spider (as a CSS selector, write 'body {name}')",
+            )
             for name in ("is_rejectd", "state", "self.is_rejected", "dialog")
         ),
-        ("is_late", "is an async def, which has to be a plain def"),
+        ("is_late", "is_late is an async def or yields: make it a plain def that returns"),
+        ("is_few", "is_few does not take the arguments that it is called with: define it with (self, response)"),
     ],
 )
 def test_what_cannot_tell_a_rejection_is_told_once_and_costs_nothing(crawl, service, walled, settings, name, why):
     makes = searches("abcdefghijklmnopqrstuvwxyz", rejected=name)
-    crawled = crawl(asking(walled(), *makes, is_late=is_late, state={"seen": 1}), {**service.settings, **settings})
+    crawled = crawl(
+        asking(walled(), *makes, is_late=is_late, is_few=is_few, state={"seen": 1}), {**service.settings, **settings}
+    )
     assert [error.reason for error in crawled.failures] == ["hook"] * 26
     (told,) = crawled.said()
-    assert f" is left alone (hook): rejected={name!r} {why}: fix it in the spider" in told
+    assert f" is left alone (hook): {why}" in told
     assert service.jobs == ()
 
 

@@ -37,8 +37,13 @@ async def slow(*arguments):
     """Stand for a hook that waits."""
 
 
+def yields(*arguments):
+    """Stand for a hook that is written as a callback."""
+    yield arguments
+
+
 FEW = "does not take the arguments that it is called with: define it with "
-ASYNC = "is an async def, which has to be a plain def"
+ASYNC = "is an async def or yields: make it a plain def that returns"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +53,7 @@ ASYNC = "is an async def, which has to be a plain def"
         ({"omocaptcha_trigger": staticmethod(lambda a, b, c: None)}, f"omocaptcha_trigger {FEW}(self, response"),
         ({"omocaptcha_submit": lambda self, a, b, *, token: None}, f"omocaptcha_submit {FEW}(self, response"),
         ({"omocaptcha_submit": slow}, f"omocaptcha_submit {ASYNC}"),
+        ({"omocaptcha_submit": yields}, f"omocaptcha_submit {ASYNC}"),
     ],
 )
 def test_a_hook_that_cannot_be_called_is_an_error_of_the_start(crawl, service, caplog, hooks, said):
@@ -57,7 +63,7 @@ def test_a_hook_that_cannot_be_called_is_an_error_of_the_start(crawl, service, c
     assert line.getMessage().startswith(f"OMOcaptcha: {said}")
 
 
-@pytest.mark.parametrize("kind", ["raises", "nothing", "foreign"])
+@pytest.mark.parametrize("kind", ["raises", "nothing", "foreign", "no token"])
 def test_a_submit_hook_that_fails_stops_the_buying_it_fails_on(crawl, service, walled, kind):
     site = walled("session", catalogue_pages=30)
 
@@ -65,6 +71,8 @@ def test_a_submit_hook_that_fails_stops_the_buying_it_fails_on(crawl, service, w
         def omocaptcha_submit(self, response, challenge, token):
             if kind == "raises":
                 raise KeyError(token.value)
+            if kind == "no token":  # Its text is not its value.
+                return scrapy.FormRequest(f"{site.url}/verify", formdata={"g-recaptcha-response": str(token)})
             return None if kind == "nothing" else scrapy.Request("https://example.com/")
 
     crawled = crawl(Slips, service.settings)

@@ -57,6 +57,7 @@ def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, wa
     "change",
     [
         *({"put": put} for put in ("nowhere", "json:token", "json:/token")),
+        {"page": "/find"},
         *({"sitekey": key} for key in ("", "0x4AAAAAAAAjq6WYeRDKmebM", "10000000-ffff-ffff-ffff-000000000001", "6L")),
         *({"sitekey": key} for key in (f"{sites.KEY} ", "6L" + "a" * 99)),
         *({"page": 7}, {"token": "x"}, {"invisible": "yes"}, {"rejected": None}),

@@ -60,7 +60,7 @@ VALID = [
     *(("BREAKER_FAILURES", "1", 1), ("BREAKER_PAUSE", "0.5", 0.5)),
     *(("MAX_ATTEMPTS", "1", 1), ("CONCURRENT_JOBS", "1", 1)),
     *(("JOB_TIMEOUT", "60", 60.0), ("API_TIMEOUT", "0.1", 0.1), ("TOKEN_MAX_AGE", "120", 120.0)),
-    *(("POLL_INTERVAL", "5", 5.0), ("FLEET", "shop", "shop")),
+    ("POLL_INTERVAL", "5", 5.0),
     ("ON_FAILURE", "response", "response"),
     *(("DRY_RUN", "True", True), ("DRY_RUN", "0", False), ("DRY_RUN", 1, True)),
     *(("API_URL", f"https://api.example.com{end}", f"https://api.example.com{end}") for end in ("/v1", ":8443/api")),
@@ -94,6 +94,7 @@ INVALID = [
     *((name, value) for name in ("TYPE_JOB_ID", "TASK_TYPE", "FLEET") for value in ("", " ", [])),
     *(("API_VERSION", value) for value in (0, 3, "v2")),
     *(("ALLOWED_DOMAINS", value) for value in (["https://example.com"], ["example.com:80"], [""], "a,,b", 7)),
+    *(("WALLED_HOSTS", value) for value in (["*.example.com"], "example.com shop.example")),
     *(
         ("API_URL", value)
         for value in (
@@ -239,6 +240,12 @@ def test_the_redis_url_may_be_in_the_environment(monkeypatch):
     assert read(REDIS_URL="redis://other").redis_url.reveal() == "redis://other"
     monkeypatch.setenv("OMOCAPTCHA_REDIS_URL", "")
     assert read().redis_url is None
+
+
+def test_a_fleet_needs_redis():
+    assert read(FLEET="shop", REDIS_URL="redis://h").fleet == "shop"
+    with pytest.raises(ValueError, match="OMOCAPTCHA_FLEET needs OMOCAPTCHA_REDIS_URL"):
+        read(FLEET="shop")
 
 
 def test_max_cost_per_day_needs_a_ledger_or_redis():

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from traceback import format_exception
 from typing import Any
 
 from playwright.async_api import Error, Frame, Page, Request, Response, Route
@@ -62,7 +63,7 @@ class TokenTraffic:
         await self._page.context.route("**", self._route)
 
     async def leave(self) -> None:
-        """End watching, but go on keeping the token from other sites."""
+        """End watching, but go on keeping the token of the page, though not of windows it opens, from other sites."""
         with suppress(Error):
             for emitter, event, listener in self._listeners:
                 emitter.remove_listener(event, listener)
@@ -166,7 +167,6 @@ def _mask(secret: str, record: logging.LogRecord) -> bool:
         # Scrapy-playwright adds errors and addresses as extra fields.
         if name not in ("msg", "args", "exc_info"):
             setattr(record, name, without(value))
-    if record.exc_info and without(record.exc_info[1]) is not record.exc_info[1]:
-        # The traceback names the address as well.
+    if record.exc_info and masked(text := "".join(format_exception(record.exc_info[1])), secret) != text:
         record.exc_info = None
     return True

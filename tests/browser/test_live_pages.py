@@ -6,7 +6,6 @@ Most pages are driven in one crawl, each at a site of its own: a browser takes l
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from tests.browser.crawling import Case, CasesSpider, WithPage, names
 from tests.browser.live_pages import WAYS, LiveSite, comes
 from tests.helpers.nightly import nightly
 from tests.helpers.pages import FOLDER, needs_pages
-from tests.helpers.sites import Site, refusing
+from tests.helpers.sites import Site
 
 SAVED = ("047-demo-kathykao-fallback", "075-webcode-explicit", "081-mailjet-key-in-js")
 SENDS = "082-abenteuer-astronomie-invisible"
@@ -335,10 +334,13 @@ def test_a_page_that_does_not_answer_any_more_is_closed(driven):
 async def raise_in_block(page, crawler, site):
     try:
         async with await solve_page(page, crawler=crawler, press=True):
-            await page.wait_for_url("**/find/get?*")
-            await page.wait_for_url("**/nowhere", timeout=300)
-    except Error as error:
-        crawler.spider.raised = error
+            try:
+                # The error names the addresses that the page goes to meanwhile.
+                await page.wait_for_url("**/nowhere", timeout=1500)
+            except Error as error:
+                crawler.spider.raised = error
+                raise LookupError("no boats")  # noqa: B904  # As spiders do, so the first error is its context.
+    except LookupError:
         # The address of the page holds the token now, and the page is among the variables of the error's frames.
         await page.goto("about:blank")
         raise
@@ -346,8 +348,9 @@ async def raise_in_block(page, crawler, site):
 
 def test_a_block_that_raises_leaves_it_open_what_became_of_the_token_and_shows_no_token(driven):
     (logged,) = raise_in_block.bugs
-    assert "Timeout 300ms exceeded" in logged
+    assert "no boats" in logged
     error = driven.spider.raised
+    assert "Timeout 1500ms exceeded" in str(error)
     assert not [told for told in (str(error), error.message, error.stack or "") if "03AFcWeA" in told]
     assert raise_in_block.jobs == [("unknown", "by_hand")]
 
@@ -373,24 +376,6 @@ def test_a_window_of_its_own_takes_no_token_to_another_site_though_another_page_
     drive = Drive(send_elsewhere, ("other address", "multipart"))
     together(Drives, [drive])
     assert (drive.problems, failures) == ([], ["net::ERR_FAILED"])
-
-
-@drives("other address", make=lambda *given, **options: refusing(LiveSite(*given, refuse_every=1, **options), 400))
-async def see_error(page, crawler, site):
-    async with await solve_page(page, crawler=crawler) as purchase:
-        # This is not about the token.
-        await page.evaluate("fetch('/nowhere')")
-        await page.click("#go")
-        await page.wait_for_selector(".error")
-        purchase.rejected()
-
-
-def test_an_answer_that_is_an_error_is_told(driven):
-    site = see_error.site
-    said = f"The token for {site.at('other address')} was answered with 400 by {site.url}/find"
-    assert said in driven.said(logging.INFO)
-    assert not re.search("was answered with (2|404)", "\n".join(driven.said(logging.INFO)))
-    assert (see_error.problems, see_error.jobs) == ([], [("rejected", "")])
 
 
 def test_a_crawl_that_closes_ends_the_wait_for_a_token(together):

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, suppress
 
-from playwright.async_api import Error, Page, Request, Response, Route
+from playwright.async_api import Error, Page, Request, Route
 
 from scrapy_omocaptcha.browser.live.found import find_widget
 from scrapy_omocaptcha.browser.live.purchase import BY_HAND, PagePurchase
@@ -131,12 +131,6 @@ class LivePage(TokenTraffic):
         self.masks.enter_context(masking(secret))
         if is_first:
             await self.watch()
-
-    def record_response(self, response: Response) -> None:
-        """Tell of a token that is answered with an error."""
-        if response.status >= 400 and response.request in self.under_way:
-            address = public_address(response.url)
-            logger.info("The token for %s was answered with %s by %s", self._url, response.status, address)
 
     async def pass_on(self, route: Route, request: Request) -> None:
         # A script may have changed the token beyond recognition, or need its headers for what comes after it.

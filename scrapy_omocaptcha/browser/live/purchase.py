@@ -44,9 +44,10 @@ class PagePurchase:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.record(BY_HAND)
-        if error is not None:
+        while error is not None:
             # Errors of Playwright name the addresses that a page went to, and a form sent by GET has the token there.
             self._mask(error)
+            error = error.__cause__ or error.__context__
 
     def _mask(self, error: BaseException) -> None:
         def without(value: object) -> object:

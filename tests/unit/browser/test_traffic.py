@@ -53,11 +53,14 @@ def test_a_token_in_extra_fields_is_masked(log):
 
 
 def test_an_error_that_names_the_token_loses_its_traceback_and_any_other_keeps_it(log):
+    names, other = RuntimeError(f"Navigation to {URL} was interrupted"), RuntimeError("the page has crashed")
+    follows = RuntimeError("no results")
+    follows.__context__ = names
     with masking(TOKEN):
-        for words in (f"Navigation to {URL} was interrupted", "the page has crashed"):
-            BROWSERS.warning("Closing page", exc_info=RuntimeError(words))
-    named, other = log.records
-    assert named.exc_info is None
+        for error in (names, follows, other):
+            BROWSERS.warning("Closing page", exc_info=error)
+    *named, other = log.records
+    assert [record.exc_info for record in named] == [None, None]
     assert str(other.exc_info[1]) == "the page has crashed"
     assert quote(TOKEN, safe="") not in log.text
 

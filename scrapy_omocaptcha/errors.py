@@ -10,7 +10,7 @@
     │   └── AccountError          the service takes no job from this account or of this kind
     ├── JobError                  a job gave no token
     │   ├── JobFailed             the service reports that it could not solve it
-    │   ├── JobLost               the answer to the create call never arrived; the job counts as bought
+    │   ├── JobLost               no usable answer to the create call; the job counts as bought
     │   └── JobTimeout            no result within OMOCAPTCHA_JOB_TIMEOUT
     ├── NotBought                 nothing was bought; the reason says why
     ├── HandoverBroke             a request that carried a token got no response
@@ -86,7 +86,8 @@ class ApiError(OmoCaptchaError):
 class ApiUnreachable(ApiError):
     """No answer arrived: connection refused or reset, timeout, TLS or DNS failure, HTTP 5xx, or the service is down.
 
-    ``taken`` is False only if the service cannot have received the call, so that repeating it costs nothing.
+    ``taken`` is False only if the service has not received the call or says that it takes none now, so that repeating
+    it costs nothing.
     """
 
     reason = "unreachable"
@@ -128,7 +129,7 @@ class JobFailed(JobError):
 
 
 class JobLost(JobError):
-    """The answer to the create call never arrived: the job may be running under an unknown id and counts as bought."""
+    """The create call has no usable answer: the job may be running under an unknown id and counts as bought."""
 
     reason = "lost"
 
@@ -154,8 +155,6 @@ class HandoverBroke(OmoCaptchaError):
     site may have used the token, unless ``is_sent`` is False.
     """
 
-    reason = "broke"
-
     def __init__(self, message: str, *, is_sent: bool = True, kind: type[Exception] = DownloadFailedError) -> None:
         super().__init__(message)
         self.is_sent = is_sent
@@ -180,8 +179,6 @@ class MiddlewareFailed(OmoCaptchaError):
 
 class CrawlClosing(OmoCaptchaError):
     """The crawl is closing: everything that waits for something raises this at once."""
-
-    reason = "closing"
 
     def __init__(self, message: str = "the crawl is closing") -> None:
         super().__init__(message)

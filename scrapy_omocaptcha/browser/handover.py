@@ -31,8 +31,6 @@ from scrapy_omocaptcha.urls import same_site
 
 _DOWNLOAD_TIMEOUT = 180.0
 """Scrapy's default of DOWNLOAD_TIMEOUT, in seconds."""
-_CHALLENGE_TIMEOUT = 2.0
-"""Longest wait for the challenge of a page, in seconds."""
 
 
 class WatchedMethods:
@@ -164,7 +162,7 @@ class PageHandover(WatchedMethods):
             raise self.failure(None)
 
     async def _try(self, page: Page) -> None:
-        challenge = await wait_for_challenge(page, self._find, _CHALLENGE_TIMEOUT, self._is_closing)
+        challenge = await wait_for_challenge(page, self._find, self._is_closing)
         if challenge is None:
             # The wall has been opened meanwhile.
             self._is_challenge = False
@@ -236,7 +234,7 @@ class PageHandover(WatchedMethods):
 
     @property
     def has_navigated(self) -> bool:
-        """Tell whether the page went to an address after the token was handed in."""
+        """Tell whether the page has asked for an address, be it of a file, after the token was handed in."""
         return bool(self._navigation)
 
     def failure(self, answer: object) -> HandoverBroke:

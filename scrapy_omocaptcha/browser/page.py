@@ -17,6 +17,8 @@ LOAD_TIMEOUT = 10.0
 """Longest wait for the page that a token leads to, in seconds."""
 WIDGET_TIMEOUT = 5.0
 """Longest wait for the widget of a challenge to be rendered, in seconds."""
+_CHALLENGE_TIMEOUT = 2.0
+"""Longest wait for the challenge of a page, in seconds."""
 _END_TIMEOUT = 2.0
 """Longest wait for a page to answer, or to be closed, once nothing more is expected of it, in seconds."""
 _INTERVAL = 0.2
@@ -38,7 +40,7 @@ async def read(page: Page) -> HtmlResponse:
 
 
 async def wait_for_challenge(
-    page: Page, find: Callable[[HtmlResponse], Challenge | None], timeout: float, is_closing: Callable[[], bool]
+    page: Page, find: Callable[[HtmlResponse], Challenge | None], is_closing: Callable[[], bool]
 ) -> Challenge | None:
     """Return the challenge in a page, where a script may show it some time after the page was loaded."""
     found: list[Challenge | None] = []
@@ -49,7 +51,7 @@ async def wait_for_challenge(
             found[:] = [find(await read(page))]
         return any(found)
 
-    return found[0] if await until(look, timeout, is_closing) else None
+    return found[0] if await until(look, _CHALLENGE_TIMEOUT, is_closing) else None
 
 
 async def evaluate(page: Page | Frame, script: str, argument: Any = None) -> Any:

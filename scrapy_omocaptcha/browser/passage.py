@@ -63,7 +63,7 @@ class BrowserPassage(Passage):
         form = self.page.challenge.form or Form("a script of", self.page.challenge.url, ())
         self.report_sent(form.method, form.url, form.names)
         if handover.trouble is Trouble.FOREIGN_FORM:
-            # The token was stopped on its way there.
+            # The token was stopped on its way there, or a redirect has repeated it.
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))
         if handover.is_page:
             page = answer if isinstance(answer, Response) and self.take_challenge(answer) is None else None

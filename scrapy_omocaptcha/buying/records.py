@@ -43,7 +43,7 @@ class Record:
     """Time from the create call to the end of the job; None if unknown."""
     outcome: Outcome = "abandoned"
     reason: str = ""
-    """Reason why the job was of no use; empty if it was of use."""
+    """What is known beyond the outcome, as why the job was of no use; empty if its token was accepted."""
     cost_usd: float = 0.0
     form: str = ""
     """Scheme, host and path that the token was sent to, or was about to be. Empty if it was not sent, or if the spider

@@ -21,7 +21,7 @@ class RequestState:
     useless_jobs: int = 0
     """Number of jobs for the request that were of no use."""
     is_paid_for: bool = False
-    """Whether any job was bought for the request, whatever came of that."""
+    """Whether any token was bought for the request, whatever came of that."""
     original: dict[str, Any] | None = None
     """The request before its first redirect, as JSON."""
     sent_at: int = 0

@@ -88,10 +88,10 @@ class Events:
         text = "Whether %s accepted a token is not known (%s): %s"
         self._tell("unknown", asked(request), text, reason, message, level=logging.WARNING)
 
-    def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
-        """Report that a challenge was not solved: always as WARNING if ``jobs`` were bought for it."""
+    def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, is_paid: bool) -> None:
+        """Report that a challenge was not solved: always as WARNING if a job was bought for the request."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
-        self.left_alone(reason, challenge.url, message, request, is_paid=bool(jobs))
+        self.left_alone(reason, challenge.url, message, request, is_paid=is_paid)
 
     def left_alone(self, reason: str, url: str, message: str, request: Request, *, is_paid: bool = False) -> None:
         """Report that a challenge is not solved: as WARNING once for its host or the crawl.

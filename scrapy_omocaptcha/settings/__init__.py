@@ -21,7 +21,7 @@ from scrapy_omocaptcha.settings.values import setting
 from scrapy_omocaptcha.urls import host_of, is_allowed
 
 FALLBACK_PRICE = 0.00055
-"""USD per job in the service's published price list, used until that list has been fetched."""
+"""USD per job in the service's published price list, used where that list was not fetched."""
 
 _API_URLS = {1: "https://omocaptcha.com/api", 2: "https://api.omocaptcha.com/v2"}
 """Default base URL for each version of the service's API."""

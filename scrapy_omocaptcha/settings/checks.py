@@ -39,11 +39,6 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider) ->
             "scrapy-redis shares the request queue, but each worker has limits of its own, so ten workers may spend "
             "ten times as much: set OMOCAPTCHA_REDIS_URL to the same Redis"
         )
-    if not project.getbool("COOKIES_ENABLED"):
-        yield (
-            "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
-            "set it to True"
-        )
     yield from _check_names(project, spider)
 
 

@@ -42,7 +42,7 @@ class Policy:
     hooks: Hooks
     hints: Hints
     check_limits: Callable[[str], None]
-    """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
+    """Called with a host; raises ``NotBought`` where no job may be bought now."""
     mediums: Mediums
     handed_in: WeakKeyDictionary[Request, Challenge] = field(default_factory=WeakKeyDictionary, init=False)
     """The challenges for which tokens were handed in, by requests that are being taken through them."""
@@ -103,7 +103,7 @@ class Policy:
     def _refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
         """Return why a challenge is not solved, as far as that is known without robots.txt, or None."""
         purpose = self._purpose(request)
-        keeps_cookies = purpose == "browser" or self.mediums.of(request).jar(request) is not None
+        keeps_cookies = self.mediums.of(request).jar(request) is not None
         case = Case(challenge, self.domains, request, response, keeps_cookies, self.components.is_downloaded(request))
         return find_refusal(purpose, case) or self.hooks.refusal
 

@@ -26,7 +26,6 @@ REASONS = {
     "behind_methods": "page methods of the spider have clicked or sent something before it, and are not called again",
     "foreign_form": "the form posts to another site, or from https to http",
     "cookies": "the site sets a cookie, which is thrown away: leave out COOKIES_ENABLED = False and dont_merge_cookies",
-    "form_changed": "the site shows something else where the form was: send it in the session that got its page",
     "hook": "a method of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",
     "maybe_executed": (

@@ -94,5 +94,5 @@ class UpfrontTokens:
     def _not_solved(
         self, request: Request, refusal: Refusal, challenge: Challenge, jobs: int = 0, answer: Response | None = None
     ) -> ChallengeNotSolved:
-        self._events.failed(request, challenge, *refusal, jobs=jobs)
+        self._events.failed(request, challenge, *refusal, is_paid=jobs > 0)
         return ChallengeNotSolved(refusal.reason, refusal.message, challenge=challenge, response=answer)

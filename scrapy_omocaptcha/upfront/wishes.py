@@ -7,6 +7,7 @@ from scrapy import Request
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.elements import SITEKEY
+from scrapy_omocaptcha.forms.encoding import body_type
 from scrapy_omocaptcha.forms.placement import parse_put
 from scrapy_omocaptcha.urls import host_of, public_address
 
@@ -39,7 +40,8 @@ def check_wish(request: Request) -> None:
     wish, where = request.meta.get("omocaptcha"), f"meta['omocaptcha'] of {public_address(request.url)}"
     if not (wish is None or isinstance(wish, (bool, dict))):
         raise ValueError(f"{where} is {wish!r}; it must be True, False or a dictionary")
-    if wish is True and _carries_form(request):
+    is_form = body_type(request) in (b"application/x-www-form-urlencoded", b"multipart/form-data")
+    if wish is True and request.body and is_form:
         raise ValueError(
             f"{where} is True, which does not buy a token for the form that it sends: make the "
             "request with scrapy_omocaptcha.form_request"
@@ -72,9 +74,3 @@ def check_sitekey(sitekey: str, where: str) -> None:
             f"{where} has sitekey={sitekey!r}, which is no key of reCAPTCHA v2: those have 40 characters and begin "
             "with 6L"
         )
-
-
-def _carries_form(request: Request) -> bool:
-    """Tell whether a request sends the data of a form in its body."""
-    kind = (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
-    return bool(request.body) and kind in (b"application/x-www-form-urlencoded", b"multipart/form-data")

@@ -463,7 +463,7 @@ class Passage(Attempts):
             self.asking.give_up()
         if refusal.reason == "dry_run":
             self.events.dry_run[self.session.host][self.session] += 1
-        self.events.failed(self.request, challenge, *refusal, jobs=self._state.useless_jobs)
+        self.events.failed(self.request, challenge, *refusal, is_paid=self._state.is_paid_for)
         if is_closing:
             raise error
         response.flags = [*response.flags, f"omocaptcha:{refusal.reason}"]

@@ -159,7 +159,6 @@ MISTAKES = {
     "a misspelt hook": mistake(
         "Spider.omocaptcha_triger is never called: rename it to omocaptcha_trigger", omocaptcha_triger=own
     ),
-    "disabled cookies": mistake("COOKIES_ENABLED is False: …; set it to True", {"COOKIES_ENABLED": False}),
     "no cost limit": mistake(
         "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD",
         {"OMOCAPTCHA_MAX_COST": 0},

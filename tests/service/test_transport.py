@@ -17,7 +17,7 @@ from twisted.internet.defer import gatherResults
 from twisted.logger import LogLevel, globalLogPublisher
 
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
-from scrapy_omocaptcha.buying.api.transport import MAX_BODY
+from scrapy_omocaptcha.buying.api.transport import MAX_BODY, Transport
 from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiUnreachable
 from scrapy_omocaptcha.settings.secret import Secret
@@ -70,11 +70,11 @@ class Client:
 def client(request, reactor):
     clients = []
 
-    def start(url, timeout=10.0, **options):
+    def start(url, timeout=10.0):
         if request.param == "treq":
-            transport = TreqTransport(url, timeout=timeout, reactor=reactor.reactor, **options)
+            transport = TreqTransport(url, timeout=timeout, reactor=reactor.reactor)
         else:
-            transport = AiohttpTransport(url, timeout=timeout, **options)
+            transport = AiohttpTransport(url, timeout=timeout)
         clients.append(Client(reactor, transport))
         return clients[-1]
 
@@ -181,9 +181,10 @@ def test_a_public_list_is_requested_without_a_body(client):
     assert b"content-type" not in server.received.lower()
 
 
-def test_calls_share_a_connection_that_close_closes(client):
+def test_calls_share_a_connection_that_close_closes(client, monkeypatch):
+    monkeypatch.setattr(Transport, "idle_seconds", 60)
     with serving(response(), keep_open=True) as server:
-        once = client(server.url, idle=60)
+        once = client(server.url)
         assert once.post() == "{}"
         assert once.post() == "{}"
         assert server.connections == 1
@@ -192,9 +193,10 @@ def test_calls_share_a_connection_that_close_closes(client):
         assert server.ended.acquire(timeout=10), "the server did not see the connection end"
 
 
-def test_an_idle_connection_is_closed(client):
+def test_an_idle_connection_is_closed(client, monkeypatch):
+    monkeypatch.setattr(Transport, "idle_seconds", 0.1)
     with serving(response(), keep_open=True) as server:
-        once = client(server.url, idle=0.1)
+        once = client(server.url)
         once.post()
         assert server.ended.acquire(timeout=10), "the server did not see the connection end"
         once.post()

@@ -20,7 +20,7 @@ class AiohttpTransport(Transport):
         tls = ssl.create_default_context()
         tls.hostname_checks_common_name = False  # Twisted and browsers ignore it, too.
         return ClientSession(
-            connector=TCPConnector(ssl=tls, limit=0, keepalive_timeout=self._idle),
+            connector=TCPConnector(ssl=tls, limit=0, keepalive_timeout=self.idle_seconds),
             timeout=ClientTimeout(total=self._timeout),
             trace_configs=[trace],
         )

@@ -18,9 +18,6 @@ from scrapy_omocaptcha.settings.secret import Secret, masked
 
 MAX_BODY = 1024 * 1024
 """Longest body of an answer, in bytes. The longest real one, the list of services, has about 10 KB."""
-IDLE_SECONDS = 4.0
-"""Time for which an unused connection is kept. Some servers close it after 5 s, and a call that is sent at that very
-moment is lost, although it may have bought a job."""
 
 
 @dataclass
@@ -46,10 +43,13 @@ class Call:
 class Transport(ABC):
     """HTTP client for one base URL, with a connection for each simultaneous call. All times are in seconds."""
 
-    def __init__(self, base_url: str, *, timeout: float, idle: float = IDLE_SECONDS) -> None:
+    idle_seconds = 4.0
+    """Time for which an unused connection is kept. Some servers close it after 5 s, and a call that is sent at that
+    very moment is lost, although it may have bought a job."""
+
+    def __init__(self, base_url: str, *, timeout: float) -> None:
         self._base_url = base_url
         self._timeout = timeout
-        self._idle = idle
 
     async def post(self, path: str, body: dict[str, Any]) -> str:
         """POST ``body`` as JSON and return the text of the answer.

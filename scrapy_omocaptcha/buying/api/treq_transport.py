@@ -20,22 +20,22 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer  # type: ignore[import-untyped]
 
-from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, Call, Transport, check_head
+from scrapy_omocaptcha.buying.api.transport import Call, Transport, check_head
 from scrapy_omocaptcha.errors import ApiError
 
 
 class TreqTransport(Transport):
     """Transport on treq and the running Twisted reactor."""
 
-    def __init__(self, base_url: str, *, timeout: float, reactor: Any, idle: float = IDLE_SECONDS) -> None:
-        super().__init__(base_url, timeout=timeout, idle=idle)
+    def __init__(self, base_url: str, *, timeout: float, reactor: Any) -> None:
+        super().__init__(base_url, timeout=timeout)
         self._reactor = reactor
         self._pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
         # Twisted may retry what a broken connection has lost: no POST today, nor ever, since it could buy a job twice.
         self._pool.retryAutomatically = False
         # Many simultaneous jobs would, with the default of two, open a new connection for nearly every call.
         self._pool.maxPersistentPerHost = sys.maxsize
-        self._pool.cachedConnectionTimeout = idle  # type: ignore[assignment]
+        self._pool.cachedConnectionTimeout = self.idle_seconds  # type: ignore[assignment]
 
     async def _exchange(self, call: Call) -> None:
         from treq.client import HTTPClient  # A crawl that makes no call starts sooner without it.
@@ -142,16 +142,9 @@ class _Body(Protocol):
         self._is_complete = False
 
     def dataReceived(self, data: bytes) -> None:
-        if self.done.called:
-            return
-        try:
-            if self._call.receive(data):
-                return
-        except Exception as error:
-            self.done.errback(error)
-        else:
+        if not self.done.called and not self._call.receive(data):
             self.done.callback(None)
-        self._disconnect()
+            self._disconnect()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_complete = True

@@ -39,8 +39,8 @@ def test_a_line_names_what_was_asked_for_before_a_redirect_to_the_wall(events, c
     wall, asked = "https://shop.example/captcha", "https://shop.example/page/7"
     request = Request(f"{wall}?next=7", meta={"redirect_urls": [f"{asked}?q=secret", f"{asked}/more"]})
     events.handing_in(request, "POST")
-    events.failed(request, Challenge(wall, None), "dry_run", "why", jobs=0)
-    events.failed(request, Challenge(wall, None), "attempts", "why", jobs=1)
+    events.failed(request, Challenge(wall, None), "dry_run", "why", is_paid=False)
+    events.failed(request, Challenge(wall, None), "attempts", "why", is_paid=True)
     assert caplog.messages == [
         f"Handing in a token for {asked}: POST",
         f"The challenge at {wall} for {asked} is left alone (dry_run): why",
@@ -51,8 +51,8 @@ def test_a_line_names_what_was_asked_for_before_a_redirect_to_the_wall(events, c
 def test_what_stops_all_buying_has_a_line_for_all_hosts_and_what_has_cost_a_job_one_each_time(events, caplog):
     requests = [Request(f"https://{host}.example/") for host in ("shop", "other")]
     for request in requests:
-        for reason, jobs in (("account", 0), ("redis", 0), ("attempts", 1), ("attempts", 1)):
-            events.failed(request, Challenge(request.url, None), reason, "why", jobs=jobs)
+        for reason, is_paid in (("account", False), ("redis", False), ("attempts", True), ("attempts", True)):
+            events.failed(request, Challenge(request.url, None), reason, "why", is_paid=is_paid)
     lost = [f"No way through at {request.url} (attempts): why" for request in requests for _ in range(2)]
     assert caplog.messages == ["The challenge at https://shop.example/ is left alone (redis): why", *lost]
 
@@ -66,7 +66,7 @@ def test_no_line_shows_the_query_of_an_address(events, caplog):
     events.rejected(request, 1, 3)
     events.solved(request, challenge, 1, seconds=12.0, cost_usd=0.00055, outcome="accepted")
     events.unknown(request, challenge, "no_page", "it is empty", 12.0, 0.00055)
-    for jobs in (0, 1):
-        events.failed(request, challenge, "attempts", "why", jobs=jobs)
+    for is_paid in (False, True):
+        events.failed(request, challenge, "attempts", "why", is_paid=is_paid)
     assert len(caplog.messages) == 7
     assert "secret" not in caplog.text

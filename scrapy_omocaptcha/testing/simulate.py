@@ -24,7 +24,9 @@ _print = partial(print, flush=True)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=0, help="port of the service; the sites follow (default: any)")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port; the sites follow at 127.0.0.1, 127.0.0.2, … (default: any)"
+    )
     versions = "version of the API in the printed settings, of which each has its own URL (default: %(default)s)"
     parser.add_argument("--api-version", type=int, choices=(1, 2), default=1, help=versions)
     parser.add_argument("--solve-seconds", type=float, default=1.0, help="duration of a job (default: %(default)s)")

@@ -76,6 +76,8 @@ def _check_names(project: BaseSettings, spider: Spider) -> Iterator[str]:
             yield f"{name} is set in the environment, which is read for {' and '.join(_FROM_ENVIRONMENT)} only: {cure}"
     for name, meant in _misspelt((name for name in project if not name.startswith("OMOCAPTCHA_")), _SETTINGS):
         yield f"the setting {name} is not read: rename it to {meant}"
+    for name in sorted(name for name in dir(spider) if name.upper() in _SETTINGS):
+        yield f"{type(spider).__name__}.{name} is not read: set {name.upper()} in custom_settings, or with -s"
     for name, meant in _misspelt(set(dir(type(spider))).difference(_HOOKS), _HOOKS):
         yield f"{type(spider).__name__}.{name} is never called: rename it to {meant}"
 

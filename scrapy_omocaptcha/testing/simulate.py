@@ -19,7 +19,7 @@ _OTHERS = f"""Each site also has, in front of its wall:
     /api/search  a JSON API that wants one as the member token of its body; /api/header in X-Captcha-Token, /api/query
                  in the parameter token
     /contact     a page with a widget that is no challenge
-    /free/1      a page without a captcha"""
+    /free/1      a page without a captcha (and behind the wall, /search, which takes a POST)"""
 _print = partial(print, flush=True)
 
 

@@ -24,7 +24,7 @@ REASONS = {
     # The submission
     "browser": "a browser has to send the token: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "behind_methods": "page methods of the spider have clicked or sent something before it, and are not called again",
-    "foreign_form": "the form posts to another site, or from https to http",
+    "foreign_form": "the token would go to another site than that of its widget, or from https to http",
     "cookies": "the site sets a cookie, which is thrown away: leave out COOKIES_ENABLED = False and dont_merge_cookies",
     "hook": "a method of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",

@@ -209,7 +209,7 @@ REFUSED = {
     "v3": (ValueError, "has no reCAPTCHA v2 widget; what it has is of another version"),
     "two": (ValueError, r"has 2 widgets.*/find, visible\); .*/newsletter, visible\)"),
     "enterprise": (NotBought, "Enterprise"),
-    "elsewhere": (NotBought, "posts to another site"),
+    "elsewhere": (NotBought, "would go to another site"),
     "blocked": (NotBought, "Google's script blocked"),
 }
 

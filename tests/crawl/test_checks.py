@@ -159,6 +159,10 @@ MISTAKES = {
     "a misspelt hook": mistake(
         "Spider.omocaptcha_triger is never called: rename it to omocaptcha_trigger", omocaptcha_triger=own
     ),
+    "a setting that is an attribute": mistake(
+        "Spider.omocaptcha_max_cost is not read: set OMOCAPTCHA_MAX_COST in custom_settings, or with -s",
+        omocaptcha_max_cost=0.01,
+    ),
     "no cost limit": mistake(
         "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD",
         {"OMOCAPTCHA_MAX_COST": 0},

@@ -94,7 +94,7 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 def _check_settings(settings: Settings, project: BaseSettings, report: _Report) -> None:
     config = closest_scrapy_cfg()
     where = f"of the project of {config}" if config else "of no project: there is no scrapy.cfg here or above"
-    report.add("settings", f"{where}; API token ***")
+    report.add("settings", f"{where}, without custom_settings; API token ***")
     # Crawls in which the add-on is switched on have these settings.
     with_addon = project.copy()
     Addon().update_settings(with_addon)

@@ -36,13 +36,15 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
       scrapy omocaptcha report monday.sqlite tuesday.sqlite --by host --html report.html
       scrapy omocaptcha report crawls/shop-1 --json
 
-    Exit status: 0 with a report; 1 when a file cannot be read or written, or is not a ledger; 2 when no file is known.
+    Exit status: 0 with a report; 1 when a file cannot be read or written, or is not a ledger; 2 for wrong usage.
     """
     assert command.settings is not None
     try:
         own = None if opts.ledgers else ledger_of(command.settings)
     except ValueError as error:
         return _print_error(str(error), status=2)
+    if opts.html is not None and not opts.html.endswith((".html", ".htm")):
+        return _print_error(f"--html writes a web page, so not {opts.html}: name it as in --html report.html", status=2)
     if not opts.ledgers and own is None:
         return _print_error("name the ledgers, or set OMOCAPTCHA_LEDGER in the project", status=2)
     in_folders = ((name, Path(name, JOBDIR_LEDGER)) for name in opts.ledgers or [own])

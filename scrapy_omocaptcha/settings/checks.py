@@ -30,10 +30,10 @@ _HOOKS = ("omocaptcha_submit", "omocaptcha_trigger")
 
 def check_settings(settings: Settings, project: BaseSettings, spider: Spider) -> Iterator[str]:
     """Yield a warning, with its cure, for each mistake in the settings."""
-    if not (settings.max_cost or settings.max_cost_per_day or settings.max_jobs or settings.dry_run):
-        yield (
-            "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD"
-        )
+    has_limit = settings.price != 0 and (settings.max_cost or settings.max_cost_per_day)
+    if not (has_limit or settings.max_jobs or settings.dry_run):
+        name = "OMOCAPTCHA_PRICE" if settings.price == 0 else "OMOCAPTCHA_MAX_COST"
+        yield f"{name} is 0, so there is no cost limit: set it, or OMOCAPTCHA_MAX_JOBS"
     if settings.redis_url is None and not settings.dry_run and uses_scrapy_redis(project):
         yield (
             "scrapy-redis shares the request queue, but each worker has limits of its own, so ten workers may spend "

@@ -67,7 +67,7 @@ class Hooks:
             return None
         try:
             if not callable(self._hook(rejected)):
-                missing = f"is not the name of a method of the spider (as a CSS selector, write 'body {rejected}')"
+                missing = "is not the name of a method of the spider (CSS selectors of a class begin with a dot)"
                 raise ValueError(f"rejected={rejected!r} {missing}: fix it in the spider")
             self._check(rejected, "response")
         except ValueError as error:

@@ -7,7 +7,6 @@ from scrapy import Request
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.elements import SITEKEY
-from scrapy_omocaptcha.forms.encoding import body_type
 from scrapy_omocaptcha.forms.placement import parse_put
 from scrapy_omocaptcha.urls import host_of, public_address
 
@@ -40,11 +39,10 @@ def check_wish(request: Request) -> None:
     wish, where = request.meta.get("omocaptcha"), f"meta['omocaptcha'] of {public_address(request.url)}"
     if not (wish is None or isinstance(wish, (bool, dict))):
         raise ValueError(f"{where} is {wish!r}; it must be True, False or a dictionary")
-    is_form = body_type(request) in (b"application/x-www-form-urlencoded", b"multipart/form-data")
-    if wish is True and request.body and is_form:
+    if wish is True and request.body:
         raise ValueError(
-            f"{where} is True, which does not buy a token for the form that it sends: make the "
-            "request with scrapy_omocaptcha.form_request"
+            f"{where} is True, which buys no token for what it sends: make the request with "
+            "scrapy_omocaptcha.form_request, or let it be a dictionary"
         )
 
 

@@ -164,8 +164,11 @@ MISTAKES = {
         omocaptcha_max_cost=0.01,
     ),
     "no cost limit": mistake(
-        "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD",
+        "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it, or OMOCAPTCHA_MAX_JOBS",
         {"OMOCAPTCHA_MAX_COST": 0},
+    ),
+    "no price": mistake(
+        "OMOCAPTCHA_PRICE is 0, so there is no cost limit: set it, or OMOCAPTCHA_MAX_JOBS", {"OMOCAPTCHA_PRICE": 0}
     ),
 }
 

@@ -208,10 +208,7 @@ def is_few(self):
     ("name", "why"),
     [
         *(
-            (
-                name,
-                f"rejected={name!r} is not the name of a method of the spider (as a CSS selector, write 'body {name}')",
-            )
+            (name, f"rejected={name!r} is not the name of a method of the spider (CSS selectors of a class begin with")
             for name in ("is_rejectd", "state", "self.is_rejected", "dialog")
         ),
         ("is_late", "is_late is an async def or yields: make it a plain def that returns"),

@@ -130,6 +130,15 @@ def test_reasons_that_somebody_has_broken_exit_with_status_1_and_one_sentence(re
     assert done.stderr.endswith(": repair it, or name another file\n")
 
 
+def test_no_file_but_a_web_page_is_overwritten(report, tmp_path):
+    write(tmp_path / "a.sqlite", job())
+    ledger = (tmp_path / "a.sqlite").read_bytes()
+    done = report("--html", "a.sqlite")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("--html writes a web page, so not a.sqlite: name it as in --html report.html\n")
+    assert (tmp_path / "a.sqlite").read_bytes() == ledger
+
+
 def test_html_writes_a_page_besides_the_text_and_says_where(report, tmp_path):
     write(tmp_path / "a.sqlite", *business(50))
     done = report("a.sqlite", "--html", "page.html")

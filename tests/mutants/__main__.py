@@ -48,7 +48,6 @@ TESTS = {
         *("unit/buying", "service", "crawl/test_money.py", "crawl/test_api_versions.py"),
         *("crawl/test_closing.py", "process/test_ledger.py", "fleet/test_limits_contract.py", "fleet/test_link.py"),
         *("fleet/test_crawls.py::test_workers_with_the_same_fleet_name_are_one_crawl", "simulation/test_found.py"),
-        "fleet/test_crawls.py::test_an_account_that_is_refused_to_one_worker_is_not_tried_by_another",
         "process/test_command_report.py",
     ),
     "detection": ("unit/detection", "unit/forms", "unit/upfront", "unit/commands", "crawl/test_judgement.py"),

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.helpers.docs import MAKE_TARGETS, ROOT
+from tests.mutants.__main__ import TESTS
 
 # A source distribution has none.
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -29,3 +30,10 @@ def test_a_workflow_runs_targets_may_only_read_and_pins_what_it_uses(path):
     used = re.findall(r"uses: (.+)", text)
     assert used
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used), used
+
+
+@pytest.mark.parametrize("test", sorted({test for tests in TESTS.values() for test in tests}))
+def test_the_tests_that_mutants_runs_exist(test):
+    path, _, name = test.partition("::")
+    assert (ROOT / "tests" / path).exists()
+    assert not name or f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8")

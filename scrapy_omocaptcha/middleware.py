@@ -132,7 +132,7 @@ class OmoCaptchaMiddleware:
         if is_plain and self._walls.try_pass(request):
             return None
         wish = request.meta.get("omocaptcha")
-        if wish is not None:
+        if "omocaptcha" in request.meta:
             from scrapy_omocaptcha.upfront.wishes import check_wish
 
             check_wish(request)

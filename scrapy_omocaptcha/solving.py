@@ -33,6 +33,8 @@ async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
     :raises CrawlClosing: when the crawl closes.
     :raises RuntimeError: when the add-on is not active in this crawl.
     """
+    if not isinstance(challenge, Challenge):
+        raise TypeError(f"challenge is {challenge!r}, not what find_challenge has found")
     if challenge.sitekey:
         check_sitekey(challenge.sitekey, "the challenge")
     purchase = await _active(crawler).buy(challenge, "solve")

@@ -109,6 +109,7 @@ class Ledger:
         crawl: str | None = None,
     ) -> None:
         self.stats = stats
+        self.has_jobdir = jobdir is not None
         self._spider = spider
         own = uuid.uuid4().hex if jobdir is None else _id_of(Path(jobdir))
         self._crawl = crawl or os.environ.get("SHUB_JOBKEY") or own

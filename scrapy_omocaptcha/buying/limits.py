@@ -27,6 +27,8 @@ class Limits:
     def __init__(self, settings: Settings, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._ledger = ledger
+        if ledger.has_jobdir:
+            self.buyer = " by all runs with this JOBDIR"
         self.price = settings.assumed_price
         """USD a job, as far as it is known."""
         self._most = settings.limits

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import os
 import sqlite3
 from pathlib import Path
@@ -32,31 +31,22 @@ _REDIS_TIMEOUT = 2.0
 
 
 class _Report:
-    """Prints each line when it is known, or all at the end as JSON."""
+    """Prints each line when it is known, and keeps whether any was wrong."""
 
-    def __init__(self, *, is_json: bool) -> None:
-        self._is_json = is_json
-        self._lines: list[dict[str, object]] = []
-        self.account: dict[str, float] = {}
-        """Balance and price, as JSON has them."""
+    is_wrong = False
 
     def add(self, name: str, message: str, *, is_wrong: bool = False) -> None:
-        self._lines.append({"name": name, "message": message, "is_wrong": is_wrong})
-        if not self._is_json:
-            print(f"{name:<12}{'WRONG  ' if is_wrong else 'ok     '}{message}", flush=True)
+        self.is_wrong |= is_wrong
+        print(f"{name:<12}{'WRONG  ' if is_wrong else 'ok     '}{message}", flush=True)
 
     def end(self) -> int:
-        """Print what is left, and return the exit status."""
-        is_wrong = any(line["is_wrong"] for line in self._lines)
-        if self._is_json:
-            print(json.dumps({"ok": not is_wrong, "lines": self._lines, **self.account}))
-        else:
-            print("Not all is in order." if is_wrong else "All is in order.")
-        return int(is_wrong)
+        """Print whether all is in order, and return the exit status."""
+        print("Not all is in order." if self.is_wrong else "All is in order.")
+        return int(self.is_wrong)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with all lines, balance and price")
+    """Add no option: this subcommand has none of its own."""
 
 
 def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
@@ -75,7 +65,7 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     Exit status: 0 when crawls can buy; 1 when a line is WRONG.
     """
     assert command.settings is not None
-    report = _Report(is_json=opts.json)
+    report = _Report()
     try:
         settings = Settings.for_command(command.settings, dry_run=False)
         _check_settings(settings, command.settings, report)
@@ -118,7 +108,6 @@ async def _check_account(settings: Settings, report: _Report) -> None:
             report.add("api", f"{where}: answers")
             price = await _check_price(settings, api, report)
             _check_balance(settings, balance, price, report)
-            report.account = {"balance_usd": balance.usd, "package_solves": balance.solves, "price_usd": price}
             return
         except ApiError as error:
             answers.append(f"{where}: {str(error).rstrip('.')}")
@@ -144,6 +133,8 @@ async def _check_price(settings: Settings, api: Api, report: _Report) -> float:
     except ApiError as error:
         said = f"is not known ({error})"
     price = settings.price if settings.price is not None else listed or settings.assumed_price
+    if listed and not listed / 2 <= price <= listed * 2:
+        said += ", unlike OMOCAPTCHA_PRICE, which is the price of one job: leave it out"
     is_wrong = listed is None and settings.needs_price
     more = ", and no limit in USD would hold: set OMOCAPTCHA_PRICE"
     report.add("price", said + (more if is_wrong else f"; crawls count {price:.5f} for each job"), is_wrong=is_wrong)

@@ -34,6 +34,9 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider) ->
     if not (has_limit or settings.max_jobs or settings.dry_run):
         name = "OMOCAPTCHA_PRICE" if settings.price == 0 else "OMOCAPTCHA_MAX_COST"
         yield f"{name} is 0, so there is no cost limit: set it, or OMOCAPTCHA_MAX_JOBS"
+    for name in ("OMOCAPTCHA_MAX_JOBS", "OMOCAPTCHA_ALLOWED_DOMAINS"):
+        if project.get(name) in (0, "0", [], ()):
+            yield f"{name} is {project[name]!r}, which limits nothing: to buy nothing, set OMOCAPTCHA_DRY_RUN = True"
     if settings.redis_url is None and not settings.dry_run and uses_scrapy_redis(project):
         yield (
             "scrapy-redis shares the request queue, but each worker has limits of its own, so ten workers may spend "

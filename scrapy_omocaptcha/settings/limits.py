@@ -26,7 +26,7 @@ LIMITS = {
     "max_jobs_per_host": Limit(
         "OMOCAPTCHA_MAX_JOBS_PER_HOST",
         "jobs_of_host",
-        "{used} for {host}{by}: raise {setting} ({value}) to go on",
+        "{used} for {host}{by}: raise {setting} ({value}) to go on there",
         closes_with="",
     ),
     "max_cost": Limit("OMOCAPTCHA_MAX_COST", "spent"),

@@ -130,7 +130,7 @@ class Attempts(ABC):
         return (
             f"{count(self._state.useless_jobs, 'job')} gave no page{rejected}{last}. Raise OMOCAPTCHA_MAX_ATTEMPTS "
             f"({most}) if that is rare; a site that rejects each token may tie tokens to an IP address, or to a cookie "
-            "that is thrown away (COOKIES_ENABLED)"
+            "that is thrown away (COOKIES_ENABLED), and the rejected= of a form may match good answers"
         )
 
     async def _buy(self, challenge: Challenge) -> Purchase | None:

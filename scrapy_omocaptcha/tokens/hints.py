@@ -60,6 +60,11 @@ class Hints:
             cure,
         )
 
+    def overruled(self, page: Challenge) -> None:
+        """Tell of a form that does something, and is sent as it is, since the spider calls the page a wall."""
+        message = "The form of %s %s, and is sent as it is, since omocaptcha_trigger or meta calls the page a wall"
+        self._say(f"overruled {host_of(page.url)}", message, public_address(page.url), purpose(page))
+
     def maybe_executed(self, request: Request) -> None:
         """Tell that a POST is not sent again, as what it was redirected to may be its answer, or a gate's own page."""
         message = (

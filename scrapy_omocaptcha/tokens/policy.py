@@ -70,6 +70,8 @@ class Policy:
         is_challenge = self._is_challenge(request, response, page)
         if is_challenge is None:
             self.hints.left_alone(response, page, self._refusal(request, response, page))
+        elif is_challenge and page.judgement == "acts":
+            self.hints.overruled(page)
         return page if is_challenge else None
 
     def _is_challenge(self, request: Request, response: Response, page: Challenge) -> bool | None:

@@ -62,6 +62,8 @@ def form_request(
     :raises ValueError: when the page has no such widget, form or button, or its widget cannot be solved.
     :raises TypeError: when an argument has the wrong type.
     """
+    if not isinstance(data, Mapping | None):
+        raise TypeError(f"data is {data!r}; it must be a dictionary")
     values = _values(data or {})
     _check_rejected(rejected)
     asked = response.request

@@ -23,7 +23,7 @@ from scrapy_omocaptcha.tokens.judging import is_blank, is_overloaded
 from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.tokens.sending import send_submission
 from scrapy_omocaptcha.tokens.verdict import unknown, unused
-from scrapy_omocaptcha.upfront.wishes import Wish
+from scrapy_omocaptcha.upfront.wishes import SENT_TO, Wish
 from scrapy_omocaptcha.urls import public_address, same_site
 
 _ANOTHER_WALL = (
@@ -63,7 +63,7 @@ class TokenRequest(Attempts):
         result = await self.make_attempts()
         answer = self.deliver(self.wanted, result)
         assert isinstance(answer, Response)
-        return self.engine.components.deliver(self.request, answer)
+        return self.engine.components.deliver(self.request, answer, **{SENT_TO: self.request.url})
 
     async def next_challenge(self) -> Challenge:
         """Return the challenge that the request wants a token for, unless that may not be solved any more."""

@@ -34,10 +34,14 @@ class Wish:
         return {name: value for name, value in asdict(self).items() if value not in (None, False)}
 
 
+SENT_TO = "_token_sent_to"
+"""Key in the meta of an answer: the address that its token was sent to, since spiders hand ``response.meta`` on."""
+
+
 def check_wish(request: Request) -> None:
     """Raise ValueError if ``meta["omocaptcha"]`` of a request has the wrong type, or does not do what it looks like."""
-    wish, where = request.meta.get("omocaptcha"), f"meta['omocaptcha'] of {public_address(request.url)}"
-    if not (wish is None or isinstance(wish, (bool, dict))):
+    wish, where = request.meta["omocaptcha"], f"meta['omocaptcha'] of {public_address(request.url)}"
+    if not isinstance(wish, (bool, dict)):
         raise ValueError(f"{where} is {wish!r}; it must be True, False or a dictionary")
     if wish is True and request.body:
         raise ValueError(
@@ -49,6 +53,8 @@ def check_wish(request: Request) -> None:
 def read_wish(request: Request) -> Wish:
     """Return the wish in the meta of ``request``, or raise a ``ValueError`` that says what is wrong, and valid."""
     values, where = request.meta["omocaptcha"], f"meta['omocaptcha'] of {public_address(request.url)}"
+    if request.meta.get(SENT_TO, request.url) != request.url:
+        raise ValueError(f"{where} is a copy from response.meta and would buy another token: leave it out, or write it")
     if unknown := set(values) - set(Wish.__dataclass_fields__):
         raise ValueError(f"{where} has {sorted(map(str, unknown))}; valid are {sorted(Wish.__dataclass_fields__)}")
     for key in ("sitekey", "page", "put", *(values.keys() & {"rejected"})):

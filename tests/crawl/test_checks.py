@@ -167,6 +167,14 @@ MISTAKES = {
         "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it, or OMOCAPTCHA_MAX_JOBS",
         {"OMOCAPTCHA_MAX_COST": 0},
     ),
+    "no jobs": mistake(
+        "OMOCAPTCHA_MAX_JOBS is '0', which limits nothing: to buy nothing, set OMOCAPTCHA_DRY_RUN = True",
+        {"OMOCAPTCHA_MAX_JOBS": "0"},
+    ),
+    "no domains": mistake(
+        "OMOCAPTCHA_ALLOWED_DOMAINS is [], which limits nothing: to buy nothing, set OMOCAPTCHA_DRY_RUN = True",
+        {"OMOCAPTCHA_ALLOWED_DOMAINS": []},
+    ),
     "no price": mistake(
         "OMOCAPTCHA_PRICE is 0, so there is no cost limit: set it, or OMOCAPTCHA_MAX_JOBS", {"OMOCAPTCHA_PRICE": 0}
     ),

@@ -39,6 +39,27 @@ def check_complete(items, crawled):
     assert crawled.bugs == []
 
 
+def test_the_meta_of_an_answer_that_is_handed_on_buys_nothing(crawl, service, walled):
+    site = walled("session")
+
+    class HandsOn(RecordingSpider):
+        async def start(self):
+            yield scrapy.Request(f"{site.url}/find/get", callback=self.form)
+
+        def form(self, response):
+            yield form_request(response, {"q": "a"}, callback=self.found)
+
+        def found(self, response):
+            yield response.follow("/free/1", meta=response.meta, callback=self.page, errback=self.failed)
+            yield response.request.replace(callback=self.page, errback=self.failed, dont_filter=True)
+
+    crawled = crawl(HandsOn, service.settings)
+    (error,) = crawled.failures
+    assert "is a copy from response.meta and would buy another token" in str(error)
+    assert len(crawled.pages) == 1
+    assert len(service.jobs) == 2, "the same request may be sent once more"
+
+
 @pytest.mark.parametrize("refusal", ["page", "redirect", 400])
 def test_each_rejected_token_is_bought_anew_and_counted(crawl, service, walled, refusal):
     site = sites.refusing(walled(refuse_every=5), refusal)

@@ -177,6 +177,9 @@ def test_meta_and_trigger_overrule_the_judgement_in_both_directions(crawl, servi
     assert [("POST" in [sent[0] for sent in site.requests]) for site in (vote, wall)] == [True, False]
     assert len(service.jobs) == 1
     assert [len(crawled.pages), crawled.count("tokens/accepted")] == [2, 1]
+    (said,) = [line for line in crawled.said() if line.startswith("The form of ")]
+    assert said.startswith(f"The form of {vote.origin}/1 does something (")
+    assert said.endswith("and is sent as it is, since omocaptcha_trigger or meta calls the page a wall")
 
 
 def test_a_page_that_a_trigger_leaves_alone_costs_nothing_and_is_not_told(crawl, service):

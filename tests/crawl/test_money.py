@@ -226,7 +226,8 @@ def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl
 )
 def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, service, walled, ledger, wish, status):
     site = walled("session", catalogue_pages=10, status=status)
-    requests = (scrapy.Request(f"{site.url}/page/{number}", meta={"omocaptcha": wish}) for number in range(1, 11))
+    meta = {} if wish is None else {"omocaptcha": wish}
+    requests = (scrapy.Request(f"{site.url}/page/{number}", meta=meta) for number in range(1, 11))
     dry = {
         **service.settings,
         "OMOCAPTCHA_DRY_RUN": True,

@@ -27,11 +27,12 @@ def check(scrapy, service, tmp_path):
 
     def check(*arguments, url=service.url, token=TOKEN, **environment):
         at = ("-s", f"OMOCAPTCHA_API_URL={url}", *FAST)
-        done = scrapy("check", "--json", *at, *arguments, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=token, **environment)
+        done = scrapy("check", *at, *arguments, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=token, **environment)
         assert TOKEN not in done.stdout
-        told = json.loads(done.stdout)
-        assert told["ok"] == (done.returncode == 0)
-        return done.returncode, [(line["name"], line["is_wrong"], line["message"]) for line in told["lines"]]
+        lines = re.findall(r"^(\w+) +(ok|WRONG) +(.*)$", done.stdout, re.MULTILINE)
+        end = "Not all is in order." if done.returncode else "All is in order."
+        assert done.stdout.splitlines()[len(lines) :] == [end]
+        return done.returncode, [(name, verdict == "WRONG", message) for name, verdict, message in lines]
 
     return check
 
@@ -95,14 +96,18 @@ def test_a_balance_that_buys_no_job_is_wrong(check, balance, setting, is_enough)
     assert (status, [name for name, _ in wrong(lines)]) == ((0, []) if is_enough else (1, ["balance"]))
 
 
-def test_balance_and_price_are_numbers_for_a_script(scrapy, tmp_path):
+def test_a_package_is_enough(check):
     with OmoCaptchaService(api_token=TOKEN, api_version=2, balance=0, package=2500) as service:
-        given = options_of({**service.settings, "OMOCAPTCHA_PRICE": 0.002})
-        told = json.loads(scrapy("check", "--json", *given, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=TOKEN).stdout)
-    assert told["balance_usd"] == 0
-    assert told["package_solves"] == 2500
-    assert told["price_usd"] == 0.002
-    assert told["ok"] is True, "a package is enough"
+        status, lines = check("-s", "OMOCAPTCHA_API_VERSION=2", "-s", "OMOCAPTCHA_PRICE=0.002", url=service.url)
+    assert status == 0
+    assert ("balance", False, "0.00000 USD, 2,500 solves left of a package") in lines
+
+
+@pytest.mark.parametrize(("price", "is_odd"), [("0.55", True), ("0.00055", False), ("0.0003", False), ("5.5e-7", True)])
+def test_a_price_that_is_not_that_of_a_job_is_told(check, price, is_odd):
+    _, lines = check("-s", f"OMOCAPTCHA_PRICE={price}", "-s", "OMOCAPTCHA_MAX_COST=0")
+    (told,) = [message for name, _, message in lines if name == "price"]
+    assert ("unlike OMOCAPTCHA_PRICE, which is the price of one job: leave it out" in told) == is_odd
 
 
 @pytest.mark.parametrize("version", ["auto", "2"])

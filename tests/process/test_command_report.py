@@ -172,5 +172,5 @@ def test_the_ledger_of_a_project_is_one_file_wherever_a_command_is_started(scrap
     done = scrapy("report", *named, cwd=folder)
     assert done.returncode == 0
     assert done.stdout.startswith("1 job for 0.00055 USD")
-    done = scrapy("check", "--json", *named, cwd=folder, OMOCAPTCHA_API_TOKEN="x")
+    done = scrapy("check", *named, cwd=folder, OMOCAPTCHA_API_TOKEN="x")
     assert f"{tmp_path / 'jobs.sqlite'} can be written, and has 1 job" in done.stdout

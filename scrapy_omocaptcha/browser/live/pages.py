@@ -1,7 +1,6 @@
 """Give tokens to pages that a spider drives itself, and watch what a page does with them until it is closed."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, suppress
 
@@ -19,8 +18,6 @@ from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.tokens.verdict import unknown, unused
 from scrapy_omocaptcha.urls import public_address
 
-logger = logging.getLogger(__name__)
-
 _MASKED_AFTER = 1.0
 """Seconds after a page was closed until its tokens are no longer masked in what is logged."""
 
@@ -37,8 +34,6 @@ class LivePages:
         self._pages: dict[Page, LivePage] = {}
         self._undecided: set[PagePurchase] = set()
         """The tokens of which the spider has not said yet what the site makes of them."""
-        self._silent = 0
-        """Number of tokens of which the spider has never said it."""
 
     async def solve(
         self, page: Page, selector: str | None, press: bool, buy: Callable[[Challenge], Awaitable[Purchase]]
@@ -51,7 +46,7 @@ class LivePages:
             raise TypeError(f"{page!r} is no page: ask for one with playwright_include_page in the meta of the request")
         widget, challenge = await find_widget(page, selector, lambda: self._lifetime.closing)
         purchase = await buy(challenge)
-        given = PagePurchase(purchase, self._decided)
+        given = PagePurchase(purchase, self._undecided.discard)
         self._undecided.add(given)
         if page not in self._pages:
             self._pages[page] = LivePage(page, self._user_agents.get(page), self._pages.pop)
@@ -65,18 +60,8 @@ class LivePages:
         """Record as unknown the tokens of which the spider has said nothing."""
         for purchase in list(self._undecided):
             purchase.record(BY_HAND)
-        if self._silent:
-            logger.warning(
-                "OMOcaptcha: the spider has not said of %d tokens whether the site accepted them, so they count as "
-                "unknown: call accepted() or rejected() on what solve_page returns",
-                self._silent,
-            )
         for page in self._pages.values():
             page.masks.close()
-
-    def _decided(self, purchase: PagePurchase) -> None:
-        self._undecided.discard(purchase)
-        self._silent += purchase.verdict is BY_HAND
 
 
 class LivePage(TokenTraffic):

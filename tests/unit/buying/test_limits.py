@@ -49,7 +49,11 @@ def test_limits_in_one_process(case, where, tmp_path):
     [
         ("max_cost", 0.5, "0.00000 USD have been spent, a job costs 0.60000: raise OMOCAPTCHA_MAX_COST (0.5) to go on"),
         ("max_jobs", 2, "2 jobs have been bought: raise OMOCAPTCHA_MAX_JOBS (2) to go on"),
-        ("max_jobs_per_host", 1, f"1 job has been bought for {HOST}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST (1) to go on"),
+        (
+            "max_jobs_per_host",
+            1,
+            f"1 job has been bought for {HOST}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST (1) to go on there",
+        ),
         (
             "min_balance",
             2.5,

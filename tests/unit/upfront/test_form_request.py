@@ -207,6 +207,7 @@ def test_what_cannot_be_sent_is_refused_with_what_is_on_the_page(response, argum
     ("arguments", "words"),
     [
         ({"data": {"q": 1}}, "data has int for 'q'"),
+        ({"data": [("q", "a")]}, "it must be a dictionary"),
         ({"data": {"q": ["a", None]}}, "data has"),
         ({"data": {1: "a"}}, "data has str for 1; a name is a text"),
         ({"rejected": callback}, "the name of a method"),

@@ -154,7 +154,8 @@ class Solver:
                     not_ready = last_poll
                 if last_poll >= deadline:
                     raise JobTimeout(
-                        f"job {job_id} had no answer within {self.settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
+                        f"job {job_id} had no answer within {self.settings.job_timeout:g} s: raise "
+                        "OMOCAPTCHA_JOB_TIMEOUT if that is frequent"
                     )
         except JobError as error:
             entry.failed(error.reason, self.clock() - began)

@@ -33,7 +33,8 @@ TESTS = {
     ),
     "tokens": (
         *("unit/tokens", "unit/walls", "crawl/test_hooks.py", "crawl/test_judgement.py", "crawl/test_handing_in.py"),
-        *("crawl/test_components.py", "crawl/test_redirects.py"),
+        *("crawl/test_components.py", "crawl/test_redirects.py", "crawl/test_forms.py", "crawl/test_money.py"),
+        *("crawl/test_walls.py", "crawl/test_secrets.py"),
     ),
     "upfront": (
         *("unit/upfront", "crawl/test_forms.py", "crawl/test_tokens.py", "crawl/test_money.py"),

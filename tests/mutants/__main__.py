@@ -29,7 +29,7 @@ TESTS = {
         *("crawl/test_components.py", "simulation/test_found.py", "crawl/test_closing.py"),
         *("crawl/test_hostile_sites.py", "crawl/test_walls.py", "crawl/test_waiting.py"),
         *("crawl/test_dropped_redirects.py", "simulation", "crawl/test_money.py", "crawl/test_secrets.py"),
-        "crawl/test_judgement.py",
+        *("crawl/test_judgement.py", "crawl/test_posts.py", "crawl/test_shapes_of_redirects.py"),
     ),
     "tokens": (
         *("unit/tokens", "unit/walls", "crawl/test_hooks.py", "crawl/test_judgement.py", "crawl/test_handing_in.py"),

@@ -68,7 +68,9 @@ def test_each_rejected_token_is_bought_anew_and_counted(crawl, service, walled, 
     check_complete(items, crawled)
     rejected = crawled.count("tokens/rejected")
     assert rejected >= 10
-    assert len([line for line in crawled.said(logging.DEBUG) if "The site rejected a token for" in line]) == rejected
+    told = [line for line in crawled.said(logging.DEBUG) if "The site rejected a token for" in line]
+    assert len(told) == rejected
+    assert told[0].endswith("(useless job 1 of at most 6 for this request)")
     assert (len(service.jobs), crawled.count("tokens/accepted")) == (50 + rejected, 50)
 
 
@@ -371,6 +373,8 @@ def test_a_form_of_a_site_that_cannot_be_reached_costs_one_job(crawl, service):
     crawled = crawl(asks, {**service.settings, "RETRY_TIMES": 0})
     assert [error.reason for error in crawled.failures] == ["broke"]
     assert len(service.jobs) == 1
+    failed = "127.0.0.1: the request with the token failed (the host refused the connection)"
+    assert f"{failed}; it is sent once more" in crawled.said(logging.INFO)
 
 
 # Hints
